@@ -1,0 +1,1 @@
+"""Photos in, fragments of video out. The only place that knows libav."""

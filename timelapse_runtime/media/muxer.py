@@ -1,0 +1,76 @@
+"""Encoded frames to CMAF-like fragments, each by a fresh mp4 muxer whose time runs on from the last one.
+
+Media time: TICKS_PER_FRAME ticks a frame, time scale `fps * TICKS_PER_FRAME`. Frame number n is decoded at tick
+n * TICKS_PER_FRAME and shown `reorder_frames` frames later, so that decode time starts at 0 and neither edit
+list nor negative offset is needed. With the flags `cmaf` or `negative_cts_offsets` each fresh muxer would
+shift dts by another amount, and frames are lost (FACTS: 714 of 720).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from fractions import Fraction
+
+import av
+from av.video.stream import VideoStream
+
+from timelapse_runtime.errors import EncoderFailed
+from timelapse_runtime.media.boxes import split_init
+from timelapse_runtime.media.encoder import EncodedFrame
+
+TICKS_PER_FRAME = 512
+
+_MOVFLAGS = "frag_keyframe+empty_moov+default_base_moof+frag_discont+skip_trailer"
+
+
+class FragmentMuxer:
+    """Makes the fragments of one encoder.
+
+    The stream's template is demuxed from `parameter_sets` and the encoder's first (key) frame as a raw H.264
+    stream. That gives the same bytes as `add_stream('libx264')`, which would open a second x264 for each flush
+    (measured at 1080p: 106 ms against 1.7 ms).
+    """
+
+    def __init__(self, parameter_sets: bytes, first: EncodedFrame, *, fps: int) -> None:
+        if not first.is_keyframe:
+            raise EncoderFailed(f"the encoder began with frame {first.pts}, which is no keyframe")
+        self._fps = fps
+        self.reorder_frames = first.pts - first.dts
+        """How far, in frames, decode time lies below presentation time at a keyframe."""
+        self._source = av.open(io.BytesIO(parameter_sets + first.data), format="h264")
+        self._template: VideoStream = self._source.streams.video[0]
+        self.init_segment, _ = split_init(self._mux([first], sequence=1))
+        """ftyp + moov: equal for all encoders whose parameter sets are equal."""
+
+    def fragment(self, frames: Sequence[EncodedFrame], *, sequence: int) -> bytes:
+        """One moof + mdat of `frames` (decode order, one keyframe at most, and that one first)."""
+        _, fragment = split_init(self._mux(frames, sequence=sequence))
+        return fragment
+
+    def _mux(self, frames: Sequence[EncodedFrame], *, sequence: int) -> bytes:
+        sink = io.BytesIO()
+        options = {
+            "movflags": _MOVFLAGS,
+            "use_editlist": "0",
+            "avoid_negative_ts": "disabled",
+            "video_track_timescale": str(self._fps * TICKS_PER_FRAME),
+            "fragment_index": str(sequence),
+        }
+        # Without seeking the muxer cannot go back and write what it should not.
+        with av.open(_WriteOnly(sink), "w", format="mp4", options=options) as output:
+            stream = output.add_stream_from_template(self._template)
+            stream.time_base = tick = Fraction(1, self._fps)  # the muxer changes the stream's own
+            for frame in frames:
+                packet = av.Packet(frame.data)
+                packet.stream = stream
+                packet.time_base = tick
+                packet.pts, packet.dts = frame.pts + self.reorder_frames, frame.dts + self.reorder_frames
+                packet.duration, packet.is_keyframe = 1, frame.is_keyframe
+                output.mux(packet)
+        return sink.getvalue()
+
+
+class _WriteOnly:
+    def __init__(self, sink: io.BytesIO) -> None:
+        self.write = sink.write

@@ -1,0 +1,208 @@
+"""Photos to video pictures: decode, scale, convert to limited-range 4:2:0. Never through RGB for a JPEG.
+
+Owns one decoder per file type and one scaler, all kept open: PyAV makes a new scaler context per
+`VideoFrame.reformat()`, and opening a decoder per photo costs a third more. Knows nothing of streams or storage.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+
+from timelapse_runtime.errors import FrameRejected
+
+_RANGE_LIMITED, _RANGE_FULL = 1, 2
+_BLACK_LUMA, _NEUTRAL_CHROMA = 16, 128
+SMALLEST_SIDE = 16
+"""Below one macroblock there is nothing to encode."""
+
+_DECODERS = {"jpeg": "mjpeg", "png": "png"}
+_SIGNATURES = (
+    (b"\xff\xd8\xff", 0, "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", 0, "png"),
+    (b"GIF8", 0, "GIF"),
+    (b"WEBP", 8, "WebP"),
+    (b"ftyphei", 4, "HEIC"),
+    (b"ftypmif1", 4, "HEIF"),
+    (b"ftypavif", 4, "AVIF"),
+    (b"II*\x00", 0, "TIFF or a camera's raw file"),
+    (b"MM\x00*", 0, "TIFF or a camera's raw file"),
+    (b"BM", 0, "BMP"),
+    (b"%PDF", 0, "PDF"),
+)
+
+
+def _file_type(body: bytes) -> str:
+    for signature, offset, name in _SIGNATURES:
+        if body[offset : offset + len(signature)] == signature:
+            return name
+    return "no known picture format"
+
+
+def even_size(width: int, height: int) -> tuple[int, int]:
+    """The largest size that 4:2:0 video can have within this one."""
+    return width // 2 * 2, height // 2 * 2
+
+
+class PhotoDecoder:
+    """Decodes JPEG and PNG bodies.
+
+    `maximum_pixels` is checked by libav against the header, before any picture memory is taken.
+    """
+
+    def __init__(self, *, maximum_pixels: int) -> None:
+        self._maximum_pixels = maximum_pixels
+        self._contexts: dict[str, VideoCodecContext] = {}
+
+    def decode(self, body: bytes) -> VideoFrame:
+        """The photo as its file has it (any size, chroma format and range). Raises FrameRejected.
+
+        Reasons: `empty`, `unsupported-type`, `undecodable` (damaged, truncated, or above `maximum_pixels`),
+        `too-small`.
+        """
+        if not body:
+            raise FrameRejected("empty", "the object has no bytes")
+        file_type = _file_type(body)
+        if file_type not in _DECODERS:
+            raise FrameRejected("unsupported-type", f"JPEG and PNG can be read; this is {file_type}")
+        try:
+            frames = self._context(file_type).decode(av.Packet(body))
+        except (av.FFmpegError, ValueError) as error:
+            self._contexts.pop(file_type, None)  # what a decoder keeps after an error is not known
+            raise FrameRejected("undecodable", f"{file_type}: {error}") from error
+        if len(frames) != 1 or frames[0].is_corrupt:
+            self._contexts.pop(file_type, None)
+            raise FrameRejected("undecodable", f"{file_type}: no whole picture in {len(body)} bytes")
+        frame = frames[0]
+        if min(frame.width, frame.height) < SMALLEST_SIDE:
+            detail = f"{frame.width}x{frame.height}; each side needs {SMALLEST_SIDE} pixels"
+            raise FrameRejected("too-small", detail)
+        return frame
+
+    def _context(self, file_type: str) -> VideoCodecContext:
+        context = self._contexts.get(file_type)
+        if context is None:
+            created = av.CodecContext.create(_DECODERS[file_type], "r")
+            assert isinstance(created, VideoCodecContext)
+            context = created
+            # Without `explode` libav reports success on a truncated JPEG and fills the rest with grey.
+            context.options = {"err_detect": "explode", "max_pixels": str(self._maximum_pixels)}
+            context.thread_count = 1
+            self._contexts[file_type] = context
+        return context
+
+
+class PictureFitter:
+    """Turns decoded photos into pictures of one film: its size, `yuv420p`, limited range, BT.601 matrix.
+
+    A photo of another shape keeps its shape and gets black bars: one odd photo neither ends the film nor is bent.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self._reformatter = VideoReformatter()
+
+    def fit(self, photo: VideoFrame) -> VideoFrame:
+        """A new picture; `photo` is not changed."""
+        inner_width, inner_height = self._inner_size(photo.width, photo.height)
+        full = _RANGE_LIMITED if photo.color_range == _RANGE_LIMITED else _RANGE_FULL
+        picture = self._reformatter.reformat(
+            photo,
+            width=inner_width,
+            height=inner_height,
+            format="yuv420p",
+            src_colorspace=Colorspace.ITU601,
+            dst_colorspace=Colorspace.ITU601,
+            src_color_range=full,
+            dst_color_range=_RANGE_LIMITED,
+            interpolation=Interpolation.BILINEAR,
+            threads=1,
+        )
+        if (inner_width, inner_height) == (self.width, self.height):
+            return picture
+        return self._with_bars(picture)
+
+    def _inner_size(self, width: int, height: int) -> tuple[int, int]:
+        if even_size(width, height) == (self.width, self.height):
+            return self.width, self.height
+        scale = min(self.width / width, self.height / height)
+        inner_width, inner_height = even_size(round(width * scale), round(height * scale))
+        # A difference of a line or two is the rounding of an equal shape, not a shape of its own.
+        if self.width - inner_width <= 2 and self.height - inner_height <= 2:
+            return self.width, self.height
+        return max(2, inner_width), max(2, inner_height)
+
+    def _with_bars(self, picture: VideoFrame) -> VideoFrame:
+        canvas = VideoFrame(self.width, self.height, "yuv420p")
+        left = (self.width - picture.width) // 4 * 2
+        top = (self.height - picture.height) // 4 * 2
+        for index, fill in enumerate((_BLACK_LUMA, _NEUTRAL_CHROMA, _NEUTRAL_CHROMA)):
+            scale = 1 if index == 0 else 2
+            target = np.full((self.height // scale, self.width // scale), fill, np.uint8)
+            inner = plane_array(picture, index)
+            y, x = top // scale, left // scale
+            target[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
+            _write_plane(canvas, index, target)
+        canvas.color_range = _RANGE_LIMITED
+        canvas.colorspace = picture.colorspace
+        return canvas
+
+
+def plane_array(frame: VideoFrame, index: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    """One 8-bit plane as rows x columns, a view into the frame's memory: keep the frame as long as the view."""
+    plane = frame.planes[index]
+    rows: np.ndarray[tuple[int, int], np.dtype[np.uint8]]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]
+
+
+def _write_plane(frame: VideoFrame, index: int, values: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> None:
+    plane = frame.planes[index]
+    padded = np.zeros((plane.buffer_size // plane.line_size, plane.line_size), np.uint8)
+    padded[: values.shape[0], : values.shape[1]] = values
+    plane.update(padded.tobytes())
+
+
+class ThumbnailEncoder:
+    """Small JPEGs for `latest.jpg`."""
+
+    def __init__(self, *, maximum_width: int = 640) -> None:
+        self._maximum_width = maximum_width
+        self._reformatter = VideoReformatter()
+        self._context: VideoCodecContext | None = None
+        self._size = (0, 0)
+        self._encoded = 0
+
+    def encode(self, picture: VideoFrame) -> bytes:
+        """One JPEG of `picture`, scaled down to `maximum_width` when it is wider."""
+        width = min(self._maximum_width, picture.width)
+        size = even_size(width, max(2, round(picture.height * width / picture.width)))
+        if self._context is None or size != self._size:
+            self._context, self._size = _open_mjpeg(size), size
+        small = self._reformatter.reformat(
+            picture,
+            width=size[0],
+            height=size[1],
+            format="yuvj420p",
+            src_color_range=_RANGE_LIMITED,
+            dst_color_range=_RANGE_FULL,
+            threads=1,
+        )
+        small.pts, small.time_base = self._encoded, self._context.time_base
+        self._encoded += 1
+        return b"".join(bytes(packet) for packet in self._context.encode(small))
+
+
+def _open_mjpeg(size: tuple[int, int]) -> VideoCodecContext:
+    context = VideoCodecContext.create("mjpeg", "w")
+    context.width, context.height = size
+    context.pix_fmt = "yuvj420p"
+    context.time_base = Fraction(1, 25)
+    context.thread_count = 1  # frame threads would hold pictures back
+    context.options = {"flags": "+qscale", "global_quality": str(118 * 5)}
+    return context
