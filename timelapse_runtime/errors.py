@@ -3,6 +3,7 @@
     TimelapseError
     ├── ConfigError              stop     a variable is wrong: which, its value, what is allowed
     ├── HandlerError             stop     _HANDLER names nothing that can run
+    ├── UnknownEvent             stop     an event that this function does not take
     ├── ProtocolError
     │   ├── LocalProtocolError   stop     we tried a call that the API's state does not allow
     │   └── RemoteProtocolError  retry    the Lambda service answered what its documents do not say
@@ -62,6 +63,12 @@ class HandlerError(TimelapseError):
     """`_HANDLER` names nothing that can run."""
 
     error_type = "Runtime.HandlerNotFound"
+
+
+class UnknownEvent(TimelapseError):
+    """An event that is neither S3's nor a sweep: the function is wired to the wrong source."""
+
+    error_type = "Function.UnknownEvent"
 
 
 class ProtocolError(TimelapseError):

@@ -1,0 +1,113 @@
+"""Events to hints: which frames were uploaded, which streams are to be swept. Pure.
+
+An event is a hint; the listing is the truth. So an envelope that is not understood is an error of the invocation
+(somebody wired the wrong thing), while a record that is understood and of no interest is ignored with a word.
+
+Sources: Amazon S3 user guide, 'Event message structure' (keys are URL-encoded, `+` is a space; the console sends
+`s3:TestEvent`) and 'EventBridge event message structure', read November 2026. Public code disagrees on whether
+EventBridge's keys are URL-encoded; where the two readings differ, no key is guessed: the stream is listed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_plus
+
+from timelapse_runtime.errors import UnknownEvent
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHint:
+    """An object was created. With `is_exact` False, `key` only tells the stream: list to find the frame."""
+
+    bucket: str
+    key: str
+    is_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Finish what is unfinished, of one stream or (None) of all.
+
+    `drain` takes the last frames out of the encoder even while the stream is busy; `close` ends the reel.
+    """
+
+    stream: str | None
+    drain: bool = False
+    close: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one event asks for. `ignored` says, for the log, what was understood and left out."""
+
+    frames: tuple[FrameHint, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+
+def parse_event(event: Any) -> Request:
+    """S3's notification, the same from EventBridge, S3's test event, or `{"sweep": …}`. Raises UnknownEvent."""
+    if isinstance(event, dict):
+        if "sweep" in event:
+            return Request(sweeps=(_parse_sweep(event["sweep"]),))
+        if event.get("Event") == "s3:TestEvent":
+            return Request(ignored=("s3:TestEvent",))
+        if event.get("source") == "aws.s3" and "detail-type" in event:
+            return _parse_eventbridge(event)
+        if isinstance(event.get("Records"), list):
+            return _parse_notification(event["Records"])
+    raise UnknownEvent(
+        f'this function takes S3 events and {{"sweep": "STREAM"}}; this is {_describe(event)}: '
+        "connect it to the frames bucket's notifications (or EventBridge's 'Object Created' of aws.s3)"
+    )
+
+
+def _parse_notification(records: list[Any]) -> Request:
+    frames, ignored = [], []
+    for record in records:
+        try:
+            source, name = record["eventSource"], record["eventName"]
+            if source != "aws:s3":
+                raise UnknownEvent(f"a record from {source!r}: this function takes S3's notifications")
+            if name.removeprefix("s3:").startswith("ObjectCreated:"):
+                s3 = record["s3"]
+                frames.append(FrameHint(s3["bucket"]["name"], unquote_plus(s3["object"]["key"])))
+            else:
+                ignored.append(name)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UnknownEvent(f"a record that is not an S3 notification ({error!r} is missing or wrong)") from error
+    return Request(tuple(frames), ignored=tuple(ignored))
+
+
+def _parse_eventbridge(event: dict[str, Any]) -> Request:
+    kind = event["detail-type"]
+    if kind != "Object Created":
+        return Request(ignored=(str(kind),))
+    try:
+        bucket, key = event["detail"]["bucket"]["name"], event["detail"]["object"]["key"]
+        return Request((FrameHint(bucket, key, is_exact=unquote_plus(key) == key),))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnknownEvent(f"EventBridge's 'Object Created' without its bucket or key ({error!r})") from error
+
+
+def _parse_sweep(value: Any) -> Sweep:
+    if value is True:
+        return Sweep(None)
+    if isinstance(value, str) and value:
+        return Sweep(value)
+    if isinstance(value, dict) and set(value) <= {"stream", "drain", "close"}:
+        stream, drain, close = value.get("stream"), value.get("drain", False), value.get("close", False)
+        if (stream is None or (isinstance(stream, str) and stream)) and {type(drain), type(close)} == {bool}:
+            return Sweep(stream, drain=drain, close=close)
+    raise UnknownEvent(
+        f"sweep is {value!r}; allowed: true (all streams), a stream's name, or "
+        '{"stream": NAME, "drain": BOOL, "close": BOOL}'
+    )
+
+
+def _describe(event: Any) -> str:
+    if isinstance(event, dict):
+        return "an object with the keys " + (", ".join(sorted(map(str, event))[:8]) or "(none)")
+    return f"a {type(event).__name__}"

@@ -1,0 +1,72 @@
+"""Where a stream's objects lie, below the stream's folder. Frame keys are relative to the stream's prefix here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+_S3_KEY_LIMIT_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class StreamKeys:
+    """Object keys of one stream; `folder` ends with a slash (or is empty)."""
+
+    folder: str
+
+    @property
+    def checkpoint(self) -> str:
+        """The commit point."""
+        return f"{self.folder}checkpoint.json"
+
+    @property
+    def live(self) -> str:
+        """The current reel's playlist, at a fixed address."""
+        return f"{self.folder}live.m3u8"
+
+    @property
+    def latest(self) -> str:
+        """The newest frame, small."""
+        return f"{self.folder}latest.jpg"
+
+    def reel(self, reel: str) -> str:
+        """A reel's folder."""
+        return f"{self.folder}reels/{reel}/"
+
+    def init(self, reel: str) -> str:
+        """ftyp + moov."""
+        return f"{self.reel(reel)}init.mp4"
+
+    def segments(self, reel: str) -> str:
+        """The folder of a reel's segments."""
+        return f"{self.reel(reel)}segments/"
+
+    def index(self, reel: str) -> str:
+        """A reel's playlist."""
+        return f"{self.reel(reel)}index.m3u8"
+
+    def video(self, reel: str) -> str:
+        """A reel in one file."""
+        return f"{self.reel(reel)}video.mp4"
+
+    def manifest(self, reel: str) -> str:
+        """A closed reel's entry in full: what the checkpoint held of it when it closed."""
+        return f"{self.reel(reel)}reel.json"
+
+    def rejected(self, frame_key: str) -> str:
+        """The record of a frame that could not be used. A key too long for S3 is replaced by its hash."""
+        key = f"{self.folder}rejected/{frame_key}.json"
+        if len(key.encode("utf-8", "surrogatepass")) <= _S3_KEY_LIMIT_BYTES:
+            return key
+        digest = hashlib.sha256(frame_key.encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{self.folder}rejected/sha256-{digest}.json"
+
+
+def reel_name(number: int, date: str) -> str:
+    """`2026-11-20-0001`: sorts by time, tells the day, and never repeats within a stream."""
+    return f"{date}-{number:04d}"
+
+
+def segment_name(first: int, count: int, attempt: str) -> str:
+    """`00000180-60-9f3c2a1b.m4s`; `attempt` is unique per write, so that no segment is ever written over."""
+    return f"{first:08d}-{count}-{attempt}.m4s"
