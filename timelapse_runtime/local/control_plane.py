@@ -1,0 +1,298 @@
+"""What Lambda knows during one life of an environment's processes: who registered, who waits, what was answered.
+
+The HTTP server calls it from its threads, one per connection; `life.py` starts invocations and waits for what
+follows. It knows no sockets and no processes. One `ControlPlane` serves one life: after a reset there is a new one.
+
+Sources: 'Lambda Runtime API' and 'Lambda Extensions API' in the Lambda developer guide, read November 2026; error
+types, and which call is refused when, from the source of AWS's runtime interface emulator and from trying it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+
+RESPONSE_LIMIT_BYTES = 6 * 1024**2 + 100
+"""The longest response of a synchronous invocation; a longer one gets 413 (seen from the emulator)."""
+EXTENSION_LIMIT = 10
+"""Extensions per function, external and internal together (Lambda developer guide)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an HTTP call gets: a JSON body and what goes with it."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a `next` call brings: to the runtime an invocation, to an extension INVOKE or SHUTDOWN."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One invocation as both APIs tell it."""
+
+    request_id: str
+    for_runtime: Event
+    for_extensions: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error and its JSON body: of one invocation, or of the environment."""
+
+    error_type: str
+    body: bytes
+
+    @classmethod
+    def of(cls, error_type: str, message: str) -> Failure:
+        return cls(error_type, json.dumps({"errorType": error_type, "errorMessage": message}).encode())
+
+
+ACCEPTED = Answer(202, b'{"status":"OK"}\n')
+
+
+def refused(status: int, error_type: str, message: str) -> Answer:
+    """An error answer as both APIs word it."""
+    return Answer(status, Failure.of(error_type, message).body)
+
+
+class _Subscriber:
+    """Someone who asks for events, one at a time: the runtime or an extension."""
+
+    def __init__(self, events: frozenset[str] = frozenset()) -> None:
+        self.events = events
+        self._poll: SimpleQueue[Event | None] | None = None
+        self._held: Event | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a `next` is pending. False from the moment an event is given, not from when it was sent."""
+        return self._poll is not None
+
+    def ask(self) -> SimpleQueue[Event | None]:
+        """A new `next`. An older one is answered with None: its client has given up, or it would not ask again."""
+        self.end()
+        poll: SimpleQueue[Event | None] = SimpleQueue()
+        if self._held is None:
+            self._poll = poll
+        else:
+            poll.put(self._held)
+            self._held = None
+        return poll
+
+    def give(self, event: Event) -> None:
+        """Answer the pending `next`, or the coming one."""
+        if self._poll is None:
+            self._held = event
+        else:
+            self._poll.put(event)
+            self._poll = None
+
+    def end(self) -> None:
+        if self._poll is not None:
+            self._poll.put(None)
+            self._poll = None
+
+
+class ControlPlane:
+    """The two APIs' state. All methods may be called from any thread."""
+
+    def __init__(self, *, external_extensions: frozenset[str], handler: str, function_name: str) -> None:
+        self._external_names = external_extensions
+        self._about_function = json.dumps(
+            {"functionName": function_name, "functionVersion": "$LATEST", "handler": handler}
+        ).encode()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._runtime = _Subscriber()
+        self._extensions: dict[str, _Subscriber] = {}
+        self._identifiers: dict[str, str] = {}
+        self._registration_open = True
+        self._request_id: str | None = None
+        self._result: bytes | Failure | None = None
+        self._failure: Failure | None = None
+
+    # What life.py asks and tells.
+
+    @property
+    def failure(self) -> Failure | None:
+        """What ended this life, if anything has: the first thing that did."""
+        return self._failure
+
+    @property
+    def result(self) -> bytes | Failure | None:
+        """What the runtime answered to the last invocation; None while it has not."""
+        return self._result
+
+    @property
+    def has_extensions(self) -> bool:
+        """Whether anything registered, external or internal."""
+        return bool(self._extensions)
+
+    def all_registered(self) -> bool:
+        return self._external_names <= self._identifiers.keys()
+
+    def ready(self) -> bool:
+        """Init is over: the runtime asked for its first invocation and every extension for its first event."""
+        return self._runtime.waits and all(extension.waits for extension in self._extensions.values())
+
+    def finished(self) -> bool:
+        """The invocation is answered, and whoever had a part in it waits for the next one."""
+        return (
+            self._result is not None
+            and self._runtime.waits
+            and all(extension.waits for extension in self._extensions.values() if "INVOKE" in extension.events)
+        )
+
+    def wait(self, condition: Callable[[], bool], timeout_seconds: float) -> bool:
+        """Block until `condition` (one of the methods above) holds or this life has failed; False on a time-out."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._failure is not None or condition(), max(0.0, timeout_seconds))
+
+    def begin(self, invocation: Invocation) -> None:
+        """Hand out an invocation. The one before must be finished."""
+        with self._changed:
+            self._request_id, self._result = invocation.request_id, None
+            for extension in self._extensions.values():
+                if "INVOKE" in extension.events:
+                    extension.give(invocation.for_extensions)
+            self._runtime.give(invocation.for_runtime)
+
+    def fail(self, failure: Failure) -> None:
+        """This life is over, for this reason; only the first reason counts."""
+        with self._changed:
+            self._failure = self._failure or failure
+            self._changed.notify_all()
+
+    def send_shutdown(self, event: Event) -> frozenset[str]:
+        """Give SHUTDOWN to the extensions that registered for it; their names."""
+        with self._changed:
+            told = frozenset(
+                name for name, key in self._identifiers.items() if "SHUTDOWN" in self._extensions[key].events
+            )
+            for name in told:
+                self._extensions[self._identifiers[name]].give(event)
+            return told
+
+    def close(self) -> None:
+        """End every blocked `next` without an answer; later ones end at once."""
+        with self._changed:
+            self._closed = True
+            for subscriber in (self._runtime, *self._extensions.values()):
+                subscriber.end()
+
+    # What the runtime asks and tells.
+
+    def runtime_next(self) -> Event | None:
+        """Block until there is an invocation; None when the connection is to be closed instead."""
+        with self._changed:
+            if self._closed:
+                return None
+            self._registration_open = False
+            poll = self._runtime.ask()
+            self._changed.notify_all()
+        return poll.get()
+
+    def runtime_result(self, request_id: str, result: bytes | Failure) -> Answer:
+        """A response or an error of the invocation in hand; anything else is refused."""
+        with self._changed:
+            if request_id != self._request_id:
+                return refused(400, "InvalidRequestID", "Invalid request ID")
+            if self._result is not None:
+                return refused(403, "InvalidStateTransition", "the invocation has been answered")
+            self._result = result
+            self._changed.notify_all()
+        return ACCEPTED
+
+    def runtime_result_too_large(self, request_id: str) -> Answer:
+        """A response over RESPONSE_LIMIT_BYTES fails the invocation; a later `error` for it comes too late."""
+        message = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT_BYTES} bytes)."
+        answer = self.runtime_result(request_id, Failure.of("Function.ResponseSizeTooLarge", message))
+        if answer is not ACCEPTED:
+            return answer
+        return refused(
+            413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT_BYTES} bytes)."
+        )
+
+    def runtime_init_error(self, failure: Failure) -> Answer:
+        with self._changed:
+            if not self._registration_open:
+                return refused(403, "InvalidStateTransition", "init is over")
+        self.fail(failure)
+        return ACCEPTED
+
+    # What extensions ask and tell.
+
+    def register(self, name: str, body: bytes) -> Answer:
+        """Register by name: external when a file of that name was started, internal (in the runtime) otherwise."""
+        try:
+            events = frozenset(json.loads(body)["events"])
+        except (ValueError, KeyError, TypeError) as error:
+            return refused(403, "InvalidRequestFormat", f'the body must be {{"events": [...]}}: {error!r}')
+        refusal = _registration_refusal(name, events, external=name in self._external_names)
+        if refusal is not None:
+            return refusal
+        with self._changed:
+            if name in self._identifiers:
+                return refused(403, "Extension.InvalidExtensionState", "Extension with this name already registered")
+            if not self._registration_open:
+                return refused(403, "Extension.RegistrationClosed", "Extension registration closed already")
+            if len(self._identifiers) >= EXTENSION_LIMIT:
+                return refused(403, "Extension.TooManyExtensions", f"Extension limit ({EXTENSION_LIMIT}) reached")
+            identifier = self._identifiers[name] = str(uuid.uuid4())
+            self._extensions[identifier] = _Subscriber(events)
+            self._changed.notify_all()
+        return Answer(200, self._about_function, {"Lambda-Extension-Identifier": identifier})
+
+    def extension_next(self, identifier: str | None) -> Event | Answer | None:
+        """Block until there is an event for this extension; None when the connection is to be closed instead."""
+        with self._changed:
+            extension = self._extensions.get(identifier or "")
+            if extension is None:
+                return _unknown_extension(identifier)
+            if self._closed:
+                return None
+            poll = extension.ask()
+            self._changed.notify_all()
+        return poll.get()
+
+    def extension_error(self, identifier: str | None, failure: Failure) -> Answer:
+        """`init/error` and `exit/error`: either way this life is over."""
+        with self._changed:
+            if (identifier or "") not in self._extensions:
+                return _unknown_extension(identifier)
+        if not failure.error_type:
+            return refused(403, "Extension.MissingHeader", "Lambda-Extension-Function-Error-Type not found")
+        self.fail(failure)
+        return ACCEPTED
+
+
+def _registration_refusal(name: str, events: frozenset[object], *, external: bool) -> Answer | None:
+    if not name:
+        return refused(403, "Extension.InvalidExtensionName", "Empty extension name")
+    for event in events:
+        if event not in {"INVOKE", "SHUTDOWN"}:
+            return refused(403, "Extension.InvalidEventType", f"{event}: InvalidEventType")
+        if event == "SHUTDOWN" and not external:
+            message = f"{event}: ShutdownEventNotSupportedForInternalExtension"
+            return refused(403, "Extension.InvalidEventType", message)
+    return None
+
+
+def _unknown_extension(identifier: str | None) -> Answer:
+    if identifier is None:
+        message = "Missing Lambda-Extension-Identifier header"
+        return refused(403, "Extension.MissingExtensionIdentifier", message)
+    return refused(403, "Extension.UnknownExtensionIdentifier", f"Unknown extension {identifier}")
