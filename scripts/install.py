@@ -1,0 +1,122 @@
+"""Makes .venv from a lock file, once per lock and Python version; `scripts/install` finds the Python for it.
+
+Only the standard library. The stamp in .venv is written last: without a stamp that fits, an environment is made
+anew, so an installation that failed or was killed is never taken for a good one. A lock on the repository's
+folder lets two of these run at once. Says what it does on stderr only: stdout is the caller's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "installed.json"
+LEVELS = ("replay", "dev")
+"""Each holds all of the one before it, at the same versions (scripts/lock sees to that)."""
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"install: {text}\n")
+
+
+def lock_file(level: str) -> Path:
+    return ROOT / "requirements" / f"{level}.lock"
+
+
+def stamp_of(level: str) -> dict[str, str]:
+    digest = hashlib.sha256(lock_file(level).read_bytes()).hexdigest()
+    return {"level": level, "lock": digest, "python": f"{platform.python_implementation()} {platform.python_version()}"}
+
+
+def installed_level() -> str | None:
+    """The level that .venv holds, when it was made from today's lock with this Python and still runs."""
+    try:
+        stamp = json.loads(STAMP.read_text())
+        level = stamp["level"]
+        good = level in LEVELS and stamp == stamp_of(level) and os.access(VENV / "bin" / "python", os.X_OK)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return level if good else None
+
+
+def satisfied(level: str) -> bool:
+    installed = installed_level()
+    return installed is not None and LEVELS.index(installed) >= LEVELS.index(level)
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    folder = os.open(ROOT, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another installation in this folder")
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def make_environment() -> None:
+    if importlib.util.find_spec("ensurepip") is None:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        say(f"{sys.executable} has no venv with pip; on Debian and Ubuntu: apt-get install python{version}-venv")
+        sys.exit(1)
+    STAMP.unlink(missing_ok=True)  # first: from here until the new stamp, this environment is nobody's
+    venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(VENV)
+    site_packages = next((VENV / "lib").glob("python3*/site-packages"))
+    # Relative, so that a clone may be moved or renamed.
+    (site_packages / "timelapse_runtime.pth").write_text(os.path.relpath(ROOT, site_packages.resolve()) + "\n")
+
+
+def install(level: str) -> None:
+    # A mirror, proxy or certificate in the user's pip configuration stays in force; the hashes decide what gets in.
+    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
+    command += ["--disable-pip-version-check", "--progress-bar", "off", "--only-binary", ":all:"]
+    command += ["--require-hashes", "-r", str(lock_file(level))]
+    # pip's talk is shown where it helps: when it failed.
+    pip = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if pip.returncode != 0:
+        sys.stderr.write(pip.stdout)
+        say(f"pip could not install requirements/{level}.lock: its own words are above")
+        sys.exit(1)
+    fresh = STAMP.with_suffix(".new")
+    fresh.write_text(json.dumps(stamp_of(level)) + "\n")
+    fresh.replace(STAMP)
+
+
+def main(arguments: list[str]) -> None:
+    level = arguments[0] if arguments else "dev"
+    if len(arguments) > 1 or level not in LEVELS:
+        sys.exit("usage: scripts/install [replay|dev]")
+    if satisfied(level):
+        return
+    with only_one():
+        if satisfied(level):  # by whoever held the lock
+            return
+        started = time.monotonic()
+        say(f"installing the locked dependencies ({level}) into .venv; a minute at most, once")
+        if installed_level() is None:
+            make_environment()
+        install(level)
+        say(f"done in {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
