@@ -1,0 +1,17 @@
+"""System programs that tests judge by."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+DEBIAN_PACKAGES = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "busybox": "busybox-static", "unshare": "util-linux"}
+
+
+def require_program(name: str) -> str:
+    """The program's path. Skips the test where it is not installed; TIMELAPSE_NO_SKIP=1 makes that a failure."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"needs {name}: apt-get install {DEBIAN_PACKAGES[name]}")
+    return path
