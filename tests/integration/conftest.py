@@ -1,0 +1,110 @@
+"""Toy processes that speak Lambda's APIs, for the tests of the local environment and of the emulator's harness."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timelapse_runtime.local.lambda_environment import LocalLambda
+
+TOYS = Path(__file__).parent / "toys"
+
+
+class Journal:
+    """What the toys printed, in the order of their clocks."""
+
+    def __init__(self) -> None:
+        self.text: list[tuple[str, str]] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, source: str, line: str) -> None:
+        with self._changed:
+            self.text.append((source, line))
+            self._changed.notify_all()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        found = [json.loads(line) for _, line in self.text if line.startswith('{"who"')]
+        return sorted(found, key=lambda line: line["at"])
+
+    def of(self, who: str, what: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if (line["who"], line["what"]) == (who, what)]
+
+    def wait_for(self, who: str, what: str, count: int = 1) -> list[dict[str, Any]]:
+        """Lines come from a thread, and may come after the invocation that they were printed in."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.of(who, what)) >= count, 30), self.text
+        return self.of(who, what)
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+def _script(path: Path, *command: str) -> Path:
+    quoted = " ".join(f"'{word}'" for word in command)
+    path.write_text(f"#!/bin/sh\nexec {quoted}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def toy_bootstrap(tmp_path: Path) -> Path:
+    """An executable that runs toys/bootstrap.py."""
+    (tmp_path / "task").mkdir()
+    return _script(tmp_path / "task" / "bootstrap", sys.executable, str(TOYS / "bootstrap.py"))
+
+
+@pytest.fixture
+def extensions_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "extensions"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def toy_extension(extensions_folder: Path) -> Callable[..., Path]:
+    """Puts an executable that runs toys/extension.py into the extensions' folder; the answer is that folder."""
+
+    def make(name: str, events: str = "SHUTDOWN", behaviour: str = "") -> Path:
+        _script(extensions_folder / name, sys.executable, str(TOYS / "extension.py"), name, events, behaviour)
+        return extensions_folder
+
+    return make
+
+
+@pytest.fixture
+def make_lambda(toy_bootstrap: Path, tmp_path: Path, journal: Journal) -> Iterator[Callable[..., LocalLambda]]:
+    """Makes environments around the toys, and checks at the end that neither thread nor process is left."""
+    made: list[LocalLambda] = []
+
+    def make(variables: dict[str, str] | None = None, extensions: Path | None = None, **options: Any) -> LocalLambda:
+        made.append(
+            LocalLambda(
+                bootstrap=toy_bootstrap,
+                handler="toy.handler",
+                variables=variables or {},
+                extensions=extensions,
+                task_root=toy_bootstrap.parent,
+                temp_folder=tmp_path,
+                on_log=journal,
+                **options,
+            )
+        )
+        return made[-1]
+
+    threads_before = set(threading.enumerate())
+    yield make
+    for local_lambda in made:
+        local_lambda.close()
+    assert set(threading.enumerate()) <= threads_before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
