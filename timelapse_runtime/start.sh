@@ -1,0 +1,23 @@
+# Read by bootstrap and by the extension, with $root set to the folder that holds timelapse_runtime/.
+# Sets $python to a Python of at least 3.11 and exports PYTHONPATH. POSIX sh; busybox will do.
+
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+
+# A bundled interpreter, where packaging puts it: known to be the right one, no need to ask it.
+for python in "$root/python/bin/python3" /opt/python/bin/python3; do
+    [ -x "$python" ] && return 0
+done
+
+if [ -n "${TIMELAPSE_PYTHON:-}" ]; then
+    set -- "$TIMELAPSE_PYTHON" # a wrong one is an error: it is not made up for by another
+else
+    set -- python3 python3.13 python3.12 python3.11
+fi
+for python; do
+    python=$(command -v "$python") || continue
+    "$python" -S -c 'import sys; sys.exit(sys.version_info < (3, 11))' && return 0
+done
+
+echo "$0: no Python of 3.11 or later: there is no $root/python/bin/python3 and no /opt/python/bin/python3," \
+    "and $* is missing or older (PATH is $PATH; TIMELAPSE_PYTHON chooses another)" >&2
+exit 1

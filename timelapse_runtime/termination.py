@@ -1,0 +1,76 @@
+"""SIGTERM: an exception in the main thread, wherever that is, and a watchdog that ends the process in time.
+
+Python runs a signal's handler between two instructions of the main thread; inside a long C call (an encoder) it
+has to wait. Therefore the moment of arrival is taken by the watchdog, a thread woken through the interpreter's
+wake-up descriptor: what is left for `flush` and `close` counts from there, and the end comes at the deadline
+even when the main thread never returns.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from timelapse_runtime.clock import Clock
+from timelapse_runtime.function import Deadline
+
+BUDGET_WITH_EXTERNAL_EXTENSION_MS = 300
+BUDGET_WITH_INTERNAL_EXTENSION_MS = 500
+"""From SIGTERM to SIGKILL (Lambda developer guide, 'Shutdown phase'; the emulator gives 600 to either)."""
+MARGIN_MS = 20
+"""Left for the last log lines and the process's exit."""
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived. Raised once, in the main thread; nothing between there and the loop may keep it."""
+
+
+class Termination:
+    """Waits for SIGTERM from construction on. Only in the main thread; there is one per process."""
+
+    def __init__(self, clock: Clock, leave: Callable[[int], object] = os._exit) -> None:
+        self._clock = clock
+        self._leave = leave
+        self._arrived_epoch_ms: int | None = None
+        self._raised = False
+        self.budget_ms = BUDGET_WITH_EXTERNAL_EXTENSION_MS
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, args=(read_end,), name="termination", daemon=True).start()
+        signal.signal(signal.SIGTERM, self._handle)
+
+    @property
+    def deadline(self) -> Deadline:
+        """When the process ends by force. Only once SIGTERM has arrived."""
+        return Deadline(self._arrival() + self.budget_ms - MARGIN_MS)
+
+    def check(self) -> None:
+        """Raise Terminated if SIGTERM arrived: for the case that something has swallowed the exception."""
+        if self._arrived_epoch_ms is not None:
+            self._raised = True
+            raise Terminated
+
+    def _arrival(self) -> int:
+        if self._arrived_epoch_ms is None:
+            self._arrived_epoch_ms = self._clock.now_epoch_ms()
+        return self._arrived_epoch_ms
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self._arrival()
+        if not self._raised:
+            self._raised = True
+            raise Terminated
+
+    def _watch(self, read_end: int) -> None:
+        while signal.SIGTERM not in os.read(read_end, 64):
+            pass
+        remaining_ms = self.deadline.remaining_ms(self._clock.now_epoch_ms())
+        time.sleep(remaining_ms / 1000)
+        sys.stderr.write("Not done by the shutdown deadline: the process ends as it is\n")
+        self._leave(0)

@@ -1,0 +1,96 @@
+"""Carries requests with the standard library alone: for the extension's process, and for handed-over PUTs.
+
+The extension lives beside the runtime for as long as the environment does: no httpx, no SDK, a few MB of memory.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from timelapse_runtime.errors import TransportError
+from timelapse_runtime.handover import NotSent, Put
+from timelapse_runtime.protocol.messages import Answer, Request
+
+CERTIFICATE_BUNDLES = (
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),  # Amazon Linux
+    Path("/etc/ssl/certs/ca-certificates.crt"),  # Debian and its kin
+)
+
+
+class StdlibTransport:
+    """One extension's connection to `AWS_LAMBDA_RUNTIME_API`: a new one for each request, so that none goes stale."""
+
+    def __init__(self, authority: str) -> None:
+        self._authority = authority
+
+    def send(self, request: Request) -> Answer:
+        """Send once; see `exchange.Transport`."""
+        seconds = None if request.timeout_ms is None else request.timeout_ms / 1000
+        connection = http.client.HTTPConnection(self._authority, timeout=seconds)
+        try:
+            connection.request(request.method, request.path, request.body, dict(request.headers))
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise TransportError(f"{type(error).__name__}: {error}") from error
+        finally:
+            connection.close()
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+
+
+class PutSender:
+    """Sends a plan's PUTs (`handover.Send`), over one connection per host while the host keeps it open."""
+
+    def __init__(self) -> None:
+        self._connections: dict[tuple[str, str], http.client.HTTPConnection] = {}
+
+    def __call__(self, put: Put, timeout_seconds: float) -> int:
+        """Send once and return the status."""
+        url = urlsplit(put.url)
+        target = f"{url.path}?{url.query}" if url.query else url.path
+        connection = self._connection(url.scheme, url.netloc, timeout_seconds)
+        try:
+            connection.request("PUT", target, put.body, dict(put.headers))
+            response = connection.getresponse()
+            response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._connections.pop((url.scheme, url.netloc)).close()
+            raise ConnectionError(f"PUT to {url.netloc}: {type(error).__name__}: {error}") from error
+        return response.status
+
+    def close(self) -> None:
+        """Close the connections."""
+        for connection in self._connections.values():
+            connection.close()
+
+    def _connection(self, scheme: str, host: str, timeout_seconds: float) -> http.client.HTTPConnection:
+        connection = self._connections.get((scheme, host))
+        if connection is None:
+            connection = (
+                http.client.HTTPSConnection(host, context=_tls(), timeout=timeout_seconds)
+                if scheme == "https"
+                else http.client.HTTPConnection(host, timeout=timeout_seconds)
+            )
+        connection.timeout = timeout_seconds
+        try:
+            if connection.sock is None:  # also after an answer that closed it
+                connection.connect()
+            connection.sock.settimeout(timeout_seconds)
+        except OSError as error:
+            raise NotSent(f"no connection to {host}: {error}") from error
+        self._connections[scheme, host] = connection
+        return connection
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if not context.get_ca_certs():
+        # A bundled interpreter looks for certificates where it was built, not where this system has them.
+        for bundle in CERTIFICATE_BUNDLES:
+            if bundle.exists():
+                context.load_verify_locations(bundle)
+                break
+    return context
