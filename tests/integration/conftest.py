@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from timelapse_runtime.local import rie
 from timelapse_runtime.local.lambda_environment import LocalLambda
 
 TOYS = Path(__file__).parent / "toys"
@@ -81,13 +82,27 @@ def toy_extension(extensions_folder: Path) -> Callable[..., Path]:
     return make
 
 
+def _children() -> set[str]:
+    found = (path.read_text().split() for path in Path("/proc/self/task").glob("*/children"))
+    return {child for children in found for child in children}
+
+
 @pytest.fixture
-def make_lambda(toy_bootstrap: Path, tmp_path: Path, journal: Journal) -> Iterator[Callable[..., LocalLambda]]:
-    """Makes environments around the toys, and checks at the end that neither thread nor process is left."""
-    made: list[LocalLambda] = []
+def ending() -> Iterator[ExitStack]:
+    """What is entered here is closed after the test, and must leave neither a thread nor a process (or zombie)."""
+    threads, children = set(threading.enumerate()), _children()
+    with ExitStack() as stack:
+        yield stack
+    assert set(threading.enumerate()) <= threads
+    assert _children() <= children
+
+
+@pytest.fixture
+def make_lambda(toy_bootstrap: Path, tmp_path: Path, journal: Journal, ending: ExitStack) -> Callable[..., LocalLambda]:
+    """Makes environments around the toys."""
 
     def make(variables: dict[str, str] | None = None, extensions: Path | None = None, **options: Any) -> LocalLambda:
-        made.append(
+        return ending.enter_context(
             LocalLambda(
                 bootstrap=toy_bootstrap,
                 handler="toy.handler",
@@ -99,12 +114,17 @@ def make_lambda(toy_bootstrap: Path, tmp_path: Path, journal: Journal) -> Iterat
                 **options,
             )
         )
-        return made[-1]
 
-    threads_before = set(threading.enumerate())
-    yield make
-    for local_lambda in made:
-        local_lambda.close()
-    assert set(threading.enumerate()) <= threads_before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    return make
+
+
+@pytest.fixture(scope="session")
+def emulator_binary() -> Path:
+    """AWS's emulator, downloaded once; the test is skipped where it can't be had or can't run."""
+    reason = rie.why_not_here()
+    if reason is not None:
+        pytest.skip(f"AWS's emulator (RIE) can't run here: {reason}")
+    try:
+        return rie.fetch_emulator(Path(__file__).parents[2] / ".tools")
+    except rie.EmulatorUnavailable as error:
+        pytest.skip(f"AWS's emulator (RIE) can't be had: {error}")

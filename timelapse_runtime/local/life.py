@@ -192,7 +192,7 @@ class Life:
 
         return ChildProcess(
             name,
-            executable,
+            [str(executable)],
             variables=self._programs.runtime_variables if is_runtime else self._programs.extension_variables,
             folder=self._programs.task_root if is_runtime else Path("/"),
             on_line=lambda line: self._on_log(name, line),

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +27,7 @@ class ChildProcess:
     def __init__(
         self,
         name: str,
-        executable: Path,
+        command: Sequence[str],
         *,
         variables: Mapping[str, str],
         folder: Path,
@@ -44,12 +44,12 @@ class ChildProcess:
         self._peak_rss_bytes = 0
         self._output = OutputReader(name, on_line)
         started: Future[int] = Future()
-        arguments = (executable, dict(variables), folder, started)
+        arguments = (command, dict(variables), folder, started)
         self._watcher = threading.Thread(target=self._run, args=arguments, name=f"watch-{name}")
         self._watcher.start()
         self.pid = started.result()
 
-    def _run(self, executable: Path, variables: dict[str, str], folder: Path, started: Future[int]) -> None:
+    def _run(self, command: Sequence[str], variables: dict[str, str], folder: Path, started: Future[int]) -> None:
         """Start and wait in one thread: the kernel sends the parent-death signal when the *thread* that forked ends.
 
         That signal is for the day our own process is killed: a runtime asks for `next` again for ever, and a frozen
@@ -59,7 +59,7 @@ class ChildProcess:
         guard = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
         try:
             process = subprocess.Popen(
-                [*guard, str(executable)],
+                [*guard, *command],
                 env=variables,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,

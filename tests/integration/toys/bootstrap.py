@@ -56,6 +56,8 @@ def register_internal(events: str) -> None:
         return
 
     def poll() -> None:
+        # Else the kernel may hand SIGTERM to this thread right after a thaw, and the main one sleeps on in `next`.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         own = http.client.HTTPConnection(ADDRESS)
         identifier = {"Lambda-Extension-Identifier": headers["Lambda-Extension-Identifier"]}
         while True:
