@@ -7,6 +7,7 @@ Owns one decoder per file type and one scaler, all kept open: PyAV makes a new s
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TypeAlias
 
 import av
 import numpy as np
@@ -18,6 +19,8 @@ from timelapse_runtime.errors import FrameRejected
 
 _RANGE_LIMITED, _RANGE_FULL = 1, 2
 _BLACK_LUMA, _NEUTRAL_CHROMA = 16, 128
+Picture: TypeAlias = VideoFrame
+"""A decoded picture; the name by which those above `media` know it."""
 SMALLEST_SIDE = 16
 """Below one macroblock there is nothing to encode."""
 

@@ -60,6 +60,11 @@ class Reel:
     is_closed: bool = False
 
     @property
+    def date(self) -> str:
+        """The day that the reel began on, as in its name."""
+        return self.name[:10]
+
+    @property
     def frame_count(self) -> int:
         """Frames committed; the number of the next one."""
         return self.segments[-1].first + self.segments[-1].count if self.segments else 0

@@ -58,14 +58,17 @@ class Ledger:
         return key in self._ahead or (position < len(self._order) and self._order[position] == key_order(key))
 
     @property
-    def last_key(self) -> str:
-        """The highest key with an entry or in `ahead`, else the watermark."""
-        candidates = [self.watermark, *self._ahead, *(entry.key for entry in self._entries[-1:])]
-        return max(candidates, key=key_order)
+    def committed_key(self) -> str:
+        """The highest key that the checkpoint covers: a frame below it cannot be put in order any more."""
+        return max([self.watermark, *self._ahead], key=key_order)
 
-    def keys(self) -> list[str]:
-        """The keys with an entry (those in `ahead` not among them), in order."""
-        return [entry.key for entry in self._entries]
+    @property
+    def last_encoded_key(self) -> str:
+        """The highest key that is encoded, committed or not: a frame below it comes out of order."""
+        for entry in reversed(self._entries):
+            if entry.fate is Fate.ENCODED:
+                return max(entry.key, self.committed_key, key=key_order)
+        return self.committed_key
 
     def held(self, key: str) -> None:
         """`key` is decoded and waits to be encoded."""
@@ -104,17 +107,21 @@ class Ledger:
             rejected += entry.fate is Fate.REJECTED
         return Coverage(watermark, tuple(ahead), rejected)
 
-    def settle(self, coverage: Coverage) -> None:
-        """The coverage was committed: what it claims needs no entry any more."""
+    def settle(self, coverage: Coverage) -> list[str]:
+        """The coverage was committed. The answer is the keys that need no entry any more."""
         claimed = frozenset(coverage.ahead)
-        kept = [
-            entry
-            for entry in self._entries
-            if key_order(entry.key) > key_order(coverage.watermark) and entry.key not in claimed
-        ]
+        kept: list[Entry] = []
+        settled: list[str] = []
+        for entry in self._entries:
+            is_claimed = key_order(entry.key) <= key_order(coverage.watermark) or entry.key in claimed
+            if is_claimed:
+                settled.append(entry.key)
+            else:
+                kept.append(entry)
         self.watermark, self._ahead = coverage.watermark, claimed
         self._horizon = max(self._horizon, coverage.watermark, key=key_order)
         self._entries, self._order = kept, [key_order(entry.key) for entry in kept]
+        return settled
 
     def _set(self, entry: Entry) -> None:
         order = key_order(entry.key)

@@ -1,0 +1,82 @@
+"""From a frame's key to a decoded photo, or to a rejection record. Every uploaded frame ends as one of the two."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from timelapse_runtime.clock import Clock
+from timelapse_runtime.config import Config
+from timelapse_runtime.errors import FrameRejected, ObjectNotFound, PreconditionFailed
+from timelapse_runtime.media.boxes import SourceFrame
+from timelapse_runtime.media.photo import PhotoDecoder, Picture
+from timelapse_runtime.state.keys import StreamKeys
+from timelapse_runtime.storage.contract import IfAbsent, Store
+from timelapse_runtime.timelapse.commit import ALWAYS_ASK
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A decoded frame: as its file has it, not yet fitted to the film."""
+
+    source: SourceFrame
+    picture: Picture
+
+
+class Intake:
+    """Reads one stream's photos. `prefix` is what its keys begin with in the frames bucket."""
+
+    def __init__(
+        self, config: Config, frames: Store, video: Store, keys: StreamKeys, prefix: str, clock: Clock
+    ) -> None:
+        self._maximum_bytes, self._prefix = config.maximum_photo_bytes, prefix
+        self._frames, self._video, self._keys, self._clock = frames, video, keys, clock
+        self._decoder = PhotoDecoder(maximum_pixels=config.maximum_pixels)
+
+    def take(self, key: str) -> Photo | None:
+        """The photo at `key` (relative to the prefix), or None when it was rejected: its record is then stored.
+
+        Raises StorageError where S3, not the photo, is the trouble.
+        """
+        etag: str | None = None
+        try:
+            found = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes)
+            etag = found.info.etag
+            if found.info.size_bytes > self._maximum_bytes:
+                detail = f"{found.info.size_bytes} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"
+                raise FrameRejected("too-large", detail)
+            picture = self._decoder.decode(found.body)
+        except ObjectNotFound:
+            self.reject(key, None, FrameRejected("missing", "the object was gone when it was to be read"))
+            return None
+        except FrameRejected as rejection:
+            self.reject(key, etag, rejection)
+            return None
+        return Photo(SourceFrame(key, found.info.last_modified_epoch_ms), picture)
+
+    def reject(self, key: str, etag: str | None, rejection: FrameRejected) -> None:
+        """Write the record of a frame that will not be in the film. The first record of a frame stays."""
+        record = {
+            "key": self._prefix + key,
+            "etag": etag,
+            "reason": rejection.reason,
+            "detail": rejection.detail,
+            "error_type": rejection.error_type,
+            "time": datetime.fromtimestamp(self._clock.now_epoch_ms() / 1000, UTC).isoformat(timespec="milliseconds"),
+        }
+        _log.warning("frame rejected", extra={"frame": record["key"], "reason": rejection.reason})
+        body = json.dumps(record, indent=1).encode()
+        try:
+            self._video.put(
+                self._keys.rejected(key),
+                body,
+                condition=IfAbsent(),
+                content_type="application/json",
+                cache_control=ALWAYS_ASK,
+            )
+        except PreconditionFailed:
+            _log.info("frame was rejected before", extra={"frame": record["key"]})

@@ -1,0 +1,468 @@
+"""One camera's film, open in memory: append, flush, sweep, and what to leave behind at a shutdown.
+
+Invariants, whatever call fails and wherever it is cut off:
+- the checkpoint in S3 is the truth; what is here is a cache of it plus work that is not committed yet;
+- a frame enters the encoder in key order, and once; one that turns up below an encoded but uncommitted frame
+  makes the uncommitted work be dropped and done again in order (`_rewind`);
+- the watermark of a commit never passes a frame that no listing has shown (`state/ledger.py`).
+So an instance may be killed at any point, and dropping this object is always right: another one opened on the
+same stream finds every photo after the checkpoint in S3.
+
+Order of a flush: listing → frames that it shows and nobody announced → segments → checkpoint (the commit) → what
+is derived.
+"""
+
+from __future__ import annotations
+
+import bisect
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from timelapse_runtime.clock import Clock
+from timelapse_runtime.config import Config
+from timelapse_runtime.errors import DeadlineTooClose, FrameRejected, ObjectNotFound, SegmentCorrupt
+from timelapse_runtime.function import Deadline
+from timelapse_runtime.media.boxes import read_provenance
+from timelapse_runtime.media.encoder import EncoderSettings
+from timelapse_runtime.media.photo import Picture, PictureFitter, ThumbnailEncoder, even_size
+from timelapse_runtime.media.reader import decode_segment
+from timelapse_runtime.state.checkpoint import MAXIMUM_REEL_FRAMES, Reel, key_order
+from timelapse_runtime.state.keys import StreamKeys, reel_name
+from timelapse_runtime.state.ledger import Coverage, Ledger
+from timelapse_runtime.storage.contract import Store
+from timelapse_runtime.timelapse.commit import init_put, plan_commit, segment_key
+from timelapse_runtime.timelapse.committer import Committer, PreparedCommit
+from timelapse_runtime.timelapse.intake import Intake, Photo
+from timelapse_runtime.timelapse.lookup import is_in_film
+from timelapse_runtime.timelapse.reel_writer import ReelWriter
+from timelapse_runtime.timelapse.tail import Tail
+
+_log = logging.getLogger(__name__)
+
+_RECENT_KEYS = 1_000
+"""So many committed frames are remembered, to know a repeated event without asking S3."""
+_RESERVE_MS = 2_000
+"""Catching up stops when less is left of the invocation: a flush takes some hundred milliseconds."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened in this stream since it was opened here."""
+
+    appended: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    flushes: int = 0
+
+
+class _ParametersChanged(Exception):
+    """The encoder's parameter sets are not those of the reel: a new reel is needed. Never leaves this module."""
+
+
+class Stream:
+    """See the module. `prefix` is what the stream's keys begin with in the frames bucket."""
+
+    def __init__(self, name: str, prefix: str, config: Config, frames: Store, video: Store, clock: Clock) -> None:
+        self.name = name
+        self.counts = Counts()
+        self.tail = Tail(config.tail_frames)
+        keys = StreamKeys(f"{config.video.prefix}{name}/")
+        self._config, self._frames, self._video, self._clock, self._prefix = config, frames, video, clock, prefix
+        self._committer = Committer(video, keys)
+        self._intake = Intake(config, frames, video, keys, prefix, clock)
+        self._thumbnail = ThumbnailEncoder()
+        self._recent: OrderedDict[str, None] = OrderedDict()
+        self._newest: tuple[int, Picture] | None = None
+        self._ledger = Ledger("")
+        self._window: list[Photo] = []
+        self._writer: ReelWriter | None = None
+        self._fitter: PictureFitter | None = None
+        self._day: str | None = None
+        self._since_flush = 0
+        self._is_caught_up = False
+
+    @property
+    def frames_in_video(self) -> int:
+        """Frames that are committed."""
+        checkpoint = self._committer.checkpoint
+        return checkpoint.frame_count if checkpoint else 0
+
+    # ---- open
+
+    def open(self) -> None:
+        """Read the checkpoint, and prove that the last segment decodes to what it claims.
+
+        Raises StorageError, CheckpointCorrupt.
+        """
+        while True:
+            self._committer.load()
+            self._forget_uncommitted()
+            reel = self._committer.open_reel
+            if reel is None or not reel.segments:
+                return
+            try:
+                self._read_tail(reel)
+            except (ObjectNotFound, SegmentCorrupt) as error:
+                if self._committer.is_current():
+                    self._give_up_last_segment(reel, error)
+                    return
+                # else another instance flushed meanwhile, and removed the segment that it replaced
+            else:
+                return
+
+    def _read_tail(self, reel: Reel) -> None:
+        last = reel.segments[-1]
+        body = self._video.get(segment_key(self._committer.keys, reel, last)).body
+        init_segment = self._video.get(self._committer.keys.init(reel.name)).body
+        sources = [frame for part in read_provenance(body) for frame in part.frames]
+        if len(sources) != last.count or sources[-1].key != last.last_key:
+            raise SegmentCorrupt(f"it names {len(sources)} photos; the checkpoint claims {last.count}")
+        pictures = decode_segment(
+            init_segment,
+            body,
+            first=last.first,
+            count=last.count,
+            reorder_frames=reel.reorder_frames,
+            keep=max(1, self._config.tail_frames),
+        )
+        for number, picture in pictures:
+            self.tail.append(number, picture)
+        self._remember(source.key for source in sources)
+        self._newest = (sources[-1].captured_epoch_ms, pictures[-1][1])
+
+    def _give_up_last_segment(self, reel: Reel, error: Exception) -> None:
+        """Record the frames of a lost segment as rejected, end the reel before it, go on in a new one."""
+        last, kept = reel.segments[-1], reel.segments[:-1]
+        segment = segment_key(self._committer.keys, reel, last)
+        what = {"stream": self.name, "segment": segment, "first": last.first, "count": last.count}
+        _log.error("stored segment is damaged: its reel ends before it, a new one begins", extra=what, exc_info=error)
+        before = kept[-1].last_key if kept else self._last_key_before(reel)
+        rejection = FrameRejected("segment-damaged", f"{segment}: {error}")
+        for info in self._frames.list_after(self._prefix, self._prefix + before):
+            key = info.key[len(self._prefix) :]
+            if key_order(key) > key_order(last.last_key):
+                break
+            self._intake.reject(key, info.etag, rejection)
+            self.counts.rejected += 1
+        self._commit(replace(reel, segments=kept), close=True)
+
+    def _last_key_before(self, reel: Reel) -> str:
+        while reel.previous is not None:
+            reel = self._committer.manifest(reel.previous)
+            if reel.segments:
+                return reel.segments[-1].last_key
+        return ""
+
+    # ---- append
+
+    def append(self, keys: Iterable[str], *, relist: bool, deadline: Deadline) -> None:
+        """Take the frames `keys` (relative to the prefix) into the film; with `relist`, those of a listing too.
+
+        They are in the encoder when this returns, and in S3 after some later flush. Raises StorageError, Fenced,
+        EncoderFailed, and DeadlineTooClose when there was more to catch up with than time.
+        """
+        news = [key for key in sorted(set(keys), key=key_order) if not self._is_known(key)]
+        self._with_new_reel_if_needed(lambda: self._append(news, relist, deadline))
+
+    def _append(self, news: list[str], relist: bool, deadline: Deadline) -> None:
+        if relist or not self._is_caught_up:
+            self._catch_up(deadline)
+        for key in news:
+            self._append_hinted(key, deadline)
+        if self._since_flush >= self._config.flush_every:
+            self._flush(deadline)
+
+    def _with_new_reel_if_needed(self, action: Callable[[], None]) -> None:
+        """Run `action`; where the encoder turns out not to fit the reel, end the reel and run it again."""
+        try:
+            action()
+        except _ParametersChanged:
+            _log.warning("the encoder's parameter sets changed: a new reel begins", extra={"stream": self.name})
+            self._rewind("they are encoded for the new reel")
+            self._commit(self._committer.open_reel, close=True)
+            action()
+
+    def _is_known(self, key: str) -> bool:
+        known = key in self._ledger or key in self._recent
+        self.counts.duplicates += known
+        return known
+
+    def _append_hinted(self, key: str, deadline: Deadline) -> None:
+        if key in self._ledger:
+            return  # catching up has found it
+        if key_order(key) <= key_order(self._ledger.committed_key):
+            self._judge_late(key)
+            return
+        if key_order(key) < key_order(self._ledger.last_encoded_key):
+            self._rewind(f"{key} arrived after frames that follow it")
+            self._catch_up(deadline)
+        if key not in self._ledger:
+            self._take(key)
+
+    def _judge_late(self, key: str) -> None:
+        if is_in_film(self._video, self._committer.keys, self._committer.last_reel, key):
+            self.counts.duplicates += 1
+        else:
+            self._intake.reject(key, None, FrameRejected("late", "frames that follow it are in the film already"))
+            self.counts.rejected += 1
+        self._remember([key])
+
+    def _catch_up(self, deadline: Deadline) -> None:
+        """Take every frame that a listing shows after the watermark, in order, flushing on the way."""
+        while not self._take_listed(deadline):
+            self._rewind("a listing shows a frame before some that are encoded")
+        self._is_caught_up = True
+
+    def _take_listed(self, deadline: Deadline) -> bool:
+        """One listing. False: a frame lies below one that is encoded, and what is not committed must be redone."""
+        start = self._prefix + self._ledger.watermark if self._ledger.watermark else ""
+        for position, info in enumerate(self._frames.list_after(self._prefix, start)):
+            if position and deadline.remaining_ms(self._clock.now_epoch_ms()) < _RESERVE_MS:
+                done = f"caught up to {self._ledger.last_encoded_key}; the next invocation goes on from there"
+                raise DeadlineTooClose(f"stream {self.name}: {done}")
+            key = info.key[len(self._prefix) :]
+            if key not in self._ledger and not (key.endswith("/") and info.size_bytes == 0):
+                if key_order(key) < key_order(self._ledger.committed_key):
+                    self._judge_late(key)
+                    self._ledger.rejected(key)
+                elif key_order(key) < key_order(self._ledger.last_encoded_key):
+                    return False
+                else:
+                    self._take(key)
+            self._ledger.listed_to(key)
+            if self._since_flush >= self._config.flush_every:
+                self._commit_and_derive()
+        return True
+
+    def _take(self, key: str) -> None:
+        photo = self._intake.take(key)
+        if photo is None:
+            self._ledger.rejected(key)
+            self.counts.rejected += 1
+            self._since_flush += 1
+            return
+        bisect.insort(self._window, photo, key=lambda held: key_order(held.source.key))
+        self._ledger.held(key)
+        while len(self._window) > self._config.reorder_window:
+            self._encode_oldest()
+
+    def _encode_oldest(self) -> None:
+        """Encode the first frame of the window, in a new reel or with a new encoder where that is needed."""
+        photo = self._window[0]
+        if self._needs_new_reel(photo):
+            self._commit_and_derive(drain=True, close=True)
+        if self._writer is not None and self._writer.is_drained:
+            self._commit(self._committer.open_reel)
+            self._writer = None
+        if self._writer is None:
+            self._begin_writer(photo)
+        assert self._writer is not None
+        assert self._fitter is not None
+        picture = self._fitter.fit(photo.picture)
+        number = self._writer.append(picture, photo.source)
+        self._ledger.encoded(photo.source.key, number)
+        self._window.pop(0)
+        self.tail.append(number, picture)
+        self._newest = (photo.source.captured_epoch_ms, picture)
+        self._since_flush += 1
+        self.counts.appended += 1
+
+    def _needs_new_reel(self, photo: Photo) -> bool:
+        if self._day is None:
+            return False  # none is open
+        reel, config = self._committer.open_reel, self._config
+        number = self._writer.next_number if self._writer else reel.frame_count if reel else 0
+        if number >= MAXIMUM_REEL_FRAMES or (config.reel == "day" and self._day_of(photo) > self._day):
+            return True
+        if reel is None or self._writer is not None:
+            return False
+        configured = (*(config.size or (reel.width, reel.height)), config.fps, config.keyframe_interval)
+        return configured != (reel.width, reel.height, reel.fps, reel.keyframe_interval)
+
+    def _begin_writer(self, photo: Photo) -> None:
+        reel, config = self._committer.open_reel, self._config
+        if reel is not None:
+            width, height = reel.width, reel.height
+        else:
+            width, height = config.size or even_size(photo.picture.width, photo.picture.height)
+            self._day = self._day_of(photo)
+        settings = EncoderSettings(
+            width, height, config.fps, config.keyframe_interval, config.crf, config.preset, config.threads
+        )
+        self._writer = ReelWriter(settings, first_number=reel.frame_count if reel else 0)
+        self._fitter = PictureFitter(width, height)
+
+    def _day_of(self, photo: Photo) -> str:
+        moment = datetime.fromtimestamp(photo.source.captured_epoch_ms / 1000, self._config.timezone)
+        return moment.date().isoformat()
+
+    # ---- flush and sweep
+
+    def flush(self, deadline: Deadline, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
+        """Commit what is complete. `drain`: all of it, which ends the segment. `close`: and the reel.
+
+        `force` commits even when nothing changed. Raises as `append` does.
+        """
+        self._with_new_reel_if_needed(lambda: self._flush(deadline, drain=drain, close=close, force=force))
+
+    def _flush(self, deadline: Deadline, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
+        self._catch_up(deadline)
+        while (drain or close) and self._window:
+            self._encode_oldest()
+        self._commit_and_derive(drain=drain, close=close, force=force)
+
+    def sweep(self, deadline: Deadline, *, drain: bool, close: bool) -> None:
+        """Finish what is unfinished: frames that no event announced, frames that wait in the encoder of a stream
+        that has been still, derived objects that are behind, segments that no checkpoint names."""
+        reel = self._committer.open_reel
+        orphans = self._committer.orphans(reel) if reel else []
+        self._catch_up(deadline)
+        newest_epoch_ms = self._newest[0] if self._newest else 0
+        is_still = self._clock.now_epoch_ms() - newest_epoch_ms >= self._config.flush_after_seconds * 1000
+        # Whoever wrote an orphan can still commit it, until this commit fences it.
+        self.flush(deadline, drain=drain or is_still, close=close, force=bool(orphans))
+        self._committer.delete(orphans)
+
+    def _commit_and_derive(self, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
+        self._commit(self._committer.open_reel, drain=drain, close=close, force=force)
+        latest = self._thumbnail.encode(self._newest[1]) if self._newest else None
+        self._committer.derived(force=drain or close, bodies=self._segment_body, latest=latest)
+        if self._writer is not None:
+            self._writer.forget_closed()
+
+    def _segment_body(self, first: int, count: int) -> bytes | None:
+        return self._writer.segment_body(first, count) if self._writer else None
+
+    def _commit(self, reel: Reel | None, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
+        prepared = self._prepare(reel, drain=drain, close=close, force=force, claim=True)
+        if prepared is not None:
+            self._committer.commit(prepared.plan)
+            self._settle(prepared)
+        self._since_flush = 0
+
+    def _settle(self, prepared: PreparedCommit) -> None:
+        checkpoint = prepared.plan.checkpoint
+        settled = self._ledger.settle(Coverage(checkpoint.watermark, checkpoint.ahead, 0))
+        self._remember(settled)
+        if self._writer is not None:
+            self._writer.committed()
+        if checkpoint.reel is None or checkpoint.reel.is_closed:
+            self._writer, self._day = None, None
+        self.counts.flushes += 1
+
+    def _prepare(
+        self,
+        reel: Reel | None,
+        *,
+        drain: bool = False,
+        go_on: Callable[[], bool] = lambda: True,
+        close: bool = False,
+        force: bool = False,
+        claim: bool = False,
+    ) -> PreparedCommit | None:
+        """The commit of what is complete, or None when it would say nothing new.
+
+        A new reel's init segment is written here when `claim`, else it is part of the answer.
+        """
+        writer, init = self._writer, None
+        if writer is not None:
+            writer.cut(drain=drain, go_on=go_on)
+        drafts = writer.drafts() if writer else []
+        if writer is not None and writer.init_segment is not None and drafts:
+            if reel is None:
+                reel = self._new_reel(writer)
+                if claim:
+                    reel = self._committer.claim_reel(reel, writer.init_segment)
+                else:
+                    init = init_put(self._committer.keys, reel, writer.init_segment)
+            elif reel.init_sha256 != writer.init_sha256:
+                raise _ParametersChanged
+        coverage = self._ledger.coverage(writer.cut_number if writer else 0)
+        last_is_open = bool(reel and writer and writer.has_open_segment) and not close
+        base = self._committer.checkpoint
+        is_new = (coverage.watermark, coverage.ahead) != ((base.watermark, base.ahead) if base else ("", ()))
+        is_closing = reel is not None and (close or (reel.last_is_open and not last_is_open))
+        if not (drafts or is_closing or force or is_new):
+            return None
+        plan = plan_commit(
+            self._committer.keys,
+            self._committer.base,
+            replace(reel, is_closed=True) if reel and close else reel,
+            drafts,
+            last_is_open=last_is_open,
+            coverage=coverage,
+            attempt=secrets.token_hex(6),
+            derive_playlists=self._committer.derived_are_behind,
+        )
+        return PreparedCommit(plan, init)
+
+    def _new_reel(self, writer: ReelWriter) -> Reel:
+        last, settings, init_segment = self._committer.last_reel, writer.settings, writer.init_segment
+        assert init_segment is not None
+        assert writer.init_sha256 is not None
+        assert self._day is not None
+        number = last.number + 1 if last else 1
+        return Reel(
+            number=number,
+            name=reel_name(number, self._day),
+            width=settings.width,
+            height=settings.height,
+            fps=settings.fps,
+            keyframe_interval=settings.keyframe_interval,
+            reorder_frames=writer.reorder_frames,
+            init_size_bytes=len(init_segment),
+            init_sha256=writer.init_sha256,
+            first_sequence=last.first_sequence + len(last.segments) if last else 0,
+            previous=last.name if last else None,
+        )
+
+    # ---- shutdown
+
+    def prepare_shutdown(self, *, drain: bool, go_on: Callable[[], bool]) -> PreparedCommit | None:
+        """The commit that saves what is complete, without any call to S3; with `drain`, what `go_on` leaves time
+        for is made complete first. It may be sent by `commit_shutdown`, or by somebody else when this process has
+        gone; frames that are not in it are found by the next open."""
+        last = self._committer.last_reel
+        if last is not None and last.is_closed and self._writer is not None and not self._committer.is_finished(last):
+            return None
+        try:
+            while drain and self._window and go_on() and not self._needs_new_reel(self._window[0]):
+                if self._writer is not None and self._writer.is_drained:
+                    break
+                self._encode_oldest()
+            return self._prepare(self._committer.open_reel, drain=drain, go_on=go_on)
+        except _ParametersChanged:
+            return None
+
+    def commit_shutdown(self, prepared: PreparedCommit) -> None:
+        """Send it from here. Raises StorageError, Fenced."""
+        if prepared.init is not None:
+            self._committer.send_init(prepared.init)
+        self._committer.commit(prepared.plan)
+        self._settle(prepared)
+
+    # ---- memory
+
+    def _rewind(self, reason: str) -> None:
+        """Drop the uncommitted frames; catching up takes them again, in order."""
+        _log.info("uncommitted frames are taken again", extra={"stream": self.name, "reason": reason})
+        self.tail.clear()
+        self._forget_uncommitted()
+
+    def _forget_uncommitted(self) -> None:
+        checkpoint, reel = self._committer.checkpoint, self._committer.open_reel
+        self._ledger = Ledger(checkpoint.watermark, checkpoint.ahead) if checkpoint else Ledger("")
+        self._window, self._writer, self._fitter = [], None, None
+        self._day = reel.date if reel else None
+        self._since_flush = 0
+        self._is_caught_up = False
+
+    def _remember(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._recent[key] = None
+        while len(self._recent) > _RECENT_KEYS:
+            self._recent.popitem(last=False)
