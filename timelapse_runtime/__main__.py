@@ -33,8 +33,9 @@ logger = logging.getLogger("timelapse_runtime")
 def main() -> int:
     """Run the process; the exit code."""
     clock = SystemClock()
+    termination = Termination(clock)
     try:
-        termination = Termination(clock)
+        termination.listen()
         scope = log.configure(os.environ, sys.stderr)
         variables = dict(os.environ)
         try:

@@ -24,6 +24,8 @@ BUDGET_WITH_INTERNAL_EXTENSION_MS = 500
 """From SIGTERM to SIGKILL (Lambda developer guide, 'Shutdown phase'; the emulator gives 600 to either)."""
 MARGIN_MS = 20
 """Left for the last log lines and the process's exit."""
+WAKE_PAUSE_SECONDS = 0.01
+"""Between two attempts to wake the main thread: the first may come just before it falls asleep in a system call."""
 
 
 class Terminated(BaseException):
@@ -31,14 +33,18 @@ class Terminated(BaseException):
 
 
 class Termination:
-    """Waits for SIGTERM from construction on. Only in the main thread; there is one per process."""
+    """What is known of SIGTERM; `listen` makes it come here. `leave` ends the process at once."""
 
     def __init__(self, clock: Clock, leave: Callable[[int], object] = os._exit) -> None:
         self._clock = clock
         self._leave = leave
         self._arrived_epoch_ms: int | None = None
         self._raised = False
+        self._main_thread = threading.main_thread().ident or 0
         self.budget_ms = BUDGET_WITH_EXTERNAL_EXTENSION_MS
+
+    def listen(self) -> None:
+        """Take SIGTERM from now on. Once per process, in its main thread."""
         read_end, write_end = os.pipe()
         os.set_blocking(write_end, False)
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
@@ -70,6 +76,11 @@ class Termination:
     def _watch(self, read_end: int) -> None:
         while signal.SIGTERM not in os.read(read_end, 64):
             pass
+        # The kernel hands a process's signal to any of its threads, and often not to the main one right after a thaw
+        # (in most shutdowns after SIGSTOP and SIGCONT, when it was measured): that one would sleep on in `next`.
+        while not self._raised and self.deadline.remaining_ms(self._clock.now_epoch_ms()) > 0:
+            signal.pthread_kill(self._main_thread, signal.SIGTERM)
+            time.sleep(WAKE_PAUSE_SECONDS)
         remaining_ms = self.deadline.remaining_ms(self._clock.now_epoch_ms())
         time.sleep(remaining_ms / 1000)
         sys.stderr.write("Not done by the shutdown deadline: the process ends as it is\n")
