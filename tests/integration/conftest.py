@@ -35,6 +35,10 @@ class Journal:
         found = [json.loads(line) for _, line in self.text if line.startswith('{"who"')]
         return sorted(found, key=lambda line: line["at"])
 
+    @property
+    def said(self) -> list[str]:
+        return [line for _, line in self.text]
+
     def of(self, who: str, what: str) -> list[dict[str, Any]]:
         return [line for line in self.lines if (line["who"], line["what"]) == (who, what)]
 

@@ -116,8 +116,9 @@ class EmulatorAnswer:
 
 
 class Emulator:
-    """One bootstrap, and every executable in `extensions`, under the emulator, from construction to `close`.
+    """One bootstrap, and every file in `extensions`, under the emulator, from construction to `close`.
 
+    /opt/extensions holds links to these files, so that an extension finds what lies beside it in a source tree.
     The processes start at the first `invoke`. `on_log` gets every line of the emulator and of the processes, mixed,
     from a thread of this class. They get TMPDIR, a folder below `temp_folder` that is kept over resets. PATH is
     ours; no other variable of ours reaches them. Raises EmulatorUnavailable where it can't run.
@@ -143,8 +144,7 @@ class Emulator:
         self.temporary_folder = temp_folder.absolute() / "environment"
         self.temporary_folder.mkdir(parents=True, exist_ok=True)
         scratch = temp_folder.absolute() / "emulator"
-        no_extensions = scratch / "no-extensions"
-        no_extensions.mkdir(parents=True, exist_ok=True)
+        links = _fresh_links(scratch / "extensions", extensions)
         self._port, api_port = _free_ports()
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -158,7 +158,7 @@ class Emulator:
             "LAMBDA_TASK_ROOT": str(task_root.absolute()),
             "TMPDIR": str(self.temporary_folder),
         }
-        enter = ["sh", "-c", _ENTER, "sh", str((extensions or no_extensions).absolute()), str(scratch)]
+        enter = ["sh", "-c", _ENTER, "sh", str(links), str(scratch)]
         addresses = ["--runtime-interface-emulator-address", f"127.0.0.1:{self._port}"]
         addresses += ["--runtime-api-address", f"127.0.0.1:{api_port}"]
         self._answer_timeout_seconds = timeout_seconds + 30.0  # its own init and shutdown come on top
@@ -212,6 +212,16 @@ class Emulator:
                     raise
             else:
                 return connection
+
+
+def _fresh_links(folder: Path, extensions: Path | None) -> Path:
+    """A folder of links to the extensions, without those of an earlier run."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in () if extensions is None else extensions.absolute().iterdir():
+        if path.is_file():
+            (folder / path.name).symlink_to(path)
+    return folder
 
 
 def _free_ports() -> tuple[int, int]:

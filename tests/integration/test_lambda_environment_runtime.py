@@ -1,0 +1,189 @@
+"""The real bootstrap and the real shutdown extension, under the local environment and under AWS's emulator."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timelapse_runtime.local.control_plane import RESPONSE_LIMIT_BYTES
+from timelapse_runtime.local.lambda_environment import LocalLambda
+from timelapse_runtime.local.rie import Emulator
+
+ROOT = Path(__file__).parents[2]
+EXTENSION = "timelapse-shutdown"
+MakeEnvironment = Callable[..., Any]
+
+
+class PutServer:
+    """Takes PUTs, as S3 would those of a plan."""
+
+    def __init__(self) -> None:
+        self.puts: list[tuple[str, bytes, str | None]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.puts.append((self.path, body, self.headers.get("X-Toy")))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Silent."""
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/open/segment?signed=1"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def put_server() -> Iterator[PutServer]:
+    server = PutServer()
+    yield server
+    server.close()
+
+
+class Official:
+    """The emulator with the local environment's way of speaking, as far as these tests need it."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self.shutdown = emulator.shutdown
+
+    def invoke(self, event: Any) -> Any:
+        answer = self._emulator.invoke(event)
+        try:
+            return answer.payload
+        except ValueError:  # the emulator words a time-out, and nothing else, in plain text
+            return answer.body.decode()
+
+
+class Ours:
+    def __init__(self, environment: LocalLambda) -> None:
+        self._environment = environment
+        self.shutdown = environment.shutdown
+
+    def invoke(self, event: Any) -> Any:
+        outcome = self._environment.invoke(event)
+        return outcome.payload if outcome.error_type is None else outcome.error
+
+
+@pytest.fixture(params=["local", "emulator"])
+def make_environment(
+    request: pytest.FixtureRequest, tmp_path: Path, journal: Any, put_server: PutServer, ending: ExitStack
+) -> MakeEnvironment:
+    def make(handler: str, *, extension: bool = True, timeout_seconds: int = 60, **variables: str) -> Ours | Official:
+        options: dict[str, Any] = {
+            "bootstrap": ROOT / "bootstrap",
+            "handler": f"functions.{handler}",
+            "variables": {"TIMELAPSE_PYTHON": sys.executable, "COUNTER_URL": put_server.url, **variables},
+            "extensions": ROOT / "layer" / "extensions" if extension else None,
+            "task_root": Path(__file__).parent / "toys",
+            "temp_folder": tmp_path,
+            "timeout_seconds": timeout_seconds,
+        }
+        if request.param == "local":
+            return Ours(ending.enter_context(LocalLambda(**options, on_log=journal)))
+        binary = request.getfixturevalue("emulator_binary")
+        emulator = Emulator(**options, binary=binary, on_log=lambda line: journal("emulator", line))
+        return Official(ending.enter_context(emulator))
+
+    return make
+
+
+def test_plain_handler_answers(make_environment: MakeEnvironment) -> None:
+    environment = make_environment("plain")
+    first, second = environment.invoke({"photo": "é"}), environment.invoke([1])
+    assert (first["event"], second["event"]) == ({"photo": "é"}, [1])
+    assert first["pid"] == second["pid"]
+    assert first["request id"] != second["request id"]
+
+
+def test_error_has_type_message_and_stack_trace_and_the_process_goes_on(make_environment: MakeEnvironment) -> None:
+    environment = make_environment("Counter")
+    error = environment.invoke({"do": "error"})
+    assert error["errorType"].endswith("ValueError")
+    assert error["errorMessage"] == "as the test wished"
+    assert any("functions.py" in line for line in error["stackTrace"])
+    assert environment.invoke({})["count"] == 2
+
+
+def test_response_that_is_too_large_fails_its_invocation_only(make_environment: MakeEnvironment) -> None:
+    environment = make_environment("plain")
+    error = environment.invoke({"do": "answer in bytes", "size_bytes": RESPONSE_LIMIT_BYTES + 1})
+    assert error["errorType"] == "Function.ResponseSizeTooLarge"
+    assert environment.invoke({})["event"] == {}
+
+
+@pytest.mark.parametrize("death", [{"do": "exit", "code": 3}, {"do": "die"}])
+def test_after_a_crash_a_new_process_answers(make_environment: MakeEnvironment, death: dict[str, Any]) -> None:
+    environment = make_environment("Counter")
+    first = environment.invoke({})
+    assert "errorType" in environment.invoke(death)
+    after = environment.invoke({})
+    assert (after["count"], after["pid"] != first["pid"]) == (1, True)
+
+
+def test_timeout_ends_the_process_and_its_state_is_handed_over(
+    make_environment: MakeEnvironment, put_server: PutServer
+) -> None:
+    environment = make_environment("Counter", timeout_seconds=2)
+    environment.invoke({})
+    assert "timed out" in str(environment.invoke({"do": "sleep", "seconds": 60}))
+    assert environment.invoke({})["count"] == 1  # the reset is over: what it left has been sent
+    assert put_server.puts == [("/open/segment?signed=1", b'{"count": 2}', "1")]
+
+
+def test_sigterm_flushes_closes_and_the_extension_sends_the_plan(
+    make_environment: MakeEnvironment, put_server: PutServer, journal: Any
+) -> None:
+    environment = make_environment("Counter")
+    for _ in range(3):
+        environment.invoke({})
+    environment.shutdown()
+    assert "closed after 3, flushed 3" in journal.said
+    assert put_server.puts == [("/open/segment?signed=1", b'{"count": 3}', "1")]
+
+
+def test_without_an_external_extension_the_runtime_gets_its_sigterm_all_the_same(
+    make_environment: MakeEnvironment, put_server: PutServer, journal: Any
+) -> None:
+    environment = make_environment("Counter", extension=False)
+    environment.invoke({})
+    environment.shutdown()
+    assert "closed after 1, flushed 1" in journal.said
+    assert put_server.puts == []
+
+
+def test_sigterm_right_after_a_thaw_is_not_slept_through(make_environment: MakeEnvironment, journal: Any) -> None:
+    """The kernel may hand it to another thread than the main one, which waits in `next`; see termination.py."""
+    for count in range(1, 6):
+        environment = make_environment("Counter")
+        environment.invoke({})
+        environment.shutdown()
+        assert journal.said.count("closed after 1, flushed 1") == count
+
+
+@pytest.mark.parametrize(
+    ("handler", "variables", "error_type"),
+    [("Counter", {"COUNTER_OPEN": "fails"}, "RuntimeError"), ("missing", {}, "Runtime.HandlerNotFound")],
+)
+def test_failed_init_is_reported_and_the_process_exits_non_zero(
+    make_environment: MakeEnvironment, handler: str, variables: dict[str, str], error_type: str
+) -> None:
+    error = make_environment(handler, **variables).invoke({})
+    assert error_type in error["errorType"]
