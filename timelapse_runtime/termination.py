@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -83,5 +82,6 @@ class Termination:
             time.sleep(WAKE_PAUSE_SECONDS)
         remaining_ms = self.deadline.remaining_ms(self._clock.now_epoch_ms())
         time.sleep(remaining_ms / 1000)
-        sys.stderr.write("Not done by the shutdown deadline: the process ends as it is\n")
+        # Not sys.stderr: the main thread may hold its lock.
+        os.write(2, b"Not done by the shutdown deadline: the process ends as it is\n")
         self._leave(0)
