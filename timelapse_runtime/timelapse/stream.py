@@ -225,7 +225,9 @@ class Stream:
                 done = f"caught up to {self._ledger.last_encoded_key}; the next invocation goes on from there"
                 raise DeadlineTooClose(f"stream {self.name}: {done}")
             key = info.key[len(self._prefix) :]
-            if key not in self._ledger and not (key.endswith("/") and info.size_bytes == 0):
+            if key_order(key) <= key_order(self._ledger.watermark) or (key.endswith("/") and info.size_bytes == 0):
+                continue  # committed since the listing began; a folder made in the console
+            if key not in self._ledger:
                 if key_order(key) < key_order(self._ledger.committed_key):
                     self._judge_late(key)
                     self._ledger.rejected(key)
@@ -233,9 +235,10 @@ class Stream:
                     return False
                 else:
                     self._take(key)
+                    self._ledger.listed_to(key)
+                    if self._since_flush >= self._config.flush_every:
+                        self._commit_and_derive()
             self._ledger.listed_to(key)
-            if self._since_flush >= self._config.flush_every:
-                self._commit_and_derive()
         return True
 
     def _take(self, key: str) -> None:
@@ -303,7 +306,7 @@ class Stream:
     # ---- flush and sweep
 
     def flush(self, deadline: Deadline, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
-        """Commit what is complete. `drain`: all of it, which ends the segment. `close`: and the reel.
+        """Commit what is complete; with `drain`, all frames, which ends the segment; with `close`, the reel as well.
 
         `force` commits even when nothing changed. Raises as `append` does.
         """
@@ -311,7 +314,8 @@ class Stream:
 
     def _flush(self, deadline: Deadline, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
         self._catch_up(deadline)
-        while (drain or close) and self._window:
+        drain = drain or close
+        while drain and self._window:
             self._encode_oldest()
         self._commit_and_derive(drain=drain, close=close, force=force)
 

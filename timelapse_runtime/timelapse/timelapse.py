@@ -36,7 +36,7 @@ StoreFactory = Callable[[Config, Environment], tuple[Store, Store]]
 def _s3_stores(config: Config, environment: Environment) -> tuple[Store, Store]:
     from timelapse_runtime.storage.s3 import S3Store, make_client  # noqa: PLC0415 - the SDK takes 0.2 s to import
 
-    client = make_client(endpoint_url=environment.variables.get("AWS_ENDPOINT_URL_S3"))
+    client = make_client(variables=environment.variables)
     return S3Store(client, config.frames.bucket), S3Store(client, config.video.bucket)
 
 

@@ -1,0 +1,223 @@
+"""A store in memory with S3's semantics: a shipped fake for tests, right where local S3 servers are not.
+
+Each request goes through `_request`, which counts it and calls `on_request` before it takes effect: the place where
+tests kill, pause and refuse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from timelapse_runtime.clock import Clock, ManualClock
+from timelapse_runtime.errors import ObjectNotFound, PreconditionFailed, StorageUnavailable
+from timelapse_runtime.storage.contract import (
+    MULTIPART_MINIMUM_BYTES,
+    BytesPart,
+    Condition,
+    CopyPart,
+    IfAbsent,
+    IfMatch,
+    ObjectInfo,
+    Part,
+    PresignedPut,
+    StoredObject,
+)
+
+_PAGE_KEYS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Presigned:
+    key: str
+    condition: Condition
+    content_type: str
+    expires_epoch_ms: int
+
+
+class MemoryStore:
+    """One bucket. Safe to use from several threads.
+
+    `on_request(operation, key)` is called before each request; what it raises is the request's outcome.
+    """
+
+    def __init__(self, bucket: str, *, clock: Clock | None = None) -> None:
+        self.on_request: Callable[[str, str], None] = lambda _operation, _key: None
+        self._bucket, self._clock = bucket, clock or ManualClock()
+        self._objects: dict[str, tuple[ObjectInfo, bytes]] = {}
+        self._presigned: dict[str, _Presigned] = {}
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.RLock()
+
+    @property
+    def bucket(self) -> str:
+        """The bucket's name."""
+        return self._bucket
+
+    @property
+    def request_counts(self) -> Mapping[str, int]:
+        """Requests so far, by the names that S3 would count them under."""
+        return dict(self._counts)
+
+    def head(self, key: str) -> ObjectInfo:
+        """See Store."""
+        self._request("HeadObject", key)
+        return self._found("HeadObject", key)[0]
+
+    def get(self, key: str, *, maximum_bytes: int | None = None) -> StoredObject:
+        """See Store."""
+        self._request("GetObject", key)
+        info, body = self._found("GetObject", key)
+        too_long = maximum_bytes is not None and len(body) > maximum_bytes
+        return StoredObject(info, b"" if too_long else body)
+
+    def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> StoredObject:
+        """See Store."""
+        self._request("GetObject", key)
+        info, body = self._found("GetObject", key)
+        if etag is not None and info.etag != etag:
+            raise PreconditionFailed("GetObject", self._bucket, key, "the object has another ETag")
+        return StoredObject(info, body[start:end])
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        condition: Condition = None,
+        content_type: str = "application/octet-stream",  # noqa: ARG002 - kept by nobody here
+        cache_control: str | None = None,  # noqa: ARG002 - the same
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """See Store."""
+        self._request("PutObject", key)
+        with self._lock:
+            self._check("PutObject", key, condition)
+            return self._store(key, bytes(body), hashlib.md5(body, usedforsecurity=False).hexdigest(), metadata)
+
+    def put_multipart(
+        self,
+        key: str,
+        parts: Iterable[Part],
+        *,
+        condition: Condition = None,
+        content_type: str = "application/octet-stream",  # noqa: ARG002 - kept by nobody here
+        cache_control: str | None = None,  # noqa: ARG002 - the same
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """See Store."""
+        self._request("CreateMultipartUpload", key)
+        bodies = [self._part(key, part) for part in parts]
+        self._request("CompleteMultipartUpload", key)
+        for body in bodies[:-1]:
+            if len(body) < MULTIPART_MINIMUM_BYTES:
+                cause = f"EntityTooSmall: a part of {len(body)} bytes is not the last"
+                raise StorageUnavailable("CompleteMultipartUpload", self._bucket, key, cause)
+        with self._lock:
+            self._check("CompleteMultipartUpload", key, condition)
+            digests = b"".join(hashlib.md5(body, usedforsecurity=False).digest() for body in bodies)
+            etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(bodies)}"
+            return self._store(key, b"".join(bodies), etag, metadata)
+
+    def list_after(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
+        """See Store."""
+        start = _order(after)
+        while True:
+            self._request("ListObjectsV2", prefix)
+            with self._lock:
+                keys = sorted((k for k in self._objects if k.startswith(prefix) and _order(k) > start), key=_order)
+                page = [self._objects[key][0] for key in keys[:_PAGE_KEYS]]
+            yield from page
+            if len(keys) <= _PAGE_KEYS:
+                return
+            start = _order(page[-1].key)
+
+    def list_folders(self, prefix: str) -> Iterator[str]:
+        """See Store."""
+        self._request("ListObjectsV2", prefix)
+        with self._lock:
+            names = {k[len(prefix) :].partition("/") for k in self._objects if k.startswith(prefix)}
+        yield from sorted({f"{prefix}{name}/" for name, slash, _ in names if slash}, key=_order)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """See Store."""
+        if keys:
+            self._request("DeleteObjects", keys[0])
+            with self._lock:
+                for key in keys:
+                    self._objects.pop(key, None)
+
+    def presign_put(
+        self,
+        key: str,
+        *,
+        condition: Condition = None,
+        content_type: str = "application/octet-stream",
+        cache_control: str | None = None,
+        expires_seconds: int,
+    ) -> PresignedPut:
+        """See Store. The URL is good for `accept` only."""
+        url = f"memory://{self._bucket}/{len(self._presigned)}"
+        expires = self._clock.now_epoch_ms() + expires_seconds * 1000
+        self._presigned[url] = _Presigned(key, condition, content_type, expires)
+        return PresignedPut(
+            url, {"Content-Type": content_type} | ({"Cache-Control": cache_control} if cache_control else {})
+        )
+
+    def accept(self, url: str, body: bytes) -> int:
+        """Carry out a presigned PUT; the answer is an HTTP status."""
+        presigned = self._presigned[url]
+        if self._clock.now_epoch_ms() > presigned.expires_epoch_ms:
+            return 403
+        try:
+            self.put(presigned.key, body, condition=presigned.condition, content_type=presigned.content_type)
+        except PreconditionFailed:
+            return 412
+        return 200
+
+    def _request(self, operation: str, key: str) -> None:
+        with self._lock:
+            self._counts[operation] += 1
+        self.on_request(operation, key)
+
+    def _found(self, operation: str, key: str) -> tuple[ObjectInfo, bytes]:
+        with self._lock:
+            if key not in self._objects:
+                raise ObjectNotFound(operation, self._bucket, key, "there is no such object")
+            return self._objects[key]
+
+    def _check(self, operation: str, key: str, condition: Condition) -> None:
+        found = self._objects.get(key)
+        if isinstance(condition, IfAbsent) and found is not None:
+            raise PreconditionFailed(operation, self._bucket, key, "there is an object")
+        if isinstance(condition, IfMatch) and (found is None or found[0].etag != condition.etag):
+            raise PreconditionFailed(operation, self._bucket, key, "there is no object with this ETag")
+
+    def _part(self, key: str, part: Part) -> bytes:
+        if isinstance(part, BytesPart):
+            self._request("UploadPart", key)
+            return bytes(part.body)
+        self._request("UploadPartCopy", key)
+        return self._copied(part)
+
+    def _copied(self, part: CopyPart) -> bytes:
+        info, body = self._found("UploadPartCopy", part.key)
+        if info.etag != part.etag:
+            raise PreconditionFailed("UploadPartCopy", self._bucket, part.key, "the source has another ETag")
+        if len(body) < MULTIPART_MINIMUM_BYTES:
+            cause = f"InvalidRequest: a source of {len(body)} bytes is too small to copy a range from"
+            raise StorageUnavailable("UploadPartCopy", self._bucket, part.key, cause)
+        return body[part.start : part.end]
+
+    def _store(self, key: str, body: bytes, digest: str, metadata: Mapping[str, str] | None) -> str:
+        etag = f'"{digest}"'
+        info = ObjectInfo(key, etag, len(body), self._clock.now_epoch_ms(), dict(metadata or {}))
+        self._objects[key] = (info, body)
+        return etag
+
+
+def _order(key: str) -> bytes:
+    return key.encode("utf-8", "surrogatepass")
