@@ -161,6 +161,7 @@ def _configuration(options: argparse.Namespace) -> dict[str, str]:
         "TIMELAPSE_SIZE": f"{size[0]}x{size[1]}" if size else "auto",
         "TIMELAPSE_REEL": "never",  # one folder, one film, at whatever hour it is replayed
         "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        "TIMELAPSE_PYTHON": sys.executable,
     }
 
 

@@ -37,7 +37,9 @@ def _s3_stores(config: Config, environment: Environment) -> tuple[Store, Store]:
     from timelapse_runtime.storage.s3 import S3Store, make_client  # noqa: PLC0415 - the SDK takes 0.2 s to import
 
     client = make_client(variables=environment.variables)
-    return S3Store(client, config.frames.bucket), S3Store(client, config.video.bucket)
+    frames = S3Store(client, config.frames.bucket)
+    same = config.video.bucket == config.frames.bucket
+    return frames, frames if same else S3Store(client, config.video.bucket)
 
 
 class Timelapse:
