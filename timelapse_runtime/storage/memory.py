@@ -178,6 +178,12 @@ class MemoryStore:
             return 412
         return 200
 
+    def peek(self, key: str) -> bytes | None:
+        """An object's body, or None, without a request: for who watches."""
+        with self._lock:
+            found = self._objects.get(key)
+            return found[1] if found else None
+
     def _request(self, operation: str, key: str) -> None:
         with self._lock:
             self._counts[operation] += 1

@@ -1,0 +1,418 @@
+"""One stream from its first photo to its last, over every end that an environment can have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.photos import make_photos, read_number
+from tests.probe import ffmpeg_lumas, ffprobe_frames
+from tests.world import PHOTOS, SIZE, STREAM, InvocationContext, World
+from timelapse_runtime.errors import DeadlineTooClose, StorageUnavailable, UnknownEvent
+from timelapse_runtime.media.photo import plane_array
+from timelapse_runtime.state.playlist import index_playlist
+from timelapse_runtime.timelapse.tail import TailFrame
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def names(world: World, numbers: range | list[int]) -> list[str]:
+    return [world.key(number) for number in numbers]
+
+
+def test_every_photo_is_in_the_film_once_and_in_order(world: World, tmp_path: Path) -> None:
+    function = world.environment()
+    world.shoot(function, range(40))
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == names(world, range(40))
+    film = tmp_path / "film.mp4"
+    film.write_bytes(world.film())
+    assert [read_number(luma) for luma in ffmpeg_lumas(film)] == list(range(40))
+    probe = ffprobe_frames(film)
+    assert (probe.frame_count, len(probe.steps), probe.messages) == (40, 1, "")
+
+
+@pytest.mark.parametrize("every", [1, 3, 7])
+def test_a_kill_after_any_number_of_frames_loses_nothing(world: World, every: int) -> None:
+    function = world.environment()
+    for number in range(30):
+        world.shoot(function, [number])
+        if number % every == every - 1:
+            function = world.environment()
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == names(world, range(30))
+    assert world.rejections() == {}
+
+
+@pytest.mark.parametrize("with_extension", [True, False], ids=["extension", "alone"])
+def test_a_shutdown_saves_every_frame(world: World, tmp_path: Path, *, with_extension: bool) -> None:
+    world.handover = tmp_path if with_extension else None
+    function = world.environment()
+    for start in (0, 3, 11):
+        world.shoot(function, range(start, {0: 3, 3: 11, 11: 20}[start]))
+        world.shut_down(function)
+        assert world.keys_in_film() == names(world, range({0: 3, 3: 11, 11: 20}[start]))
+        function = world.environment()
+    assert world.checkpoint().frame_count == 20
+
+
+def test_a_shutdown_without_time_to_drain_saves_what_is_complete(world: World, tmp_path: Path) -> None:
+    world.handover = tmp_path
+    function = world.environment(flush_every="60")
+    world.shoot(function, range(20))
+    world.shut_down(function, budget_ms=0)
+    saved = world.checkpoint().frame_count
+    assert 0 < saved < 20
+    assert world.keys_in_film() == names(world, range(saved))
+    function = world.environment()
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == names(world, range(20))
+
+
+def test_a_shutdown_claims_no_frame_that_no_listing_has_shown(world: World, tmp_path: Path) -> None:
+    world.handover = tmp_path
+    function = world.environment(flush_every="60", reorder_window="0")
+    world.shoot(function, [0])
+    world.upload(1)  # its event is lost
+    world.shoot(function, [2, 3])
+    world.shut_down(function)
+    checkpoint = world.checkpoint()
+    assert checkpoint.watermark == world.key(0)
+    assert checkpoint.ahead == (world.key(2), world.key(3))
+    world.sweep(world.environment(), drain=True)
+    assert world.rejections() == {world.key(1): "late"}
+    assert world.keys_in_film() == names(world, [0, 2, 3])
+    assert world.checkpoint().watermark == world.key(3)
+
+
+def test_a_lost_event_is_found_by_the_next_flush(world: World) -> None:
+    function = world.environment()
+    world.shoot(function, range(3))
+    world.upload(3)
+    world.shoot(function, range(4, 12))
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == names(world, range(12))
+
+
+@pytest.mark.parametrize("order", [[1, 0, 2, 3], [3, 2, 1, 0], [2, 3, 0, 1]])
+def test_events_in_any_order_make_the_film_in_key_order(world: World, order: list[int]) -> None:
+    function = world.environment(flush_every="60", reorder_window="1")
+    world.upload(10, key="000000-first.jpg")
+    world.deliver(function, "000000-first.jpg")
+    keys = {number: world.upload(number) for number in order}
+    for number in order:
+        world.deliver(function, keys[number])
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == sorted(["000000-first.jpg", *keys.values()])
+
+
+def test_an_event_that_comes_again_adds_nothing(world: World) -> None:
+    function = world.environment()
+    world.shoot(function, range(12))
+    for number in range(12):
+        world.deliver(function, world.key(number))
+    function = world.environment()
+    world.deliver(function, world.key(11), world.key(0))
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == names(world, range(12))
+    assert world.rejections() == {}
+
+
+def test_a_frame_below_committed_ones_is_rejected_as_late(world: World) -> None:
+    function = world.environment()
+    world.shoot(function, [0, *range(2, 12)])
+    world.sweep(function, drain=True)
+    world.shoot(function, [1])
+    assert world.rejections() == {world.key(1): "late"}
+    assert world.keys_in_film() == names(world, [0, *range(2, 12)])
+
+
+BAD_PHOTOS = {
+    "empty": (b"", "empty"),
+    "text": (b"these are words\n", "unsupported-type"),
+    "cut off": (PHOTOS[5][:1000], "undecodable"),
+    "damaged": (PHOTOS[5][:700] + b"\xff\xd9" + PHOTOS[5][900:], "undecodable"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_PHOTOS)
+def test_a_bad_photo_is_recorded_and_the_film_goes_on(world: World, kind: str) -> None:
+    body, reason = BAD_PHOTOS[kind]
+    function = world.environment()
+    world.shoot(function, range(5))
+    answer = world.deliver(function, world.upload(5, body))
+    assert answer["streams"][STREAM]["rejected"] == 1
+    world.shoot(function, range(6, 12))
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == names(world, [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11])
+    assert world.rejections() == {world.key(5): reason}
+    assert world.checkpoint().rejected_count == 1
+
+
+def test_bad_photos_at_the_end_are_covered_by_the_watermark(world: World) -> None:
+    function = world.environment()
+    world.shoot(function, range(5))
+    world.deliver(function, world.upload(5, b"no photo"))
+    world.sweep(function, drain=True)
+    assert world.checkpoint().watermark == world.key(5)
+
+
+def test_a_photo_that_is_gone_is_recorded_as_missing(world: World) -> None:
+    function = world.environment()
+    world.shoot(function, range(3))
+    world.deliver(function, world.key(3))
+    world.shoot(function, [4])
+    world.sweep(function, drain=True)
+    assert world.rejections() == {world.key(3): "missing"}
+    assert world.keys_in_film() == names(world, [0, 1, 2, 4])
+
+
+def test_a_photo_of_another_size_becomes_a_frame_of_the_films_size(world: World) -> None:
+    function = world.environment()
+    world.shoot(function, range(3))
+    world.deliver(function, world.upload(3, next(make_photos(1, (300, 300)))))
+    world.shoot(function, range(4, 8))
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == names(world, range(8))
+    reel = world.checkpoint().reel
+    assert reel is not None
+    assert (reel.width, reel.height) == SIZE
+
+
+@pytest.mark.parametrize(
+    ("bucket", "operation", "part"),
+    [
+        ("frames", "GetObject", ""),
+        ("frames", "ListObjectsV2", ""),
+        ("video", "PutObject", "init.mp4"),
+        ("video", "PutObject", "segments/"),
+        ("video", "PutObject", "checkpoint.json"),
+    ],
+)
+def test_a_storage_failure_fails_the_invocation_and_the_retry_mends_it(
+    world: World, bucket: str, operation: str, part: str
+) -> None:
+    function = world.environment(flush_every="9")
+    world.shoot(function, range(10))
+
+    def refuse(requested: str, key: str) -> None:
+        if requested == operation and part in key:
+            raise StorageUnavailable(requested, bucket, key, "503 SlowDown")
+
+    store = world.frames if bucket == "frames" else world.video
+    world.upload(10)
+    store.on_request = refuse
+    with pytest.raises(StorageUnavailable):
+        world.deliver(function, world.key(10))
+    store.on_request = lambda _operation, _key: None
+    world.deliver(function, world.key(10))
+    world.shoot(function, range(11, 20))
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == names(world, range(20))
+
+
+def test_a_backlog_larger_than_the_time_left_is_done_piece_by_piece(world: World) -> None:
+    for number in range(20):
+        world.upload(number)
+    function = world.environment()
+    reads = 0
+
+    def tick(operation: str, _key: str) -> None:
+        nonlocal reads
+        if operation == "GetObject":
+            reads += 1
+            world.clock.advance(300)
+
+    world.frames.on_request = tick
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            world.deliver(function, world.key(19), deadline_epoch_ms=world.clock.now_epoch_ms() + 4000)
+            break
+        except DeadlineTooClose:
+            assert tries < 20
+    assert tries > 1
+    assert reads == 20
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == names(world, range(20))
+
+
+def test_two_environments_on_one_stream_make_one_film(world: World) -> None:
+    one, other = world.environment(), world.environment()
+    for number in range(30):
+        world.shoot(one if number % 2 else other, [number])
+    world.sweep(one, drain=True)
+    world.sweep(other, drain=True)
+    assert world.keys_in_film() == names(world, range(30))
+    assert world.rejections() == {}
+
+
+def test_an_environment_that_wakes_late_is_fenced_and_reloads(world: World) -> None:
+    frozen = world.environment()
+    world.shoot(frozen, range(8))
+    other = world.environment()
+    world.shoot(other, range(8, 20))
+    world.sweep(other, drain=True)
+    generation = world.checkpoint().generation
+    world.shoot(frozen, range(20, 30))
+    world.sweep(frozen, drain=True)
+    assert world.keys_in_film() == names(world, range(30))
+    assert world.checkpoint().generation > generation
+
+
+def test_a_lost_answer_to_the_commit_is_recognised_as_ones_own(world: World) -> None:
+    function = world.environment()
+    world.shoot(function, range(3))
+    put = world.video.put
+    lost = []
+
+    def lose_answer(key: str, body: bytes, **how: object) -> str:
+        etag = put(key, body, **how)  # type: ignore[arg-type]
+        if key == world.keys.checkpoint and not lost:
+            lost.append(etag)
+            raise StorageUnavailable("PutObject", "bucket", key, "the connection broke")
+        return etag
+
+    world.video.put = lose_answer  # type: ignore[method-assign]
+    world.shoot(function, range(3, 9))
+    assert lost
+    generation = world.checkpoint().generation
+    world.sweep(function, drain=True)
+    assert world.checkpoint().generation == generation + 1
+    assert world.keys_in_film() == names(world, range(9))
+
+
+def test_a_damaged_segment_ends_its_reel_and_is_reported(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    function = world.environment()
+    world.shoot(function, range(30))
+    world.sweep(function, drain=True)
+    reel = world.checkpoint().reel
+    assert reel is not None
+    last = reel.segments[-1]
+    segment = next(key for key in world.object_keys() if f"/{last.first:08d}-" in key)
+    body = bytearray(world.video.get(segment).body)
+    body[len(body) // 2 : len(body) // 2 + 200] = b"\x55" * 200
+    world.video.put(segment, bytes(body))
+    function = world.environment()
+    world.shoot(function, range(30, 36))
+    world.sweep(function, drain=True)
+    lost = names(world, range(last.first, 30))
+    assert world.rejections() == dict.fromkeys(lost, "segment-damaged")
+    assert world.keys_in_film() == names(world, [*range(last.first), *range(30, 36)])
+    assert [reel.is_closed for reel in world.reels()] == [True, False]
+    assert "stored segment is damaged" in caplog.text
+
+
+def test_a_new_day_begins_a_new_reel(world: World) -> None:
+    function = world.environment(reel="day", timezone="UTC")
+    world.shoot(function, range(10))
+    world.clock.advance(24 * 3600 * 1000)
+    world.shoot(function, range(10, 20))
+    world.sweep(function, drain=True)
+    first, second = world.reels()
+    assert (first.frame_count, second.frame_count) == (10, 10)
+    assert first.is_closed
+    assert first.date < second.date
+    assert world.keys_in_film() == names(world, range(20))
+    assert world.video.get(world.keys.index(first.name)).body == index_playlist(first)
+    assert len(world.film(first)) == first.size_bytes
+    world.deliver(function, world.key(4))  # a repeated event of yesterday
+    assert world.rejections() == {}
+
+
+@pytest.mark.parametrize("change", [{"fps": "25"}, {"keyframe_interval": "24"}, {"size": "192x96"}, {"preset": "slow"}])
+def test_changed_settings_begin_a_new_reel(world: World, change: dict[str, str]) -> None:
+    function = world.environment()
+    world.shoot(function, range(12))
+    world.sweep(function, drain=True)
+    function = world.environment(**change)
+    world.shoot(function, range(12, 40))
+    world.sweep(function, drain=True)
+    assert [reel.frame_count for reel in world.reels()] == [12, 28]
+    assert world.keys_in_film() == names(world, range(40))
+
+
+def test_a_changed_quality_goes_on_in_the_same_reel(world: World) -> None:
+    function = world.environment()
+    world.shoot(function, range(12))
+    world.sweep(function, drain=True)
+    function = world.environment(crf="30")
+    world.shoot(function, range(12, 24))
+    world.sweep(function, drain=True)
+    assert [reel.frame_count for reel in world.reels()] == [24]
+    assert world.keys_in_film() == names(world, range(24))
+
+
+def test_a_sweep_of_a_stream_that_has_been_still_drains_it(world: World) -> None:
+    function = world.environment(flush_after_seconds="60")
+    world.shoot(function, range(8))
+    world.sweep(function)
+    assert world.checkpoint().frame_count < 8
+    world.clock.advance(61_000)
+    function.invoke({"sweep": True}, InvocationContext())
+    assert world.checkpoint().frame_count == 8
+
+
+def test_a_sweep_removes_segments_that_no_checkpoint_names(world: World) -> None:
+    function = world.environment()
+    world.shoot(function, range(12))
+    reel = world.checkpoint().reel
+    assert reel is not None
+    world.video.put(world.keys.segments(reel.name) + "00000008-5-abandoned.m4s", b"left by a crash")
+    assert world.orphans()
+    world.sweep(function)
+    assert world.orphans() == set()
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == names(world, range(12))
+
+
+def test_after_each_flush_the_video_holds_what_is_committed(world: World) -> None:
+    function = world.environment()
+    for number in range(30):
+        world.shoot(function, [number])
+        if world.keys.checkpoint in world.object_keys():
+            reel = world.checkpoint().reel
+            assert reel is not None
+            assert len(world.film()) == reel.size_bytes
+
+
+def test_the_tail_holds_the_last_frames_after_a_restart_and_goes_on(world: World) -> None:
+    function = world.environment(tail_frames="4")
+    world.shoot(function, range(12))
+    world.sweep(function, drain=True)
+    function = world.environment(tail_frames="4")
+    world.deliver(function, world.key(11))
+    stream = function._streams[STREAM]
+    assert [read_number_of(frame) for frame in stream.tail.frames()] == [8, 9, 10, 11]
+    world.shoot(function, range(12, 16))
+    assert [frame.number for frame in stream.tail.frames()] == [10, 11, 12, 13]  # two wait in the reorder window
+
+
+def read_number_of(frame: TailFrame) -> int:
+    return read_number(plane_array(frame.picture, 0))
+
+
+def test_a_stream_too_many_is_flushed_and_closed(world: World) -> None:
+    function = world.environment(open_streams="1")
+    world.shoot(function, range(3))
+    world.frames.put("frames/other/000.jpg", PHOTOS[0])
+    record = world.event("x")["Records"][0]
+    record["s3"]["object"]["key"] = "frames/other/000.jpg"
+    function.invoke({"Records": [record]}, InvocationContext())
+    assert world.checkpoint().frame_count == 3
+
+
+def test_events_that_are_not_ours_are_left_alone(world: World) -> None:
+    function = world.environment()
+    record = world.event("x")["Records"][0]
+    for bucket, key in (("elsewhere", "frames/camera/1.jpg"), (world.frames.bucket, "other/camera/1.jpg")):
+        record["s3"] = {"bucket": {"name": bucket}, "object": {"key": key}}
+        assert function.invoke({"Records": [record]}, InvocationContext())["streams"] == {}
+    with pytest.raises(UnknownEvent, match="sweep"):
+        function.invoke({"detail": "?"}, InvocationContext())
+    assert world.object_keys() == set()

@@ -1,0 +1,179 @@
+"""A camera, two buckets in memory and any number of environments: the stage for tests of the timelapse function."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.photos import make_photos
+from timelapse_runtime.clock import ManualClock
+from timelapse_runtime.function import Deadline, Environment
+from timelapse_runtime.handover import read_plan
+from timelapse_runtime.media.boxes import read_provenance
+from timelapse_runtime.media.reader import decode_segment
+from timelapse_runtime.state.checkpoint import Checkpoint, Reel, reel_from_value
+from timelapse_runtime.state.keys import StreamKeys
+from timelapse_runtime.storage.memory import MemoryStore
+from timelapse_runtime.timelapse import Timelapse
+from timelapse_runtime.timelapse.commit import segment_key
+
+SIZE = (128, 64)
+STREAM = "camera"
+NO_DEADLINE_EPOCH_MS = 10**15
+PHOTOS = list(make_photos(64, SIZE))
+
+
+@dataclass
+class InvocationContext:
+    """As much of Lambda's context as the function reads."""
+
+    deadline_epoch_ms: int = NO_DEADLINE_EPOCH_MS
+    function_name: str = "test"
+    function_version: str = "$LATEST"
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:test"
+    memory_limit_in_mb: str = "1769"
+    aws_request_id: str = "request"
+    log_group_name: str = "group"
+    log_stream_name: str = "stream"
+    tenant_id: str | None = None
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.deadline_epoch_ms
+
+
+@dataclass
+class World:
+    """`frames` and `video` are the buckets. Small pictures, short segments, an encoder that holds 4 frames back."""
+
+    settings: dict[str, str] = field(default_factory=dict)
+    handover: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.clock = ManualClock()
+        self.frames = MemoryStore("frames-bucket", clock=self.clock)
+        self.video = MemoryStore("video-bucket", clock=self.clock)
+        self.keys = StreamKeys(f"video/{STREAM}/")
+
+    def environment(self, **settings: str) -> Timelapse:
+        """A new environment: nothing in memory."""
+        function = Timelapse(stores=lambda _config, _environment: (self.frames, self.video), clock=self.clock)
+        variables = {
+            "TIMELAPSE_FRAMES": f"s3://{self.frames.bucket}/frames/",
+            "TIMELAPSE_VIDEO": f"s3://{self.video.bucket}/video/",
+            "TIMELAPSE_FLUSH_EVERY": "5",
+            "TIMELAPSE_KEYFRAME_INTERVAL": "12",
+            "TIMELAPSE_PRESET": "superfast",
+            "TIMELAPSE_REEL": "never",
+            **self.settings,
+            **{f"TIMELAPSE_{name.upper()}": value for name, value in settings.items()},
+        }
+        function.open(Environment(variables, self.handover, "cold-start"))
+        return function
+
+    # ---- the camera
+
+    def key(self, number: int) -> str:
+        return f"{number:06d}.jpg"
+
+    def upload(self, number: int, body: bytes | None = None, *, key: str | None = None) -> str:
+        """Put a photo (number `number`, or `body`) into the frames bucket, a second after the last one."""
+        self.clock.advance(1000)
+        name = key or self.key(number)
+        self.frames.put(f"frames/{STREAM}/{name}", PHOTOS[number] if body is None else body)
+        return name
+
+    def upload_once(self, number: int, body: bytes | None = None) -> None:
+        """Upload what was not uploaded yet."""
+        if self.frames.peek(f"frames/{STREAM}/{self.key(number)}") is None:
+            self.upload(number, body)
+
+    def event(self, *keys: str) -> dict[str, Any]:
+        """S3's notification of uploads."""
+        return {"Records": [self._record(key) for key in keys]}
+
+    def _record(self, key: str) -> dict[str, Any]:
+        s3 = {"bucket": {"name": self.frames.bucket}, "object": {"key": f"frames/{STREAM}/{key}"}}
+        return {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": s3}
+
+    def shoot(self, function: Timelapse, numbers: Sequence[int]) -> None:
+        """Upload photos and deliver each one's event at once."""
+        for number in numbers:
+            self.deliver(function, self.upload(number))
+
+    def deliver(self, function: Timelapse, *keys: str, deadline_epoch_ms: int = NO_DEADLINE_EPOCH_MS) -> dict[str, Any]:
+        """Invoke with the events of `keys`."""
+        return function.invoke(self.event(*keys), InvocationContext(deadline_epoch_ms))
+
+    def sweep(self, function: Timelapse, **what: bool) -> dict[str, Any]:
+        """Invoke with a sweep of the stream."""
+        return function.invoke({"sweep": {"stream": STREAM, **what}}, InvocationContext())
+
+    def shut_down(self, function: Timelapse, *, budget_ms: int = 10_000) -> None:
+        """SIGTERM to an idle environment; then the extension, where there is one, carries out the plan."""
+        deadline = Deadline(self.clock.now_epoch_ms() + budget_ms)
+        function.flush(deadline)
+        function.close(deadline)
+        if self.handover is not None:
+            for path in sorted(self.handover.glob("*.plan")):
+                for put in read_plan(path).puts:
+                    if self.video.accept(put.url, put.body) != 200:
+                        break
+                path.unlink()
+
+    # ---- what came of it
+
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint.from_json(self.video.get(self.keys.checkpoint).body)
+
+    def reels(self) -> list[Reel]:
+        """All reels, oldest first."""
+        reel, found = self.checkpoint().reel, []
+        while reel is not None:
+            found.append(reel)
+            previous = reel.previous
+            reel = reel_from_value(json.loads(self.video.get(self.keys.manifest(previous)).body)) if previous else None
+        return found[::-1]
+
+    def keys_in_film(self) -> list[str]:
+        """The photos' keys in film order, as the stored segments name them. Each segment is decoded on the way:
+        it must give just the frames that the checkpoint claims."""
+        found = []
+        for reel in self.reels():
+            init_segment = self.video.get(self.keys.init(reel.name)).body
+            for segment in reel.segments:
+                body = self.video.get(segment_key(self.keys, reel, segment)).body
+                decode_segment(
+                    init_segment,
+                    body,
+                    first=segment.first,
+                    count=segment.count,
+                    reorder_frames=reel.reorder_frames,
+                    keep=1,
+                )
+                found += [frame.key for part in read_provenance(body) for frame in part.frames]
+        return found
+
+    def rejections(self) -> dict[str, str]:
+        """Reason by frame key."""
+        records = [
+            json.loads(self.video.get(i.key).body) for i in self.video.list_after(f"{self.keys.folder}rejected/")
+        ]
+        return {record["key"].removeprefix(f"frames/{STREAM}/"): record["reason"] for record in records}
+
+    def film(self, reel: Reel | None = None) -> bytes:
+        """A reel's `video.mp4` as it is published."""
+        newest = reel or self.checkpoint().reel
+        assert newest is not None
+        return self.video.get(self.keys.video(newest.name)).body
+
+    def object_keys(self) -> set[str]:
+        """All objects of the stream."""
+        return {info.key for info in self.video.list_after(self.keys.folder)}
+
+    def orphans(self) -> set[str]:
+        """Segments that no checkpoint names."""
+        named = {segment_key(self.keys, reel, segment) for reel in self.reels() for segment in reel.segments}
+        return {key for key in self.object_keys() if key.endswith(".m4s")} - named
