@@ -1,0 +1,121 @@
+"""The main job: a folder of photos becomes a film, through the real bootstrap, the extension and an S3 server."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.photos import read_number
+from tests.probe import ffmpeg_lumas, ffprobe_frames
+
+ROOT = Path(__file__).parents[2]
+COUNT = 90
+
+
+def replay(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "timelapse_runtime.local.replay", *map(str, arguments)]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=variables, timeout=110)
+
+
+def report_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+@pytest.mark.parametrize(
+    ("options", "cold_starts"),
+    [((), 1), (("--restart-every", 37), 3), (("--kill-every", 23), 4), (("--flush-every", 10), 1)],
+    ids=["one environment", "restarts", "kills", "many flushes"],
+)
+def test_a_folder_becomes_a_film(
+    photos: Callable[..., list[Path]], tmp_path: Path, options: tuple[object, ...], cold_starts: int
+) -> None:
+    folder = photos(COUNT)[0].parent
+    report = report_of(replay(folder, "--out", tmp_path / "out", "--json", *options))
+    assert report["frames_in"] == report["frames_in_video"] == COUNT
+    assert report["cold_starts"] == cold_starts
+    assert report["invocations"] == COUNT + 1
+    assert report["flushes"] >= 1
+    assert report["s3_requests"]["GetObject"] >= COUNT
+    assert report["runtime_cpu_seconds"] > 0
+    assert report["runtime_peak_rss_bytes"] > 2**20
+    for film in (report["video"], report["playlist"]):
+        probe = ffprobe_frames(film)
+        assert (probe.frame_count, len(probe.steps), probe.messages) == (COUNT, 1, "")
+        assert [read_number(luma) for luma in ffmpeg_lumas(film)] == list(range(COUNT))
+
+
+def test_a_shutdown_carries_its_plan_out_with_no_invocation_after_it(
+    photos: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    """With 60 frames a flush and environments of 20 frames, only the shutdowns' plans commit before the last sweep."""
+    report = report_of(replay(photos(60)[0].parent, "--out", tmp_path, "--json", "--restart-every", 20))
+    assert report["frames_in_video"] == 60
+    segments = sorted(path.name.split("-")[:2] for path in (tmp_path / "segments").iterdir())
+    assert segments == [["00000000", "20"], ["00000020", "20"], ["00000040", "20"]]
+
+
+def test_bad_photos_are_recorded_and_the_others_are_in_the_film(
+    photos: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for path in photos(20):
+        shutil.copy(path, folder)
+    (folder / "000005.jpg").write_bytes((folder / "000005.jpg").read_bytes()[:2000])
+    (folder / "000010.jpg").write_bytes(b"")
+    (folder / "000011.jpg").write_text("not a photo")
+    report = report_of(replay(folder, "--out", tmp_path / "out", "--json"))
+    assert (report["frames_in"], report["frames_in_video"], report["rejected"]) == (20, 17, 3)
+    assert report["invocations"] == 21
+    reasons = {}
+    for path in (tmp_path / "out" / "rejected").iterdir():
+        record = json.loads(path.read_text())
+        reasons[record["key"]] = record["reason"]
+    assert reasons == {
+        "frames/camera/000005.jpg": "undecodable",
+        "frames/camera/000010.jpg": "empty",
+        "frames/camera/000011.jpg": "unsupported-type",
+    }
+    expected = [number for number in range(20) if number not in (5, 10, 11)]
+    assert [read_number(luma) for luma in ffmpeg_lumas(report["video"])] == expected
+
+
+def test_without_a_folder_a_scene_is_rendered(tmp_path: Path) -> None:
+    done = replay("--out", tmp_path, "--scene-frames", 12, "--size", "320x180")
+    assert done.returncode == 0, done.stderr
+    assert "frames in the video  12" in done.stdout
+    probe = ffprobe_frames(tmp_path / "video.mp4")
+    assert (probe.width, probe.height, probe.frame_count) == (320, 180, 12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("/no/such/folder",), "is not a folder"),
+        ((".",), "holds no photo"),
+        (("--size", "17x3"), "even"),
+        (("--flush-every", "0"), "1 to 10000"),
+        (("--kill-every", "3", "--restart-every", "3"), "not allowed with"),
+        (("--endpoint-url", "http://127.0.0.1:9"), "AWS_ACCESS_KEY_ID"),
+    ],
+)
+def test_a_mistake_gets_an_answer_that_helps(
+    arguments: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    done = replay(*arguments, "--out", tmp_path / "out", "--scene-frames", "3")
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,96 @@
+"""The timelapse under AWS's own emulator: the same bootstrap and extension, a real S3 server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.photos import make_photos, read_number
+from tests.probe import ffmpeg_lumas, ffprobe_frames
+from timelapse_runtime.local.camera import object_created_event
+from timelapse_runtime.local.rie import Emulator
+from timelapse_runtime.local.s3_server import EmbeddedS3
+from timelapse_runtime.state.checkpoint import Checkpoint
+from timelapse_runtime.storage.s3 import S3Store, make_client
+
+ROOT = Path(__file__).parents[2]
+BUCKET = "bucket"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedS3]:
+    with EmbeddedS3() as running:
+        running.create_buckets(BUCKET)
+        yield running
+
+
+def emulator(ending: ExitStack, binary: Path, server: EmbeddedS3, folder: Path, **options: float) -> Emulator:
+    return ending.enter_context(
+        Emulator(
+            binary=binary,
+            bootstrap=ROOT / "bootstrap",
+            handler="timelapse_runtime.timelapse.Timelapse",
+            variables={
+                **server.variables(),
+                "TIMELAPSE_FRAMES": f"s3://{BUCKET}/frames/",
+                "TIMELAPSE_VIDEO": f"s3://{BUCKET}/video/",
+                "TIMELAPSE_REEL": "never",
+                "TIMELAPSE_PYTHON": sys.executable,
+            },
+            extensions=ROOT / "layer" / "extensions",
+            task_root=ROOT,
+            temp_folder=folder,
+            **options,
+        )
+    )
+
+
+def test_sigterm_saves_the_frames_that_wait_in_the_encoder(
+    ending: ExitStack, emulator_binary: Path, server: EmbeddedS3, tmp_path: Path
+) -> None:
+    store = S3Store(make_client(variables=server.variables()), BUCKET)
+    running = emulator(ending, emulator_binary, server, tmp_path)
+    for number, body in enumerate(make_photos(10)):
+        key = f"frames/rie/{number:06d}.jpg"
+        etag = store.put(key, body)
+        answer = running.invoke(object_created_event(BUCKET, key, len(body), etag))
+        assert answer.payload["streams"]["rie"]["frames_in_video"] == 0
+    assert not list(store.list_after("video/rie/"))
+    running.shutdown()
+    checkpoint = Checkpoint.from_json(store.get("video/rie/checkpoint.json").body)
+    assert checkpoint.frame_count == 10
+    reel = checkpoint.reel
+    assert reel is not None
+    assert not reel.last_is_open
+    film = tmp_path / "film.mp4"
+    parts = [store.get(f"video/rie/reels/{reel.name}/init.mp4").body]
+    parts += [store.get(info.key).body for info in store.list_after(f"video/rie/reels/{reel.name}/segments/")]
+    film.write_bytes(b"".join(parts))
+    assert [read_number(luma) for luma in ffmpeg_lumas(film)] == list(range(10))
+    assert ffprobe_frames(film).messages == ""
+    playlist = store.get(f"video/rie/reels/{reel.name}/index.m3u8").body.decode()
+    assert "#EXTINF:0.333333," in playlist
+
+
+def test_a_wrong_variable_ends_init_with_its_name_and_what_is_allowed(
+    ending: ExitStack, emulator_binary: Path, server: EmbeddedS3, tmp_path: Path
+) -> None:
+    running = ending.enter_context(
+        Emulator(
+            binary=emulator_binary,
+            bootstrap=ROOT / "bootstrap",
+            handler="timelapse_runtime.timelapse.Timelapse",
+            variables={**server.variables(), "TIMELAPSE_FRAMES": "my-bucket", "TIMELAPSE_PYTHON": sys.executable},
+            extensions=ROOT / "layer" / "extensions",
+            task_root=ROOT,
+            temp_folder=tmp_path,
+        )
+    )
+    answer = json.dumps(running.invoke({}).payload)
+    for part in ("Runtime.ConfigError", "TIMELAPSE_FRAMES", "my-bucket", "s3://BUCKET/PREFIX/"):
+        assert part in answer
