@@ -207,6 +207,15 @@ def parse_config(environ: Mapping[str, str]) -> Config:
     return config
 
 
+def table() -> str:
+    """The README's table of variables, in Markdown."""
+    rows = ["| variable | default | allowed | meaning |", "|---|---|---|---|"]
+    for variable in VARIABLES:
+        default = "required" if variable.default is None else f"`{variable.default}`" if variable.default else "empty"
+        rows.append(f"| `{PREFIX}{variable.name}` | {default} | {variable.allowed} | {variable.meaning} |")
+    return "\n".join(rows) + "\n"
+
+
 _READ_ELSEWHERE = frozenset({"TIMELAPSE_PYTHON"})  # bootstrap reads it, to find the interpreter
 
 
