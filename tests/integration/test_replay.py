@@ -15,6 +15,7 @@ import pytest
 
 from tests.photos import read_number
 from tests.probe import ffmpeg_lumas, ffprobe_frames
+from timelapse_runtime.local.s3_server import EmbeddedS3
 
 ROOT = Path(__file__).parents[2]
 COUNT = 90
@@ -97,6 +98,24 @@ def test_without_a_folder_a_scene_is_rendered(tmp_path: Path) -> None:
     assert "frames in the video  12" in done.stdout
     probe = ffprobe_frames(tmp_path / "video.mp4")
     assert (probe.width, probe.height, probe.frame_count) == (320, 180, 12)
+
+
+def test_a_stream_that_exists_is_not_mixed_with_another(
+    photos: Callable[..., list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddedS3() as server:
+        server.create_buckets("bucket")
+        for name, value in server.variables().items():
+            monkeypatch.setenv(name, value)
+        command = (photos(5)[0].parent, "--endpoint-url", server.endpoint_url, "--out", tmp_path / "out", "--json")
+        assert report_of(replay(*command, "--bucket", "bucket"))["frames_in_video"] == 5
+        again = replay(*command, "--bucket", "bucket")
+        assert again.returncode == 1
+        assert "name another --stream" in again.stderr
+        missing = replay(*command, "--bucket", "no-such-bucket")
+        assert missing.returncode == 1
+        assert "no-such-bucket" in missing.stderr
+        assert "Traceback" not in missing.stderr
 
 
 @pytest.mark.parametrize(

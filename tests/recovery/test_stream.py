@@ -269,7 +269,7 @@ def test_a_lost_answer_to_the_commit_is_recognised_as_ones_own(world: World) -> 
     function = world.environment()
     world.shoot(function, range(3))
     put = world.video.put
-    lost = []
+    lost: list[str] = []
 
     def lose_answer(key: str, body: bytes, **how: object) -> str:
         etag = put(key, body, **how)  # type: ignore[arg-type]
@@ -323,6 +323,34 @@ def test_a_new_day_begins_a_new_reel(world: World) -> None:
     assert len(world.film(first)) == first.size_bytes
     world.deliver(function, world.key(4))  # a repeated event of yesterday
     assert world.rejections() == {}
+
+
+def test_a_commit_between_two_reels_forgets_neither(world: World) -> None:
+    function = world.environment()
+    world.shoot(function, range(6))
+    world.sweep(function, close=True)
+    world.deliver(function, world.upload(6, b"no photo"))
+    world.sweep(function, drain=True)
+    checkpoint = world.checkpoint()
+    assert (checkpoint.watermark, checkpoint.frame_count) == (world.key(6), 6)
+    world.shoot(world.environment(), range(7, 14))
+    world.sweep(function, drain=True)
+    assert [reel.number for reel in world.reels()] == [1, 2]
+    assert world.keys_in_film() == names(world, [0, 1, 2, 3, 4, 5, *range(7, 14)])
+
+
+def test_a_closed_reels_playlist_waits_for_its_video(world: World) -> None:
+    function = world.environment()
+    world.shoot(function, range(9))
+    seen = []
+
+    def watch(operation: str, key: str) -> None:
+        if operation == "PutObject" and key.endswith(("index.m3u8", "video.mp4")):
+            seen.append(key.rpartition("/")[2])
+
+    world.video.on_request = watch
+    world.sweep(function, close=True)
+    assert seen == ["video.mp4", "index.m3u8"]
 
 
 @pytest.mark.parametrize("change", [{"fps": "25"}, {"keyframe_interval": "24"}, {"size": "192x96"}, {"preset": "slow"}])

@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from timelapse_runtime.errors import TimelapseError
 from timelapse_runtime.local.camera import NoPhotos, Shots, object_created_event, photos_in_folder, sample_scene
 from timelapse_runtime.local.film import download_film
 from timelapse_runtime.local.lambda_environment import LocalLambda
 from timelapse_runtime.local.progress import Progress
-from timelapse_runtime.local.s3_server import EmbeddedS3
+from timelapse_runtime.local.s3_server import EmbeddedS3, S3ServerFailed
 from timelapse_runtime.storage.s3 import S3Store, make_client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         with contextlib.ExitStack() as stack:
             report = _replay(options, shots, stack, began)
-    except (NoPhotos, ReplayFailed) as error:
+    except (NoPhotos, ReplayFailed, S3ServerFailed, TimelapseError) as error:
         print(f"replay: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -91,6 +92,11 @@ def _replay(options: argparse.Namespace, shots: Shots, stack: contextlib.ExitSta
     variables = _storage(options, stack)
     client = make_client(variables=variables, user_agent="timelapse-replay")
     store = S3Store(client, options.bucket)
+    for place in (_FRAMES_PREFIX, _VIDEO_PREFIX):
+        for info in store.list_after(f"{place}{options.stream}/"):
+            raise ReplayFailed(
+                f"stream {options.stream} exists (s3://{options.bucket}/{info.key}): name another --stream"
+            )
     totals = Totals()
     logs = _Logs(totals, verbose=options.verbose)
     environment = stack.enter_context(

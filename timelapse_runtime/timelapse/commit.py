@@ -69,21 +69,24 @@ def plan_commit(
 ) -> CommitPlan:
     """Plan the commit that follows `base` (the stored checkpoint and its ETag, or None for the first one).
 
-    `reel` is the current reel as `base` has it, or a new one without segments. `drafts` are the segments that
-    changed since, in order; the first may take the place of the reel's open one. `last_is_open` says whether the
-    last segment may still grow. `derive_playlists` asks for the playlists even when no segment closed.
+    `reel` is the open reel as `base` has it, a new one without segments, or None: then no frame is added, and the
+    checkpoint keeps the closed reel that it has. `drafts` are the segments that changed, in order; the first may take
+    the place of the reel's open one. `last_is_open` says whether the last segment may still grow.
+    `derive_playlists` asks for the playlists even when no segment closed.
     """
+    assert reel is not None or not drafts
     old, old_etag = base or (None, None)
+    old_reel = old.reel if old else None
     replaced: list[str] = []
-    new_reel = reel
+    new_reel = old_reel
     if reel is not None:
         kept = list(reel.segments)
         if drafts and kept and drafts[0].first == kept[-1].first:
-            open_one = kept.pop()
-            replaced.append(segment_key(keys, reel, open_one))
+            replaced.append(segment_key(keys, reel, kept.pop()))
         added = [Segment(d.first, d.count, attempt, len(d.body), d.last_key) for d in drafts]
         new_reel = replace(reel, segments=(*kept, *added), last_is_open=last_is_open)
-    frames_before = old.reel.frame_count if old and old.reel and reel and old.reel.name == reel.name else 0
+    goes_on = old_reel is not None and new_reel is not None and old_reel.name == new_reel.name
+    frames_before = old_reel.frame_count if old_reel and goes_on else 0
     checkpoint = Checkpoint(
         generation=old.generation + 1 if old else 1,
         commit=attempt,
@@ -95,14 +98,14 @@ def plan_commit(
     )
     condition: Condition = IfAbsent() if old_etag is None else IfMatch(old_etag)
     commit = Put(keys.checkpoint, checkpoint.to_json(), condition, "application/json", ALWAYS_ASK)
-    playlists = new_reel and (derive_playlists or _closed(new_reel) != _closed(old.reel if old else None))
-    return CommitPlan(
-        checkpoint,
-        tuple(_segment_put(keys, new_reel, draft, attempt) for draft in drafts) if new_reel else (),
-        commit,
-        playlist_puts(keys, new_reel) if new_reel and playlists else (),
-        tuple(replaced),
-    )
+    segments: tuple[Put, ...] = ()
+    derived: tuple[Put, ...] = ()
+    if new_reel is not None:
+        segments = tuple(_segment_put(keys, new_reel, draft, attempt) for draft in drafts)
+        # A closed reel's playlist points into video.mp4, and has to wait until that is published.
+        if not new_reel.is_closed and (derive_playlists or _closed(new_reel) != _closed(old_reel)):
+            derived = playlist_puts(keys, new_reel)
+    return CommitPlan(checkpoint, segments, commit, derived, tuple(replaced))
 
 
 def playlist_puts(keys: StreamKeys, reel: Reel) -> tuple[Put, ...]:
@@ -129,5 +132,5 @@ def _segment_put(keys: StreamKeys, reel: Reel, draft: DraftSegment, attempt: str
     return Put(key, draft.body, IfAbsent(), SEGMENT_TYPE, NEVER_CHANGES)
 
 
-def _closed(reel: Reel | None) -> tuple[str, int, bool] | None:
-    return None if reel is None else (reel.name, len(reel.closed_segments), reel.is_closed)
+def _closed(reel: Reel | None) -> tuple[str, int] | None:
+    return None if reel is None else (reel.name, len(reel.closed_segments))
