@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from timelapse_runtime.local.scene_land import fir, outline
-from timelapse_runtime.local.scene_light import Floats, Light, smooth
+from timelapse_runtime.local.scene_light import Floats, Light, Reals, smooth
 from timelapse_runtime.local.scene_sky import noise_texture, sample
 
 
@@ -64,7 +64,7 @@ class Lake:
         path = np.exp(-across * across) * np.clip(np.float32(1.6) * ripple + np.float32(0.12), 0, 1)
         return path, colour
 
-    def _near_bank(self, x: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    def _near_bank(self, x: Reals, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """How much the bank and its firs cover, and how bright they are, for the picture's lower rows."""
         top = int(0.30 * self._height)
         y = (np.arange(top, self._height, dtype=np.float32)[:, None] + np.float32(0.5)) / self._height

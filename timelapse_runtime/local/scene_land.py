@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timelapse_runtime.local.scene_light import Floats, Light, smooth
+from timelapse_runtime.local.scene_light import Floats, Light, Reals, smooth
 from timelapse_runtime.local.scene_sky import noise_texture, sample
 
 SHORE = 0.665
@@ -46,7 +46,7 @@ _RANGES = (
 )
 
 
-def outline(rng: np.random.Generator, x: Floats, grain: float, roughness: float, *, peaks: bool = False) -> Floats:
+def outline(rng: np.random.Generator, x: Reals, grain: float, roughness: float, *, peaks: bool = False) -> Floats:
     """A crest line over x: octaves of smooth noise, about -1 to 1, the same at every resolution.
 
     `peaks` makes the tops sharp and the valleys round.
@@ -65,7 +65,7 @@ def outline(rng: np.random.Generator, x: Floats, grain: float, roughness: float,
     return line
 
 
-def fir(dx: Floats, below_top: Floats, height: float, boughs: float) -> Floats:
+def fir(dx: Reals, below_top: Reals, height: float, boughs: float) -> Reals:
     """Signed distance into a fir (about, in the units of dx): positive inside. `below_top` is 0 at its top."""
     down = below_top / np.float32(height)
     tooth = down * np.float32(boughs) % 1
@@ -104,10 +104,10 @@ class Land:
         if chain.peaks:  # a gap on both sides, for the sun to rise and set in
             side = np.clip((np.abs(x * np.float32(2 / self._aspect) - 1) - np.float32(0.40)) / np.float32(0.5), 0, 1)
             crest = crest + np.float32(0.13) * side * side * (3 - 2 * side)
+        depth = y - crest
         if chain.trees:
             crest = crest - self._tree_tops(chain.trees)
         mask = np.clip((y - crest) * height + np.float32(0.5), 0, 1)
-        depth = y - crest
         # Gullies run down from the crest, and fan out on the way.
         gullies = sample(self._rock, y * 0.35 + depth * 0.25 + chain.crest, x * 0.42 + chain.swing * 31 + depth * 0.10)
         gullies += np.float32(0.45) * sample(self._rock, y * 1.1 + chain.crest * 3, x * 1.3 + depth * 0.5)
@@ -134,7 +134,7 @@ class Land:
             ]
         return planes, seen * (1 - mask)
 
-    def _tree_tops(self, size: float) -> Floats:
+    def _tree_tops(self, size: float) -> Reals:
         tops = np.zeros_like(self._x)
         for place in np.arange(0, self._aspect, size * 0.42):
             middle = place + self._rng.uniform(-0.4, 0.4) * size
@@ -142,14 +142,17 @@ class Land:
             tops = np.maximum(tops, height - np.abs(self._x - np.float32(middle)) * np.float32(3.4))
         return tops
 
-    def _box(self, left: float, right: float, top: float, bottom: float) -> Floats:
+    def _box(self, left: float, right: float, top: float, bottom: float) -> Reals:
         """How much of each pixel a rectangle covers; places in picture heights."""
         across = np.minimum(self._x - np.float32(left), np.float32(right) - self._x)
         down = np.minimum(self._y - np.float32(top), np.float32(bottom) - self._y)
         pixels = np.float32(self._height)
-        return np.clip(across * pixels + np.float32(0.5), 0, 1) * np.clip(down * pixels + np.float32(0.5), 0, 1)
+        covered: Reals = np.clip(across * pixels + np.float32(0.5), 0, 1) * np.clip(
+            down * pixels + np.float32(0.5), 0, 1
+        )
+        return covered
 
-    def _gable(self, left: float, right: float, top: float, bottom: float) -> Floats:
+    def _gable(self, left: float, right: float, top: float, bottom: float) -> Reals:
         """A triangle that stands on its long side."""
         middle, half = (left + right) / 2, (right - left) / 2
         slope = half / (bottom - top)
@@ -195,7 +198,7 @@ class Land:
         side = np.float32((light.sun_x - 0.5) * 2)  # light from the left shades what falls to the right
         up = smooth(light.elevation_degrees, -3, 12)
         sunlight = light.sun * np.float32(0.25 + 0.55 * up)
-        moonlight = np.array((0.10, 0.13, 0.20), np.float32) * np.float32(light.moon)
+        moonlight = np.array((0.14, 0.17, 0.25), np.float32) * np.float32(light.moon)
         sky_light = light.ambient * np.float32(0.85) + moonlight
         haze = light.low * np.float32(0.62) + light.middle * np.float32(0.38)
         columns: list[Floats] = []

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float32]
+Reals: TypeAlias = NDArray[np.floating[Any]]
+"""What arithmetic with a plain number gives, as numpy's types have it; it is float32 at run time all the same."""
 
 HORIZON = 0.60
 """Where the sky's gradient ends and the sun rises: behind the mountains."""
 _SUNRISE, _SUNSET, _NOON_DEGREES = 6.0, 19.6, 62.0
 _MIDDLE_HOUR, _HALF_SPAN_HOURS = 13.5, 9.1
 
-#                elevation:  -18                 -10                 -5                  0                   6                   16                  45
 _ELEVATIONS = (-18.0, -10.0, -5.0, 0.0, 6.0, 16.0, 45.0)
 _ZENITH = ("0a1029", "101a3c", "1c2c5c", "35548f", "4377b8", "3b7cc9", "2f6fc4")
 _MIDDLE = ("131c3c", "202c54", "4c4a78", "8f7f9e", "9db6d4", "86b5e3", "6ea8e0")

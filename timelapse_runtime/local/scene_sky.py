@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from timelapse_runtime.local.scene_light import HORIZON, Floats, Light
+from timelapse_runtime.local.scene_light import HORIZON, Floats, Light, Reals
 
 _TEXTURE = 1024
 
@@ -21,10 +21,11 @@ def noise_texture(rng: np.random.Generator, size: int, slope: float) -> Floats:
     spectrum = rng.normal(size=(*frequency.shape, 2)) @ np.array([1, 1j]) / frequency**slope
     spectrum[0, 0] = 0
     noise = np.fft.irfft2(spectrum, s=(size, size))
-    return (noise / noise.std()).astype(np.float32)
+    texture: Floats = (noise / noise.std()).astype(np.float32)
+    return texture
 
 
-def sample(texture: Floats, v: Floats, u: Floats) -> Floats:
+def sample(texture: Floats, v: Reals, u: Reals) -> Floats:
     """The tiling texture at (v, u), in tiles, with linear interpolation."""
     size = texture.shape[0]
     y, x = v * np.float32(size), u * np.float32(size)
@@ -130,7 +131,7 @@ class Sky:
             -(slope_x * dx + slope_y * dy) / distance * np.float32(min(1.0, self._height / 720) * 720 / self._height)
         )
         thickness = np.clip(edge - np.float32(0.35), 0, 1)
-        lit = np.clip(np.float32(0.80) - thickness * np.float32(0.75) - toward_sun * np.float32(-3.2), 0, 1)
+        lit = np.clip(np.float32(0.80) - thickness * np.float32(0.75) - toward_sun * np.float32(-2.4), 0, 1)
         density = (density + thin * (1 - density)) * self._fade
         return density, lit
 
@@ -148,7 +149,7 @@ class Sky:
             np.add.at(sky[k], (y, x + 1), value * np.float32(0.45))
             np.add.at(sky[k], (y + 1, x), value * np.float32(0.45))
 
-    def _patch(self, x: float, y: float, radius: float) -> tuple[slice, slice, Floats, Floats] | None:
+    def _patch(self, x: float, y: float, radius: float) -> tuple[slice, slice, Reals, Reals] | None:
         """Rows and columns around a place, cut to the sky, and the distances from it (in picture heights)."""
         top, bottom = (int((y + side * radius) * self._height) for side in (-1, 1))
         left, right = (int((x * self._aspect + side * radius) * self._height) for side in (-1, 1))
@@ -172,7 +173,7 @@ class Sky:
         disc = np.clip((0.026 - distance) * self._height * 0.5 + 0.5, 0, 1)
         halo = np.exp(-distance / 0.028) * np.clip(1 - distance / 0.16, 0, 1)
         for k in range(3):
-            sky[k, rows, columns] += (disc * 1.2 + halo * 0.55) * clear * (0.35 + 0.65 * light.sun[k])
+            sky[k, rows, columns] += (disc * 1.2 + halo * 0.55) * clear * (0.12 + 0.88 * light.sun[k])
 
     def _add_moon(self, sky: Floats, light: Light, clearness: Floats) -> None:
         place = self._patch(light.moon_x, light.moon_y, 0.22)
