@@ -25,6 +25,8 @@ def decode_segment(
     try:
         with av.open(io.BytesIO(init_segment + segment), "r", format="mp4") as container:
             stream = container.streams.video[0]
+            if getattr(stream, "codec_context", None) is None:  # PyAV's types do not say that it may be
+                raise SegmentCorrupt("the init segment names no codec that can be decoded")
             stream.codec_context.options = {"err_detect": "explode"}
             stream.codec_context.thread_type = "SLICE"  # frame threads would cost a picture of memory each
             for frame in container.decode(stream):

@@ -1,0 +1,168 @@
+"""A stream is damaged by hand, in one way after the other: the audit names each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.world import PHOTOS, STREAM, World
+from timelapse_runtime.state.checkpoint import Reel
+from timelapse_runtime.timelapse.audit import Audit, Report
+from timelapse_runtime.timelapse.commit import segment_key
+
+
+@pytest.fixture
+def world() -> World:
+    """Two reels, a rejected photo, everything committed and published."""
+    world = World()
+    function = world.environment()
+    world.shoot(function, range(14))
+    world.deliver(function, world.upload(14, b"no photo"))
+    world.sweep(function, close=True)
+    world.shoot(function, range(15, 45))
+    world.sweep(function, drain=True)
+    return world
+
+
+def audit(world: World) -> Report:
+    return Audit(world.frames, world.video, world.keys.folder, f"frames/{STREAM}/").run()
+
+
+def test_an_undamaged_stream_is_right(world: World) -> None:
+    report = audit(world)
+    assert report.findings == []
+    assert (report.frame_count, report.rejected_count, report.uploaded_count) == (44, 1, 45)
+    assert report.pending == []
+
+
+def test_photos_that_are_not_committed_yet_are_no_damage(world: World) -> None:
+    world.upload(45)
+    report = audit(world)
+    assert report.is_right
+    assert report.pending == [world.key(45)]
+
+
+def newest(world: World) -> Reel:
+    reel = world.checkpoint().reel
+    assert reel is not None
+    return reel
+
+
+def segment(world: World, position: int) -> str:
+    return segment_key(world.keys, newest(world), newest(world).segments[position])
+
+
+def change(world: World, key: str, damage: Callable[[bytes], bytes]) -> None:
+    world.video.put(key, damage(world.video.get(key).body))
+
+
+def flip(body: bytes) -> bytes:
+    middle = len(body) // 2
+    return body[:middle] + bytes(255 - byte for byte in body[middle : middle + 64]) + body[middle + 64 :]
+
+
+def edit(world: World, **fields: object) -> None:
+    checkpoint = replace(world.checkpoint(), **fields)  # type: ignore[arg-type]
+    world.video.put(world.keys.checkpoint, checkpoint.to_json())
+
+
+def forget_a_segment(world: World) -> None:
+    """The segments after it are renumbered, as a careless tool would."""
+    reel = newest(world)
+    gone, *kept = reel.segments
+    moved = tuple(replace(one, first=one.first - gone.count) for one in kept)
+    edit(world, reel=replace(reel, segments=moved))
+
+
+def repeat_a_segment(world: World) -> None:
+    reel = newest(world)
+    last = reel.segments[-1]
+    again = replace(last, first=last.first + last.count, attempt="abcdefabcdef")
+    world.video.put(segment_key(world.keys, reel, again), world.video.get(segment(world, -1)).body)
+    edit(world, reel=replace(reel, segments=(*reel.segments, again)))
+
+
+def swap_segments(world: World) -> None:
+    first, second = segment(world, 0), segment(world, 1)
+    bodies = world.video.get(first).body, world.video.get(second).body
+    world.video.put(first, bodies[1])
+    world.video.put(second, bodies[0])
+
+
+def reject_a_frame_of_the_film(world: World) -> None:
+    record = json.dumps({"key": f"frames/{STREAM}/{world.key(3)}"}).encode()
+    world.video.put(world.keys.rejected(world.key(3)), record)
+
+
+def old_reel(world: World) -> Reel:
+    return world.reels()[0]
+
+
+DAMAGES: dict[str, tuple[Callable[[World], object], set[str]]] = {
+    "checkpoint removed": (lambda w: w.video.delete([w.keys.checkpoint]), {"checkpoint-missing"}),
+    "checkpoint cut off": (lambda w: change(w, w.keys.checkpoint, lambda b: b[:50]), {"checkpoint-corrupt"}),
+    "segment removed": (lambda w: w.video.delete([segment(w, 1)]), {"segment-missing", "missing", "frame-count"}),
+    "segment flipped": (lambda w: change(w, segment(w, 1), flip), {"undecodable", "video"}),
+    "segment cut off": (
+        lambda w: change(w, segment(w, 1), lambda b: b[:-100]),
+        {"segment-size", "undecodable", "missing", "frame-count", "video"},
+    ),
+    "segments swapped": (swap_segments, {"segment-size", "segment-frames", "disordered", "undecodable", "video"}),
+    "segment forgotten": (
+        forget_a_segment,
+        {"missing", "frame-count", "orphan", "segment-missing", "playlist", "video"},
+    ),
+    "segment repeated": (
+        repeat_a_segment,
+        {"double", "disordered", "undecodable", "frame-count", "playlist"},
+    ),
+    "watermark set back": (lambda w: edit(w, watermark=w.key(40)), {"unclaimed"}),
+    "init segment removed": (lambda w: w.video.delete([w.keys.init(newest(w).name)]), {"init-missing", "undecodable"}),
+    "init segment changed": (
+        lambda w: change(w, w.keys.init(newest(w).name), flip),
+        {"init-changed", "undecodable", "video"},
+    ),
+    "playlist removed": (lambda w: w.video.delete([w.keys.index(newest(w).name)]), {"playlist"}),
+    "live playlist stale": (lambda w: change(w, w.keys.live, lambda b: b[: b.rindex(b"#EXTINF")]), {"playlist"}),
+    "video removed": (lambda w: w.video.delete([w.keys.video(newest(w).name)]), {"video"}),
+    "video flipped": (lambda w: change(w, w.keys.video(newest(w).name), flip), {"video"}),
+    "closed video cut off": (lambda w: change(w, w.keys.video(old_reel(w).name), lambda b: b[:-9]), {"video"}),
+    "manifest removed": (
+        lambda w: w.video.delete([w.keys.manifest(old_reel(w).name)]),
+        {"manifest-missing", "missing", "frame-count", "orphan"},
+    ),
+    "rejection removed": (lambda w: w.video.delete([w.keys.rejected(w.key(14))]), {"missing"}),
+    "rejection of a frame that is in the film": (reject_a_frame_of_the_film, {"rejected-and-in-film"}),
+    "orphan": (lambda w: w.video.put(w.keys.segments(newest(w).name) + "00000099-1-x.m4s", b"left"), {"orphan"}),
+    "photo below the watermark": (
+        lambda w: w.frames.put(f"frames/{STREAM}/000010-b.jpg", PHOTOS[0]),
+        {"missing"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_each_damage_is_named(world: World, name: str) -> None:
+    damage, kinds = DAMAGES[name]
+    damage(world)
+    report = audit(world)
+    assert {finding.kind for finding in report.findings} & kinds
+    assert {finding.kind for finding in report.findings} <= kinds, report.findings
+    assert not report.is_right
+
+
+def test_a_closed_reel_may_live_in_its_video_alone(world: World) -> None:
+    reel = old_reel(world)
+    world.video.delete([segment_key(world.keys, reel, one) for one in reel.segments])
+    assert audit(world).findings == []
+
+
+def test_a_checkpoint_of_another_format_is_not_guessed_at(world: World) -> None:
+    body = world.checkpoint().to_json().replace(b'"format":1', b'"format":2')
+    world.video.put(world.keys.checkpoint, body)
+    (finding,) = audit(world).findings
+    assert finding.kind == "checkpoint-corrupt"
+    assert "format 2" in finding.detail
