@@ -18,6 +18,7 @@ from timelapse_runtime.state.checkpoint import Checkpoint, Reel, reel_from_value
 from timelapse_runtime.state.keys import StreamKeys
 from timelapse_runtime.storage.memory import MemoryStore
 from timelapse_runtime.timelapse import Timelapse
+from timelapse_runtime.timelapse.audit import Audit, Report
 from timelapse_runtime.timelapse.commit import segment_key
 
 SIZE = (128, 64)
@@ -155,6 +156,10 @@ class World:
                 )
                 found += [frame.key for part in read_provenance(body) for frame in part.frames]
         return found
+
+    def audit(self) -> Report:
+        """What `timelapse verify` would say."""
+        return Audit(self.frames, self.video, self.keys.folder, f"frames/{STREAM}/").run()
 
     def rejections(self) -> dict[str, str]:
         """Reason by frame key."""

@@ -15,7 +15,7 @@ from timelapse_runtime.state.checkpoint import Checkpoint, key_order
 from timelapse_runtime.storage.memory import MemoryStore
 
 FRAMES = 26
-CRASH_FRAMES = (4, 9)  # the photos that are bad
+BAD_PHOTOS = (4, 9)  # the photos that are bad
 
 
 class Killed(BaseException):
@@ -26,7 +26,7 @@ def play(world: World) -> None:
     """The scenario: flushes within a segment and over its end, bad photos, a lost event, a restart, a new reel."""
     function = world.environment()
     for number in range(FRAMES):
-        body = b"no photo" if number in CRASH_FRAMES else None
+        body = b"no photo" if number in BAD_PHOTOS else None
         key = world.upload(number, body)
         if number != 7:
             world.deliver(function, key)
@@ -42,25 +42,26 @@ def finish(world: World) -> None:
     """Everything the first process did not live to see."""
     function = world.environment()
     for number in range(FRAMES):
-        world.upload_once(number, b"no photo" if number in CRASH_FRAMES else None)
+        world.upload_once(number, b"no photo" if number in BAD_PHOTOS else None)
     world.sweep(function, drain=True)
     world.sweep(world.environment(), drain=True)
 
 
 def check(world: World) -> None:
-    good = [world.key(number) for number in range(FRAMES) if number not in CRASH_FRAMES]
+    good = [world.key(number) for number in range(FRAMES) if number not in BAD_PHOTOS]
     assert world.keys_in_film() == good
-    assert set(world.rejections()) == {world.key(number) for number in CRASH_FRAMES}
+    assert set(world.rejections()) == {world.key(number) for number in BAD_PHOTOS}
     checkpoint = world.checkpoint()
-    assert (checkpoint.frame_count, checkpoint.rejected_count) == (len(good), len(CRASH_FRAMES))
+    assert (checkpoint.frame_count, checkpoint.rejected_count) == (len(good), len(BAD_PHOTOS))
     assert checkpoint.watermark == world.key(FRAMES - 1)
     assert checkpoint.ahead == ()
-    assert world.orphans() == set()
+    report = world.audit()
+    assert (report.findings, report.pending) == ([], [])
     for reel in world.reels():
         assert len(world.film(reel)) == reel.size_bytes
 
 
-class Audit:
+class Watch:
     """After each write: the watermark never goes back, and no segment that the checkpoint names is missing."""
 
     def __init__(self, world: World) -> None:
@@ -96,12 +97,12 @@ REQUESTS = count_requests()
 def test_a_kill_at_any_request_loses_nothing_and_doubles_nothing(part: int) -> None:
     for victim in range(part, REQUESTS, 8):
         world = World()
-        audit = Audit(world)
+        watch = Watch(world)
         left = victim
 
         def kill(_operation: str, _key: str) -> None:
             nonlocal left
-            audit()  # noqa: B023 - called within this round
+            watch()  # noqa: B023 - called within this round
             left -= 1
             if left < 0:
                 raise Killed
