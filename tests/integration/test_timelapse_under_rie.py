@@ -29,7 +29,7 @@ def server() -> Iterator[EmbeddedS3]:
         yield running
 
 
-def emulator(ending: ExitStack, binary: Path, server: EmbeddedS3, folder: Path, **options: float) -> Emulator:
+def emulator(ending: ExitStack, binary: Path, server: EmbeddedS3, folder: Path) -> Emulator:
     return ending.enter_context(
         Emulator(
             binary=binary,
@@ -45,7 +45,6 @@ def emulator(ending: ExitStack, binary: Path, server: EmbeddedS3, folder: Path, 
             extensions=ROOT / "layer" / "extensions",
             task_root=ROOT,
             temp_folder=folder,
-            **options,
         )
     )
 

@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import botocore.session
 from botocore.config import Config as BotoConfig
@@ -89,7 +89,8 @@ def make_client(*, variables: Mapping[str, str], user_agent: str = "timelapse-ru
         user_agent_extra=user_agent,
         max_pool_connections=4,
     )
-    return botocore.session.get_session().create_client(
+    # botocore, not boto3's layer above it: the same client, imported in half the time.
+    client = botocore.session.get_session().create_client(
         "s3",
         region_name=variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION") or "us-east-1",
         endpoint_url=endpoint_url,
@@ -98,6 +99,7 @@ def make_client(*, variables: Mapping[str, str], user_agent: str = "timelapse-ru
         aws_session_token=variables.get("AWS_SESSION_TOKEN"),
         config=config,
     )
+    return cast("S3Client", client)
 
 
 class S3Store:
