@@ -56,6 +56,8 @@ class Config:
     timezone: tzinfo
     tail_frames: int
     reorder_window: int
+    late: str
+    rejected: str
     open_streams: int
     maximum_photo_bytes: int
     maximum_pixels: int
@@ -160,6 +162,20 @@ VARIABLES = (
     Variable("TIMEZONE", "UTC", "an IANA name such as Europe/Berlin", "whose midnight ends the day", _timezone),
     Variable("TAIL_FRAMES", "8", "0 to 64", "decoded frames kept in memory", _integer(0, 64)),
     Variable("REORDER_WINDOW", "2", "0 to 64", "frames held back for events that overtake each other", _integer(0, 64)),
+    Variable(
+        "LATE",
+        "reject",
+        "reject, append",
+        "a photo that comes after later ones are in the film: only recorded, or put at the film's end",
+        _choice("reject", "append"),
+    ),
+    Variable(
+        "REJECTED",
+        "skip",
+        "skip, repeat",
+        "a photo that cannot be used: leave it out, or repeat the frame before it so that time does not jump",
+        _choice("skip", "repeat"),
+    ),
     Variable(
         "OPEN_STREAMS",
         "4",

@@ -39,11 +39,20 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """Try the rejected frames of a stream again: those of one reason, or (None) all."""
+
+    stream: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What one event asks for. `ignored` says, for the log, what was understood and left out."""
 
     frames: tuple[FrameHint, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
+    retries: tuple[Retry, ...] = ()
     ignored: tuple[str, ...] = ()
 
 
@@ -52,6 +61,8 @@ def parse_event(event: Any) -> Request:
     if isinstance(event, dict):
         if "sweep" in event:
             return Request(sweeps=(_parse_sweep(event["sweep"]),))
+        if "retry_rejected" in event:
+            return Request(retries=(_parse_retry(event["retry_rejected"]),))
         if event.get("Event") == "s3:TestEvent":
             return Request(ignored=("s3:TestEvent",))
         if event.get("source") == "aws.s3" and "detail-type" in event:
@@ -104,6 +115,18 @@ def _parse_sweep(value: Any) -> Sweep:
     raise UnknownEvent(
         f"sweep is {value!r}; allowed: true (all streams), a stream's name, or "
         '{"stream": NAME, "drain": BOOL, "close": BOOL}'
+    )
+
+
+def _parse_retry(value: Any) -> Retry:
+    if isinstance(value, str) and value:
+        return Retry(value)
+    if isinstance(value, dict) and set(value) <= {"stream", "reason"}:
+        stream, reason = value.get("stream"), value.get("reason")
+        if isinstance(stream, str) and stream and (reason is None or isinstance(reason, str)):
+            return Retry(stream, reason)
+    raise UnknownEvent(
+        f'retry_rejected is {value!r}; allowed: a stream\'s name, or {{"stream": NAME, "reason": REASON}}'
     )
 
 

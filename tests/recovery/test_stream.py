@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.photos import make_photos, read_number
-from tests.probe import ffmpeg_lumas, ffprobe_frames
+from tests.probe import ffmpeg_lumas, ffmpeg_numbers, ffprobe_frames
 from tests.world import PHOTOS, SIZE, STREAM, InvocationContext, World
 from timelapse_runtime.errors import DeadlineTooClose, StorageUnavailable, UnknownEvent
 from timelapse_runtime.media.photo import plane_array
@@ -46,6 +46,22 @@ def test_a_kill_after_any_number_of_frames_loses_nothing(world: World, every: in
     world.sweep(function, drain=True)
     assert world.keys_in_film() == names(world, range(30))
     assert world.rejections() == {}
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_environments_of_few_frames_keep_the_films_time(world: World, tmp_path: Path, length: int) -> None:
+    """An x264 that is drained after one frame gives packets whose dts leaves no room for reordering."""
+    for start in range(0, 12, length):
+        function = world.environment()
+        world.shoot(function, range(start, start + length))
+        world.shut_down(function)
+    world.sweep(world.environment(), drain=True)
+    film = tmp_path / "film.mp4"
+    film.write_bytes(world.film())
+    probe = ffprobe_frames(film)
+    assert (probe.frame_count, len(probe.steps), probe.messages) == (12, 1, "")
+    assert list(ffmpeg_numbers(film)) == list(range(12))
+    assert len(world.reels()[0].segments) == 12 // length
 
 
 @pytest.mark.parametrize("with_extension", [True, False], ids=["extension", "alone"])

@@ -39,10 +39,9 @@ class EncoderSettings:
 
 @dataclass(frozen=True, slots=True)
 class EncodedFrame:
-    """A packet: pts and dts in frames, as the encoder gave them (dts runs `reorder_frames` below)."""
+    """A packet: its frame's number (pts), and whether decoding can begin there. Packets come in decode order."""
 
     pts: int
-    dts: int
     is_keyframe: bool
     data: bytes
 
@@ -80,6 +79,14 @@ class Encoder:
     def parameter_sets(self) -> bytes:
         """SPS and PPS as an Annex B byte string."""
         return self._context.extradata or b""
+
+    @property
+    def reorder_frames(self) -> int:
+        """How far, in frames, presentation may lie behind decoding. A property of the parameter sets.
+
+        The packets' own dts does not tell: an encoder that is drained after one frame leaves no room for any.
+        """
+        return int(self._context.reorder_depth)
 
     @property
     def next_number(self) -> int:
@@ -121,8 +128,7 @@ class Encoder:
         try:
             for packet in packets:
                 assert packet.pts is not None
-                assert packet.dts is not None
-                self._held.append(EncodedFrame(packet.pts, packet.dts, packet.is_keyframe, bytes(packet)))
+                self._held.append(EncodedFrame(packet.pts, packet.is_keyframe, bytes(packet)))
                 if not go_on():
                     return
         except (av.FFmpegError, ValueError) as error:

@@ -31,13 +31,15 @@ def key_order(key: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One committed segment. `last_key` is the key of its last frame."""
+    """One committed segment. `last_key` is the key of its last frame that is in key order; `out_of_order` are those of
+    its frames that came too late for their place."""
 
     first: int
     count: int
     attempt: str
     size_bytes: int
     last_key: str
+    out_of_order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,10 @@ class Reel:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far the video has come. `generation` counts commits; `commit` is unique to the attempt that wrote it."""
+    """How far the video has come. `source` is where the stream's photos are; `generation` counts commits; `commit`
+    is unique to the attempt that wrote it."""
 
+    source: str
     generation: int
     commit: str
     watermark: str
@@ -107,6 +111,7 @@ class Checkpoint:
                 )
             reel = value["reel"]
             checkpoint = cls(
+                source=str(value["source"]),
                 generation=int(value["generation"]),
                 commit=str(value["commit"]),
                 watermark=str(value["watermark"]),
@@ -130,7 +135,11 @@ def reel_to_json(reel: Reel) -> bytes:
 def reel_from_value(value: dict[str, Any]) -> Reel:
     """A reel from parsed JSON. Raises KeyError, TypeError or ValueError."""
     fields = {name: value[name] for name in Reel.__slots__ if name != "segments"}
-    return replace(Reel(**fields), segments=tuple(Segment(**segment) for segment in value["segments"]))
+    return replace(Reel(**fields), segments=tuple(_segment_from_value(one) for one in value["segments"]))
+
+
+def _segment_from_value(value: dict[str, Any]) -> Segment:
+    return Segment(**{**value, "out_of_order": tuple(value["out_of_order"])})
 
 
 def _check_segments(reel: Reel) -> None:

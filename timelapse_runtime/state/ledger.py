@@ -24,11 +24,13 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A frame after the watermark; `number` is its place in the reel once it is encoded, else -1."""
+    """A frame after the watermark; `number` is its place in the reel once it is encoded, else -1. `stands_in`: it was
+    rejected, and the frame before it is repeated in its place."""
 
     key: str
     fate: Fate
     number: int = -1
+    stands_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,9 @@ class Ledger:
         """`key` is decoded and waits to be encoded."""
         self._set(Entry(key, Fate.HELD))
 
-    def encoded(self, key: str, number: int) -> None:
+    def encoded(self, key: str, number: int, *, stands_in: bool = False) -> None:
         """`key` is in the encoder as frame `number`."""
-        self._set(Entry(key, Fate.ENCODED, number))
+        self._set(Entry(key, Fate.ENCODED, number, stands_in))
 
     def rejected(self, key: str) -> None:
         """`key` has a rejection record."""
@@ -104,7 +106,7 @@ class Ledger:
                 ahead.append(entry.key)
             else:
                 continue
-            rejected += entry.fate is Fate.REJECTED
+            rejected += entry.fate is Fate.REJECTED or entry.stands_in
         return Coverage(watermark, tuple(ahead), rejected)
 
     def settle(self, coverage: Coverage) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from timelapse_runtime.errors import CheckpointCorrupt, ObjectNotFound, SegmentCorrupt
-from timelapse_runtime.media.boxes import read_provenance
+from timelapse_runtime.media.boxes import Role, SourceFrame, read_provenance
 from timelapse_runtime.media.reader import decode_segment
 from timelapse_runtime.state.checkpoint import Checkpoint, Reel, Segment, key_order
 from timelapse_runtime.state.keys import StreamKeys
@@ -67,8 +67,9 @@ class Audit:
         if checkpoint is None:
             return self.report
         reels = list(self._reels(checkpoint))
-        film = [key for reel in reels for key in self._read_reel(reel, objects)]
-        self.report.frame_count = len(film)
+        frames = [frame for reel in reels for frame in self._read_reel(reel, objects)]
+        film = [frame.key for frame in frames if frame.role is not Role.STAND_IN]
+        self.report.frame_count = len(frames)
         rejected = self._read_rejections(objects)
         self.report.rejected_count = len(rejected)
         self._compare(checkpoint, film, rejected)
@@ -104,8 +105,8 @@ class Audit:
                 break
         yield from reversed(found)
 
-    def _read_reel(self, reel: Reel, objects: dict[str, int]) -> list[str]:
-        """The keys of a reel's frames, in film order, as far as they can be read."""
+    def _read_reel(self, reel: Reel, objects: dict[str, int]) -> list[SourceFrame]:
+        """The photos of a reel's frames, in film order, as far as they can be read."""
         try:
             init_segment = self._video.get(self._keys.init(reel.name)).body
         except ObjectNotFound:
@@ -113,15 +114,18 @@ class Audit:
             init_segment = b""
         if init_segment and hashlib.sha256(init_segment).hexdigest() != reel.init_sha256:
             self.report.add("init-changed", self._keys.init(reel.name), "it is not what the reel was begun with")
-        found: list[str] = []
+        found: list[SourceFrame] = []
         for segment in reel.segments:
             found += self._read_segment(reel, segment, init_segment, objects)
-        for before, after in itertools.pairwise(found):
+        in_order = [frame.key for frame in found if frame.role is not Role.OUT_OF_ORDER]
+        for before, after in itertools.pairwise(in_order):
             if key_order(after) < key_order(before):
                 self.report.add("disordered", reel.name, f"{after} comes after {before}")
         return found
 
-    def _read_segment(self, reel: Reel, segment: Segment, init_segment: bytes, objects: dict[str, int]) -> list[str]:
+    def _read_segment(
+        self, reel: Reel, segment: Segment, init_segment: bytes, objects: dict[str, int]
+    ) -> list[SourceFrame]:
         where = segment_key(self._keys, reel, segment)
         if where not in objects:
             if not reel.is_closed:
@@ -129,7 +133,7 @@ class Audit:
             return self._from_video(reel, segment, init_segment)
         return self._read_frames(reel, segment, init_segment, self._video.get(where).body, where)
 
-    def _from_video(self, reel: Reel, segment: Segment, init_segment: bytes) -> list[str]:
+    def _from_video(self, reel: Reel, segment: Segment, init_segment: bytes) -> list[SourceFrame]:
         """A closed reel may live in its video.mp4 alone."""
         if not reel.is_closed:
             return []
@@ -142,15 +146,23 @@ class Audit:
             return []
         return self._read_frames(reel, segment, init_segment, body, where)
 
-    def _read_frames(self, reel: Reel, segment: Segment, init_segment: bytes, body: bytes, where: str) -> list[str]:
+    def _read_frames(
+        self, reel: Reel, segment: Segment, init_segment: bytes, body: bytes, where: str
+    ) -> list[SourceFrame]:
         if len(body) != segment.size_bytes:
             claimed = f"{len(body)} bytes; the checkpoint claims {segment.size_bytes}"
             self.report.add("segment-size", where, claimed)
         try:
-            keys = [frame.key for part in read_provenance(body) for frame in part.frames]
-            if len(keys) != segment.count or keys[-1] != segment.last_key:
+            frames = [frame for part in read_provenance(body) for frame in part.frames]
+            late = tuple(frame.key for frame in frames if frame.role is Role.OUT_OF_ORDER)
+            in_order = [frame.key for frame in frames if frame.role is not Role.OUT_OF_ORDER]
+            if (
+                len(frames) != segment.count
+                or late != segment.out_of_order
+                or in_order[-1:] not in ([], [segment.last_key])
+            ):
                 claimed = f"{segment.count} frames to {segment.last_key}"
-                self.report.add("segment-frames", where, f"it names {len(keys)} photos; claimed are {claimed}")
+                self.report.add("segment-frames", where, f"it names {len(frames)} photos; claimed are {claimed}")
         except SegmentCorrupt as error:
             self.report.add("undecodable", where, str(error))
             return []
@@ -165,7 +177,7 @@ class Audit:
             )
         except SegmentCorrupt as error:
             self.report.add("undecodable", where, str(error))
-        return keys
+        return frames
 
     def _read_rejections(self, objects: dict[str, int]) -> set[str]:
         found = set()
@@ -204,8 +216,8 @@ class Audit:
                 self.report.add("missing", key, "uploaded and covered, neither in the film nor rejected")
             else:
                 self.report.pending.append(key)
-        if checkpoint.frame_count != len(film):
-            detail = f"the checkpoint counts {checkpoint.frame_count} frames; the film has {len(film)}"
+        if checkpoint.frame_count != self.report.frame_count:
+            detail = f"the checkpoint counts {checkpoint.frame_count} frames; the film has {self.report.frame_count}"
             self.report.add("frame-count", self._keys.checkpoint, detail)
 
     def _find_orphans(self, reels: list[Reel], objects: dict[str, int]) -> None:

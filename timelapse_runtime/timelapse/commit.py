@@ -43,6 +43,7 @@ class DraftSegment:
     count: int
     body: bytes
     last_key: str
+    out_of_order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def plan_commit(
     reel: Reel | None,
     drafts: Sequence[DraftSegment],
     *,
+    source: str,
     last_is_open: bool,
     coverage: Coverage,
     attempt: str,
@@ -83,11 +85,12 @@ def plan_commit(
         kept = list(reel.segments)
         if drafts and kept and drafts[0].first == kept[-1].first:
             replaced.append(segment_key(keys, reel, kept.pop()))
-        added = [Segment(d.first, d.count, attempt, len(d.body), d.last_key) for d in drafts]
+        added = [Segment(d.first, d.count, attempt, len(d.body), d.last_key, d.out_of_order) for d in drafts]
         new_reel = replace(reel, segments=(*kept, *added), last_is_open=last_is_open)
     goes_on = old_reel is not None and new_reel is not None and old_reel.name == new_reel.name
     frames_before = old_reel.frame_count if old_reel and goes_on else 0
     checkpoint = Checkpoint(
+        source=source,
         generation=old.generation + 1 if old else 1,
         commit=attempt,
         watermark=coverage.watermark,

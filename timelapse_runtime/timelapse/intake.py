@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from timelapse_runtime.clock import Clock
 from timelapse_runtime.config import Config
 from timelapse_runtime.errors import FrameRejected, ObjectNotFound, PreconditionFailed
-from timelapse_runtime.media.boxes import SourceFrame
+from timelapse_runtime.media.boxes import Role, SourceFrame
 from timelapse_runtime.media.photo import PhotoDecoder, Picture
 from timelapse_runtime.state.keys import StreamKeys
-from timelapse_runtime.storage.contract import IfAbsent, Store
+from timelapse_runtime.storage.contract import IfAbsent, Store, StoredObject
 from timelapse_runtime.timelapse.commit import ALWAYS_ASK
+
+MISSING = "missing"
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A decoded frame: as its file has it, not yet fitted to the film."""
+    """A decoded frame: as its file has it, not yet fitted to the film. A stand-in has no picture of its own."""
 
     source: SourceFrame
-    picture: Picture
+    picture: Picture | None
 
 
 class Intake:
@@ -42,21 +45,49 @@ class Intake:
 
         Raises StorageError where S3, not the photo, is the trouble.
         """
-        etag: str | None = None
         try:
-            found = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes)
-            etag = found.info.etag
-            if found.info.size_bytes > self._maximum_bytes:
-                detail = f"{found.info.size_bytes} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"
-                raise FrameRejected("too-large", detail)
-            picture = self._decoder.decode(found.body)
-        except ObjectNotFound:
-            self.reject(key, None, FrameRejected("missing", "the object was gone when it was to be read"))
-            return None
+            found = self._read(key)
+            picture = self._decode(found)
         except FrameRejected as rejection:
-            self.reject(key, etag, rejection)
+            self.reject(key, None if rejection.reason == MISSING else found.info.etag, rejection)
             return None
         return Photo(SourceFrame(key, found.info.last_modified_epoch_ms), picture)
+
+    def take_again(self, key: str) -> Photo | None:
+        """The photo at `key`, for a frame out of order, or None when it still cannot be used. Writes no record."""
+        try:
+            found = self._read(key)
+            picture = self._decode(found)
+        except FrameRejected as rejection:
+            _log.info("frame is still rejected", extra={"frame": self._prefix + key, "reason": rejection.reason})
+            return None
+        return Photo(SourceFrame(key, found.info.last_modified_epoch_ms, Role.OUT_OF_ORDER), picture)
+
+    def rejections(self) -> list[tuple[str, str]]:
+        """The stream's rejected frames, with the reason of each."""
+        found = []
+        for info in self._video.list_after(f"{self._keys.folder}rejected/"):
+            record = json.loads(self._video.get(info.key).body)
+            found.append((str(record["key"]).removeprefix(self._prefix), str(record["reason"])))
+        return found
+
+    def forget_rejections(self, keys: Sequence[str]) -> None:
+        """Remove the records of frames that are in the film now."""
+        if keys:
+            self._video.delete([self._keys.rejected(key) for key in keys])
+
+    def _read(self, key: str) -> StoredObject:
+        try:
+            found = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes)
+        except ObjectNotFound as error:
+            raise FrameRejected(MISSING, "the object was gone when it was to be read") from error
+        return found
+
+    def _decode(self, found: StoredObject) -> Picture:
+        if found.info.size_bytes > self._maximum_bytes:
+            detail = f"{found.info.size_bytes} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"
+            raise FrameRejected("too-large", detail)
+        return self._decoder.decode(found.body)
 
     def reject(self, key: str, etag: str | None, rejection: FrameRejected) -> None:
         """Write the record of a frame that will not be in the film. The first record of a frame stays."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 
-from timelapse_runtime.media.boxes import read_provenance
+from timelapse_runtime.media.boxes import Role, read_provenance
 from timelapse_runtime.state.checkpoint import Reel, key_order
 from timelapse_runtime.state.keys import StreamKeys
 from timelapse_runtime.storage.contract import Store
@@ -16,15 +16,21 @@ from timelapse_runtime.timelapse.commit import segment_key
 from timelapse_runtime.timelapse.committer import read_manifest
 
 
-def is_in_film(store: Store, keys: StreamKeys, reel: Reel | None, frame_key: str) -> bool:
-    """Whether a committed segment of `reel`, or of a reel before it, holds `frame_key`."""
+def is_in_film(
+    store: Store, keys: StreamKeys, reel: Reel | None, frame_key: str, *, but_stand_ins: bool = False
+) -> bool:
+    """Whether a committed segment of `reel`, or of a reel before it, holds `frame_key`; with `but_stand_ins`, by a
+    picture of its own."""
     wanted = key_order(frame_key)
     while reel is not None:
+        if any(frame_key in segment.out_of_order for segment in reel.segments):
+            return True
         position = bisect.bisect_left([key_order(segment.last_key) for segment in reel.segments], wanted)
         if position < len(reel.segments):
             body = store.get(segment_key(keys, reel, reel.segments[position])).body
             provenance = read_provenance(body)
-            if any(frame.key == frame_key for part in provenance for frame in part.frames):
+            named = [frame for part in provenance for frame in part.frames if frame.key == frame_key]
+            if any(not (but_stand_ins and frame.role is Role.STAND_IN) for frame in named):
                 return True
             if position > 0 or key_order(provenance[0].frames[0].key) < wanted:
                 return False

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from timelapse_runtime.media.boxes import SourceFrame, pack_provenance
+from timelapse_runtime.media.boxes import Role, SourceFrame, pack_provenance
 from timelapse_runtime.media.encoder import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.media.muxer import FragmentMuxer
 from timelapse_runtime.media.photo import Picture
@@ -23,14 +23,19 @@ class _Segment:
     count: int = 0
     body: bytearray = field(default_factory=bytearray)
     last_key: str = ""
+    out_of_order: list[str] = field(default_factory=list)
     committed_count: int = 0
 
 
 class ReelWriter:
-    """Appends pictures to a reel from frame `first_number` on. Its first segment begins there."""
+    """Appends pictures to a reel from frame `first_number` on. Its first segment begins there.
 
-    def __init__(self, settings: EncoderSettings, *, first_number: int) -> None:
+    `last_key` is the key of the reel's last frame that is in key order, or empty.
+    """
+
+    def __init__(self, settings: EncoderSettings, *, first_number: int, last_key: str) -> None:
         self.settings = settings
+        self._last_key = last_key
         self._encoder = Encoder(settings, first_number=first_number)
         self._muxer: FragmentMuxer | None = None
         self._sources: dict[int, SourceFrame] = {}
@@ -50,9 +55,8 @@ class ReelWriter:
 
     @property
     def reorder_frames(self) -> int:
-        """How far presentation lies behind decoding, in frames. Known with `init_segment`."""
-        assert self._muxer is not None
-        return self._muxer.reorder_frames
+        """How far presentation lies behind decoding, in frames."""
+        return self._encoder.reorder_frames
 
     @property
     def next_number(self) -> int:
@@ -92,7 +96,9 @@ class ReelWriter:
     def drafts(self) -> list[DraftSegment]:
         """The segments with frames that are not committed yet, in order."""
         return [
-            DraftSegment(segment.first, segment.count, bytes(segment.body), segment.last_key)
+            DraftSegment(
+                segment.first, segment.count, bytes(segment.body), segment.last_key, tuple(segment.out_of_order)
+            )
             for segment in self._segments
             if segment.count > segment.committed_count
         ]
@@ -120,14 +126,22 @@ class ReelWriter:
 
     def _add_fragment(self, frames: list[EncodedFrame]) -> None:
         if self._muxer is None:
-            self._muxer = FragmentMuxer(self._encoder.parameter_sets, frames[0], fps=self.settings.fps)
+            self._muxer = FragmentMuxer(
+                self._encoder.parameter_sets,
+                frames[0],
+                fps=self.settings.fps,
+                reorder_frames=self._encoder.reorder_frames,
+            )
         if frames[0].is_keyframe:
-            self._segments.append(_Segment(first=self.cut_number))
+            self._segments.append(_Segment(first=self.cut_number, last_key=self._last_key))
         segment, count = self._segments[-1], len(frames)
         sources = [self._sources.pop(self.cut_number + offset) for offset in range(count)]
         segment.body += pack_provenance(self.cut_number, sources)
-        # The sequence number only has to rise from fragment to fragment: frame numbers do, across restarts too.
-        segment.body += self._muxer.fragment(frames, sequence=self.cut_number + 1)
+        segment.body += self._muxer.fragment(frames, number=self.cut_number)
         segment.count += count
-        segment.last_key = sources[-1].key
+        for source in sources:
+            if source.role is Role.OUT_OF_ORDER:
+                segment.out_of_order.append(source.key)
+            else:
+                segment.last_key = self._last_key = source.key
         self.cut_number += count

@@ -26,7 +26,7 @@ from timelapse_runtime.clock import Clock
 from timelapse_runtime.config import Config
 from timelapse_runtime.errors import DeadlineTooClose, FrameRejected, ObjectNotFound, SegmentCorrupt
 from timelapse_runtime.function import Deadline
-from timelapse_runtime.media.boxes import read_provenance
+from timelapse_runtime.media.boxes import Role, SourceFrame, read_provenance
 from timelapse_runtime.media.encoder import EncoderSettings
 from timelapse_runtime.media.photo import Picture, PictureFitter, ThumbnailEncoder, even_size
 from timelapse_runtime.media.reader import decode_segment
@@ -84,6 +84,8 @@ class Stream:
         self._day: str | None = None
         self._since_flush = 0
         self._is_caught_up = False
+        self._late: list[str] = []
+        self._out_of_order: set[str] = set()
 
     @property
     def frames_in_video(self) -> int:
@@ -119,7 +121,7 @@ class Stream:
         body = self._video.get(segment_key(self._committer.keys, reel, last)).body
         init_segment = self._video.get(self._committer.keys.init(reel.name)).body
         sources = [frame for part in read_provenance(body) for frame in part.frames]
-        if len(sources) != last.count or sources[-1].key != last.last_key:
+        if len(sources) != last.count:
             raise SegmentCorrupt(f"it names {len(sources)} photos; the checkpoint claims {last.count}")
         pictures = decode_segment(
             init_segment,
@@ -173,6 +175,7 @@ class Stream:
             self._catch_up(deadline)
         for key in news:
             self._append_hinted(key, deadline)
+        self._append_late(deadline)
         if self._since_flush >= self._config.flush_every:
             self._flush(deadline)
 
@@ -209,7 +212,47 @@ class Stream:
         else:
             self._intake.reject(key, None, FrameRejected("late", "frames that follow it are in the film already"))
             self.counts.rejected += 1
+            self._late.append(key)
         self._remember([key])
+
+    def _append_late(self, deadline: Deadline) -> None:
+        """By policy, put late frames at the film's end. Their records stay until that is committed: a crash in
+        between leaves them rejected, for the next sweep to try again."""
+        late, self._late = self._late, []
+        if late and self._config.late == "append":
+            self._append_rejected(late, deadline)
+
+    def retry_rejected(self, deadline: Deadline, *, reason: str | None) -> None:
+        """Try the rejected frames (of one reason, or all) again; what can be used now goes to the film's end.
+
+        Also removes the records of frames that are in the film: a crash may have left them.
+        """
+        self._with_new_reel_if_needed(lambda: self._retry_rejected(deadline, reason))
+
+    def _retry_rejected(self, deadline: Deadline, reason: str | None) -> None:
+        self._catch_up(deadline)
+        in_film, again = [], []
+        for key, why in self._intake.rejections():
+            if key not in self._out_of_order and is_in_film(
+                self._video, self._committer.keys, self._committer.last_reel, key, but_stand_ins=True
+            ):
+                in_film.append(key)
+            elif reason in (None, why):
+                again.append(key)
+        self._intake.forget_rejections(in_film)
+        self._append_rejected(again, deadline)
+
+    def _append_rejected(self, keys: list[str], deadline: Deadline) -> None:
+        for key in keys:
+            if key not in self._out_of_order:
+                photo = self._intake.take_again(key)
+                if photo is not None:
+                    self._encode(photo)
+                    self._out_of_order.add(key)
+        appended = sorted(self._out_of_order)
+        if appended:
+            self._flush(deadline, drain=True)
+            self._intake.forget_rejections(appended)
 
     def _catch_up(self, deadline: Deadline) -> None:
         """Take every frame that a listing shows after the watermark, in order, flushing on the way."""
@@ -244,10 +287,12 @@ class Stream:
     def _take(self, key: str) -> None:
         photo = self._intake.take(key)
         if photo is None:
-            self._ledger.rejected(key)
             self.counts.rejected += 1
-            self._since_flush += 1
-            return
+            if self._config.rejected == "skip":
+                self._ledger.rejected(key)
+                self._since_flush += 1
+                return
+            photo = Photo(SourceFrame(key, self._clock.now_epoch_ms(), Role.STAND_IN), None)
         bisect.insort(self._window, photo, key=lambda held: key_order(held.source.key))
         self._ledger.held(key)
         while len(self._window) > self._config.reorder_window:
@@ -255,7 +300,16 @@ class Stream:
 
     def _encode_oldest(self) -> None:
         """Encode the first frame of the window, in a new reel or with a new encoder where that is needed."""
-        photo = self._window[0]
+        self._encode(self._window[0])
+        self._window.pop(0)
+
+    def _encode(self, photo: Photo) -> None:
+        if photo.picture is None:
+            if self._newest is None or (self._writer is None and self._committer.open_reel is None):
+                self._ledger.rejected(photo.source.key)  # there is nothing to repeat
+                return
+            photo = replace(photo, picture=self._newest[1])
+        assert photo.picture is not None
         if self._needs_new_reel(photo):
             self._commit_and_derive(drain=True, close=True)
         if self._writer is not None and self._writer.is_drained:
@@ -267,8 +321,8 @@ class Stream:
         assert self._fitter is not None
         picture = self._fitter.fit(photo.picture)
         number = self._writer.append(picture, photo.source)
-        self._ledger.encoded(photo.source.key, number)
-        self._window.pop(0)
+        if photo.source.role is not Role.OUT_OF_ORDER:
+            self._ledger.encoded(photo.source.key, number, stands_in=photo.source.role is Role.STAND_IN)
         self.tail.append(number, picture)
         self._newest = (photo.source.captured_epoch_ms, picture)
         self._since_flush += 1
@@ -291,12 +345,15 @@ class Stream:
         if reel is not None:
             width, height = reel.width, reel.height
         else:
+            assert photo.picture is not None
             width, height = config.size or even_size(photo.picture.width, photo.picture.height)
             self._day = self._day_of(photo)
         settings = EncoderSettings(
             width, height, config.fps, config.keyframe_interval, config.crf, config.preset, config.threads
         )
-        self._writer = ReelWriter(settings, first_number=reel.frame_count if reel else 0)
+        before = [segment.last_key for segment in reel.segments[-1:]] if reel else []
+        first_number = reel.frame_count if reel else 0
+        self._writer = ReelWriter(settings, first_number=first_number, last_key="".join(before))
         self._fitter = PictureFitter(width, height)
 
     def _day_of(self, photo: Photo) -> str:
@@ -352,6 +409,8 @@ class Stream:
         checkpoint = prepared.plan.checkpoint
         settled = self._ledger.settle(Coverage(checkpoint.watermark, checkpoint.ahead, 0))
         self._remember(settled)
+        self._remember(self._out_of_order)
+        self._out_of_order = set()
         if self._writer is not None:
             self._writer.committed()
         if checkpoint.reel is None or checkpoint.reel.is_closed:
@@ -397,6 +456,7 @@ class Stream:
             self._committer.base,
             replace(reel, is_closed=True) if reel and close else reel,
             drafts,
+            source=f"s3://{self._frames.bucket}/{self._prefix}",
             last_is_open=last_is_open,
             coverage=coverage,
             attempt=secrets.token_hex(6),
@@ -461,6 +521,7 @@ class Stream:
         checkpoint, reel = self._committer.checkpoint, self._committer.open_reel
         self._ledger = Ledger(checkpoint.watermark, checkpoint.ahead) if checkpoint else Ledger("")
         self._window, self._writer, self._fitter = [], None, None
+        self._late, self._out_of_order = [], set()
         self._day = reel.date if reel else None
         self._since_flush = 0
         self._is_caught_up = False

@@ -84,6 +84,9 @@ class Timelapse:
             action = partial(Stream.sweep, deadline=deadline, drain=sweep.drain, close=sweep.close)
             for name in self._swept(sweep):
                 answer[name] = self._with_stream(name, action)
+        for retry in request.retries:
+            action = partial(Stream.retry_rejected, deadline=deadline, reason=retry.reason)
+            answer[retry.stream] = self._with_stream(retry.stream, action)
         self._close_least_recently_used(deadline)
         return {"streams": answer, "environment": self._summary()}
 
