@@ -169,6 +169,21 @@ def test_a_bad_photo_is_recorded_and_the_film_goes_on(world: World, kind: str) -
     assert world.checkpoint().rejected_count == 1
 
 
+@pytest.mark.parametrize("after_a_reel", [False, True])
+def test_a_commit_of_rejections_alone_drops_no_frame_that_waits(world: World, *, after_a_reel: bool) -> None:
+    function = world.environment()
+    if after_a_reel:
+        world.shoot(function, range(3))
+        world.sweep(function, close=True)
+    world.deliver(function, world.upload(3, b"no photo"))
+    world.shoot(function, range(4, 8))
+    world.sweep(function)  # the frames wait in window and encoder; the rejection is covered
+    world.shoot(function, range(8, 12))
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == names(world, [*(range(3) if after_a_reel else ()), *range(4, 12)])
+    assert world.audit().findings == []
+
+
 def test_bad_photos_at_the_end_are_covered_by_the_watermark(world: World) -> None:
     function = world.environment()
     world.shoot(function, range(5))

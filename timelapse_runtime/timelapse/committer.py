@@ -31,10 +31,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PreparedCommit:
-    """A commit with the init segment that it needs first, when it begins a reel."""
+    """A commit with the init segment that it needs first, when it begins a reel. `ends_reel`: no frame follows in it."""
 
     plan: CommitPlan
     init: Put | None
+    ends_reel: bool
 
     def puts(self) -> tuple[Put, ...]:
         """All of it, in order."""

@@ -413,7 +413,7 @@ class Stream:
         self._out_of_order = set()
         if self._writer is not None:
             self._writer.committed()
-        if checkpoint.reel is None or checkpoint.reel.is_closed:
+        if prepared.ends_reel:
             self._writer, self._day = None, None
         self.counts.flushes += 1
 
@@ -462,7 +462,7 @@ class Stream:
             attempt=secrets.token_hex(6),
             derive_playlists=self._committer.derived_are_behind,
         )
-        return PreparedCommit(plan, init)
+        return PreparedCommit(plan, init, ends_reel=close)
 
     def _new_reel(self, writer: ReelWriter) -> Reel:
         last, settings, init_segment = self._committer.last_reel, writer.settings, writer.init_segment
