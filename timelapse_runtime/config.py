@@ -74,7 +74,8 @@ class Variable:
     parse: Callable[[str], Any]
 
 
-def _location(text: str) -> Location:
+def parse_location(text: str) -> Location:
+    """`s3://BUCKET/PREFIX`, with a slash at the end where there is a prefix. Raises ValueError."""
     match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", text, re.DOTALL)
     if match is None:
         raise ValueError(text)
@@ -128,9 +129,15 @@ def _timezone(text: str) -> tzinfo:
 
 VARIABLES = (
     Variable(
-        "FRAMES", None, "s3://BUCKET/PREFIX/", "where photos arrive; the first folder below is the stream", _location
+        "FRAMES",
+        None,
+        "s3://BUCKET/PREFIX/",
+        "where photos arrive; the first folder below is the stream",
+        parse_location,
     ),
-    Variable("VIDEO", None, "s3://BUCKET/PREFIX/, not inside FRAMES", "where each stream's film is kept", _location),
+    Variable(
+        "VIDEO", None, "s3://BUCKET/PREFIX/, not inside FRAMES", "where each stream's film is kept", parse_location
+    ),
     Variable(
         "STREAM", "", "a name without a slash, or empty", "take all photos below FRAMES as this one stream", _stream
     ),

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PreparedCommit:
-    """A commit with the init segment that it needs first, when it begins a reel. `ends_reel`: no frame follows in it."""
+    """A commit with the init segment that it needs first, when it begins a reel. `ends_reel`: no more frames."""
 
     plan: CommitPlan
     init: Put | None

@@ -1,0 +1,85 @@
+"""`timelapse` against a stream that a replay has made in an S3 server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.photos import make_photos
+from timelapse_runtime import cli
+from timelapse_runtime.local import replay
+from timelapse_runtime.local.s3_server import EmbeddedS3
+from timelapse_runtime.storage.s3 import S3Store, make_client
+
+STREAM = "s3://bucket/video/camera"
+
+
+@pytest.fixture
+def store(
+    photos: Callable[..., list[Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[S3Store]:
+    """A bucket with a film of 20 photos, the sixth of them cut off."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for path in photos(20):
+        shutil.copy(path, folder)
+    (folder / "000005.jpg").write_bytes((folder / "000005.jpg").read_bytes()[:900])
+    with EmbeddedS3() as server:
+        server.create_buckets("bucket")
+        for name, value in server.variables().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("TIMELAPSE_REEL", "never")
+        options = [
+            str(folder),
+            "--endpoint-url",
+            server.endpoint_url,
+            "--bucket",
+            "bucket",
+            "--out",
+            str(tmp_path / "out"),
+        ]
+        assert replay.main(options) == 0
+        capsys.readouterr()
+        yield S3Store(make_client(variables=server.variables()), "bucket")
+
+
+def test_a_stream_is_verified_damaged_repaired_and_its_rejected_photo_tried_again(
+    store: S3Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["verify", STREAM]) == 0
+    assert "20 photos: 19 frames in the film, 1 rejected" in capsys.readouterr().out
+
+    live = store.get("video/camera/live.m3u8").body
+    store.put("video/camera/live.m3u8", b"#EXTM3U\n")
+    assert cli.main(["verify", STREAM, "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert [finding["kind"] for finding in report["findings"]] == ["playlist"]
+    assert cli.main(["verify", STREAM, "--repair"]) == 0
+    assert store.get("video/camera/live.m3u8").body == live
+
+    store.put("frames/camera/000005.jpg", next(make_photos(1, first=5)))
+    assert cli.main(["retry-rejected", STREAM, "--reason", "late"]) == 0
+    assert cli.main(["verify", STREAM]) == 0
+    assert "1 rejected" in capsys.readouterr().out
+    assert cli.main(["retry-rejected", STREAM]) == 0
+    assert "1 frames appended, 20 in the film" in capsys.readouterr().out
+    assert cli.main(["verify", STREAM]) == 0
+    assert "20 photos: 20 frames in the film, 0 rejected" in capsys.readouterr().out
+
+
+def test_what_is_no_stream_gets_an_answer_that_helps(store: S3Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert store.bucket == "bucket"
+    assert cli.main(["verify", "s3://bucket/video/other"]) == 2
+    assert "--frames" in capsys.readouterr().err
+    assert cli.main(["verify", "s3://no-such-bucket/video/other"]) == 2
+    assert "no-such-bucket" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["verify", "bucket/video"])
+    assert "s3://BUCKET/PREFIX/" in capsys.readouterr().err
