@@ -1,6 +1,6 @@
-"""Makes .venv from a lock file, once per lock and Python version; `scripts/install` finds the Python for it.
+"""Makes an environment from a lock file, once per lock and Python version; `scripts/install` finds the Python for it.
 
-Only the standard library. The stamp in .venv is written last: without a stamp that fits, an environment is made
+Only the standard library. The stamp in it is written last: without a stamp that fits, an environment is made
 anew, so an installation that failed or was killed is never taken for a good one. A lock on the repository's
 folder lets two of these run at once. Says what it does on stderr only: stdout is the caller's.
 """
@@ -22,10 +22,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
-STAMP = VENV / "installed.json"
-LEVELS = ("replay", "dev")
-"""Each holds all of the one before it, at the same versions (scripts/lock sees to that)."""
+LEVELS = {"replay": (".venv", 0), "dev": (".venv", 1), "ministack": (".venv-ministack", 0)}
+"""Folder and rank: in one folder, each level holds all of those of lower rank, at the same versions (scripts/lock
+sees to that). The S3 server for tests has a folder of its own: what it needs shall not meet what we need."""
 
 
 def say(text: str) -> None:
@@ -41,20 +40,28 @@ def stamp_of(level: str) -> dict[str, str]:
     return {"level": level, "lock": digest, "python": f"{platform.python_implementation()} {platform.python_version()}"}
 
 
-def installed_level() -> str | None:
-    """The level that .venv holds, when it was made from today's lock with this Python and still runs."""
+def folder_of(level: str) -> Path:
+    return ROOT / LEVELS[level][0]
+
+
+def stamp_file(folder: Path) -> Path:
+    return folder / "installed.json"
+
+
+def installed_level(folder: Path) -> str | None:
+    """The level that a folder holds, when it was made from today's lock with this Python and still runs."""
     try:
-        stamp = json.loads(STAMP.read_text())
+        stamp = json.loads(stamp_file(folder).read_text())
         level = stamp["level"]
-        good = level in LEVELS and stamp == stamp_of(level) and os.access(VENV / "bin" / "python", os.X_OK)
+        good = level in LEVELS and stamp == stamp_of(level) and os.access(folder / "bin" / "python", os.X_OK)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return level if good else None
 
 
 def satisfied(level: str) -> bool:
-    installed = installed_level()
-    return installed is not None and LEVELS.index(installed) >= LEVELS.index(level)
+    installed = installed_level(folder_of(level))
+    return installed is not None and LEVELS[installed][1] >= LEVELS[level][1]
 
 
 @contextmanager
@@ -71,21 +78,22 @@ def only_one() -> Iterator[None]:
         os.close(folder)
 
 
-def make_environment() -> None:
+def make_environment(folder: Path) -> None:
     if importlib.util.find_spec("ensurepip") is None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         say(f"{sys.executable} has no venv with pip; on Debian and Ubuntu: apt-get install python{version}-venv")
         sys.exit(1)
-    STAMP.unlink(missing_ok=True)  # first: from here until the new stamp, this environment is nobody's
-    venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(VENV)
-    site_packages = next((VENV / "lib").glob("python3*/site-packages"))
+    stamp_file(folder).unlink(missing_ok=True)  # first: from here until the new stamp, this environment is nobody's
+    venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(folder)
+    site_packages = next((folder / "lib").glob("python3*/site-packages"))
     # Relative, so that a clone may be moved or renamed.
     (site_packages / "timelapse_runtime.pth").write_text(os.path.relpath(ROOT, site_packages.resolve()) + "\n")
 
 
 def install(level: str) -> None:
     # A mirror, proxy or certificate in the user's pip configuration stays in force; the hashes decide what gets in.
-    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
+    folder = folder_of(level)
+    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar", "off", "--only-binary", ":all:"]
     command += ["--require-hashes", "-r", str(lock_file(level))]
     # pip's talk is shown where it helps: when it failed.
@@ -96,24 +104,24 @@ def install(level: str) -> None:
         sys.stderr.write(pip.stdout)
         say(f"pip could not install requirements/{level}.lock: its own words are above")
         sys.exit(1)
-    fresh = STAMP.with_suffix(".new")
+    fresh = stamp_file(folder).with_suffix(".new")
     fresh.write_text(json.dumps(stamp_of(level)) + "\n")
-    fresh.replace(STAMP)
+    fresh.replace(stamp_file(folder))
 
 
 def main(arguments: list[str]) -> None:
     level = arguments[0] if arguments else "dev"
     if len(arguments) > 1 or level not in LEVELS:
-        sys.exit("usage: scripts/install [replay|dev]")
+        sys.exit(f"usage: scripts/install [{'|'.join(LEVELS)}]")
     if satisfied(level):
         return
     with only_one():
         if satisfied(level):  # by whoever held the lock
             return
         started = time.monotonic()
-        say(f"installing the locked dependencies ({level}) into .venv; a minute at most, once")
-        if installed_level() is None:
-            make_environment()
+        say(f"installing the locked dependencies ({level}) into {folder_of(level).name}; a minute at most, once")
+        if installed_level(folder_of(level)) is None:
+            make_environment(folder_of(level))
         install(level)
         say(f"done in {time.monotonic() - started:.0f} s")
 
