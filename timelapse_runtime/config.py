@@ -239,7 +239,7 @@ def table() -> str:
     return "\n".join(rows) + "\n"
 
 
-_READ_ELSEWHERE = frozenset({"TIMELAPSE_PYTHON"})  # bootstrap reads it, to find the interpreter
+_READ_ELSEWHERE = frozenset({"TIMELAPSE_PYTHON", "TIMELAPSE_EXEC_WRAPPED"})  # bootstrap reads and sets them
 
 
 def _threads(memory_size_mb: str | None) -> int:

@@ -172,16 +172,16 @@ class Timelapse:
     # ---- shutdown
 
     def _save(self, deadline: Deadline, *, drain: bool) -> None:
-        def go_on() -> bool:
-            return deadline.remaining_ms(self._clock.now_epoch_ms()) > _DRAIN_RESERVE_MS
-
         for name, stream in reversed(self._streams.items()):  # the busiest first
             try:
-                self._save_stream(name, stream, drain, go_on)
+                self._save_stream(name, stream, deadline, drain=drain)
             except TimelapseError as error:
                 _log.warning("not saved at shutdown; the next open finds it", extra={"stream": name}, exc_info=error)
 
-    def _save_stream(self, name: str, stream: Stream, drain: bool, go_on: Callable[[], bool]) -> None:
+    def _save_stream(self, name: str, stream: Stream, deadline: Deadline, *, drain: bool) -> None:
+        def go_on() -> bool:
+            return deadline.remaining_ms(self._clock.now_epoch_ms()) > _DRAIN_RESERVE_MS
+
         prepared = stream.prepare_shutdown(drain=drain, go_on=go_on)
         if prepared is None:
             return
@@ -199,13 +199,17 @@ class Timelapse:
             )
             puts.append(HandoverPut(signed.url, dict(signed.headers), put.body))
         now = self._clock.now_epoch_ms()
-        write_plan(
+        path = write_plan(
             self._environment.handover,
             name,
             puts,
             created_epoch_ms=now,
             expires_epoch_ms=now + _PLAN_LIFETIME_SECONDS * 1000,
         )
+        saved = prepared.plan.checkpoint.frame_count - stream.frames_in_video
+        remaining_ms = deadline.remaining_ms(self._clock.now_epoch_ms())
+        what = {"stream": name, "frames": saved, "bytes": path.stat().st_size, "remaining_ms": remaining_ms}
+        _log.info("plan written", extra=what)
 
 
 def _as_counter(counts: Counts) -> Counter[str]:

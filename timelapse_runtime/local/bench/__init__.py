@@ -1,0 +1,1 @@
+"""Benchmarks through the real bootstrap: one module a measurement, each a function from options to figures."""

@@ -1,0 +1,113 @@
+"""The stage of all measurements: an S3 server, the local Lambda environment, photos that are fed to it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from timelapse_runtime.local.camera import object_created_event
+from timelapse_runtime.local.lambda_environment import LocalLambda
+from timelapse_runtime.local.outcome import Outcome
+from timelapse_runtime.local.s3_server import EmbeddedS3
+from timelapse_runtime.storage.s3 import S3Store, make_client
+
+ROOT = Path(__file__).resolve().parents[3]
+BUCKET, STREAM = "bench", "camera"
+_PIN = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); os.execv(sys.argv[2], sys.argv[2:])"
+
+
+class BenchFailed(Exception):
+    """The measurement cannot be made; the message says why."""
+
+
+class Stage:
+    """Runs while the `with` block does. `core` pins the runtime's process to one processor."""
+
+    def __init__(self, variables: dict[str, str], *, core: int | None = None, freeze: bool = True) -> None:
+        self._variables, self._core, self._freeze = variables, core, freeze
+        self._stack = ExitStack()
+        self._numbers = itertools.count()
+        self.log: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        server = self._stack.enter_context(EmbeddedS3())
+        server.create_buckets(BUCKET)
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="timelapse-bench-")))
+        variables = {
+            **server.variables(),
+            "TIMELAPSE_FRAMES": f"s3://{BUCKET}/frames/",
+            "TIMELAPSE_VIDEO": f"s3://{BUCKET}/video/",
+            "TIMELAPSE_REEL": "never",
+            "TIMELAPSE_PYTHON": sys.executable,
+            "AWS_LAMBDA_LOG_FORMAT": "JSON",
+            **self._variables,
+        }
+        if self._core is not None:
+            wrapper = folder / "pinned"
+            wrapper.write_text(f"#!/bin/sh\nexec '{sys.executable}' -S -c '{_PIN}' {self._core} \"$@\"\n")
+            wrapper.chmod(0o755)
+            variables["AWS_LAMBDA_EXEC_WRAPPER"] = str(wrapper)
+        self.store = S3Store(make_client(variables=variables), BUCKET)
+        self.environment = self._stack.enter_context(
+            LocalLambda(
+                bootstrap=ROOT / "bootstrap",
+                handler="timelapse_runtime.timelapse.Timelapse",
+                variables=variables,
+                extensions=ROOT / "layer" / "extensions",
+                task_root=ROOT,
+                temp_folder=folder,
+                freeze=self._freeze,
+                on_log=self._on_log,
+            )
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def feed(self, body: bytes) -> Outcome:
+        """Upload one photo and invoke with its event. Raises BenchFailed when the invocation fails."""
+        key = f"frames/{STREAM}/{next(self._numbers):08d}.jpg"
+        etag = self.store.put(key, body)
+        return self._invoke(object_created_event(BUCKET, key, len(body), etag))
+
+    def close_film(self) -> int:
+        """End the film; the answer is its size in bytes."""
+        self._invoke({"sweep": {"stream": STREAM, "close": True}})
+        videos = [info for info in self.store.list_after(f"video/{STREAM}/reels/") if info.key.endswith("video.mp4")]
+        return sum(info.size_bytes for info in videos)
+
+    def _invoke(self, event: dict[str, Any]) -> Outcome:
+        outcome = self.environment.invoke(event)
+        if outcome.error_type is not None:
+            raise BenchFailed(f"the invocation failed: {outcome.error}")
+        return outcome
+
+    def _on_log(self, _source: str, line: str) -> None:
+        if line.startswith("{"):
+            self.log.append(json.loads(line))
+
+
+def photos_of(folder: Path, *, at_least: int = 1) -> Sequence[bytes]:
+    """The folder's JPEGs, in memory. Raises BenchFailed where there are too few."""
+    bodies = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
+    if len(bodies) < at_least:
+        raise BenchFailed(f"{folder} holds {len(bodies)} photos (*.jpg); {at_least} are needed")
+    return bodies
+
+
+def endless(bodies: Sequence[bytes]) -> Iterator[bytes]:
+    """The photos, forwards and backwards for ever: without a jump that no camera makes."""
+    return itertools.cycle([*bodies, *bodies[-2:0:-1]])
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest value that `percent` of all do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * int(percent) // 100) - 1))]
