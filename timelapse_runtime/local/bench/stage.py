@@ -6,6 +6,7 @@ import itertools
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +20,7 @@ from timelapse_runtime.storage.s3 import S3Store, make_client
 
 ROOT = Path(__file__).resolve().parents[3]
 BUCKET, STREAM = "bench", "camera"
+_LOG_POLLS, _LOG_POLL_SECONDS = 100, 0.05
 _PIN = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); os.execv(sys.argv[2], sys.argv[2:])"
 
 
@@ -76,6 +78,14 @@ class Stage:
         key = f"frames/{STREAM}/{next(self._numbers):08d}.jpg"
         etag = self.store.put(key, body)
         return self._invoke(object_created_event(BUCKET, key, len(body), etag))
+
+    def wait_for_log(self, result: str) -> None:
+        """Until an extension's line with this result is there: lines come from threads. Raises BenchFailed."""
+        for _ in range(_LOG_POLLS):
+            if any(record.get("result") == result for record in self.log):
+                return
+            time.sleep(_LOG_POLL_SECONDS)
+        raise BenchFailed(f"no plan was {result}; the log has {[record.get('message') for record in self.log]}")
 
     def close_film(self) -> int:
         """End the film; the answer is its size in bytes."""
