@@ -34,6 +34,13 @@ class IfMatch:
 Condition: TypeAlias = IfAbsent | IfMatch | None
 
 
+def condition_headers(condition: Condition) -> dict[str, str]:
+    """The HTTP header that states a condition."""
+    if isinstance(condition, IfAbsent):
+        return {"If-None-Match": "*"}
+    return {} if condition is None else {"If-Match": condition.etag}
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
     """What is known of an object without its body. `metadata` is the user metadata (lower-case names)."""
@@ -105,7 +112,7 @@ class Store(Protocol):
     def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> StoredObject:
         """Bytes `start` (included) to `end` (excluded); with `etag`, only of that version (PreconditionFailed).
 
-        `info.size_bytes` is the whole object's size.
+        Like a slice: what lies beyond the object's end is left out. `info.size_bytes` is the whole object's size.
         """
         ...
 
@@ -135,8 +142,8 @@ class Store(Protocol):
         """Write the object from parts; it appears whole or not at all. Any error aborts the upload.
 
         `parts` may be lazy: each is sent before the next is asked for. A CopyPart whose source changed, and a
-        `condition` that does not hold at the end, raise PreconditionFailed. Every part but the last must have
-        MULTIPART_MINIMUM_BYTES; a CopyPart's source must too.
+        `condition` that does not hold at the end, raise PreconditionFailed; one whose source is not there raises
+        ObjectNotFound. Every part but the last must have MULTIPART_MINIMUM_BYTES; a CopyPart's source must too.
         """
         ...
 

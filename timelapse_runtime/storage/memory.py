@@ -6,6 +6,7 @@ tests kill, pause and refuse.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections import Counter
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from timelapse_runtime.clock import Clock, ManualClock
-from timelapse_runtime.errors import ObjectNotFound, PreconditionFailed, StorageUnavailable
+from timelapse_runtime.errors import ObjectNotFound, PreconditionFailed, StorageError, StorageUnavailable
 from timelapse_runtime.storage.contract import (
     MULTIPART_MINIMUM_BYTES,
     BytesPart,
@@ -25,9 +26,10 @@ from timelapse_runtime.storage.contract import (
     Part,
     PresignedPut,
     StoredObject,
+    condition_headers,
 )
 
-_PAGE_KEYS = 1_000
+_PAGE_KEYS = _DELETE_KEYS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +112,14 @@ class MemoryStore:
     ) -> str:
         """See Store."""
         self._request("CreateMultipartUpload", key)
-        bodies = [self._part(key, part) for part in parts]
-        self._request("CompleteMultipartUpload", key)
-        for body in bodies[:-1]:
-            if len(body) < MULTIPART_MINIMUM_BYTES:
-                cause = f"EntityTooSmall: a part of {len(body)} bytes is not the last"
-                raise StorageUnavailable("CompleteMultipartUpload", self._bucket, key, cause)
-        with self._lock:
-            self._check("CompleteMultipartUpload", key, condition)
-            digests = b"".join(hashlib.md5(body, usedforsecurity=False).digest() for body in bodies)
-            etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(bodies)}"
-            return self._store(key, b"".join(bodies), etag, metadata)
+        try:
+            bodies = [self._part(key, part) for part in parts]
+            self._request("CompleteMultipartUpload", key)
+            return self._complete(key, bodies, condition, metadata)
+        except BaseException:
+            with contextlib.suppress(StorageError):
+                self._request("AbortMultipartUpload", key)
+            raise
 
     def list_after(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         """See Store."""
@@ -144,10 +143,11 @@ class MemoryStore:
 
     def delete(self, keys: Sequence[str]) -> None:
         """See Store."""
-        if keys:
-            self._request("DeleteObjects", keys[0])
+        for start in range(0, len(keys), _DELETE_KEYS):
+            batch = keys[start : start + _DELETE_KEYS]
+            self._request("DeleteObjects", batch[0])
             with self._lock:
-                for key in keys:
+                for key in batch:
                     self._objects.pop(key, None)
 
     def presign_put(
@@ -163,9 +163,8 @@ class MemoryStore:
         url = f"memory://{self._bucket}/{len(self._presigned)}"
         expires = self._clock.now_epoch_ms() + expires_seconds * 1000
         self._presigned[url] = _Presigned(key, condition, content_type, expires)
-        return PresignedPut(
-            url, {"Content-Type": content_type} | ({"Cache-Control": cache_control} if cache_control else {})
-        )
+        described = {"Content-Type": content_type} | ({} if cache_control is None else {"Cache-Control": cache_control})
+        return PresignedPut(url, described | condition_headers(condition))
 
     def accept(self, url: str, body: bytes) -> int:
         """Carry out a presigned PUT; the answer is an HTTP status."""
@@ -209,6 +208,21 @@ class MemoryStore:
         self._request("UploadPartCopy", key)
         return self._copied(part)
 
+    def _complete(
+        self, key: str, bodies: Sequence[bytes], condition: Condition, metadata: Mapping[str, str] | None
+    ) -> str:
+        if not bodies:
+            raise StorageUnavailable("CompleteMultipartUpload", self._bucket, key, "MalformedXML: there is no part")
+        for body in bodies[:-1]:
+            if len(body) < MULTIPART_MINIMUM_BYTES:
+                cause = f"EntityTooSmall: a part of {len(body)} bytes is not the last"
+                raise StorageUnavailable("CompleteMultipartUpload", self._bucket, key, cause)
+        digests = b"".join(hashlib.md5(body, usedforsecurity=False).digest() for body in bodies)
+        etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(bodies)}"
+        with self._lock:
+            self._check("CompleteMultipartUpload", key, condition)
+            return self._store(key, b"".join(bodies), etag, metadata)
+
     def _copied(self, part: CopyPart) -> bytes:
         info, body = self._found("UploadPartCopy", part.key)
         if info.etag != part.etag:
@@ -216,11 +230,15 @@ class MemoryStore:
         if len(body) < MULTIPART_MINIMUM_BYTES:
             cause = f"InvalidRequest: a source of {len(body)} bytes is too small to copy a range from"
             raise StorageUnavailable("UploadPartCopy", self._bucket, part.key, cause)
+        if not 0 <= part.start < part.end <= len(body):
+            cause = f"InvalidRange: {part.start} to {part.end} is not a range of {len(body)} bytes"
+            raise StorageUnavailable("UploadPartCopy", self._bucket, part.key, cause)
         return body[part.start : part.end]
 
     def _store(self, key: str, body: bytes, digest: str, metadata: Mapping[str, str] | None) -> str:
         etag = f'"{digest}"'
-        info = ObjectInfo(key, etag, len(body), self._clock.now_epoch_ms(), dict(metadata or {}))
+        kept = {name.lower(): value for name, value in (metadata or {}).items()}
+        info = ObjectInfo(key, etag, len(body), self._clock.now_epoch_ms(), kept)
         self._objects[key] = (info, body)
         return etag
 

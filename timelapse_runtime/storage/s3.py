@@ -19,10 +19,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.config import Config as BotoConfig
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from timelapse_runtime.errors import (
     AccessDenied,
@@ -34,12 +36,11 @@ from timelapse_runtime.errors import (
 from timelapse_runtime.storage.contract import (
     BytesPart,
     Condition,
-    IfAbsent,
-    IfMatch,
     ObjectInfo,
     Part,
     PresignedPut,
     StoredObject,
+    condition_headers,
 )
 
 if TYPE_CHECKING:
@@ -53,16 +54,28 @@ _CONFLICT_TRIES = 4
 _CONFLICT_PAUSE_SECONDS = 0.05
 _DELETE_BATCH = 1_000  # DeleteObjects takes no more
 
+
+class _Conflict(StorageUnavailable):
+    """409: two conditional writes crossed."""
+
+
+class _BeyondTheEnd(StorageUnavailable):
+    """416: the range begins behind the object's last byte."""
+
+
 _BY_CODE: Mapping[str, type[StorageError]] = {
     "NoSuchKey": ObjectNotFound,
     "404": ObjectNotFound,
     "NoSuchBucket": AccessDenied,  # nothing heals without a person, and no object's absence may be read out of it
+    "NoSuchUpload": StorageUnavailable,  # also what a completion meets whose first answer was lost
     "PreconditionFailed": PreconditionFailed,
     "412": PreconditionFailed,
     "AccessDenied": AccessDenied,
     "InvalidAccessKeyId": AccessDenied,
     "SignatureDoesNotMatch": AccessDenied,
     "ExpiredToken": AccessDenied,
+    "RequestTimeTooSkewed": StorageUnavailable,  # frozen between signing and sending: the next signature is good
+    "InvalidRange": _BeyondTheEnd,
 }
 _BY_STATUS: Mapping[int, type[StorageError]] = {
     401: AccessDenied,
@@ -86,6 +99,7 @@ def make_client(*, variables: Mapping[str, str], user_agent: str = "timelapse-ru
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={"addressing_style": "path"} if endpoint_url else {},
+        proxies={} if _is_this_machine(endpoint_url) else None,  # None: those of the environment
         user_agent_extra=user_agent,
         max_pool_connections=4,
     )
@@ -135,12 +149,13 @@ class S3Store:
 
     def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> StoredObject:
         """See Store."""
-        arguments: dict[str, Any] = {"Key": key, "Range": f"bytes={start}-{end - 1}"}
-        if etag is not None:
-            arguments["IfMatch"] = etag
-        answer = self._call("GetObject", key, **arguments)
-        whole = int(str(answer["ContentRange"]).rpartition("/")[2])
-        return StoredObject(_info(key, answer, whole), self._body("GetObject", key, answer))
+        arguments: dict[str, Any] = {"Key": key} | ({} if etag is None else {"IfMatch": etag})
+        if start < end:  # HTTP has no empty range, and S3 answers one with the whole object
+            with contextlib.suppress(_BeyondTheEnd):
+                answer = self._call("GetObject", key, **arguments, Range=f"bytes={start}-{end - 1}")
+                whole = int(str(answer["ContentRange"]).rpartition("/")[2])
+                return StoredObject(_info(key, answer, whole), self._body("GetObject", key, answer))
+        return StoredObject(_info(key, self._call("HeadObject", key, **arguments)), b"")
 
     def put(
         self,
@@ -237,21 +252,15 @@ class S3Store:
             )
         except BotoCoreError as error:
             raise AccessDenied("presign", self._bucket, key, str(error)) from error
-        headers = {"Content-Type": content_type}
-        if cache_control is not None:
-            headers["Cache-Control"] = cache_control
-        if isinstance(condition, IfAbsent):
-            headers["If-None-Match"] = "*"
-        elif isinstance(condition, IfMatch):
-            headers["If-Match"] = condition.etag
-        return PresignedPut(url, headers)
+        described = {"Content-Type": content_type} | ({} if cache_control is None else {"Cache-Control": cache_control})
+        return PresignedPut(url, described | condition_headers(condition))
 
     def _upload_part(self, key: str, upload: dict[str, Any], part: Part) -> str:
         if isinstance(part, BytesPart):
             return str(self._call("UploadPart", key, **upload, Body=part.body)["ETag"])
         answer = self._call(
             "UploadPartCopy",
-            key,
+            part.key,
             **upload,
             CopySource={"Bucket": self._bucket, "Key": part.key},
             CopySourceRange=f"bytes={part.start}-{part.end - 1}",
@@ -285,26 +294,20 @@ class S3Store:
             kind = _BY_CODE.get(code) or _BY_STATUS.get(status, StorageUnavailable)
             if status == 409:
                 kind = _Conflict
-            elif operation == "PutObject" and kind is ObjectNotFound:
+            elif operation in {"PutObject", "CompleteMultipartUpload"} and kind is ObjectNotFound:
                 kind = PreconditionFailed  # If-Match on a key that is not there: S3 answers 404
             cause = f"{code} (HTTP {status}): {error.response.get('Error', {}).get('Message', '')}"
             raise kind(operation, self._bucket, key, cause) from error
-        except (BotoCoreError, HTTPClientError) as error:
+        except (BotoCoreError, ResponseParserError) as error:
             kind = AccessDenied if "Credential" in type(error).__name__ else StorageUnavailable
             raise kind(operation, self._bucket, key, f"{type(error).__name__}: {error}") from error
 
     def _count(self, request: Any, event_name: str, **_: Any) -> None:
         marker = f"/{self._bucket}"
-        host_style = request.url.split("://", 1)[1].startswith(f"{self._bucket}.")
+        host_style = request.url.split("://", 1)[1].startswith(f"{self._bucket}.s3")
         path = "/" + request.url.split("://", 1)[1].partition("/")[2]
         if host_style or path == marker or path.startswith((f"{marker}/", f"{marker}?")):
             self._counts[event_name.rpartition(".")[2]] += 1
-
-
-class _Conflict(StorageUnavailable):
-    """409: two conditional writes crossed."""
-
-    error_type = StorageUnavailable.error_type
 
 
 _METHODS = {
@@ -321,12 +324,13 @@ _METHODS = {
 }
 
 
+def _is_this_machine(url: str | None) -> bool:
+    return url is not None and urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+
+
 def _conditional(condition: Condition) -> dict[str, str]:
-    if isinstance(condition, IfAbsent):
-        return {"IfNoneMatch": "*"}
-    if isinstance(condition, IfMatch):
-        return {"IfMatch": condition.etag}
-    return {}
+    """The SDK's arguments are named as the headers are, without hyphens."""
+    return {name.replace("-", ""): value for name, value in condition_headers(condition).items()}
 
 
 def _described(content_type: str, cache_control: str | None, metadata: Mapping[str, str] | None) -> dict[str, Any]:
