@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from timelapse_runtime.config import PREFIX, Location, parse_location
+from timelapse_runtime.config import PREFIX, VARIABLES, Location, parse_location
 from timelapse_runtime.errors import ConfigError, ObjectNotFound, TimelapseError
 from timelapse_runtime.function import Environment
 from timelapse_runtime.state.checkpoint import Checkpoint
@@ -100,8 +100,9 @@ def _run_function(target: Target, event: dict[str, Any], variables: Mapping[str,
     """Run the timelapse function here, on this one stream. A running Lambda environment is fenced and reloads."""
     function = Timelapse()
     parent = target.video.prefix.rstrip("/").rpartition("/")[0]
+    ours = {PREFIX + variable.name for variable in VARIABLES}  # on this machine others may begin like that
     configured = {
-        **variables,
+        **{name: value for name, value in variables.items() if name in ours or not name.startswith(PREFIX)},
         f"{PREFIX}FRAMES": str(target.frames),
         f"{PREFIX}VIDEO": f"s3://{target.video.bucket}/{parent}",
         f"{PREFIX}STREAM": target.stream,
