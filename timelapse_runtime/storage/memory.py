@@ -1,7 +1,7 @@
 """A store in memory with S3's semantics: a shipped fake for tests, right where local S3 servers are not.
 
-Each request goes through `_request`, which counts it and calls `on_request` before it takes effect: the place where
-tests kill, pause and refuse.
+Each request goes through `_exchange`, which counts it and hands it to `around`: the place where tests kill, pause,
+refuse, repeat, and lose answers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
 
 from timelapse_runtime.clock import Clock, ManualClock
 from timelapse_runtime.errors import ObjectNotFound, PreconditionFailed, StorageError, StorageUnavailable
@@ -30,6 +32,7 @@ from timelapse_runtime.storage.contract import (
 )
 
 _PAGE_KEYS = _DELETE_KEYS = 1_000
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,13 @@ class MemoryStore:
     """One bucket. Safe to use from several threads.
 
     `on_request(operation, key)` is called before each request; what it raises is the request's outcome.
+    `around(operation, key, effect)` stands between the caller and the store: it may call `effect` (which does what is
+    asked and gives the answer, or raises), do so twice, and answer something else. No lock is held meanwhile.
     """
 
     def __init__(self, bucket: str, *, clock: Clock | None = None) -> None:
         self.on_request: Callable[[str, str], None] = lambda _operation, _key: None
+        self.around: Callable[[str, str, Callable[[], Any]], Any] = lambda _operation, _key, effect: effect()
         self._bucket, self._clock = bucket, clock or ManualClock()
         self._objects: dict[str, tuple[ObjectInfo, bytes]] = {}
         self._presigned: dict[str, _Presigned] = {}
@@ -66,23 +72,24 @@ class MemoryStore:
 
     def head(self, key: str) -> ObjectInfo:
         """See Store."""
-        self._request("HeadObject", key)
-        return self._found("HeadObject", key)[0]
+        return self._exchange("HeadObject", key, lambda: self._found("HeadObject", key)[0])
 
     def get(self, key: str, *, maximum_bytes: int | None = None) -> StoredObject:
         """See Store."""
-        self._request("GetObject", key)
-        info, body = self._found("GetObject", key)
+        info, body = self._exchange("GetObject", key, lambda: self._found("GetObject", key))
         too_long = maximum_bytes is not None and len(body) > maximum_bytes
         return StoredObject(info, b"" if too_long else body)
 
     def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> StoredObject:
         """See Store."""
-        self._request("GetObject", key)
-        info, body = self._found("GetObject", key)
-        if etag is not None and info.etag != etag:
-            raise PreconditionFailed("GetObject", self._bucket, key, "the object has another ETag")
-        return StoredObject(info, body[start:end])
+
+        def effect() -> StoredObject:
+            info, body = self._found("GetObject", key)
+            if etag is not None and info.etag != etag:
+                raise PreconditionFailed("GetObject", self._bucket, key, "the object has another ETag")
+            return StoredObject(info, body[start:end])
+
+        return self._exchange("GetObject", key, effect)
 
     def put(
         self,
@@ -95,10 +102,14 @@ class MemoryStore:
         metadata: Mapping[str, str] | None = None,
     ) -> str:
         """See Store."""
-        self._request("PutObject", key)
-        with self._lock:
-            self._check("PutObject", key, condition)
-            return self._store(key, bytes(body), hashlib.md5(body, usedforsecurity=False).hexdigest(), metadata)
+        digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+        def effect() -> str:
+            with self._lock:
+                self._check("PutObject", key, condition)
+                return self._store(key, bytes(body), digest, metadata)
+
+        return self._exchange("PutObject", key, effect)
 
     def put_multipart(
         self,
@@ -111,44 +122,41 @@ class MemoryStore:
         metadata: Mapping[str, str] | None = None,
     ) -> str:
         """See Store."""
-        self._request("CreateMultipartUpload", key)
+        self._exchange("CreateMultipartUpload", key, lambda: None)
         try:
             bodies = [self._part(key, part) for part in parts]
-            self._request("CompleteMultipartUpload", key)
-            return self._complete(key, bodies, condition, metadata)
+            return self._exchange(
+                "CompleteMultipartUpload", key, lambda: self._complete(key, bodies, condition, metadata)
+            )
         except BaseException:
             with contextlib.suppress(StorageError):
-                self._request("AbortMultipartUpload", key)
+                self._exchange("AbortMultipartUpload", key, lambda: None)
             raise
 
     def list_after(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         """See Store."""
         start = _order(after)
         while True:
-            self._request("ListObjectsV2", prefix)
-            with self._lock:
-                keys = sorted((k for k in self._objects if k.startswith(prefix) and _order(k) > start), key=_order)
-                page = [self._objects[key][0] for key in keys[:_PAGE_KEYS]]
-            yield from page
-            if len(keys) <= _PAGE_KEYS:
+            found = self._exchange("ListObjectsV2", prefix, partial(self._listed, prefix, start))
+            yield from found[:_PAGE_KEYS]
+            if len(found) <= _PAGE_KEYS:
                 return
-            start = _order(page[-1].key)
+            start = _order(found[_PAGE_KEYS - 1].key)
 
     def list_folders(self, prefix: str) -> Iterator[str]:
         """See Store."""
-        self._request("ListObjectsV2", prefix)
-        with self._lock:
-            names = {k[len(prefix) :].partition("/") for k in self._objects if k.startswith(prefix)}
+
+        def effect() -> set[tuple[str, str, str]]:
+            with self._lock:
+                return {k[len(prefix) :].partition("/") for k in self._objects if k.startswith(prefix)}
+
+        names = self._exchange("ListObjectsV2", prefix, effect)
         yield from sorted({f"{prefix}{name}/" for name, slash, _ in names if slash}, key=_order)
 
     def delete(self, keys: Sequence[str]) -> None:
         """See Store."""
         for start in range(0, len(keys), _DELETE_KEYS):
-            batch = keys[start : start + _DELETE_KEYS]
-            self._request("DeleteObjects", batch[0])
-            with self._lock:
-                for key in batch:
-                    self._objects.pop(key, None)
+            self._exchange("DeleteObjects", keys[start], partial(self._remove, keys[start : start + _DELETE_KEYS]))
 
     def presign_put(
         self,
@@ -183,10 +191,23 @@ class MemoryStore:
             found = self._objects.get(key)
             return found[1] if found else None
 
-    def _request(self, operation: str, key: str) -> None:
+    def _exchange(self, operation: str, key: str, effect: Callable[[], _Answer]) -> _Answer:
         with self._lock:
             self._counts[operation] += 1
         self.on_request(operation, key)
+        answer: _Answer = self.around(operation, key, effect)
+        return answer
+
+    def _remove(self, keys: Sequence[str]) -> None:
+        with self._lock:
+            for key in keys:
+                self._objects.pop(key, None)
+
+    def _listed(self, prefix: str, after: bytes) -> list[ObjectInfo]:
+        """One page, and one object more where it is not the last."""
+        with self._lock:
+            keys = sorted((k for k in self._objects if k.startswith(prefix) and _order(k) > after), key=_order)
+            return [self._objects[key][0] for key in keys[: _PAGE_KEYS + 1]]
 
     def _found(self, operation: str, key: str) -> tuple[ObjectInfo, bytes]:
         with self._lock:
@@ -203,10 +224,8 @@ class MemoryStore:
 
     def _part(self, key: str, part: Part) -> bytes:
         if isinstance(part, BytesPart):
-            self._request("UploadPart", key)
-            return bytes(part.body)
-        self._request("UploadPartCopy", key)
-        return self._copied(part)
+            return self._exchange("UploadPart", key, lambda: bytes(part.body))
+        return self._exchange("UploadPartCopy", key, lambda: self._copied(part))
 
     def _complete(
         self, key: str, bodies: Sequence[bytes], condition: Condition, metadata: Mapping[str, str] | None
