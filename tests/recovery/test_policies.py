@@ -61,6 +61,33 @@ def test_an_appended_late_frame_is_known_when_its_event_comes_again(world: World
     assert len(world.keys_in_film()) == 16
 
 
+def test_a_late_frame_that_is_dropped_again_keeps_its_record(world: World) -> None:
+    """While it is appended, the flush's listing shows a frame out of order, and uncommitted work is redone."""
+    function = world.environment(late="append", reorder_window="0", flush_every="60")
+    world.shoot(function, [0, *range(2, 12)])
+    world.sweep(function, drain=True)
+    world.upload(1)
+    world.shoot(function, [13])
+    lists = 0
+
+    def upload_before_the_second_listing(operation: str, _key: str) -> None:
+        nonlocal lists
+        if operation == "ListObjectsV2":
+            lists += 1
+            if lists == 2:
+                world.upload(12)
+
+    world.frames.on_request = upload_before_the_second_listing
+    world.deliver(function, world.key(1))
+    assert lists >= 2
+    in_film, rejected = world.keys_in_film(), world.rejections()
+    assert (in_film.count(world.key(1)), world.key(1) in rejected) in {(1, False), (0, True)}
+    retry(function)
+    assert right(world)
+    assert world.rejections() == {}
+    assert sorted(world.keys_in_film()) == [world.key(number) for number in range(14)]
+
+
 def test_a_crash_before_a_late_frame_is_committed_leaves_its_record(world: World) -> None:
     function = world.environment(late="append")
     world.shoot(function, [0, *range(2, 12)])

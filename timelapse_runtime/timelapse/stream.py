@@ -85,7 +85,8 @@ class Stream:
         self._since_flush = 0
         self._is_caught_up = False
         self._late: list[str] = []
-        self._out_of_order: set[str] = set()
+        self._out_of_order: dict[str, int] = {}
+        self._committed_out_of_order: list[str] = []
 
     @property
     def frames_in_video(self) -> int:
@@ -243,16 +244,16 @@ class Stream:
         self._append_rejected(again, deadline)
 
     def _append_rejected(self, keys: list[str], deadline: Deadline) -> None:
+        self._catch_up(deadline)  # what it finds out of order would drop the frames that are appended now
         for key in keys:
-            if key not in self._out_of_order:
-                photo = self._intake.take_again(key)
-                if photo is not None:
-                    self._encode(photo)
-                    self._out_of_order.add(key)
-        appended = sorted(self._out_of_order)
-        if appended:
+            photo = None if key in self._out_of_order else self._intake.take_again(key)
+            if photo is not None:
+                self._out_of_order[key] = self._encode(photo)
+        if self._out_of_order:
             self._flush(deadline, drain=True)
-            self._intake.forget_rejections(appended)
+        # Only what a commit holds: a record is the last that is known of a frame.
+        committed, self._committed_out_of_order = self._committed_out_of_order, []
+        self._intake.forget_rejections(committed)
 
     def _catch_up(self, deadline: Deadline) -> None:
         """Take every frame that a listing shows after the watermark, in order, flushing on the way."""
@@ -303,11 +304,12 @@ class Stream:
         self._encode(self._window[0])
         self._window.pop(0)
 
-    def _encode(self, photo: Photo) -> None:
+    def _encode(self, photo: Photo) -> int:
+        """Encode one frame; the answer is its number in the reel, or -1 for a stand-in with nothing to repeat."""
         if photo.picture is None:
             if self._newest is None or (self._writer is None and self._committer.open_reel is None):
-                self._ledger.rejected(photo.source.key)  # there is nothing to repeat
-                return
+                self._ledger.rejected(photo.source.key)
+                return -1
             photo = replace(photo, picture=self._newest[1])
         assert photo.picture is not None
         if self._needs_new_reel(photo):
@@ -327,6 +329,7 @@ class Stream:
         self._newest = (photo.source.captured_epoch_ms, picture)
         self._since_flush += 1
         self.counts.appended += 1
+        return number
 
     def _needs_new_reel(self, photo: Photo) -> bool:
         if self._day is None:
@@ -409,8 +412,11 @@ class Stream:
         checkpoint = prepared.plan.checkpoint
         settled = self._ledger.settle(Coverage(checkpoint.watermark, checkpoint.ahead, 0))
         self._remember(settled)
-        self._remember(self._out_of_order)
-        self._out_of_order = set()
+        stored = checkpoint.reel.frame_count if checkpoint.reel else 0
+        done = [key for key, number in self._out_of_order.items() if number < stored]
+        self._remember(done)
+        self._committed_out_of_order += done
+        self._out_of_order = {key: number for key, number in self._out_of_order.items() if number >= stored}
         if self._writer is not None:
             self._writer.committed()
         if prepared.ends_reel:
@@ -521,7 +527,7 @@ class Stream:
         checkpoint, reel = self._committer.checkpoint, self._committer.open_reel
         self._ledger = Ledger(checkpoint.watermark, checkpoint.ahead) if checkpoint else Ledger("")
         self._window, self._writer, self._fitter = [], None, None
-        self._late, self._out_of_order = [], set()
+        self._late, self._out_of_order = [], {}
         self._day = reel.date if reel else None
         self._since_flush = 0
         self._is_caught_up = False
