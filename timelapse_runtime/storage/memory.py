@@ -145,13 +145,13 @@ class MemoryStore:
 
     def list_folders(self, prefix: str) -> Iterator[str]:
         """See Store."""
-
-        def effect() -> set[tuple[str, str, str]]:
-            with self._lock:
-                return {k[len(prefix) :].partition("/") for k in self._objects if k.startswith(prefix)}
-
-        names = self._exchange("ListObjectsV2", prefix, effect)
-        yield from sorted({f"{prefix}{name}/" for name, slash, _ in names if slash}, key=_order)
+        start = b""
+        while True:
+            found = self._exchange("ListObjectsV2", prefix, partial(self._entries, prefix, start))
+            yield from (entry for entry in found[:_PAGE_KEYS] if entry.endswith("/") and entry != prefix)
+            if len(found) <= _PAGE_KEYS:
+                return
+            start = _order(found[_PAGE_KEYS - 1])
 
     def delete(self, keys: Sequence[str]) -> None:
         """See Store."""
@@ -208,6 +208,13 @@ class MemoryStore:
         with self._lock:
             keys = sorted((k for k in self._objects if k.startswith(prefix) and _order(k) > after), key=_order)
             return [self._objects[key][0] for key in keys[: _PAGE_KEYS + 1]]
+
+    def _entries(self, prefix: str, after: bytes) -> list[str]:
+        """As `_listed`, of what a listing by folder shows: the objects of this folder, and the folders in it."""
+        with self._lock:
+            names = {key[len(prefix) :].partition("/")[:2] for key in self._objects if key.startswith(prefix)}
+        found = sorted((f"{prefix}{name}{slash}" for name, slash in names), key=_order)
+        return [entry for entry in found if _order(entry) > after][: _PAGE_KEYS + 1]
 
     def _found(self, operation: str, key: str) -> tuple[ObjectInfo, bytes]:
         with self._lock:

@@ -1,0 +1,124 @@
+"""Keys: any that S3 takes, their order in listings, and how they are removed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.contract.conftest import KnownWrong
+from timelapse_runtime.errors import ObjectNotFound
+from timelapse_runtime.storage.contract import MULTIPART_MINIMUM_BYTES, CopyPart, Store
+
+KEYS = {
+    "space": "a b",
+    "plus": "a+b",
+    "percent": "100%",
+    "encoded space": "a%20b",
+    "encoded slash": "a%2Fb",
+    "query": "a?b=c&d#e",
+    "quotes": "'\"<&>",
+    "colon": "2026-11-20T23:55:01.000Z;a@b=c,d~",
+    "accent": "é",
+    "kanji": "\u65e5\u672c",
+    "emoji": "z/\U0001f30d",
+    "private use": "z/\uffee",
+    "tab": "a\tb",
+    "newline": "two\nlines",
+    "carriage return": "two\rlines",
+    "double slash": "a//b",
+    "trailing slash": "a/",
+    "leading slash": "/a",
+    "dot": "./a",
+    "dots": "a/../b",
+    "dots first": "../a",
+    "1024 bytes": "k" * 1024,
+    "512 characters": "é" * 512,
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_key_may_hold(store: Store, known_wrong: KnownWrong, name: str) -> None:
+    key = KEYS[name]
+    if "\n" in key:
+        known_wrong("moto", "has no route for it, and answers 404")
+    etag = store.put(key, b"body")
+    assert (store.get(key).body, store.head(key).etag) == (b"body", etag)
+    assert [(info.key, info.etag, info.size_bytes) for info in store.list_after("")] == [(key, etag, 4)]
+    assert [info.key for info in store.list_after(key[:1])] == [key]
+    assert list(store.list_after("", key)) == []
+    store.delete([key])
+    with pytest.raises(ObjectNotFound):
+        store.head(key)
+
+
+def test_a_key_with_all_of_it_may_be_the_source_of_a_copy(store: Store) -> None:
+    source = "a b+c%20d?e=f&g/é\U0001f30d.mp4"
+    etag = store.put(source, bytes(MULTIPART_MINIMUM_BYTES))
+    store.put_multipart("key", [CopyPart(source, etag, 0, MULTIPART_MINIMUM_BYTES)])
+    assert store.get("key").body == bytes(MULTIPART_MINIMUM_BYTES)
+
+
+def test_a_listing_is_in_the_order_of_utf8_bytes(store: Store) -> None:
+    keys = ["a", "a b", "a+b", "a/b", "a/b.jpg", "b", "z/é", "z/\u65e5\u672c", "z/\uffee", "z/\U0001f30d"]
+    for key in reversed(keys):
+        store.put(key, b"")
+    assert [info.key for info in store.list_after("")] == sorted(keys, key=str.encode)
+    assert sorted(keys) != sorted(keys, key=lambda key: key.encode("utf-16-be"))  # they do tell orders apart
+
+
+def test_a_listing_begins_after_a_key_and_stays_below_its_prefix(store: Store) -> None:
+    for key in ("p/1", "p/2", "p/3", "q/1"):
+        etag = store.put(key, b"12")
+    found = list(store.list_after("p/", "p/1"))
+    assert [info.key for info in found] == ["p/2", "p/3"]
+    assert (found[0].etag, found[0].size_bytes) == (etag, 2)
+    assert [info.key for info in store.list_after("p/", "p/15")] == ["p/2", "p/3"]
+    assert list(store.list_after("p/", "p/3")) == []
+    assert list(store.list_after("p/", "q/0")) == []
+    assert [info.key for info in store.list_after("p/", "a")] == ["p/1", "p/2", "p/3"]
+    assert list(store.list_after("r/")) == []
+
+
+def test_a_listing_goes_over_pages(store: Store) -> None:
+    keys = [f"p/{number:05d}/photo" for number in range(1_101)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: store.put(key, b""), keys))
+    assert [info.key for info in store.list_after("p/", keys[0])] == keys[1:]
+    assert store.request_counts["ListObjectsV2"] == 2
+    assert [info.key for info in store.list_after("p/", keys[200])] == keys[201:]
+    assert store.request_counts["ListObjectsV2"] == 3
+    assert list(store.list_folders("p/")) == [key.removesuffix("photo") for key in keys]
+    assert store.request_counts["ListObjectsV2"] == 5
+
+
+def test_a_listing_that_is_not_read_to_its_end_asks_for_no_more(store: Store) -> None:
+    store.put("key", b"")
+    listing = store.list_after("")
+    assert store.request_counts.get("ListObjectsV2", 0) == 0
+    assert next(listing).key == "key"
+    assert store.request_counts["ListObjectsV2"] == 1
+
+
+def test_folders_are_the_next_parts_of_keys(store: Store) -> None:
+    for key in ("p/", "p/a/1", "p/a/2", "p/b c/d/3", "p/é+/1", "p/4", "p//5", "q/e/5", "6"):
+        store.put(key, b"")
+    assert list(store.list_folders("p/")) == ["p//", "p/a/", "p/b c/", "p/é+/"]
+    assert list(store.list_folders("")) == ["p/", "q/"]
+    assert list(store.list_folders("r/")) == []
+
+
+def test_delete_removes_and_does_not_mind_what_is_gone(store: Store) -> None:
+    for key in ("a b", "c", "<&>"):
+        store.put(key, b"")
+    store.delete(["a b", "never", "<&>"])
+    assert [info.key for info in store.list_after("")] == ["c"]
+
+
+def test_delete_takes_more_keys_than_one_request(store: Store) -> None:
+    keys = [f"{number:05d}" for number in range(1_001)]
+    store.put(keys[0], b"")
+    store.put(keys[-1], b"")
+    store.delete(keys)
+    assert list(store.list_after("")) == []
+    assert store.request_counts["DeleteObjects"] == 2
