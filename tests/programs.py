@@ -6,7 +6,13 @@ import shutil
 
 import pytest
 
-DEBIAN_PACKAGES = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "busybox": "busybox-static", "unshare": "util-linux"}
+DEBIAN_PACKAGES = {
+    "ffmpeg": "ffmpeg",
+    "ffprobe": "ffmpeg",
+    "busybox": "busybox-static",
+    "unshare": "util-linux",
+    "setpriv": "util-linux",
+}
 
 
 def require_program(name: str) -> str:

@@ -303,10 +303,9 @@ class S3Store:
             raise kind(operation, self._bucket, key, f"{type(error).__name__}: {error}") from error
 
     def _count(self, request: Any, event_name: str, **_: Any) -> None:
-        marker = f"/{self._bucket}"
-        host_style = request.url.split("://", 1)[1].startswith(f"{self._bucket}.s3")
-        path = "/" + request.url.split("://", 1)[1].partition("/")[2]
-        if host_style or path == marker or path.startswith((f"{marker}/", f"{marker}?")):
+        sent = urlsplit(request.url)
+        in_path = sent.netloc == urlsplit(self._client.meta.endpoint_url).netloc
+        if sent.path.split("/")[1] == self._bucket if in_path else sent.netloc.startswith(f"{self._bucket}."):
             self._counts[event_name.rpartition(".")[2]] += 1
 
 

@@ -1,0 +1,33 @@
+"""A scripted server, and an S3 store that talks to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.unit.storage.scripted_server import ScriptedServer, scripted_server
+from timelapse_runtime.storage.s3 import S3Store, make_client
+
+
+def variables(server: ScriptedServer) -> dict[str, str]:
+    """What a client needs to reach it."""
+    return {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL_S3": server.endpoint_url}
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with scripted_server() as running:
+        yield running
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """How long the store wanted to wait, each time."""
+    return []
+
+
+@pytest.fixture
+def store(server: ScriptedServer, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> S3Store:
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
+    return S3Store(make_client(variables=variables(server)), "bucket", pause=pauses.append)
