@@ -29,9 +29,14 @@ class StreamKeys:
         """The newest frame, small."""
         return f"{self.folder}latest.jpg"
 
+    @property
+    def reels(self) -> str:
+        """The folder of all reels."""
+        return f"{self.folder}reels/"
+
     def reel(self, reel: str) -> str:
         """A reel's folder."""
-        return f"{self.folder}reels/{reel}/"
+        return f"{self.reels}{reel}/"
 
     def init(self, reel: str) -> str:
         """ftyp + moov."""
@@ -65,6 +70,12 @@ class StreamKeys:
 def reel_name(number: int, date: str) -> str:
     """`2026-11-20-0001`: sorts by time, tells the day, and never repeats within a stream."""
     return f"{date}-{number:04d}"
+
+
+def reel_number(name: str) -> int:
+    """The number in a reel's name; -1 where it is no reel's name."""
+    number = name.rpartition("-")[2]
+    return int(number) if number.isdecimal() else -1
 
 
 def segment_name(first: int, count: int, attempt: str) -> str:

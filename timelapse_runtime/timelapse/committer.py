@@ -21,7 +21,7 @@ from timelapse_runtime.errors import (
     StorageUnavailable,
 )
 from timelapse_runtime.state.checkpoint import Checkpoint, Reel, reel_from_value, reel_to_json
-from timelapse_runtime.state.keys import StreamKeys, reel_name
+from timelapse_runtime.state.keys import StreamKeys, reel_name, reel_number
 from timelapse_runtime.storage.contract import Store
 from timelapse_runtime.timelapse.commit import CommitPlan, Put, init_put, playlist_puts, segment_key
 from timelapse_runtime.timelapse.publish import Publisher, SegmentBodies
@@ -144,7 +144,10 @@ class Committer:
             _log.error("an object of a closed reel is gone: its video.mp4 stays as it is", exc_info=error)
         for put in playlist_puts(self.keys, reel):
             self._send(put)
-        self._video.delete(self.orphans(reel))
+        named = self._named(reel)
+        self.delete(
+            [info.key for info in self._video.list_after(self.keys.segments(reel.name)) if info.key not in named]
+        )
         self._finished_reel = reel.name
 
     def is_finished(self, reel: Reel) -> bool:
@@ -159,13 +162,37 @@ class Committer:
             if self._video.get(put.key).body != put.body:
                 raise Fenced(f"{put.key}: another instance began this reel with other parameter sets") from error
 
-    def orphans(self, reel: Reel) -> list[str]:
-        """Segments below `reel` that it does not name.
+    def orphans(self) -> list[str]:
+        """Objects that nothing names: of the last two reels, and of reels that were begun and never committed.
 
-        Whoever wrote one may still commit it, until the checkpoint changes: delete them after the next commit.
+        Whoever wrote one may still commit it, until the checkpoint changes: delete them after the next commit. Then
+        only an init segment that stands ready under a number yet to come can still be taken up, so those are left.
+        Older reels are not looked at, for the cost; whoever lags behind lags by less than a reel.
         """
-        named = {segment_key(self.keys, reel, segment) for segment in reel.segments}
-        return [info.key for info in self._video.list_after(self.keys.segments(reel.name)) if info.key not in named]
+        last = self.last_reel
+        if last is None:
+            return []
+        previous = self.manifest(last.previous) if last.previous else None
+        known = {reel.name: self._named(reel) for reel in (previous, last) if reel is not None}
+        found, folder = [], self.keys.reels
+        start = folder + min(known) if previous else ""
+        for info in self._video.list_after(folder, start):
+            name, _, rest = info.key[len(folder) :].partition("/")
+            if name in known:
+                is_orphan = info.key not in known[name]
+            else:
+                number = reel_number(name)
+                is_orphan = number >= (previous.number if previous else 0) and not (
+                    rest == "init.mp4" and number > last.number
+                )
+            if is_orphan:
+                found.append(info.key)
+        return found
+
+    def _named(self, reel: Reel) -> set[str]:
+        keys, name = self.keys, reel.name
+        segments = {segment_key(keys, reel, segment) for segment in reel.segments}
+        return {keys.init(name), keys.index(name), keys.video(name), keys.manifest(name), *segments}
 
     def delete(self, keys: list[str]) -> None:
         """Remove objects."""

@@ -382,8 +382,7 @@ class Stream:
     def sweep(self, deadline: Deadline, *, drain: bool, close: bool) -> None:
         """Finish what is unfinished: frames that no event announced, frames that wait in the encoder of a stream
         that has been still, derived objects that are behind, segments that no checkpoint names."""
-        reel = self._committer.open_reel
-        orphans = self._committer.orphans(reel) if reel else []
+        orphans = self._committer.orphans()
         self._catch_up(deadline)
         newest_epoch_ms = self._newest[0] if self._newest else 0
         is_still = self._clock.now_epoch_ms() - newest_epoch_ms >= self._config.flush_after_seconds * 1000
