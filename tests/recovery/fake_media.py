@@ -1,0 +1,232 @@
+"""Media that cost microseconds: what the enumeration of faults runs on. All of it is put in place in `fake_media`.
+
+Nothing here is looser than libav: a packet names its frame, its photo, its encoder and its place in that encoder's
+decode order, and `decode_segment` refuses a segment in which one of them does not follow from the one before. The
+encoder holds four frames back and gives a P-frame before the two B-frames that stand in front of it, so that a flush
+meets incomplete runs; what a complete run is, is decided by the product's own `Encoder.cut`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from unittest.mock import patch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.world import PHOTOS, SIZE
+from timelapse_runtime.errors import FrameRejected, SegmentCorrupt
+from timelapse_runtime.media.boxes import walk_boxes
+from timelapse_runtime.media.encoder import EncodedFrame, Encoder, EncoderSettings
+
+DELAY_FRAMES = 4
+MULTIPART_MINIMUM_BYTES = 700
+"""So far down that a film of a dozen fake frames is above it."""
+_PART_BYTES = 100 + MULTIPART_MINIMUM_BYTES
+_PACKET = struct.Struct(">IIII?")
+_NUMBER_BY_BODY = {body: number for number, body in enumerate(PHOTOS)}
+_encoder_ids = itertools.count(1)
+
+
+@dataclass
+class FakePicture:
+    """A picture that knows which photo it shows."""
+
+    photo: int
+    width: int = SIZE[0]
+    height: int = SIZE[1]
+
+
+class FakePhotoDecoder:
+    """Knows the photos of the world; everything else is damaged."""
+
+    def __init__(self, *, maximum_pixels: int) -> None:
+        del maximum_pixels
+
+    def decode(self, body: bytes) -> FakePicture:
+        if body not in _NUMBER_BY_BODY:
+            raise FrameRejected("undecodable" if body else "empty", "not one of the world's photos")
+        return FakePicture(_NUMBER_BY_BODY[body])
+
+
+class FakePictureFitter:
+    """Gives the picture the film's size."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self._size = width, height
+
+    def fit(self, photo: FakePicture) -> FakePicture:
+        return FakePicture(photo.photo, *self._size)
+
+
+class FakeThumbnailEncoder:
+    """A few bytes that tell the photo."""
+
+    def encode(self, picture: FakePicture) -> bytes:
+        return b"thumbnail of %d" % picture.photo
+
+
+class FakeEncoder(Encoder):
+    """Decode order I P B B P B B …, one packet for each frame that goes in, four frames behind."""
+
+    def __init__(self, settings: EncoderSettings, *, first_number: int) -> None:
+        self._settings, self._first_number = settings, first_number
+        self._id, self._emitted = next(_encoder_ids), 0
+        self._held: list[EncodedFrame] = []
+        self._cut_number = self._next_number = first_number
+        self._drained = False
+        self._pictures: dict[int, FakePicture] = {}
+        self._waiting: list[int] = []
+        self._planned: list[int] = []
+
+    @property
+    def parameter_sets(self) -> bytes:
+        settings = self._settings
+        return b"%dx%d %d %s" % (settings.width, settings.height, settings.fps, settings.preset.encode())
+
+    @property
+    def reorder_frames(self) -> int:
+        return 2
+
+    def append(self, picture: FakePicture) -> int:  # type: ignore[override]
+        assert not self._drained
+        number = self._next_number
+        self._next_number += 1
+        self._pictures[number] = picture
+        self._waiting.append(number)
+        if len(self._waiting) + len(self._planned) > DELAY_FRAMES:
+            self._emit()
+        return number
+
+    def drain(self, go_on: Callable[[], bool] = lambda: True) -> None:
+        if not self._drained:
+            self._drained = True
+            while self._waiting or self._planned:
+                self._emit()
+                if not go_on():
+                    return
+
+    def _is_key(self, number: int) -> bool:
+        return (number - self._first_number) % self._settings.keyframe_interval == 0
+
+    def _emit(self) -> None:
+        if not self._planned:
+            first, count = self._waiting[0], 1
+            while not self._is_key(first) and count < min(3, len(self._waiting)) and not self._is_key(first + count):
+                count += 1
+            group, self._waiting = self._waiting[:count], self._waiting[count:]
+            self._planned = [group[-1], *group[:-1]]
+        number = self._planned.pop(0)
+        is_key, photo = self._is_key(number), self._pictures.pop(number).photo
+        data = _PACKET.pack(number, photo, self._id, self._emitted, is_key)
+        self._emitted += 1
+        self._held.append(EncodedFrame(number, is_key, data))
+
+
+class FakeMuxer:
+    """ftyp + moov that hold the parameter sets; moof + mdat that hold the packets."""
+
+    def __init__(self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int) -> None:
+        assert first.is_keyframe
+        self.init_segment = _box(b"ftyp", b"fake") + _box(b"moov", b"%s %d %d" % (parameter_sets, fps, reorder_frames))
+
+    def fragment(self, frames: Sequence[EncodedFrame], *, number: int) -> bytes:
+        moof = struct.pack(">II", number, len(frames))
+        return _box(b"moof", moof) + _box(b"mdat", b"".join(frame.data for frame in frames))
+
+
+def _box(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(payload), kind) + payload
+
+
+def decode_segment(
+    init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int, keep: int
+) -> list[tuple[int, FakePicture]]:
+    """As the real one: the last `keep` of exactly the frames `first` to `first + count - 1`, or SegmentCorrupt."""
+    decoded = _Decoded(first)
+    if [box.type for box in walk_boxes(init_segment)] != ["ftyp", "moov"]:
+        raise SegmentCorrupt("the init segment is damaged")
+    if not init_segment.endswith(b" %d" % reorder_frames):
+        raise SegmentCorrupt("the init segment belongs to another reel")
+    for box in walk_boxes(segment):
+        if box.type == "moof":
+            decoded.begin(*struct.unpack(">II", segment[box.payload : box.end]))
+        elif box.type == "mdat":
+            decoded.packets(segment[box.payload : box.end])
+        elif box.type != "uuid":
+            raise SegmentCorrupt(f"box {box.type}")
+    if len(decoded.pictures) != count:
+        raise SegmentCorrupt(f"it claims {count} frames and decodes to {len(decoded.pictures)}")
+    return list(enumerate(decoded.pictures, start=first))[-keep:]
+
+
+@dataclass
+class _Decoded:
+    first: int
+    pictures: list[FakePicture] = field(default_factory=list)
+    due: int | None = None
+    previous: tuple[int, int] | None = None
+
+    def begin(self, number: int, count: int) -> None:
+        if self.due is not None or number != self.first + len(self.pictures):
+            raise SegmentCorrupt(f"a fragment of frame {number}; {self.first + len(self.pictures)} was to come")
+        self.due = count
+
+    def packets(self, data: bytes) -> None:
+        found: dict[int, int] = {}
+        for number, photo, encoder, place, is_key in _PACKET.iter_unpack(data):
+            if self.previous is None and not is_key:
+                raise SegmentCorrupt(f"frame {number} begins the segment and is no keyframe")
+            if self.previous is not None and self.previous != (encoder, place - 1):
+                raise SegmentCorrupt(f"frame {number} refers to frames that are not there")
+            self.previous = encoder, place
+            found[number] = photo
+        start = self.first + len(self.pictures)
+        if sorted(found) != list(range(start, start + (self.due or 0))):
+            raise SegmentCorrupt(f"frames {sorted(found)} came; {start} was to come")
+        self.pictures += [FakePicture(found[number]) for number in sorted(found)]
+        self.due = None
+
+
+def photos_in(segment: bytes) -> list[int]:
+    """The photos that a segment's pictures show, in film order."""
+    found: dict[int, int] = {}
+    for box in walk_boxes(segment):
+        if box.type == "mdat":
+            for number, photo, *_ in _PACKET.iter_unpack(segment[box.payload : box.end]):
+                found[number] = photo
+    return [found[number] for number in sorted(found)]
+
+
+def _plane(picture: FakePicture, _index: int) -> NDArray[np.uint8]:
+    return np.full((4, 4), picture.photo, np.uint8)
+
+
+_PRODUCT = "timelapse_runtime.timelapse"
+_REPLACED: dict[str, object] = {
+    f"{_PRODUCT}.stream.ThumbnailEncoder": FakeThumbnailEncoder,
+    f"{_PRODUCT}.stream.PictureFitter": FakePictureFitter,
+    f"{_PRODUCT}.stream.decode_segment": decode_segment,
+    f"{_PRODUCT}.intake.PhotoDecoder": FakePhotoDecoder,
+    f"{_PRODUCT}.reel_writer.Encoder": FakeEncoder,
+    f"{_PRODUCT}.reel_writer.FragmentMuxer": FakeMuxer,
+    f"{_PRODUCT}.audit.decode_segment": decode_segment,
+    "tests.world.decode_segment": decode_segment,
+    f"{_PRODUCT}.tail.plane_array": _plane,
+    f"{_PRODUCT}.publish.MULTIPART_MINIMUM_BYTES": MULTIPART_MINIMUM_BYTES,
+    f"{_PRODUCT}.publish._PART_BYTES": _PART_BYTES,
+    "timelapse_runtime.storage.memory.MULTIPART_MINIMUM_BYTES": MULTIPART_MINIMUM_BYTES,
+}
+
+
+@contextmanager
+def fake_media() -> Iterator[None]:
+    """The product runs on the media above, and S3's minimum for parts is lowered."""
+    with ExitStack() as stack:
+        for name, value in _REPLACED.items():
+            stack.enter_context(patch(name, value))
+        yield

@@ -1,0 +1,285 @@
+"""A world with Lambda around it and a fault at the k-th request: what is killed comes back, what fails is tried
+again as Lambda would (twice), and in the end another environment finishes the input.
+
+All requests of an environment and of the extension are numbered from 1, over both buckets.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from tests.recovery.watch import MUTATIONS, Watch
+from tests.world import STREAM, InvocationContext, World
+from timelapse_runtime.errors import PreconditionFailed, StorageUnavailable, TimelapseError
+from timelapse_runtime.function import Deadline
+from timelapse_runtime.handover import NotSent, Put, carry_out_all
+from timelapse_runtime.state.checkpoint import key_order
+from timelapse_runtime.storage.memory import MemoryStore
+from timelapse_runtime.timelapse.commit import segment_key
+
+_CONDITIONAL = ("PutObject", "CompleteMultipartUpload", "UploadPartCopy")
+_SHUTDOWN_MS = 2_000
+_folders = tempfile.TemporaryDirectory(prefix="timelapse-plans-")
+_folder_numbers = itertools.count()
+
+
+def _can_fail(operation: str, key: str) -> bool:
+    """Whether 412 is a possible answer. For a rejection record it means that there is one, and is no failure."""
+    return operation in _CONDITIONAL and "/rejected/" not in key
+
+
+class Killed(BaseException):
+    """SIGKILL: the process does nothing any more."""
+
+
+class Terminated(BaseException):
+    """SIGTERM during an invocation: the runtime raises where it stands, then flushes and closes."""
+
+
+class PowerOff(BaseException):
+    """Nothing of the scenario happens any more."""
+
+
+class LostAnswer(StorageUnavailable):
+    """The request took effect, and the answer did not come."""
+
+
+class Fault(Enum):
+    """What becomes of one request."""
+
+    KILLED_BEFORE = "killed before"
+    KILLED_AFTER = "killed after"
+    POWER_OFF = "killed for good"
+    TERMINATED = "SIGTERM"
+    REFUSED = "503"
+    LOST_ANSWER = "done, 503"
+    REPEATED = "done twice"
+    CONDITION_FAILED = "412"
+
+
+class Stage:
+    """One run of a scenario. `faults` by request number."""
+
+    def __init__(
+        self,
+        faults: Mapping[int, Fault] | None = None,
+        *,
+        settings: Mapping[str, str] | None = None,
+        with_extension: bool = False,
+        shows_photos: bool = True,
+    ) -> None:
+        handover = Path(_folders.name) / str(next(_folder_numbers)) if with_extension else None
+        small = {"TIMELAPSE_KEYFRAME_INTERVAL": "6", "TIMELAPSE_FLUSH_EVERY": "3", "TIMELAPSE_REORDER_WINDOW": "1"}
+        self.world = World(settings={**small, **(settings or {})}, handover=handover)
+        self.watch = Watch(self.world, shows_photos=shows_photos)
+        self.requests = 0
+        self.fired: list[Fault] = []
+        self.rejected: dict[str, str] = {}
+        """What must be rejected, and why."""
+        self.may_be_rejected: dict[str, str] = {}
+        """What may be: its event was lost or came out of order, or somebody destroyed it."""
+        self.is_appended_late = self.world.settings.get("TIMELAPSE_LATE") == "append"
+        self._faults, self._is_dead = dict(faults or {}), False
+        for store in (self.world.frames, self.world.video):
+            store.around = self._around_of(store)
+        self.function = self.world.environment()
+
+    # ---- what stands between the product and the store
+
+    def _around_of(self, store: MemoryStore) -> Callable[[str, str, Callable[[], Any]], Any]:
+        def around(operation: str, key: str, effect: Callable[[], Any]) -> Any:
+            return self.around(store, operation, key, effect)
+
+        return around
+
+    def around(self, store: MemoryStore, operation: str, key: str, effect: Callable[[], Any]) -> Any:
+        """One request, with its fault."""
+        if self._is_dead:
+            raise Killed  # a dead process that unwinds sends nothing
+        self.requests += 1
+        fault = self._faults.pop(self.requests, None)
+        if fault is None or (fault is Fault.CONDITION_FAILED and not _can_fail(operation, key)):
+            return self._done(store, operation, key, effect)
+        self.fired.append(fault)
+        where = operation, store.bucket, key
+        if fault is Fault.REFUSED:
+            raise StorageUnavailable(*where, "503 SlowDown")
+        if fault is Fault.CONDITION_FAILED:
+            raise PreconditionFailed(*where, "412, for no reason")
+        if fault in (Fault.KILLED_BEFORE, Fault.POWER_OFF):
+            self._is_dead = True
+            raise PowerOff if fault is Fault.POWER_OFF else Killed
+        if fault is Fault.TERMINATED:
+            raise Terminated
+        answer = self._done(store, operation, key, effect)
+        if fault is Fault.KILLED_AFTER:
+            self._is_dead = True
+            raise Killed
+        if fault is Fault.LOST_ANSWER:
+            raise LostAnswer(*where, "no answer came")
+        assert fault is Fault.REPEATED, answer
+        return self._done(store, operation, key, effect)
+
+    def _done(self, store: MemoryStore, operation: str, key: str, effect: Callable[[], Any]) -> Any:
+        answer = effect()
+        if store is self.world.video and operation in MUTATIONS:
+            self.watch.after(operation, key)
+        return answer
+
+    # ---- Lambda
+
+    def new_environment(self) -> None:
+        """The environment is gone; the next one has nothing in memory."""
+        self._is_dead = False
+        self.function = self.world.environment()
+
+    def invoke(self, event: Any) -> bool:
+        """An asynchronous invocation, with two more attempts. The answer is whether one of them went well."""
+        for _ in range(3):
+            try:
+                self.function.invoke(event, InvocationContext())
+            except Killed:
+                self.new_environment()
+            except Terminated:
+                self.shut_down()
+            except TimelapseError:
+                pass
+            else:
+                return True
+        return False
+
+    def deliver(self, *keys: str) -> None:
+        """The events of `keys`."""
+        if self.invoke(self.world.event(*keys)):
+            self.watch.overtaken -= set(keys)
+        else:
+            self.lose(*keys)
+
+    def lose(self, *keys: str) -> None:
+        """These events never came, or were dropped."""
+        self.may_be_rejected.update(dict.fromkeys(keys, "late"))
+
+    def sweep(self, **what: bool) -> None:
+        """A sweep of the stream."""
+        self.invoke({"sweep": {"stream": STREAM, **what}})
+
+    def shut_down(self, *, carried_out: bool = True) -> None:
+        """SIGTERM, and what the extension does with the plan; then there is a new environment."""
+        deadline = Deadline(self.world.clock.now_epoch_ms() + _SHUTDOWN_MS)
+        try:
+            self.function.flush(deadline)
+            self.function.close(deadline)
+        except (Killed, Terminated):
+            self._is_dead = False
+        if carried_out:
+            self.carry_out()
+        self.new_environment()
+
+    def carry_out(self) -> None:
+        """The extension, now or later. It does not survive this."""
+        if self.world.handover is None:
+            return
+        clock = self.world.clock
+        try:
+            carry_out_all(
+                self.world.handover,
+                deadline_epoch_ms=clock.now_epoch_ms() + _SHUTDOWN_MS,
+                clock=clock,
+                send=self._send,
+                pause=lambda seconds: clock.advance(seconds * 1000),
+            )
+        except (Killed, Terminated):
+            self._is_dead = False
+        for plan in self.world.handover.glob("*"):
+            plan.unlink()
+
+    def _send(self, put: Put, _timeout_seconds: float) -> int:
+        try:
+            return self.world.video.accept(put.url, put.body)
+        except LostAnswer as error:
+            raise ConnectionResetError(str(error)) from error
+        except StorageUnavailable:
+            return 503
+        except NotSent:
+            raise
+
+    # ---- the camera, and others
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What happens in here is none of the product's requests."""
+        held = [(store, store.around) for store in (self.world.frames, self.world.video)]
+        for store, _ in held:
+            store.around = lambda _operation, _key, effect: effect()
+        yield
+        for store, around in held:
+            store.around = around
+
+    def upload(self, number: int, body: bytes | None = None, *, reason: str = "") -> str:
+        """A photo; with `reason`, one that must be rejected for it."""
+        key = self.world.key(number)
+        if key not in self.watch.uploaded:
+            self.watch.upload(key)
+            with self.aside():
+                self.world.upload(number, body)
+            if reason:
+                self.rejected[key] = reason
+        return key
+
+    def shoot(self, numbers: Sequence[int]) -> None:
+        """Photos, each with its event."""
+        for number in numbers:
+            self.deliver(self.upload(number))
+
+    def destroy_last_segment(self) -> None:
+        """Somebody cuts the newest segment in half. Its photos may be rejected for that."""
+        self.watch.is_damaged = True
+        with self.aside():
+            reel = self.world.checkpoint().reel
+            if reel is not None and reel.segments:
+                where = segment_key(self.world.keys, reel, reel.segments[-1])
+                body = self.world.video.get(where).body
+                self.world.video.put(where, body[: len(body) // 2])
+        self.may_be_rejected.update(dict.fromkeys(self.watch.uploaded, "segment-damaged"))
+
+    # ---- the end
+
+    def finish(self) -> None:
+        """A new environment, without faults, does what is left; a last one sweeps once more."""
+        self._faults.clear()
+        for key in sorted(self.watch.overtaken, key=key_order):
+            self.new_environment()
+            self.deliver(key)
+        for _ in range(2):
+            self.new_environment()
+            self.sweep(drain=True)
+            if self.is_appended_late:
+                self.invoke({"retry_rejected": {"stream": STREAM, "reason": "late"}})
+
+    def check(self) -> list[str]:
+        """What is wrong in the end, and what was on the way."""
+        world, wrong = self.world, list(self.watch.violations)
+        report = world.audit()
+        wrong += [f"audit: {finding.kind} {finding.where}: {finding.detail}" for finding in report.findings]
+        wrong += [f"audit: pending {key}" for key in report.pending]
+        reasons = world.rejections()
+        for key, reason in self.rejected.items():
+            if reasons.get(key) != reason:
+                wrong.append(f"{key} was to be rejected as {reason}; its record says {reasons.get(key)}")
+        for key, reason in reasons.items():
+            if reason not in (self.rejected.get(key), self.may_be_rejected.get(key)):
+                wrong.append(f"{key} is rejected as {reason}")
+        film = [key for key in world.keys_in_film() if key not in self.rejected]
+        expected = sorted((key for key in self.watch.uploaded if key not in reasons), key=key_order)
+        if sorted(film, key=key_order) != expected or (film != expected and not self.is_appended_late):
+            wrong.append(f"the film has {film}; {expected} was to be in it")
+        for reel in world.reels():
+            if len(world.film(reel)) != reel.size_bytes:
+                wrong.append(f"video.mp4 of {reel.name} has {len(world.film(reel))} of {reel.size_bytes} bytes")
+        return wrong

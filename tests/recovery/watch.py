@@ -1,0 +1,180 @@
+"""What must hold after every single change of the video bucket, whoever made it and whatever becomes of him next.
+
+Checks of the end alone are blind: without compare-and-swap the film mends itself, and only the watermark that went
+back in between gives the bug away. Violations are gathered, not raised: the product may not swallow them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from tests.recovery.fake_media import photos_in
+from tests.world import STREAM, World
+from timelapse_runtime.media.boxes import Role, read_provenance
+from timelapse_runtime.state.checkpoint import Checkpoint, Reel, key_order, reel_from_value
+from timelapse_runtime.timelapse.commit import segment_key
+
+MUTATIONS = frozenset({"PutObject", "CompleteMultipartUpload", "DeleteObjects"})
+_ENTRY = re.compile(r"#EXTINF:[^\n]*\n(?:#EXT-X-BYTERANGE:(\d+)@(\d+)\n)?([^#\n]+)\n")
+_SEQUENCE = re.compile(r"#EXT-X-MEDIA-SEQUENCE:(\d+)")
+
+
+class Watch:
+    """Looks at `world.video` without requests. `shows_photos` says that the pictures are fake media's."""
+
+    def __init__(self, world: World, *, shows_photos: bool = True) -> None:
+        self.violations: list[str] = []
+        self.uploaded: dict[str, None] = {}
+        self.overtaken: set[str] = set()
+        """Photos uploaded after later ones: until their event comes, nothing may know of them."""
+        self.is_damaged = False
+        """Somebody destroyed a segment: what is stored may be less than what is claimed."""
+        self._world, self._shows_photos = world, shows_photos
+        self._stored: bytes | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._sources: dict[str, tuple[bytes, list[tuple[str, Role]]]] = {}
+        self._playlists: dict[str, tuple[int, bool]] = {}
+        self._video_bytes: dict[str, int] = {}
+
+    def upload(self, key: str) -> None:
+        """The camera put a photo there."""
+        if any(key_order(other) > key_order(key) for other in self.uploaded):
+            self.overtaken.add(key)
+        self.uploaded[key] = None
+
+    def after(self, operation: str, key: str) -> None:
+        """A request took effect."""
+        if operation not in MUTATIONS or key.endswith("latest.jpg"):
+            return
+        where = f"after {operation} {key.removeprefix(self._world.keys.folder)}"
+        for violation in self._check(key, is_removal=operation == "DeleteObjects"):
+            self.violations.append(f"{where}: {violation}")
+
+    def _check(self, key: str, *, is_removal: bool) -> Iterator[str]:
+        yield from self._check_progress()
+        checkpoint = self._checkpoint
+        reels = list(self._reels(checkpoint.reel)) if checkpoint else []
+        if not self.is_damaged:
+            for reel in reels:
+                for segment in reel.segments:
+                    where = segment_key(self._world.keys, reel, segment)
+                    body = self._world.video.peek(where)
+                    if body is None or len(body) != segment.size_bytes:
+                        yield f"{where} is claimed with {segment.size_bytes} bytes; it has {body and len(body)}"
+            yield from self._check_sum(checkpoint, reels)
+        for name in {reel.name for reel in reels} if is_removal else {key.split("/")[-2]}:
+            for where in (self._world.keys.index(name), self._world.keys.video(name)):
+                if is_removal or key == where:
+                    yield from self._check_derived(where, reels)
+        if is_removal or key == self._world.keys.live:
+            yield from self._check_derived(self._world.keys.live, reels)
+
+    def _check_progress(self) -> Iterator[str]:
+        stored = self._world.video.peek(self._world.keys.checkpoint)
+        if stored == self._stored:
+            return
+        if stored is None:
+            yield "the checkpoint is gone"
+            return
+        checkpoint, before = Checkpoint.from_json(stored), self._checkpoint
+        if checkpoint.generation != (before.generation if before else 0) + 1:
+            yield f"generation {checkpoint.generation} follows {before.generation if before else 0}"
+        if before and key_order(checkpoint.watermark) < key_order(before.watermark):
+            yield f"the watermark goes back from {before.watermark} to {checkpoint.watermark}"
+        self._stored, self._checkpoint = stored, checkpoint
+
+    def _reels(self, reel: Reel | None) -> Iterator[Reel]:
+        while reel is not None:
+            yield reel
+            if reel.previous is None:
+                return
+            manifest = self._world.video.peek(self._world.keys.manifest(reel.previous))
+            if manifest is None:
+                self.violations.append(f"reel {reel.name} follows {reel.previous}, which has no manifest")
+                return
+            reel = reel_from_value(json.loads(manifest))
+
+    def _check_sum(self, checkpoint: Checkpoint | None, reels: list[Reel]) -> Iterator[str]:
+        """Every photo is in the film once, or rejected, or waits: just one of the three."""
+        film: dict[str, int] = {}
+        frames = 0
+        for reel in reels:
+            for segment in reel.segments:
+                for key, role in self._frames(segment_key(self._world.keys, reel, segment)):
+                    frames += 1
+                    if role is not Role.STAND_IN:
+                        film[key] = film.get(key, 0) + 1
+        yield from (f"{key} is in the film {times} times" for key, times in film.items() if times > 1)
+        if checkpoint is not None and checkpoint.frame_count != frames:
+            yield f"the checkpoint counts {checkpoint.frame_count} frames; the film has {frames}"
+        ahead = frozenset(checkpoint.ahead) if checkpoint else frozenset()
+        watermark = key_order(checkpoint.watermark) if checkpoint else b""
+        for key in self.uploaded:
+            is_covered = key in ahead or key_order(key) <= watermark
+            is_rejected = self._world.video.peek(self._world.keys.rejected(key)) is not None
+            if is_covered and not (key in film or is_rejected or key in self.overtaken):
+                yield f"{key} is covered, and neither in the film nor rejected"
+            if key in film and not is_covered:
+                yield f"{key} is in the film, and not covered"
+
+    def _frames(self, where: str) -> list[tuple[str, Role]]:
+        body = self._world.video.peek(where)
+        if body is None:
+            return []
+        known = self._sources.get(where)
+        if known is None or known[0] is not body:
+            sources = [frame for part in read_provenance(body) for frame in part.frames]
+            if self._shows_photos:
+                claimed = [int(frame.key[:6]) for frame in sources if frame.role is not Role.STAND_IN]
+                shown = [
+                    photo
+                    for photo, frame in zip(photos_in(body), sources, strict=True)
+                    if frame.role is not Role.STAND_IN
+                ]
+                if claimed != shown:
+                    self.violations.append(f"{where} names {claimed} and shows {shown}")
+            known = self._sources[where] = body, [(frame.key, frame.role) for frame in sources]
+        return known[1]
+
+    def _check_derived(self, where: str, reels: list[Reel]) -> Iterator[str]:
+        body = self._world.video.peek(where)
+        if body is None:
+            return
+        if where.endswith("video.mp4"):
+            yield from self._check_video(where, body, reels)
+            return
+        text = body.decode()
+        sequence = int(_SEQUENCE.findall(text)[0])
+        entries = _ENTRY.findall(text)
+        progress = sequence + len(entries), "#EXT-X-ENDLIST" in text
+        if progress < self._playlists.get(where, (0, False)) and not self.is_damaged:
+            yield f"{where} goes back from {self._playlists[where]} to {progress}"
+        self._playlists[where] = progress
+        folder = where.rpartition("/")[0]
+        for size_bytes, start, uri in entries:
+            named = self._world.video.peek(f"{folder}/{uri}")
+            if named is None or (size_bytes and int(start) + int(size_bytes) > len(named)):
+                yield f"{where} names {uri}, which is not there or too short"
+
+    def _check_video(self, where: str, body: bytes, reels: list[Reel]) -> Iterator[str]:
+        named = [reel for reel in reels if self._world.keys.video(reel.name) == where]
+        if not named:
+            yield f"{where} belongs to no reel"
+            return
+        if self.is_damaged:
+            return
+        parts = [self._world.keys.init(named[0].name)]
+        parts += [segment_key(self._world.keys, named[0], segment) for segment in named[0].segments]
+        committed = b"".join(self._world.video.peek(part) or b"" for part in parts)
+        if not committed.startswith(body):
+            yield f"{where} ({len(body)} bytes) holds what is not committed ({len(committed)} bytes)"
+        if len(body) < self._video_bytes.get(where, 0):
+            yield f"{where} shrinks from {self._video_bytes[where]} to {len(body)} bytes"
+        self._video_bytes[where] = len(body)
+
+
+def stream_key(key: str) -> str:
+    """A frame's key in the frames bucket."""
+    return f"frames/{STREAM}/{key}"
