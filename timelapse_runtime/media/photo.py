@@ -47,6 +47,20 @@ def _file_type(body: bytes) -> str:
     return "no known picture format"
 
 
+def _is_whole_jpeg(body: bytes) -> bool:
+    """Whether a JPEG has picture data and, after it, its end marker (ITU-T T.81, B.1.1: SOS, EOI).
+
+    libav takes a file that was cut off at a restart marker, or between a progressive file's scans, for a whole one,
+    and one without picture data too. The headers are walked over, as an EXIF thumbnail in them has such markers.
+    """
+    position = 2
+    while position + 4 <= len(body) and body[position] == 0xFF and body[position + 1] != 0xDA:
+        is_fill = body[position + 1] == 0xFF
+        position += 1 if is_fill else 2 + int.from_bytes(body[position + 2 : position + 4], "big")
+    start = body.find(b"\xff\xda", position)
+    return start != -1 and body.find(b"\xff\xd9", start) != -1
+
+
 def even_size(width: int, height: int) -> tuple[int, int]:
     """The largest size that 4:2:0 video can have within this one."""
     return width // 2 * 2, height // 2 * 2
@@ -74,13 +88,17 @@ class PhotoDecoder:
         if file_type not in _DECODERS:
             raise FrameRejected("unsupported-type", f"JPEG and PNG can be read; this is {file_type}")
         try:
-            frames = self._context(file_type).decode(av.Packet(body))
+            packet = av.Packet(body)
+            packet.is_keyframe = True  # else libav's PNG decoder adds a photo to the one before it, as MPNG does
+            frames = self._context(file_type).decode(packet)
         except (av.FFmpegError, ValueError) as error:
             self._contexts.pop(file_type, None)  # what a decoder keeps after an error is not known
             raise FrameRejected("undecodable", f"{file_type}: {error}") from error
         if len(frames) != 1 or frames[0].is_corrupt:
             self._contexts.pop(file_type, None)
             raise FrameRejected("undecodable", f"{file_type}: no whole picture in {len(body)} bytes")
+        if file_type == "jpeg" and not _is_whole_jpeg(body):
+            raise FrameRejected("undecodable", f"jpeg: no end marker after the picture in {len(body)} bytes")
         frame = frames[0]
         if min(frame.width, frame.height) < SMALLEST_SIDE:
             detail = f"{frame.width}x{frame.height}; each side needs {SMALLEST_SIDE} pixels"
@@ -112,6 +130,8 @@ class PictureFitter:
 
     def fit(self, photo: VideoFrame) -> VideoFrame:
         """A new picture; `photo` is not changed."""
+        if photo.format.name == "monob":
+            photo = self._reformatter.reformat(photo, format="gray")  # of one bit, swscale leaves the range as it is
         inner_width, inner_height = self._inner_size(photo.width, photo.height)
         full = _RANGE_LIMITED if photo.color_range == _RANGE_LIMITED else _RANGE_FULL
         picture = self._reformatter.reformat(
