@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _verify(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     target, stores = _open(options, variables)
     if options.repair:
-        _run_function(target, {"sweep": {"stream": target.stream}}, variables)
+        _run_function(target, {"sweep": {"stream": target.stream, "all_reels": True}}, variables)
     report = Audit(stores[0], stores[1], target.video.prefix, target.frames.prefix).run()
     print(json.dumps({**asdict(report), "is_right": report.is_right}) if options.json else _text(report))
     return RIGHT if report.is_right else WRONG

@@ -16,6 +16,8 @@ from urllib.parse import unquote_plus
 
 from timelapse_runtime.errors import UnknownEvent
 
+_SWEEP_FLAGS = ("drain", "close", "all_reels")
+
 
 @dataclass(frozen=True, slots=True)
 class FrameHint:
@@ -30,12 +32,14 @@ class FrameHint:
 class Sweep:
     """Finish what is unfinished, of one stream or (None) of all.
 
-    `drain` takes the last frames out of the encoder even while the stream is busy; `close` ends the reel.
+    `drain` takes the last frames out of the encoder even while the stream is busy; `close` ends the reel; `all_reels`
+    looks for leftovers in every reel there ever was.
     """
 
     stream: str | None
     drain: bool = False
     close: bool = False
+    all_reels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +112,13 @@ def _parse_sweep(value: Any) -> Sweep:
         return Sweep(None)
     if isinstance(value, str) and value:
         return Sweep(value)
-    if isinstance(value, dict) and set(value) <= {"stream", "drain", "close"}:
-        stream, drain, close = value.get("stream"), value.get("drain", False), value.get("close", False)
-        if (stream is None or (isinstance(stream, str) and stream)) and {type(drain), type(close)} == {bool}:
-            return Sweep(stream, drain=drain, close=close)
+    if isinstance(value, dict) and set(value) <= {"stream", *_SWEEP_FLAGS}:
+        stream, flags = value.get("stream"), {name: value.get(name, False) for name in _SWEEP_FLAGS}
+        if (stream is None or (isinstance(stream, str) and stream)) and set(map(type, flags.values())) == {bool}:
+            return Sweep(stream, **flags)
     raise UnknownEvent(
         f"sweep is {value!r}; allowed: true (all streams), a stream's name, or "
-        '{"stream": NAME, "drain": BOOL, "close": BOOL}'
+        '{"stream": NAME, "drain": BOOL, "close": BOOL, "all_reels": BOOL}'
     )
 
 

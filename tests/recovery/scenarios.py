@@ -97,25 +97,30 @@ def _plan_carried_out_late(stage: Stage) -> None:
 def _sweep(stage: Stage) -> None:
     """What crashes and lost events leave is swept up, in the open reel and in one that is closed."""
     stage.shoot(range(7))
-    _litter(stage)
+    litter(stage)
     stage.sweep()
     stage.lose(stage.upload(7), stage.upload(8))
     stage.sweep(drain=True)
     stage.shoot(range(9, 12))
     stage.sweep(close=True)
-    _litter(stage)
+    litter(stage)
     stage.sweep()
     stage.shoot(range(12, 16))
     stage.sweep(drain=True)
 
 
-def _litter(stage: Stage) -> None:
-    """As crashes would leave it: in every reel there is."""
+def litter(stage: Stage) -> None:
+    """As crashes would leave it: in every reel there is, in one that was begun on another day, in the next."""
+    keys = stage.world.keys
     with stage.aside():
-        for reel in stage.world.reels():
+        reels = stage.world.reels()
+        number = reels[-1].number
+        places = [keys.segments(reel.name) for reel in reels]
+        places += [keys.segments(f"2999-01-01-{number:04d}"), keys.segments(f"2999-01-01-{number + 1:04d}")]
+        for place in places:
             for attempt in ("aaaaaaaaaaaa", "bbbbbbbbbbbb"):
-                where = f"{stage.world.keys.segments(reel.name)}00000003-2-{attempt}.m4s"
-                stage.world.video.put(where, b"left by a crash")
+                stage.world.video.put(f"{place}00000003-2-{attempt}.m4s", b"left by a crash")
+        stage.world.video.put(keys.init(f"2999-01-01-{number:04d}"), b"left by a crash")
 
 
 def _damage(stage: Stage) -> None:

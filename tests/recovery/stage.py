@@ -258,7 +258,7 @@ class Stage:
             self.deliver(key)
         for _ in range(2):
             self.new_environment()
-            self.sweep(drain=True)
+            self.sweep(drain=True, all_reels=True)
             if self.is_appended_late:
                 self.invoke({"retry_rejected": {"stream": STREAM, "reason": "late"}})
 

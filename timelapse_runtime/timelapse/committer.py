@@ -24,6 +24,7 @@ from timelapse_runtime.state.checkpoint import Checkpoint, Reel, reel_from_value
 from timelapse_runtime.state.keys import StreamKeys, reel_name, reel_number
 from timelapse_runtime.storage.contract import Store
 from timelapse_runtime.timelapse.commit import CommitPlan, Put, init_put, playlist_puts, segment_key
+from timelapse_runtime.timelapse.playlist_writer import PlaylistWriter
 from timelapse_runtime.timelapse.publish import Publisher, SegmentBodies
 
 _log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Committer:
         self.base: tuple[Checkpoint, str] | None = None
         self._video = video
         self._publisher: Publisher | None = None
+        self._playlists = PlaylistWriter(video, self.is_current)
         self._finished_reel = ""
         self._derived_are_behind = True  # what an earlier instance left behind is not known
 
@@ -110,7 +112,7 @@ class Committer:
             self._send(put)
         self.base = (plan.checkpoint, self._swap(plan))
         _log.info("committed", extra={"generation": plan.checkpoint.generation, "watermark": plan.checkpoint.watermark})
-        self._try("playlists", lambda: [self._send(put) for put in plan.derived])
+        self._try("playlists", lambda: self._playlists.write(plan.derived))
         if plan.replaced:
             self._try("replaced segments", lambda: self._video.delete(plan.replaced))
 
@@ -127,7 +129,7 @@ class Committer:
             self._try("closed reel", lambda: self.finish(reel, bodies))
         else:
             if was_behind:
-                self._try("playlists", lambda: [self._send(put) for put in playlist_puts(self.keys, reel)])
+                self._try("playlists", lambda: self._playlists.write(playlist_puts(self.keys, reel)))
             self._try("video.mp4", lambda: self._publisher_of(reel).publish(reel, bodies, force=force))
         if latest is not None:
             put = Put(self.keys.latest, latest, None, "image/jpeg", "no-cache")
@@ -142,8 +144,7 @@ class Committer:
             self._publisher_of(reel).publish(reel, bodies, force=True)
         except ObjectNotFound as error:
             _log.error("an object of a closed reel is gone: its video.mp4 stays as it is", exc_info=error)
-        for put in playlist_puts(self.keys, reel):
-            self._send(put)
+        self._playlists.write(playlist_puts(self.keys, reel))
         named = self._named(reel)
         self.delete(
             [info.key for info in self._video.list_after(self.keys.segments(reel.name)) if info.key not in named]
@@ -154,6 +155,11 @@ class Committer:
         """Whether a closed reel's derived objects are known to be final."""
         return self._finished_reel == reel.name
 
+    def for_others(self, prepared: PreparedCommit) -> PreparedCommit:
+        """The same commit as somebody else may send it, without a request: playlists only under a known condition."""
+        derived = self._playlists.guarded(prepared.plan.derived, is_first_commit=self.base is None)
+        return replace(prepared, plan=replace(prepared.plan, derived=derived))
+
     def send_init(self, put: Put) -> None:
         """Write a new reel's init segment, unless it is there already. Raises Fenced if another one is."""
         try:
@@ -162,30 +168,27 @@ class Committer:
             if self._video.get(put.key).body != put.body:
                 raise Fenced(f"{put.key}: another instance began this reel with other parameter sets") from error
 
-    def orphans(self) -> list[str]:
-        """Objects that nothing names: of the last two reels, and of reels that were begun and never committed.
+    def orphans(self, *, all_reels: bool) -> list[str]:
+        """Objects that nothing names: of the last two reels (or all), and of reels that were begun and never committed.
 
         Whoever wrote one may still commit it, until the checkpoint changes: delete them after the next commit. Then
         only an init segment that stands ready under a number yet to come can still be taken up, so those are left.
-        Older reels are not looked at, for the cost; whoever lags behind lags by less than a reel.
+        Older reels are looked at only when asked for, for the cost: a reel's listing and manifest each.
         """
-        last = self.last_reel
-        if last is None:
+        last = reel = self.last_reel
+        if last is None or reel is None:
             return []
-        previous = self.manifest(last.previous) if last.previous else None
-        known = {reel.name: self._named(reel) for reel in (previous, last) if reel is not None}
-        found, folder = [], self.keys.reels
-        start = folder + min(known) if previous else ""
-        for info in self._video.list_after(folder, start):
+        known = {reel.name: self._named(reel)}
+        while reel.previous is not None and (all_reels or len(known) < 2):
+            reel = self.manifest(reel.previous)
+            known[reel.name] = self._named(reel)
+        folder, first_number = self.keys.reels, reel.number if reel.previous else 0
+        found = []
+        for info in self._video.list_after(folder, folder + min(known) if reel.previous else ""):
             name, _, rest = info.key[len(folder) :].partition("/")
-            if name in known:
-                is_orphan = info.key not in known[name]
-            else:
-                number = reel_number(name)
-                is_orphan = number >= (previous.number if previous else 0) and not (
-                    rest == "init.mp4" and number > last.number
-                )
-            if is_orphan:
+            number = reel_number(name)
+            is_ready = rest == "init.mp4" and number > last.number
+            if info.key not in known[name] if name in known else number >= first_number and not is_ready:
                 found.append(info.key)
         return found
 

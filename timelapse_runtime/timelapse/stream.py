@@ -379,10 +379,10 @@ class Stream:
             self._encode_oldest()
         self._commit_and_derive(drain=drain, close=close, force=force)
 
-    def sweep(self, deadline: Deadline, *, drain: bool, close: bool) -> None:
+    def sweep(self, deadline: Deadline, *, drain: bool, close: bool, all_reels: bool) -> None:
         """Finish what is unfinished: frames that no event announced, frames that wait in the encoder of a stream
         that has been still, derived objects that are behind, segments that no checkpoint names."""
-        orphans = self._committer.orphans()
+        orphans = self._committer.orphans(all_reels=all_reels)
         self._catch_up(deadline)
         newest_epoch_ms = self._newest[0] if self._newest else 0
         is_still = self._clock.now_epoch_ms() - newest_epoch_ms >= self._config.flush_after_seconds * 1000
@@ -506,6 +506,10 @@ class Stream:
             return self._prepare(self._committer.open_reel, drain=drain, go_on=go_on)
         except _ParametersChanged:
             return None
+
+    def for_others(self, prepared: PreparedCommit) -> PreparedCommit:
+        """The prepared commit as somebody else may send it, later."""
+        return self._committer.for_others(prepared)
 
     def commit_shutdown(self, prepared: PreparedCommit) -> None:
         """Send it from here. Raises StorageError, Fenced."""

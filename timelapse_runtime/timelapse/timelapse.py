@@ -81,7 +81,9 @@ class Timelapse:
             append = partial(Stream.append, keys=keys, relist=name in relist, deadline=deadline)
             answer[name] = self._with_stream(name, append)
         for sweep in request.sweeps:
-            action = partial(Stream.sweep, deadline=deadline, drain=sweep.drain, close=sweep.close)
+            action = partial(
+                Stream.sweep, deadline=deadline, drain=sweep.drain, close=sweep.close, all_reels=sweep.all_reels
+            )
             for name in self._swept(sweep):
                 answer[name] = self._with_stream(name, action)
         for retry in request.retries:
@@ -189,7 +191,7 @@ class Timelapse:
             stream.commit_shutdown(prepared)
             return
         puts = []
-        for put in prepared.puts():
+        for put in stream.for_others(prepared).puts():
             signed = self._video.presign_put(
                 put.key,
                 condition=put.condition,

@@ -1,0 +1,228 @@
+"""Environments that meet on one stream: one is paused before each of its requests while another does a whole piece of
+work, or up to each of its own requests. Who runs is decided here and handed over by semaphores; nothing sleeps.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.recovery.scenarios import litter
+from tests.recovery.stage import Stage
+from tests.world import STREAM, InvocationContext
+from timelapse_runtime.errors import TimelapseError
+from timelapse_runtime.function import Deadline
+from timelapse_runtime.storage.memory import MemoryStore
+from timelapse_runtime.timelapse import Timelapse
+
+_DAY_MS = 24 * 3600 * 1000
+_HOURS_MS = 5 * 3600 * 1000
+_NO_END = 10**9
+
+
+class Actor(threading.Thread):
+    """One environment's process: runs when it is resumed, up to a number of requests."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self.requests = 0
+        self.error: str | None = None
+        self._work, self._until = work, 0
+        self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
+        self.start()
+
+    def run(self) -> None:
+        self._go.acquire()
+        try:
+            self._work()
+        except BaseException:  # noqa: BLE001 - told to who asks; a thread's exception would be lost
+            self.error = traceback.format_exc()
+        self._stands.release()
+
+    def resume(self, until: int = _NO_END) -> None:
+        """Run up to the request after `until`, exclusively, or to the end. Returns when it stands."""
+        if self.is_alive():
+            self._until = until
+            self._go.release()
+            self._stands.acquire()
+
+    def gate(self) -> None:
+        """Called by the actor before each of its requests."""
+        while self.requests >= self._until:
+            self._stands.release()
+            self._go.acquire()
+        self.requests += 1
+
+
+class Race(Stage):
+    """A stage with several environments on it, and no faults."""
+
+    def around(self, store: MemoryStore, operation: str, key: str, effect: Callable[[], Any]) -> Any:
+        actor = threading.current_thread()
+        if isinstance(actor, Actor):
+            actor.gate()
+        return self._done(store, operation, key, effect)
+
+
+@dataclass
+class Instance:
+    """An environment in a race."""
+
+    race: Race
+    function: Timelapse
+
+    def invoke(self, event: Any) -> None:
+        """With two more attempts."""
+        for _ in range(3):
+            try:
+                self.function.invoke(event, InvocationContext())
+            except TimelapseError:
+                continue
+            return
+
+    def deliver(self, *numbers: int) -> None:
+        """Each photo's event by itself."""
+        for number in numbers:
+            key = self.race.upload(number)
+            if key in self.race.watch.overtaken:
+                self.race.lose(key)
+            self.invoke(self.race.world.event(key))
+            self.race.watch.overtaken.discard(key)
+
+    def sweep(self, **what: bool) -> None:
+        """A sweep of the stream."""
+        self.invoke({"sweep": {"stream": STREAM, **what}})
+
+    def shut_down(self) -> None:
+        """SIGTERM, and a new environment in its place."""
+        deadline = Deadline(self.race.world.clock.now_epoch_ms() + 2_000)
+        self.function.flush(deadline)
+        self.function.close(deadline)
+        self.race.carry_out()
+        self.function = self.race.world.environment()
+
+
+Piece = Callable[[Instance, int], None]
+"""Work for an environment with three photos of its own, from this number on."""
+
+
+def _flush(instance: Instance, first: int) -> None:
+    instance.deliver(first, first + 1, first + 2)
+
+
+def _close(instance: Instance, first: int) -> None:
+    instance.deliver(first)
+    instance.sweep(close=True)
+    instance.deliver(first + 1, first + 2)
+    instance.sweep(drain=True)
+
+
+def _sweep(instance: Instance, first: int) -> None:
+    instance.deliver(first)
+    instance.sweep()
+    instance.sweep(drain=True)
+
+
+def _shut_down(instance: Instance, first: int) -> None:
+    instance.deliver(first, first + 1)
+    instance.shut_down()
+    instance.deliver(first + 2)
+
+
+def _old_events(instance: Instance, first: int) -> None:
+    instance.deliver(first, 0, 3, 6, 7, 2)
+
+
+def _next_day(instance: Instance, first: int) -> None:
+    instance.race.world.clock.advance(_DAY_MS)
+    instance.deliver(first, first + 1, first + 2)
+
+
+def _long_film(instance: Instance, first: int) -> None:
+    """Over the end of a segment, at least."""
+    instance.deliver(*range(first, first + 9))
+
+
+PIECES: Mapping[str, Piece] = {
+    "flushes": _flush,
+    "closes the reel": _close,
+    "sweeps": _sweep,
+    "shuts down": _shut_down,
+    "gets old events": _old_events,
+    "begins a day": _next_day,
+    "closes a segment": _long_film,
+}
+BEFORE = {"warm": 8, "cold": 8, "first": 0}
+"""What has happened: photos that the first environment took in (it has them in memory, or it is a new one)."""
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """The first environment does one piece, the second another. `before` says what the first one knows."""
+
+    before: str
+    first: str
+    second: str
+    settings: Mapping[str, str] = field(default_factory=lambda: {"TIMELAPSE_REEL": "day"})
+    with_extension: bool = False
+    shows_photos: bool = True
+
+    @property
+    def name(self) -> str:
+        return f"{self.first} ({self.before}) / {self.second}"
+
+    def run(self, schedule: tuple[int, ...]) -> tuple[tuple[int, int], tuple[str, ...]]:
+        """The requests of both, and what was wrong. `schedule`: the first runs up to so many requests, then the
+        second, then the first again …; at the end the first, then the second to their ends."""
+        race = Race(settings=self.settings, with_extension=self.with_extension, shows_photos=self.shows_photos)
+        one = Instance(race, race.function)
+        one.deliver(*range(BEFORE[self.before]))
+        if self.before == "cold":
+            litter(race)
+            one.function = race.world.environment()
+        two = Instance(race, race.world.environment())
+        for number in range(8, 11):
+            race.upload(number)
+        actors = (
+            Actor(lambda: PIECES[self.first](one, 8)),
+            Actor(lambda: PIECES[self.second](two, 11)),
+        )
+        try:
+            for position, until in enumerate(schedule):
+                actors[position % 2].resume(until)
+                race.world.clock.advance(_HOURS_MS)
+        finally:
+            for actor in actors:
+                actor.resume()
+        requests = actors[0].requests, actors[1].requests
+        wrong = [actor.error for actor in actors if actor.error]
+        one.deliver(30)
+        two.deliver(31)
+        race.finish()
+        return requests, (*wrong, *race.check())
+
+    def pauses(self) -> Iterator[tuple[int, ...]]:
+        """The first stands before each of its requests while the second does all of its work."""
+        (requests, _), _ = self.run((_NO_END,))
+        for request in range(requests):
+            yield request, _NO_END
+
+    def interleavings(self) -> Iterator[tuple[int, ...]]:
+        """The second stands before each of its requests, too, while the first goes on to its end."""
+        for pause in self.pauses():
+            (_, requests), _ = self.run(pause)
+            for request in range(1, requests):
+                yield pause[0], request
+
+
+MEETINGS = tuple(Meeting(before, first, second) for before in BEFORE for first in PIECES for second in PIECES)
+CLOSE_MEETINGS = (
+    Meeting("warm", "flushes", "flushes"),
+    Meeting("cold", "flushes", "sweeps"),
+    Meeting("first", "flushes", "flushes"),
+    Meeting("warm", "closes the reel", "flushes"),
+)
+"""Few enough for every interleaving at two points."""
