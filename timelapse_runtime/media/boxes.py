@@ -105,6 +105,6 @@ def read_provenance(segment: bytes) -> list[Provenance]:
                     for key, captured, *role in value["frames"]
                 )
                 found.append(Provenance(int(value["first"]), frames))
-            except (zlib.error, ValueError, KeyError, TypeError) as error:
+            except (zlib.error, ValueError, KeyError, TypeError, OverflowError) as error:
                 raise SegmentCorrupt(f"the provenance box at byte {box.start} is damaged: {error}") from error
     return found
