@@ -90,7 +90,6 @@ class Instance:
             if key in self.race.watch.overtaken:
                 self.race.lose(key)
             self.invoke(self.race.world.event(key))
-            self.race.watch.overtaken.discard(key)
 
     def sweep(self, **what: bool) -> None:
         """A sweep of the stream."""
@@ -199,8 +198,10 @@ class Meeting:
                 actor.resume()
         requests = actors[0].requests, actors[1].requests
         wrong = [actor.error for actor in actors if actor.error]
-        one.deliver(30)
-        two.deliver(31)
+        for number, instance in ((30, one), (31, two)):
+            instance.deliver(number)
+            instance.sweep()  # what it had taken while the other one went past it is settled now
+        race.watch.overtaken.clear()
         race.finish()
         return requests, (*wrong, *race.check())
 

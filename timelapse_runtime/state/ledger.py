@@ -60,6 +60,11 @@ class Ledger:
         return key in self._ahead or (position < len(self._order) and self._order[position] == key_order(key))
 
     @property
+    def keys(self) -> list[str]:
+        """The frames that no commit covers yet, in order."""
+        return [entry.key for entry in self._entries]
+
+    @property
     def committed_key(self) -> str:
         """The highest key that the checkpoint covers: a frame below it cannot be put in order any more."""
         return max([self.watermark, *self._ahead], key=key_order)

@@ -87,6 +87,12 @@ class Stream:
         self._late: list[str] = []
         self._out_of_order: dict[str, int] = {}
         self._committed_out_of_order: list[str] = []
+        self._adopted: list[str] = []
+
+    @property
+    def unsettled_keys(self) -> list[str]:
+        """Frames that were taken and are not committed."""
+        return [*self._adopted, *self._ledger.keys]
 
     @property
     def frames_in_video(self) -> int:
@@ -159,6 +165,11 @@ class Stream:
             if reel.segments:
                 return reel.segments[-1].last_key
         return ""
+
+    def adopt(self, keys: list[str]) -> None:
+        """Frames that another object had taken for this stream and did not commit: it was fenced. A listing finds
+        them but where the checkpoint went past them meanwhile: those are late (`_catch_up`)."""
+        self._adopted = keys
 
     # ---- append
 
@@ -259,6 +270,11 @@ class Stream:
         """Take every frame that a listing shows after the watermark, in order, flushing on the way."""
         while not self._take_listed(deadline):
             self._rewind("a listing shows a frame before some that are encoded")
+        while self._adopted:
+            key = self._adopted[-1]
+            if key_order(key) <= key_order(self._ledger.committed_key) and not self._is_known(key):
+                self._judge_late(key)
+            self._adopted.pop()
         self._is_caught_up = True
 
     def _take_listed(self, deadline: Deadline) -> bool:
