@@ -47,7 +47,7 @@ class ChildProcess:
         arguments = (command, dict(variables), folder, started)
         self._watcher = threading.Thread(target=self._run, args=arguments, name=f"watch-{name}")
         self._watcher.start()
-        self.pid = started.result()
+        self.pid: int = started.result()
 
     def _run(self, command: Sequence[str], variables: dict[str, str], folder: Path, started: Future[int]) -> None:
         """Start and wait in one thread: the kernel sends the parent-death signal when the *thread* that forked ends.
@@ -71,6 +71,7 @@ class ChildProcess:
             self._output.close()
             started.set_exception(error)
             return
+        self.pid = process.pid  # here: it may have ended before the other thread wakes
         started.set_result(process.pid)
         # WNOWAIT leaves a zombie: it holds the process id, so that the group can still be named.
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
