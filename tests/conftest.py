@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from hypothesis import settings
 
 from tests.photos import make_photos
+
+# The same examples each time, and none of them timed: a suite on a busy machine must not fail by chance.
+settings.register_profile("timelapse", deadline=None, derandomize=True)
+settings.load_profile("timelapse")
 
 NO_SKIP = os.environ.get("TIMELAPSE_NO_SKIP") == "1"
 PhotoFolder: TypeAlias = Callable[..., list[Path]]

@@ -14,7 +14,7 @@ The list of segments grows with the reel, which a day or MAXIMUM_REEL_FRAMES bou
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from timelapse_runtime.errors import CheckpointCorrupt
@@ -25,7 +25,7 @@ MAXIMUM_REEL_FRAMES = 100_000
 
 
 def key_order(key: str) -> bytes:
-    """S3's order of keys: UTF-8 bytes. (Python's own order of strings differs outside the basic plane.)"""
+    """S3's order of keys: UTF-8 bytes. (Python's own order, by code points, is the same; that of UTF-16 is not.)"""
     return key.encode("utf-8", "surrogatepass")
 
 
@@ -109,22 +109,10 @@ class Checkpoint:
                 raise CheckpointCorrupt(
                     f"checkpoint.json has format {value.get('format')!r}; this version reads {FORMAT}"
                 )
-            reel = value["reel"]
-            checkpoint = cls(
-                source=str(value["source"]),
-                generation=int(value["generation"]),
-                commit=str(value["commit"]),
-                watermark=str(value["watermark"]),
-                ahead=tuple(str(key) for key in value["ahead"]),
-                frame_count=int(value["frame_count"]),
-                rejected_count=int(value["rejected_count"]),
-                reel=None if reel is None else reel_from_value(reel),
-            )
+            reel = None if value["reel"] is None else reel_from_value(value["reel"])
+            return cls(**_typed_fields(cls, value), ahead=_keys(value["ahead"]), reel=reel)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointCorrupt(f"checkpoint.json cannot be read: {error!r}") from error
-        if checkpoint.reel is not None:
-            _check_segments(checkpoint.reel)
-        return checkpoint
 
 
 def reel_to_json(reel: Reel) -> bytes:
@@ -134,17 +122,39 @@ def reel_to_json(reel: Reel) -> bytes:
 
 def reel_from_value(value: dict[str, Any]) -> Reel:
     """A reel from parsed JSON. Raises KeyError, TypeError or ValueError."""
-    fields = {name: value[name] for name in Reel.__slots__ if name != "segments"}
-    return replace(Reel(**fields), segments=tuple(_segment_from_value(one) for one in value["segments"]))
-
-
-def _segment_from_value(value: dict[str, Any]) -> Segment:
-    return Segment(**{**value, "out_of_order": tuple(value["out_of_order"])})
-
-
-def _check_segments(reel: Reel) -> None:
+    reel = Reel(**_typed_fields(Reel, value), segments=tuple(_segment_from_value(one) for one in value["segments"]))
     expected = 0
     for segment in reel.segments:
         if segment.first != expected or segment.count < 1:
-            raise CheckpointCorrupt(f"reel {reel.name}: frame {expected} was to begin a segment; found {segment}")
+            raise ValueError(f"reel {reel.name}: frame {expected} was to begin a segment; found {segment}")
         expected += segment.count
+    return reel
+
+
+def _segment_from_value(value: dict[str, Any]) -> Segment:
+    return Segment(**{**value, **_typed_fields(Segment, value), "out_of_order": _keys(value["out_of_order"])})
+
+
+_JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "str": (str,),
+    "bool": (bool,),
+    "str | None": (str, type(None)),
+}
+
+
+def _typed_fields(owner: type, value: dict[str, Any]) -> dict[str, Any]:
+    """The plain fields of `owner`, each of its type: a wrong one would else be found where it is used, or never."""
+    found = {}
+    for name, annotation in owner.__annotations__.items():
+        if annotation in _JSON_TYPES:
+            if type(value[name]) not in _JSON_TYPES[annotation]:
+                raise TypeError(f"{name} is {value[name]!r}, not {annotation}")
+            found[name] = value[name]
+    return found
+
+
+def _keys(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
+        raise TypeError(f"{value!r} is not a list of keys")
+    return tuple(value)
