@@ -161,6 +161,19 @@ def _late(stage: Stage) -> None:
     stage.shoot(range(9, 13))
 
 
+def _disorder(stage: Stage) -> None:
+    """Frames arrive below some that are encoded: these are dropped and done again, with commits on the way."""
+    for first in (6, 18):
+        waiting = [stage.upload(number) for number in range(first, first + 6)]
+        stage.lose(*waiting[1:])
+        stage.deliver(waiting[0])
+        for number in (first - 6, first - 3, first - 2):
+            overtaken = stage.upload(number)
+            stage.lose(overtaken)
+            stage.deliver(overtaken)
+    stage.shoot(range(24, 28))
+
+
 def _small(stage: Stage) -> None:
     """Two commits, a sweep, a lost event: small enough for two faults at a time."""
     stage.shoot(range(3))
@@ -181,6 +194,7 @@ SCENARIOS = (
     Scenario("sweep with orphans", _sweep),
     Scenario("damaged last segment", _damage),
     Scenario("late frames", _late),
+    Scenario("disorder beyond the window", _disorder),
     Scenario("appended and repeated", _policies, {"TIMELAPSE_LATE": "append", "TIMELAPSE_REJECTED": "repeat"}),
 )
 SMALL = Scenario("small", _small, with_extension=True)

@@ -207,15 +207,15 @@ class Stream:
         return known
 
     def _append_hinted(self, key: str, deadline: Deadline) -> None:
-        if key in self._ledger:
-            return  # catching up has found it
-        if key_order(key) <= key_order(self._ledger.committed_key):
-            self._judge_late(key)
-            return
-        if key_order(key) < key_order(self._ledger.last_encoded_key):
+        is_covered = key in self._ledger or key_order(key) <= key_order(self._ledger.committed_key)
+        if not is_covered and key_order(key) < key_order(self._ledger.last_encoded_key):
             self._rewind(f"{key} arrived after frames that follow it")
             self._catch_up(deadline)
-        if key not in self._ledger:
+        if key in self._ledger or key in self._recent:
+            return  # catching up has found it, and may have committed it
+        if key_order(key) <= key_order(self._ledger.committed_key):
+            self._judge_late(key)
+        else:
             self._take(key)
 
     def _judge_late(self, key: str) -> None:
