@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import bisect
 
-from timelapse_runtime.media.boxes import Role, read_provenance
+from timelapse_runtime.errors import ObjectNotFound
+from timelapse_runtime.media.boxes import Role, SourceFrame, read_provenance
 from timelapse_runtime.state.checkpoint import Reel, key_order
 from timelapse_runtime.state.keys import StreamKeys
 from timelapse_runtime.storage.contract import Store
@@ -25,16 +26,33 @@ def is_in_film(
     while reel is not None:
         if any(frame_key in segment.out_of_order for segment in reel.segments):
             return True
-        position = bisect.bisect_left([key_order(segment.last_key) for segment in reel.segments], wanted)
+        last_keys = [key_order(segment.last_key) for segment in reel.segments]
+        position = bisect.bisect_left(last_keys, wanted)
         if position < len(reel.segments):
-            body = store.get(segment_key(keys, reel, reel.segments[position])).body
-            provenance = read_provenance(body)
-            named = [frame for part in provenance for frame in part.frames if frame.key == frame_key]
+            frames = _frames(store, keys, reel, position)
+            named = [frame for frame in frames if frame.key == frame_key]
             if any(not (but_stand_ins and frame.role is Role.STAND_IN) for frame in named):
                 return True
-            if position > 0 or key_order(provenance[0].frames[0].key) < wanted:
+            if any(key_order(frame.key) < wanted for frame in frames if frame.role is not Role.OUT_OF_ORDER):
                 return False
+        # All frames in key order of the reels before this one lie below this one's. Where it begins with frames out
+        # of order, its first segments have no key in order: an empty last key.
+        if position and last_keys[position - 1]:
+            return False
         if reel.previous is None:
             return False
         reel = read_manifest(store, keys, reel.previous)
     return False
+
+
+def _frames(store: Store, keys: StreamKeys, reel: Reel, position: int) -> list[SourceFrame]:
+    segment = reel.segments[position]
+    try:
+        body = store.get(segment_key(keys, reel, segment)).body
+    except ObjectNotFound:
+        if not reel.is_closed:
+            raise
+        # A closed reel may live in its video.mp4 alone.
+        start = reel.init_size_bytes + sum(earlier.size_bytes for earlier in reel.segments[:position])
+        body = store.get_range(keys.video(reel.name), start, start + segment.size_bytes).body
+    return [frame for part in read_provenance(body) for frame in part.frames]
