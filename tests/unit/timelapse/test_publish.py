@@ -72,12 +72,12 @@ def seven() -> tuple[Films, Reel]:
 def large(seven: tuple[Films, Reel]) -> tuple[Films, Reel]:
     """7 segments of 1 MiB, nothing published. Add segments; remove none."""
     films, reel = seven
-    films.store.on_request, films.store.around = quiet, undisturbed
     forget(films, reel)
     return films, reel
 
 
 def forget(films: Films, reel: Reel) -> None:
+    films.store.on_request, films.store.around = quiet, undisturbed
     films.store.delete([films.keys.video(reel.name)])
 
 
