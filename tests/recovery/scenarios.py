@@ -9,6 +9,7 @@ import contextlib
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from random import Random
 
 from tests.recovery.stage import Fault, PowerOff, Stage
 
@@ -69,6 +70,8 @@ def _shut_down(stage: Stage) -> None:
     stage.shut_down()
     stage.sweep(close=True)
     stage.shoot(range(16, 18))
+    stage.lose(stage.upload(18))
+    stage.shoot([19])
     stage.shut_down()
 
 
@@ -238,3 +241,11 @@ def doubles(scenario: Scenario) -> Iterator[dict[int, Fault]]:
         for later in range(request + 1, requests + 1):
             for fault in Fault:
                 yield {**first, later: fault}
+
+
+def run_pair(scenario: Scenario, first: Mapping[int, Fault], seed: int) -> tuple[str, ...]:
+    """The first fault, and another one at a later request of that run; both drawn by the numbers given."""
+    ((request, _),) = first.items()
+    draw = Random(f"{scenario.name} {first} {seed}")
+    later = draw.randint(request + 1, max(request + 1, run(scenario, first).requests))
+    return run(scenario, {**first, later: draw.choice(list(Fault))}).wrong

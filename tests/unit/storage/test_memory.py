@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -102,11 +105,22 @@ def test_a_presigned_put_is_good_until_it_expires() -> None:
     assert store.peek("key") == b"just in time"
 
 
+@contextmanager
+def eager_threads() -> Iterator[None]:
+    """Threads change places as often as the interpreter can let them."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
 @pytest.mark.parametrize("is_multipart", [False, True])
 def test_of_many_threads_that_swap_at_once_one_wins_each_round(is_multipart: bool) -> None:
-    threads, rounds = 8, 50
+    threads, rounds = 8, 200
     store = MemoryStore("bucket")
-    barrier = threading.Barrier(threads)
+    barrier = threading.Barrier(threads, timeout=30)
     wins: list[tuple[int, int]] = []
 
     def compete(number: int) -> None:
@@ -126,11 +140,8 @@ def test_of_many_threads_that_swap_at_once_one_wins_each_round(is_multipart: boo
             barrier.wait()
             etag = store.head("key").etag
 
-    competitors = [threading.Thread(target=compete, args=(number,)) for number in range(threads)]
-    for competitor in competitors:
-        competitor.start()
-    for competitor in competitors:
-        competitor.join()
+    with eager_threads(), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(compete, range(threads)))
     assert [turn for turn, _ in wins] == list(range(rounds))
     assert store.peek("key") == b"%d %d" % wins[-1]
     assert store.request_counts["HeadObject"] == threads * rounds

@@ -1,0 +1,176 @@
+"""Every point of the enumeration: `scripts/crashtest`.
+
+Each fault at each request of each scenario, pairs of faults, two environments that meet, and the seeded bugs, which
+all have to be noticed. Ends with one line of JSON; exit code 0 only when no point failed and no bug was missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+
+from tests.recovery.fake_media import fake_media
+from tests.recovery.mutations import MUTATIONS, caught_by
+from tests.recovery.races import CLOSE_MEETINGS, MEETINGS, Meeting
+from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, doubles, run, run_pair, singles
+from tests.recovery.stage import Fault
+
+Point = tuple[str, Callable[[], tuple[str, ...]]]
+"""Its column in the table, and what runs it: the answer is what was wrong."""
+PAIRS_PER_FAULT = 4
+
+
+@dataclass(frozen=True)
+class Part:
+    """A row of the table. `is_real`: pictures are encoded and decoded."""
+
+    name: str
+    points: Callable[[], Iterator[Point]]
+    is_real: bool = False
+
+
+def _with_faults(scenario: Scenario, faults: Mapping[int, Fault], *, is_real: bool = False) -> Point:
+    names = [fault.value for fault in faults.values()]
+    column = names[0] if len(names) == 1 else "two faults"
+    return column, partial(_wrong, scenario, faults, is_real)
+
+
+def _wrong(scenario: Scenario, faults: Mapping[int, Fault], is_real: bool) -> tuple[str, ...]:
+    return run(scenario, faults, shows_photos=not is_real).wrong
+
+
+def _meet(meeting: Meeting, schedule: tuple[int, ...]) -> tuple[str, ...]:
+    return meeting.run(schedule)[1]
+
+
+def _singles(scenario: Scenario, *, is_real: bool = False) -> Iterator[Point]:
+    return (_with_faults(scenario, faults, is_real=is_real) for faults in singles(scenario))
+
+
+def _doubles() -> Iterator[Point]:
+    return (_with_faults(SMALL, faults) for faults in doubles(SMALL))
+
+
+def _drawn_pairs() -> Iterator[Point]:
+    for scenario in SCENARIOS:
+        for first in singles(scenario):
+            for seed in range(PAIRS_PER_FAULT):
+                yield "two faults", partial(run_pair, scenario, first, seed)
+
+
+def _pauses() -> Iterator[Point]:
+    for meeting in MEETINGS:
+        for schedule in meeting.pauses():
+            yield "one waits", partial(_meet, meeting, schedule)
+
+
+def _interleavings() -> Iterator[Point]:
+    for meeting in CLOSE_MEETINGS:
+        for schedule in meeting.interleavings():
+            yield "both wait", partial(_meet, meeting, schedule)
+
+
+def parts() -> Mapping[str, Part]:
+    """By name. All pairs of all scenarios would be 40 million points: these are drawn."""
+    rows = [
+        *(Part(scenario.name, partial(_singles, scenario)) for scenario in (*SCENARIOS, SMALL)),
+        Part("small, real pictures", partial(_singles, SMALL, is_real=True), is_real=True),
+        Part("small, all pairs", _doubles),
+        Part("all scenarios, drawn pairs", _drawn_pairs),
+        Part(f"{len(MEETINGS)} meetings", _pauses),
+        Part(f"{len(CLOSE_MEETINGS)} close meetings", _interleavings),
+    ]
+    return {part.name: part for part in rows}
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one process does of one part: every `of`-th point, from `number` on; of these, every `step`-th."""
+
+    part: str
+    number: int
+    of: int
+    step: int
+
+    def run(self) -> tuple[str, Counter[str], list[str]]:
+        """The part, its points by column, and the failures."""
+        part, points, failures = parts()[self.part], Counter[str](), list[str]()
+        chosen = itertools.islice(part.points(), self.number * self.step, None, self.of * self.step)
+        with nullcontext() if part.is_real else fake_media():
+            for number, (column, test) in enumerate(chosen):
+                points[column] += 1
+                if wrong := test():
+                    point = (self.number + number * self.of) * self.step
+                    failures.append(f"{part.name} / {column} / point {point}: {_last_line(wrong[0])}")
+        return self.part, points, failures
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]
+
+
+def _bug(name: str) -> tuple[str, str | None]:
+    with fake_media():
+        return name, caught_by(name)
+
+
+def main() -> int:
+    """Run, print the table and the line."""
+    parser = argparse.ArgumentParser(prog="scripts/crashtest", description=__doc__.split("\n\n")[1])
+    parser.add_argument("--step", type=int, default=1, metavar="N", help="only every N-th point (default: all)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N")
+    arguments = parser.parse_args()
+    started = time.monotonic()
+    points: dict[str, Counter[str]] = {name: Counter() for name in parts()}
+    failures: dict[str, list[str]] = {name: [] for name in parts()}
+    of = 4 * arguments.processes
+    shares = [Share(name, number, of, arguments.step) for name in parts() for number in range(of)]
+    # Spawned, not forked: each process has a /tmp folder of its own for its plans.
+    with ProcessPoolExecutor(arguments.processes, get_context("spawn"), logging.disable) as pool:
+        for name, counted, failed in pool.map(Share.run, shares):
+            points[name] += counted
+            failures[name] += failed
+            for failure in failed:
+                print(failure, file=sys.stderr, flush=True)
+        caught = dict(pool.map(_bug, MUTATIONS))
+    print(_table(points, failures), _bugs(caught), sep="\n\n", end="\n\n")
+    missed = [name for name, where in caught.items() if where is None]
+    line = {
+        "points": sum(counted.total() for counted in points.values()),
+        "failed": sum(map(len, failures.values())),
+        "mutations": len(caught),
+        "mutations_missed": len(missed),
+        "seconds": round(time.monotonic() - started),
+    }
+    print(json.dumps(line))
+    return 1 if line["failed"] or missed else 0
+
+
+def _table(points: Mapping[str, Counter[str]], failures: Mapping[str, list[str]]) -> str:
+    columns = [fault.value for fault in Fault]
+    rows = [["scenario", *columns, "points", "failed"], ["---", *["---:"] * (len(columns) + 2)]]
+    for name, counted in points.items():
+        figures = [str(counted[column] or "") for column in columns]
+        rows.append([name, *figures, str(counted.total()), str(len(failures[name]))])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _bugs(caught: Mapping[str, str | None]) -> str:
+    rows = ["| seeded bug | noticed in |", "|---|---|"]
+    return "\n".join([*rows, *(f"| {name} | {where or 'MISSED'} |" for name, where in caught.items())])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
