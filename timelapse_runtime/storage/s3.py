@@ -279,7 +279,14 @@ class S3Store:
 
     def _call(self, operation: str, key: str, **arguments: Any) -> dict[str, Any]:
         method = _METHODS[operation]
-        return self._translated(operation, key, lambda: getattr(self._client, method)(Bucket=self._bucket, **arguments))
+        answer = self._translated(
+            operation, key, lambda: getattr(self._client, method)(Bucket=self._bucket, **arguments)
+        )
+        due = (*_DUE.get(operation, ()), *(("ContentRange",) if "Range" in arguments else ()))
+        if missing := [name for name in due if name not in answer]:
+            cause = f"the answer was cut short: it has no {', '.join(missing)}"
+            raise StorageUnavailable(operation, self._bucket, key, cause)
+        return answer
 
     def _body(self, operation: str, key: str, answer: dict[str, Any]) -> bytes:
         return self._translated(operation, key, lambda: bytes(answer["Body"].read()))
@@ -321,6 +328,19 @@ _METHODS = {
     "UploadPart": "upload_part",
     "UploadPartCopy": "upload_part_copy",
 }
+_DESCRIPTION = ("ContentLength", "ETag", "LastModified")
+_DUE = {
+    "CompleteMultipartUpload": ("ETag",),
+    "CreateMultipartUpload": ("UploadId",),
+    "GetObject": _DESCRIPTION,
+    "HeadObject": _DESCRIPTION,
+    "ListObjectsV2": ("IsTruncated",),
+    "PutObject": ("ETag",),
+    "UploadPart": ("ETag",),
+    "UploadPartCopy": ("CopyPartResult",),
+}
+"""What S3 always tells. Python's HTTP client takes a connection that ends within the headers for the end of a whole
+answer, and the SDK reads an empty listing out of that."""
 
 
 def _is_this_machine(url: str | None) -> bool:

@@ -15,7 +15,8 @@ from typing import BinaryIO, cast
 class Answer:
     """One answer. `closes`: the connection is closed after it, without a word about that in the headers.
 
-    `missing_bytes` are announced and never sent: the connection is closed instead.
+    `missing_bytes` are announced and never sent: the connection is closed instead. So it is after this many lines of
+    the head, with `cut_after_lines`.
     """
 
     status: int = 200
@@ -23,9 +24,12 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     closes: bool = False
     missing_bytes: int = 0
+    cut_after_lines: int = 0
 
     def to_bytes(self) -> bytes:
         lines = [f"HTTP/1.1 {self.status} x", f"Content-Length: {len(self.body) + self.missing_bytes}"]
+        if self.cut_after_lines:
+            return "".join(f"{line}\r\n" for line in lines[: self.cut_after_lines]).encode()
         return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in self.headers), "", ""]).encode() + self.body
 
 
@@ -95,7 +99,7 @@ class ScriptedServer:
                 return
             stream.write(answer.to_bytes())
             stream.flush()
-            if answer.closes or answer.missing_bytes:
+            if answer.closes or answer.missing_bytes or answer.cut_after_lines:
                 return
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -78,6 +79,29 @@ def test_a_body_that_ends_too_early_is_unavailable(store: S3Store, server: Scrip
     with pytest.raises(StorageUnavailable) as caught:
         store.get("key")
     assert (caught.value.operation, caught.value.key) == ("GetObject", "key")
+
+
+@pytest.mark.parametrize("headers_left", [0, 1])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda store: store.get("key"),
+        lambda store: store.get_range("key", 0, 2),
+        lambda store: store.head("key"),
+        lambda store: store.put("key", b"body"),
+        lambda store: store.put_multipart("key", [BytesPart(b"body")]),
+        lambda store: list(store.list_after("p/")),
+        lambda store: list(store.list_folders("p/")),
+    ],
+    ids=["get", "range", "head", "put", "multipart", "list", "folders"],
+)
+def test_an_answer_that_ends_within_its_headers_is_unavailable(
+    store: S3Store, server: ScriptedServer, operation: Callable[[S3Store], object], headers_left: int
+) -> None:
+    """Not an empty listing, to name one: the photos that it hides would come too late."""
+    server.answers = [Answer(cut_after_lines=1 + headers_left)]
+    with pytest.raises(StorageUnavailable):
+        operation(store)
 
 
 def test_an_answer_that_is_no_xml_is_unavailable(store: S3Store, server: ScriptedServer) -> None:
