@@ -1,0 +1,20 @@
+"""A fault at a request over HTTP, real processes and real SIGKILLs: an even sample of what `points.run_all` runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.programs import require_program
+from tests.recovery.http.points import Server, run_all
+from tests.recovery.http.rig import MINISTACK
+
+
+@pytest.mark.parametrize(("server", "step"), [("moto", 151), ("ministack", 127)])
+def test_a_fault_at_any_request_over_http_loses_nothing_and_doubles_nothing(server: Server, step: int) -> None:
+    """The steps share no factor with each other nor with the number of faults."""
+    require_program("ffmpeg")
+    if server == "ministack" and not MINISTACK.exists():
+        pytest.skip("needs ministack: scripts/install ministack")
+    results = list(run_all(server, step))
+    assert results
+    assert [(name, wrong) for name, wrong in results if wrong] == []
