@@ -279,7 +279,7 @@ class S3Store:
 
     def _call(self, operation: str, key: str, **arguments: Any) -> dict[str, Any]:
         method = _METHODS[operation]
-        answer = self._translated(
+        answer: dict[str, Any] = self._translated(
             operation, key, lambda: getattr(self._client, method)(Bucket=self._bucket, **arguments)
         )
         due = (*_DUE.get(operation, ()), *(("ContentRange",) if "Range" in arguments else ()))
