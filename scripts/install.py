@@ -22,7 +22,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LEVELS = {"replay": (".venv", 0), "dev": (".venv", 1), "ministack": (".venv-ministack", 0)}
+LEVELS = {
+    "replay": (".venv", 0),
+    "dev": (".venv", 1),
+    "ministack": (".venv-ministack", 0),
+    "bench": (".venv-bench", 0),
+    "runtime": (".venv-runtime", 0),
+}
 """Folder and rank: in one folder, each level holds all of those of lower rank, at the same versions (scripts/lock
 sees to that). The S3 server for tests has a folder of its own: what it needs shall not meet what we need."""
 

@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("runtime", "replay", "dev")
+BESIDE = "bench"
+"""An environment of its own, with what `replay` has."""
 
 
 def lock_text(name: str) -> str:
@@ -20,12 +22,12 @@ def pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+) \\$", lock_text(name), re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, BESIDE])
 def test_a_lock_names_no_address(name: str) -> None:
     assert not re.search(r"://|index-url|find-links|trusted-host|file:| @ |[\s=]/", lock_text(name))
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, BESIDE])
 def test_every_package_of_a_lock_has_hashes(name: str) -> None:
     hashed = re.findall(r"^([a-z0-9-]+)==\S+ \\\n    --hash=sha256:[0-9a-f]{64}\b", lock_text(name), re.MULTILINE)
     every = re.findall(r"^[^\s#].*", lock_text(name), re.MULTILINE)
@@ -37,10 +39,15 @@ def test_each_level_holds_the_one_below_at_the_same_versions() -> None:
     assert runtime < replay < dev
 
 
+def test_the_benchmark_has_what_is_measured_at_the_same_versions() -> None:
+    assert pins("replay").items() < pins(BESIDE).items()
+
+
 def test_the_locks_hold_what_pyproject_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     asked = {"runtime": project["dependencies"], "replay": extras["local"], "dev": extras["dev"]}
+    asked[BESIDE] = extras["bench"]
     for name, requirements in asked.items():
         names = {re.split(r"[^a-z0-9-]", one)[0] for one in requirements} - {project["name"]}
         assert names <= set(pins(name)), name

@@ -15,25 +15,26 @@ _WARM, _WINDOW = 500, 400
 def measure(photos: Sequence[bytes], *, count: int) -> dict[str, Any]:
     """Feed `count` frames. `rss_ratio` compares the end with frame 500, `latency_ratio` the medians of the last and
     the first 400 frames after a hundred of warming up."""
-    rss_bytes: dict[int, int] = {}
+    resident: dict[int, int] = {}
     latencies_ms: list[float] = []
     with Stage({}, freeze=False) as stage:
         for number, body in zip(range(1, count + 1), endless(photos), strict=False):
             latencies_ms.append(stage.feed(body).duration_ms)
             if number in (_WARM, count) or number % 1000 == 0:
-                rss_bytes[number] = _rss_bytes(stage.environment.process_ids["runtime"])
+                resident[number] = rss_bytes(stage.environment.process_ids["runtime"])
     first, last = latencies_ms[100 : 100 + _WINDOW], latencies_ms[-_WINDOW:]
     return {
         "count": count,
-        "rss_bytes": rss_bytes,
-        "rss_ratio": round(rss_bytes[count] / rss_bytes[_WARM], 4),
+        "rss_bytes": resident,
+        "rss_ratio": round(resident[count] / resident[_WARM], 4),
         "latency_ms_first": round(statistics.median(first), 2),
         "latency_ms_last": round(statistics.median(last), 2),
         "latency_ratio": round(statistics.median(last) / statistics.median(first), 3),
     }
 
 
-def _rss_bytes(pid: int) -> int:
+def rss_bytes(pid: int) -> int:
+    """What is resident of a process now."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024

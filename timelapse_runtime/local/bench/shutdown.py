@@ -44,6 +44,7 @@ def measure(photos: Sequence[bytes], *, rounds: int) -> dict[str, Any]:
         "rounds_with_two_plans": len(first_plans),
         "plan_written_ms": _spread(first_plans),
         "exit_ms": _spread(exits),
+        "exit_ms_of_each": [round(value, 1) for value in exits],
         "killed": killed,
         "plan_bytes_median": percentile(plan_bytes, 50),
         "frames_drained_median": percentile(saved, 50),

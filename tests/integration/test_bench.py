@@ -1,0 +1,70 @@
+"""The benchmark runs from one end to the other: as little of everything as there can be; the figures mean nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.programs import require_program
+from timelapse_runtime.local.bench.contenders import BARE, BATCH, DISK, MANAGED, THIS, WARM
+from timelapse_runtime.local.bench.ratios import GOALS
+
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+
+
+@pytest.mark.timeout(240)
+def test_a_run_gives_every_ratio_every_contender_and_the_pictures(
+    photos: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    require_program("ffmpeg")
+    if not PYTHON.exists():
+        pytest.skip("needs the benchmark's environment: scripts/install bench")
+    command = [PYTHON, "-W", "error::ResourceWarning", "-m", "timelapse_runtime.local.bench", photos(40)[0].parent]
+    arguments = ["--smoke", "--size", "320x180", "--out", tmp_path, "--json"]
+    done = subprocess.run([*map(str, (*command, *arguments))], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "bench.json").read_text())
+    assert report == json.loads(done.stdout)
+    assert list(report["ratios"]) == list(GOALS)
+    for ratio in report["ratios"].values():
+        assert ratio["value"] > 0
+        assert len(ratio["rounds"]) >= 1
+    (compared,) = report["s3_latencies"].values()
+    contenders = compared["contenders"]
+    assert set(contenders) == {THIS, DISK, WARM, MANAGED, BATCH, BARE}
+    assert contenders[DISK]["s3_requests_per_frame"] == 3  # the photo, the film down, the film up
+    assert contenders[THIS]["s3_requests_per_frame"] == contenders[MANAGED]["s3_requests_per_frame"]
+    for name in (THIS, MANAGED, DISK, WARM, BATCH):
+        assert contenders[name]["ssim"] > 0.8, name
+    for picture in ("latency.png", "cost.png", "frame-time.png"):
+        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--size", "63x63"), "even, 64 at least"),
+        (("--s3-latency", "15"), "MS,MB/S"),
+        (("--quick", "--smoke"), "not allowed with"),
+    ],
+)
+def test_a_mistake_gets_an_answer_that_helps(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from timelapse_runtime.local.bench.__main__ import main
+
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert said in capsys.readouterr().err
+
+
+def test_a_folder_without_photos_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from timelapse_runtime.local.bench.__main__ import main
+
+    assert main([str(tmp_path), "--smoke", "--out", str(tmp_path / "out")]) == 1
+    assert "holds 0 photos" in capsys.readouterr().err

@@ -1,0 +1,93 @@
+"""The bare loop: PyAV decodes, converts and encodes the files of a folder, and nothing else. No Lambda, no S3.
+
+`python -m timelapse_runtime.local.bench.bare_loop FOLDER SETTINGS` prints what it used as JSON. The calls are
+the runtime's own (`media`), so that the difference to the runtime is what everything else costs.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from timelapse_runtime.local.bench.batch import FPS, Settings
+from timelapse_runtime.local.bench.measured import run
+from timelapse_runtime.media.encoder import Encoder, EncoderSettings
+from timelapse_runtime.media.photo import PhotoDecoder, PictureFitter
+
+
+@dataclass(frozen=True, slots=True)
+class BareRun:
+    """`stage_cpu_ms`: milliseconds of CPU per frame to read, decode, convert and encode. The rest is of the run."""
+
+    latencies_ms: list[float]
+    stage_cpu_ms: dict[str, float]
+    cpu_seconds: float
+    wall_seconds: float
+    peak_rss_bytes: int
+    film_bytes: int
+
+
+def run_bare_loop(folder: Path, settings: Settings) -> BareRun:
+    """In a process of its own. Raises BenchFailed."""
+    command = [sys.executable, "-m", "timelapse_runtime.local.bench.bare_loop", str(folder)]
+    return BareRun(**json.loads(run([*command, json.dumps(asdict(settings))]).said))
+
+
+def main(folder: Path, settings: Settings) -> dict[str, Any]:
+    """The loop, without the imports; draining included."""
+    decoder = PhotoDecoder(maximum_pixels=10**9)
+    fitter = PictureFitter(settings.width, settings.height)
+    encoder = Encoder(
+        EncoderSettings(
+            width=settings.width,
+            height=settings.height,
+            fps=FPS,
+            keyframe_interval=settings.keyframe_interval,
+            crf=int(settings.crf),
+            preset=settings.preset,
+            threads=settings.threads,
+        ),
+        first_number=0,
+    )
+    stages = dict.fromkeys(("read", "decode", "convert", "encode"), 0.0)
+    latencies, film_bytes = [], 0
+    paths = sorted(folder.glob("*.jpg"))
+    wall, cpu = time.perf_counter(), time.process_time()
+    for path in paths:
+        began = time.perf_counter()
+        marks = [time.process_time()]
+        body = path.read_bytes()
+        marks.append(time.process_time())
+        photo = decoder.decode(body)
+        marks.append(time.process_time())
+        picture = fitter.fit(photo)
+        marks.append(time.process_time())
+        encoder.append(picture)
+        film_bytes += sum(len(packet.data) for packet in encoder.cut())
+        marks.append(time.process_time())
+        for name, start, end in zip(stages, marks, marks[1:], strict=False):
+            stages[name] += end - start
+        latencies.append((time.perf_counter() - began) * 1000)
+    before = time.process_time()
+    encoder.drain()
+    film_bytes += sum(len(packet.data) for packet in encoder.cut())
+    stages["encode"] += time.process_time() - before
+    return asdict(
+        BareRun(
+            latencies_ms=latencies,
+            stage_cpu_ms={name: seconds * 1000 / len(paths) for name, seconds in stages.items()},
+            cpu_seconds=time.process_time() - cpu,
+            wall_seconds=time.perf_counter() - wall,
+            peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            film_bytes=film_bytes,
+        )
+    )
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]), Settings(**json.loads(sys.argv[2])))))

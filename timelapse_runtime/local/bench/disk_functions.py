@@ -1,0 +1,78 @@
+"""What stateless functions do: the film on the disk, ffmpeg for the photo, `-f concat -c copy` to put it at the end.
+
+Runs in the Lambda environment, under AWS's own runtime client. `per_call` downloads and uploads the film in each
+call; `warm` keeps it in /tmp, as the nearest published functions do at best, and uploads it every
+BENCH_UPLOAD_EVERY calls: what came since the last upload is lost with the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from timelapse_runtime.errors import ObjectNotFound
+from timelapse_runtime.storage.s3 import S3Store, make_client
+
+_STORE = S3Store(make_client(variables=os.environ), os.environ["BENCH_BUCKET"])
+_FILM_KEY = os.environ["BENCH_FILM_KEY"]
+_UPLOAD_EVERY = int(os.environ["BENCH_UPLOAD_EVERY"])
+_ENCODE: list[str] = json.loads(os.environ["BENCH_ENCODE"])
+"""The command that encodes one photo, with {photo} and {film} in it."""
+_FOLDER = Path(tempfile.gettempdir())
+_FILM = _FOLDER / "film.mp4"
+_calls = 0
+
+
+def per_call(event: Any, _context: object) -> dict[str, Any]:
+    """Download, append, upload."""
+    _download()
+    _append(event)
+    _upload()
+    return _answer()
+
+
+def warm(event: Any, _context: object) -> dict[str, Any]:
+    """Append; upload when it is time."""
+    global _calls  # noqa: PLW0603 - a module's globals are all the state that such a function has
+    if not _FILM.exists():
+        _download()
+    _append(event)
+    _calls += 1
+    if _calls % _UPLOAD_EVERY == 0:
+        _upload()
+    return _answer()
+
+
+def _download() -> None:
+    try:
+        _FILM.write_bytes(_STORE.get(_FILM_KEY).body)
+    except ObjectNotFound:
+        _FILM.unlink(missing_ok=True)
+
+
+def _upload() -> None:
+    _STORE.put(_FILM_KEY, _FILM.read_bytes(), content_type="video/mp4")
+
+
+def _append(event: Any) -> None:
+    """One photo to the film's end, as a film of one frame."""
+    key = event["Records"][0]["s3"]["object"]["key"]
+    photo, frame, joined, names = (_FOLDER / name for name in ("photo.jpg", "frame.mp4", "joined.mp4", "names.txt"))
+    photo.write_bytes(_STORE.get(key).body)
+    subprocess.run([part.format(photo=photo, film=frame) for part in _ENCODE], check=True)
+    if not _FILM.exists():
+        frame.replace(_FILM)
+        return
+    names.write_text(f"file '{_FILM}'\nfile '{frame}'\n")
+    join = [_ENCODE[0], "-v", "error", "-nostdin", "-y", "-f", "concat", "-safe", "0", "-i", str(names)]
+    subprocess.run([*join, "-c", "copy", str(joined)], check=True)
+    joined.replace(_FILM)
+
+
+def _answer() -> dict[str, Any]:
+    return {"children_peak_rss_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024}

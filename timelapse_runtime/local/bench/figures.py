@@ -1,0 +1,68 @@
+"""What bench.json says of each contender."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from timelapse_runtime.local.bench.batch import Settings
+from timelapse_runtime.local.bench.comparison import Comparison, request_count
+from timelapse_runtime.local.bench.contenders import DISK, MEMORY_SIZE_MB, WARM, Deployment, Turn
+from timelapse_runtime.local.bench.photo_set import PhotoSet
+from timelapse_runtime.local.bench.prices import gb_seconds, lambda_usd_per_million
+from timelapse_runtime.local.bench.quality import judge
+from timelapse_runtime.local.bench.stage import percentile
+
+
+def contender_figures(
+    comparison: Comparison, photos: PhotoSet, settings: Settings, work: Path, *, judged: int
+) -> dict[str, dict[str, Any]]:
+    """By contender; the disk contenders at the longest film. The first `judged` frames of each film are judged.
+
+    Latency is that of an invocation; of the bare loop, one pass through it; of the batch run there is none, and
+    `wall_ms_per_frame` stands alone. What runs outside Lambda has no GB-seconds and no price.
+    """
+    figures: dict[str, dict[str, Any]] = {}
+    for name, contender in comparison.contenders.items():
+        turns = comparison.turns[name]
+        if name in {DISK, WARM}:
+            longest = max(turn.first for turn in turns)
+            turns = [turn for turn in turns if turn.first == longest]
+        row = _measured(turns, in_lambda=isinstance(contender, Deployment))
+        row["peak_memory_mb"] = contender.peak_rss_bytes / 1e6
+        row |= _film(comparison, name, photos, settings, work, judged)
+        figures[name] = row
+    return figures
+
+
+def _measured(turns: list[Turn], *, in_lambda: bool) -> dict[str, Any]:
+    frames = sum(turn.frames for turn in turns)
+    latencies = [latency for turn in turns for latency in turn.latencies_ms]
+    requests: Counter[str] = sum((turn.requests for turn in turns), Counter())
+    return {
+        "frames": frames,
+        "latency_ms": {f"p{p}": percentile(latencies, p) for p in (50, 90, 99)} if latencies else None,
+        "wall_ms_per_frame": sum(turn.wall_seconds for turn in turns) * 1000 / frames,
+        "cpu_seconds_per_frame": sum(turn.cpu_seconds for turn in turns) / frames,
+        "s3_requests_per_frame": request_count(requests) / frames,
+        "s3_bytes_per_frame": (requests["bytes_in"] + requests["bytes_out"]) / frames,
+        "gb_seconds_per_frame": gb_seconds(latencies, MEMORY_SIZE_MB) / frames if in_lambda else None,
+        "usd_per_million_frames": (
+            lambda_usd_per_million(latencies, MEMORY_SIZE_MB, requests, frames) if in_lambda else None
+        ),
+    }
+
+
+def _film(
+    comparison: Comparison, name: str, photos: PhotoSet, settings: Settings, work: Path, judged: int
+) -> dict[str, float | None]:
+    if name not in comparison.films:  # the bare loop muxes none; its packets are what this runtime's film is made of
+        return {"bytes_per_frame": None, "ssim": None, "psnr_db": None}
+    film, frames, first = comparison.films[name]
+    judged = min(judged, frames)
+    folder = work / f"judged-{first}-{judged}"
+    if not folder.exists():
+        photos.link(folder, judged, first)
+    quality = judge(film, folder, settings, frames=judged)
+    return {"bytes_per_frame": film.stat().st_size / frames, "ssim": quality.ssim, "psnr_db": quality.psnr_db}

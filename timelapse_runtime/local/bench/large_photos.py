@@ -1,0 +1,38 @@
+"""CPU per frame where photos are large (12 megapixels) and the film is 1080p: decoding and scaling weigh most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from timelapse_runtime.local.bench.batch import Settings
+from timelapse_runtime.local.bench.contenders import Batch, Deployment, timelapse_stage
+from timelapse_runtime.local.bench.counting_s3 import BenchS3, S3Latency
+from timelapse_runtime.local.bench.photo_set import PhotoSet
+from timelapse_runtime.local.bench.ratios import Ratio, paired
+from timelapse_runtime.local.bench.stage import BUCKET, THIS_RUNTIME
+
+SIZE = (4624, 2600)
+_WARM = 20
+
+
+def measure(
+    photos: PhotoSet, settings: Settings, work: Path, *, frames: int, rounds: int
+) -> tuple[dict[str, Any], list[Ratio]]:
+    """Turns of `frames` frames; CPU in milliseconds per frame."""
+    (work / "large").mkdir()
+    ours, theirs = [], []
+    with BenchS3(S3Latency()) as server:
+        server.create_buckets(BUCKET)
+        with timelapse_stage(server, settings, THIS_RUNTIME, stream="this") as stage:
+            runtime, batch = Deployment(stage, server, photos), Batch(photos, settings, work / "large")
+            runtime.turn(_WARM)
+            for _ in range(rounds):
+                ours.append(runtime.turn(frames).cpu_ms_per_frame)
+                theirs.append(batch.turn(frames).cpu_ms_per_frame)
+    figures = {
+        "photos": f"{photos.size[0]}x{photos.size[1]}",
+        "cpu_ms_per_frame": ours,
+        "ffmpeg_cpu_ms_per_frame": theirs,
+    }
+    return figures, [paired("cpu_vs_ffmpeg_12mp", ours, theirs)]
