@@ -73,7 +73,7 @@ def _prepare(variables: Mapping[str, str], transport: Transport, clock: Clock, t
     try:
         has_extension = handover.is_announced(plans)
         deadline_epoch_ms = clock.now_epoch_ms() + LEFT_PLANS_MS
-        handover.carry_out_all(plans, deadline_epoch_ms=deadline_epoch_ms, clock=clock, send=sender)
+        handover.carry_out_all(plans, deadline_epoch_ms=deadline_epoch_ms, clock=clock, send=sender, read=sender.read)
     except OSError:
         logger.exception("The handover folder %s cannot be used", plans)
     finally:

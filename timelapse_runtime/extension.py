@@ -36,12 +36,14 @@ def main(arguments: list[str], variables: Mapping[str, str]) -> int:
     if len(arguments) != 1 or "AWS_LAMBDA_RUNTIME_API" not in variables:
         logger.error("Started by Lambda as an extension only: NAME as argument, AWS_LAMBDA_RUNTIME_API in environment")
         return 1
+    sender = PutSender()
     return run(
         ExtensionsApi(arguments[0]),
         StdlibTransport(variables["AWS_LAMBDA_RUNTIME_API"]),
         plans=handover.folder(variables),
         clock=SystemClock(),
-        send=PutSender(),
+        send=sender,
+        read=sender.read,
         pause=time.sleep,
     )
 
@@ -53,6 +55,7 @@ def run(
     plans: Path,
     clock: Clock,
     send: handover.Send,
+    read: handover.Read,
     pause: Callable[[float], None],
 ) -> int:
     """Announce, register, wait for SHUTDOWN, carry out; the exit code.
@@ -69,7 +72,9 @@ def run(
                 shutdown.reason,
                 extra={"remaining_ms": shutdown.deadline_epoch_ms - clock.now_epoch_ms()},
             )
-            handover.carry_out_all(plans, deadline_epoch_ms=deadline_epoch_ms, clock=clock, send=send, pause=pause)
+            handover.carry_out_all(
+                plans, deadline_epoch_ms=deadline_epoch_ms, clock=clock, send=send, read=read, pause=pause
+            )
     except Exception as error:
         logger.exception("The extension ends")
         _report(api, transport, Failure.of(error, "Extension.HandoverFailed"), pause)

@@ -2,7 +2,8 @@
 
 A *plan* is one file, `<folder>/<name>.plan`: a first line of JSON, then the bodies of its PUTs one after the other.
 
-    {"format":1,"name":…,"created_epoch_ms":…,"expires_epoch_ms":…,"puts":[{"method":"PUT","url","headers","size"} …]}
+    {"format":2,"name":…,"created_epoch_ms":…,"expires_epoch_ms":…,
+     "puts":[{"method":"PUT","url","headers","size","read_url"} …]}
 
 It is written under another name and renamed, so that it is whole or absent, and a longer plan replaces a shorter
 one of the same name. Mode 0600 in a folder of mode 0700: the URLs are signed.
@@ -29,7 +30,7 @@ from typing import IO, TypeAlias
 
 from timelapse_runtime.clock import Clock
 
-FORMAT = 1
+FORMAT = 2
 PLAN_SUFFIX = ".plan"
 UNFINISHED_SUFFIX = ".unfinished"
 MARKER = "extension.json"
@@ -55,11 +56,12 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """One presigned PUT: exactly these headers, this body."""
+    """One presigned PUT: exactly these headers, this body. `read_url`: a presigned GET of the same object."""
 
     url: str
     headers: Mapping[str, str]
     body: bytes
+    read_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,9 @@ class Outcome:
 Send: TypeAlias = Callable[[Put, float], int]
 """Sends one PUT within so many seconds and returns the HTTP status. Raises NotSent, or OSError when it is not
 known whether the PUT happened."""
+
+Read: TypeAlias = Callable[[str, float], bytes | None]
+"""Gets a URL within so many seconds: its body, or None when the answer is an error. Raises OSError."""
 
 
 def folder(variables: Mapping[str, str]) -> Path:
@@ -134,7 +139,14 @@ def write_plan(plans: Path, name: str, puts: Sequence[Put], *, created_epoch_ms:
         "created_epoch_ms": created_epoch_ms,
         "expires_epoch_ms": expires_epoch_ms,
         "puts": [
-            {"method": "PUT", "url": put.url, "headers": dict(put.headers), "size": len(put.body)} for put in puts
+            {
+                "method": "PUT",
+                "url": put.url,
+                "headers": dict(put.headers),
+                "size": len(put.body),
+                "read_url": put.read_url,
+            }
+            for put in puts
         ],
     }
     plans.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -159,7 +171,7 @@ def read_plan(path: Path) -> Plan:
         puts, start = [], 0
         for entry in head["puts"]:
             end = start + entry["size"]
-            puts.append(Put(entry["url"], dict(entry["headers"]), bodies[start:end]))
+            puts.append(Put(entry["url"], dict(entry["headers"]), bodies[start:end], entry["read_url"]))
             start = end
         name, created, expires = head["name"], int(head["created_epoch_ms"]), int(head["expires_epoch_ms"])
     except (KeyError, TypeError) as error:
@@ -170,19 +182,26 @@ def read_plan(path: Path) -> Plan:
 
 
 def carry_out(
-    plan: Plan, *, deadline_epoch_ms: int, clock: Clock, send: Send, pause: Callable[[float], None] = time.sleep
+    plan: Plan,
+    *,
+    deadline_epoch_ms: int,
+    clock: Clock,
+    send: Send,
+    read: Read,
+    pause: Callable[[float], None] = time.sleep,
 ) -> Outcome:
     """Send the PUTs in order; stop at the first that is refused, or when time is out.
 
-    No answer, 409, 429 and 5xx are tried again while time allows. A 412 that follows an unclear attempt is taken
-    for that attempt's success (its URL is used by this plan only). The file is removed unless time ran out.
+    No answer, 409, 429 and 5xx are tried again while time allows. A 412 that follows an unclear attempt may be
+    that attempt's success or another's: the object is read back and compared. The file is removed unless time ran
+    out.
     """
     done, done_bytes = 0, 0
     result, status = Result.CARRIED_OUT, None
     if clock.now_epoch_ms() >= plan.expires_epoch_ms:
         result = Result.EXPIRED
     for put in plan.puts if result is Result.CARRIED_OUT else ():
-        result, status = _carry_out_one(put, deadline_epoch_ms, clock, send, pause)
+        result, status = _carry_out_one(put, deadline_epoch_ms, clock, send, read, pause)
         if result is not Result.CARRIED_OUT:
             break
         done += 1
@@ -193,18 +212,21 @@ def carry_out(
 
 
 def _carry_out_one(
-    put: Put, deadline_epoch_ms: int, clock: Clock, send: Send, pause: Callable[[float], None]
+    put: Put, deadline_epoch_ms: int, clock: Clock, send: Send, read: Read, pause: Callable[[float], None]
 ) -> tuple[Result, int | None]:
     unclear, status = False, None
     while (remaining_ms := deadline_epoch_ms - clock.now_epoch_ms()) > 0:
         try:
             status = send(put, remaining_ms / 1000)
+            if status == 412 and unclear:
+                is_own = read(put.read_url, remaining_ms / 1000) == put.body
+                return (Result.CARRIED_OUT if is_own else Result.REFUSED), status
         except NotSent:
             pass
         except OSError:
             unclear = True
         else:
-            if status // 100 == 2 or (status == 412 and unclear):
+            if status // 100 == 2:
                 return Result.CARRIED_OUT, status
             if status not in (409, 429) and status < 500:
                 return Result.REFUSED, status
@@ -214,7 +236,13 @@ def _carry_out_one(
 
 
 def carry_out_all(
-    plans: Path, *, deadline_epoch_ms: int, clock: Clock, send: Send, pause: Callable[[float], None] = time.sleep
+    plans: Path,
+    *,
+    deadline_epoch_ms: int,
+    clock: Clock,
+    send: Send,
+    read: Read,
+    pause: Callable[[float], None] = time.sleep,
 ) -> list[Outcome]:
     """Carry out every plan in the folder, and remove what a killed writer left unfinished. Logs each outcome."""
     for unfinished in plans.glob(f"*{UNFINISHED_SUFFIX}"):
@@ -229,7 +257,7 @@ def carry_out_all(
             path.unlink(missing_ok=True)
             outcomes.append(Outcome(path.stem, Result.UNREADABLE, 0, 0, 0, None))
             continue
-        outcome = carry_out(plan, deadline_epoch_ms=deadline_epoch_ms, clock=clock, send=send, pause=pause)
+        outcome = carry_out(plan, deadline_epoch_ms=deadline_epoch_ms, clock=clock, send=send, read=read, pause=pause)
         level = logging.INFO if outcome.result is Result.CARRIED_OUT else logging.WARNING
         logger.log(
             level,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,24 +43,35 @@ class StdlibTransport:
 
 
 class PutSender:
-    """Sends a plan's PUTs (`handover.Send`), over one connection per host while the host keeps it open."""
+    """Sends a plan's PUTs (`handover.Send`) and reads back (`handover.Read`), over one connection per host while the
+    host keeps it open."""
 
     def __init__(self) -> None:
         self._connections: dict[tuple[str, str], http.client.HTTPConnection] = {}
 
     def __call__(self, put: Put, timeout_seconds: float) -> int:
         """Send once and return the status."""
-        url = urlsplit(put.url)
+        return self._exchange("PUT", put.url, put.body, put.headers, timeout_seconds)[0]
+
+    def read(self, url: str, timeout_seconds: float) -> bytes | None:
+        """Get once: the body, or None when the status is no success."""
+        status, body = self._exchange("GET", url, None, {}, timeout_seconds)
+        return body if status == 200 else None
+
+    def _exchange(
+        self, method: str, address: str, body: bytes | None, headers: Mapping[str, str], timeout_seconds: float
+    ) -> tuple[int, bytes]:
+        url = urlsplit(address)
         target = f"{url.path}?{url.query}" if url.query else url.path
         connection = self._connection(url.scheme, url.netloc, timeout_seconds)
         try:
-            connection.request("PUT", target, put.body, dict(put.headers))
+            connection.request(method, target, body, dict(headers))
             response = connection.getresponse()
-            response.read()
+            answer = response.read()
         except (OSError, http.client.HTTPException) as error:
             self._connections.pop((url.scheme, url.netloc)).close()
-            raise ConnectionError(f"PUT to {url.netloc}: {type(error).__name__}: {error}") from error
-        return response.status
+            raise ConnectionError(f"{method} to {url.netloc}: {type(error).__name__}: {error}") from error
+        return response.status, answer
 
     def close(self) -> None:
         """Close the connections."""

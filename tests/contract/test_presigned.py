@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,6 +15,7 @@ from timelapse_runtime.clock import ManualClock
 from timelapse_runtime.errors import ObjectNotFound
 from timelapse_runtime.storage.contract import Condition, IfAbsent, IfMatch, PresignedPut, Store
 from timelapse_runtime.storage.memory import MemoryStore
+from timelapse_runtime.transport_stdlib import PutSender
 
 KEY = "a b+c%20d/é.json"
 
@@ -59,6 +62,15 @@ def test_it_writes_over_the_version_it_was_signed_for_once(store: Store) -> None
     signed = signed_put(store, IfMatch(store.put(KEY, b"old")))
     assert [send(store, signed, b"one"), send(store, signed, b"two")] == [200, 412]
     assert store.get(KEY).body == b"one"
+
+
+def test_its_read_url_gives_what_is_stored(store: Store) -> None:
+    signed = signed_put(store, IfAbsent())
+    with closing(PutSender()) as sender:
+        read = store.give if isinstance(store, MemoryStore) else partial(sender.read, timeout_seconds=10)
+        assert read(signed.read_url) is None
+        store.put(KEY, b"another's")
+        assert (send(store, signed, b"one's own"), read(signed.read_url)) == (412, b"another's")
 
 
 def test_without_a_condition_it_writes_each_time(store: Store) -> None:

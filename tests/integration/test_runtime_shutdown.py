@@ -202,7 +202,7 @@ def test_watchdog_ends_a_process_whose_main_thread_never_sees_the_signal(service
 def test_plan_that_an_earlier_process_left_is_carried_out_before_anything_else(service: Lambda, tmp_path: Path) -> None:
     now_epoch_ms = time.time_ns() // 1_000_000
     plans = handover.folder({"TMPDIR": str(tmp_path)})
-    put = handover.Put(f"http://{service.authority}/bucket/segment", {"If-None-Match": "*"}, b"frames")
+    put = handover.Put(f"http://{service.authority}/bucket/segment", {"If-None-Match": "*"}, b"frames", read_url="")
     handover.write_plan(plans, "cam", [put], created_epoch_ms=now_epoch_ms, expires_epoch_ms=now_epoch_ms + 60_000)
     _, err = finish(start(service, tmp_path, TERMINATE_AT="open"))
     assert service.seen[0] == "/bucket/segment"

@@ -139,24 +139,30 @@ def test_connection_that_the_service_let_go_is_replaced(transport: AnyTransport,
 def test_puts_carry_headers_and_query_over_one_connection(server: Server) -> None:
     sender = PutSender()
     for _ in range(3):
-        assert (
-            sender(Put(f"http://{server.authority}/k%20ey?X-Amz-Signature=a%2Fb", {"X-Test": "1"}, b"x" * 9), 5) == 200
-        )
+        url = f"http://{server.authority}/k%20ey?X-Amz-Signature=a%2Fb"
+        assert sender(Put(url, {"X-Test": "1"}, b"x" * 9, ""), 5) == 200
     sender.close()
     assert server.seen == [("PUT", "/k%20ey?X-Amz-Signature=a%2Fb", b"x" * 9)] * 3
     assert len(server.connections) == 1
 
 
+def test_what_is_read_back_is_the_body_of_a_success(server: Server) -> None:
+    sender = PutSender()
+    assert sender.read(f"http://{server.authority}/k?signed", 5) == b""
+    assert sender.read(f"http://{server.authority}/missing", 5) is None
+    sender.close()
+
+
 def test_put_without_a_connection_was_not_sent() -> None:
     with pytest.raises(NotSent):
-        PutSender()(Put("http://127.0.0.1:1/", {}, b""), 1)
+        PutSender()(Put("http://127.0.0.1:1/", {}, b"", ""), 1)
 
 
 @pytest.mark.parametrize("path", ["/drop", "/part", "/never"])
 def test_put_without_an_answer_is_unclear_and_the_next_one_gets_a_new_connection(server: Server, path: str) -> None:
     sender = PutSender()
     with pytest.raises(OSError, match=r".+") as caught:
-        sender(Put(f"http://{server.authority}{path}", {}, b""), 0.05)
+        sender(Put(f"http://{server.authority}{path}", {}, b"", ""), 0.05)
     assert not isinstance(caught.value, NotSent)
-    assert sender(Put(f"http://{server.authority}/a", {}, b""), 5) == 200
+    assert sender(Put(f"http://{server.authority}/a", {}, b"", ""), 5) == 200
     sender.close()

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.recovery.watch import MUTATIONS, Watch
-from tests.world import STREAM, InvocationContext, World
+from tests.world import NO_DEADLINE_EPOCH_MS, STREAM, InvocationContext, World
 from timelapse_runtime.errors import PreconditionFailed, StorageUnavailable, TimelapseError
 from timelapse_runtime.function import Deadline
-from timelapse_runtime.handover import NotSent, Put, carry_out_all
+from timelapse_runtime.handover import Put, carry_out_all
+from timelapse_runtime.media.boxes import Role
 from timelapse_runtime.state.checkpoint import key_order
 from timelapse_runtime.storage.memory import MemoryStore
 from timelapse_runtime.timelapse.commit import segment_key
@@ -143,7 +144,7 @@ class Stage:
         """An asynchronous invocation, with two more attempts. The answer is whether one of them went well."""
         for _ in range(3):
             try:
-                self.function.invoke(event, InvocationContext())
+                self.function.invoke(event, InvocationContext(self.deadline_epoch_ms()))
             except Killed:
                 self.new_environment()
             except Terminated:
@@ -153,6 +154,10 @@ class Stage:
             else:
                 return True
         return False
+
+    def deadline_epoch_ms(self) -> int:
+        """When an invocation that begins now has to end."""
+        return NO_DEADLINE_EPOCH_MS
 
     def deliver(self, *keys: str) -> None:
         """The events of `keys`."""
@@ -192,6 +197,7 @@ class Stage:
                 deadline_epoch_ms=clock.now_epoch_ms() + _SHUTDOWN_MS,
                 clock=clock,
                 send=self._send,
+                read=self._read,
                 pause=lambda seconds: clock.advance(seconds * 1000),
             )
         except (Killed, Terminated):
@@ -206,8 +212,14 @@ class Stage:
             raise ConnectionResetError(str(error)) from error
         except StorageUnavailable:
             return 503
-        except NotSent:
-            raise
+
+    def _read(self, url: str, _timeout_seconds: float) -> bytes | None:
+        try:
+            return self.world.video.give(url)
+        except LostAnswer as error:
+            raise ConnectionResetError(str(error)) from error
+        except StorageUnavailable:
+            return None
 
     # ---- the camera, and others
 
@@ -275,7 +287,7 @@ class Stage:
         for key, reason in reasons.items():
             if reason not in (self.rejected.get(key), self.may_be_rejected.get(key)):
                 wrong.append(f"{key} is rejected as {reason}")
-        film = [key for key in world.keys_in_film() if key not in self.rejected]
+        film = [key for key, role in self.watch.film() if role is not Role.STAND_IN]
         expected = sorted((key for key in self.watch.uploaded if key not in reasons), key=key_order)
         if sorted(film, key=key_order) != expected or (film != expected and not self.is_appended_late):
             wrong.append(f"the film has {film}; {expected} was to be in it")

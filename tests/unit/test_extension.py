@@ -46,6 +46,7 @@ class Shelf:
             plans=self.plans,
             clock=ManualClock(NOW),
             send=self.send,
+            read=lambda _url, _seconds: None,
             pause=lambda _seconds: None,
         )
 
@@ -56,7 +57,7 @@ class Shelf:
 
 def test_plans_are_carried_out_on_shutdown_within_what_is_left(tmp_path: Path) -> None:
     handover.write_plan(
-        tmp_path, "cam", [Put("http://s3/a", {}, b"1")], created_epoch_ms=NOW, expires_epoch_ms=NOW + 60_000
+        tmp_path, "cam", [Put("http://s3/a", {}, b"1", "")], created_epoch_ms=NOW, expires_epoch_ms=NOW + 60_000
     )
     shelf = Shelf(tmp_path, REGISTERED, TransportError("frozen"), INVOKE, SHUTDOWN)
     assert shelf.run() == 0

@@ -24,17 +24,20 @@ from timelapse_runtime.handover import (
 )
 
 CREATED = 1_790_000_000_000
-SEGMENT = Put("https://bucket/segment?X-Amz-Signature=1", {"if-none-match": "*"}, b"segment" * 100)
-CHECKPOINT = Put("https://bucket/checkpoint", {"if-match": '"etag"'}, b"{}")
-EMPTY = Put("https://bucket/empty", {}, b"")
+SEGMENT = Put(
+    "https://bucket/segment?X-Amz-Signature=1", {"if-none-match": "*"}, b"segment" * 100, "https://bucket/segment?read"
+)
+CHECKPOINT = Put("https://bucket/checkpoint", {"if-match": '"etag"'}, b"{}", "https://bucket/checkpoint?read")
+EMPTY = Put("https://bucket/empty", {}, b"", "https://bucket/empty?read")
 PUTS = (SEGMENT, CHECKPOINT, EMPTY)
 
 
 class Sender:
-    """Answers PUTs from a list; each send takes 10 ms."""
+    """Answers PUTs from a list, and GETs with what is `stored`; each takes 10 ms."""
 
-    def __init__(self, clock: ManualClock, *answers: int | OSError) -> None:
-        self._clock, self._answers = clock, list(answers)
+    def __init__(self, clock: ManualClock, *answers: int | OSError, stored: bytes | OSError | None = None) -> None:
+        self._clock, self._answers, self._stored = clock, list(answers), stored
+        self.read_urls: list[str] = []
         self.sent: list[Put] = []
         self.timeouts: list[float] = []
 
@@ -47,6 +50,14 @@ class Sender:
             raise answer
         return answer
 
+    def read(self, url: str, timeout_seconds: float) -> bytes | None:
+        assert timeout_seconds > 0
+        self.read_urls.append(url)
+        self._clock.advance(10)
+        if isinstance(self._stored, OSError):
+            raise self._stored
+        return self._stored
+
 
 def plan_in(plans: Path, name: str = "cam", puts: tuple[Put, ...] = PUTS, lifetime_ms: int = 60_000) -> Path:
     return write_plan(plans, name, puts, created_epoch_ms=CREATED, expires_epoch_ms=CREATED + lifetime_ms)
@@ -58,6 +69,7 @@ def carried_out(path: Path, clock: ManualClock, sender: Sender, time_ms: int = 1
         deadline_epoch_ms=CREATED + time_ms,
         clock=clock,
         send=sender,
+        read=sender.read,
         pause=lambda seconds: clock.advance(seconds * 1000),
     )
 
@@ -102,7 +114,7 @@ def test_plan_that_is_not_whole_is_not_read(tmp_path: Path, cut: str) -> None:
             "no newline": line,
             "short": line + b"\n" + bodies[:-1],
             "long": line + b"\n" + bodies + b"x",
-            "other format": spoil(line, bodies, format=2),
+            "other format": spoil(line, bodies, format=3),
             "no puts": spoil(line, bodies, puts=None),
             "not JSON": line[:-5] + b"\n" + bodies,
             "list": b"[]\n",
@@ -138,10 +150,29 @@ def test_what_may_pass_is_tried_again(tmp_path: Path, trouble: int | OSError) ->
 
 
 @pytest.mark.parametrize("trouble", [500, TimeoutError("no answer")])
-def test_412_after_an_unclear_attempt_is_that_attempts_success(tmp_path: Path, trouble: int | OSError) -> None:
+def test_412_after_an_unclear_attempt_is_its_success_where_the_body_is_stored(
+    tmp_path: Path, trouble: int | OSError
+) -> None:
     path, clock = plan_in(tmp_path), ManualClock(CREATED)
-    sender = Sender(clock, 200, trouble, 412, 200)
+    sender = Sender(clock, 200, trouble, 412, 200, stored=CHECKPOINT.body)
     assert carried_out(path, clock, sender).result is Result.CARRIED_OUT
+    assert sender.read_urls == [CHECKPOINT.read_url]
+
+
+@pytest.mark.parametrize("stored", [b"{another}", None])
+def test_412_after_an_unclear_attempt_is_a_refusal_where_something_else_is_stored(
+    tmp_path: Path, stored: bytes | None
+) -> None:
+    path, clock = plan_in(tmp_path), ManualClock(CREATED)
+    sender = Sender(clock, 200, 500, 412, stored=stored)
+    assert carried_out(path, clock, sender) == Outcome("cam", Result.REFUSED, 3, 1, 700, 412)
+
+
+def test_412_is_unclear_until_the_object_was_read(tmp_path: Path) -> None:
+    path, clock = plan_in(tmp_path), ManualClock(CREATED)
+    sender = Sender(clock, 500, *[412] * 100, stored=TimeoutError("no answer"))
+    assert carried_out(path, clock, sender, time_ms=200).result is Result.OUT_OF_TIME
+    assert path.exists()
 
 
 @pytest.mark.parametrize("trouble", [409, NotSent("refused")])
@@ -180,7 +211,7 @@ def test_every_plan_in_the_folder_has_its_turn(tmp_path: Path, caplog: pytest.Lo
     (tmp_path / "half.unfinished").write_bytes(b"{")
     caplog.set_level("INFO")
     sender = Sender(clock, 412, 200)
-    outcomes = carry_out_all(tmp_path, deadline_epoch_ms=CREATED + 1_000, clock=clock, send=sender)
+    outcomes = carry_out_all(tmp_path, deadline_epoch_ms=CREATED + 1_000, clock=clock, send=sender, read=sender.read)
     assert [(outcome.name, outcome.result) for outcome in outcomes] == [
         ("lost", Result.UNREADABLE),
         ("north", Result.REFUSED),
@@ -194,7 +225,8 @@ def test_every_plan_in_the_folder_has_its_turn(tmp_path: Path, caplog: pytest.Lo
 def test_folder_that_is_not_there_holds_no_plans(tmp_path: Path) -> None:
     clock = ManualClock()
     plans = tmp_path / "none"
-    assert carry_out_all(plans, deadline_epoch_ms=CREATED, clock=clock, send=Sender(clock)) == []
+    sender = Sender(clock)
+    assert carry_out_all(plans, deadline_epoch_ms=CREATED, clock=clock, send=sender, read=sender.read) == []
     assert not is_announced(plans)
 
 

@@ -62,10 +62,15 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class PresignedPut:
-    """A PUT that anyone can send until it expires: no credentials, exactly these headers."""
+    """A PUT that anyone can send until it expires: no credentials, exactly these headers.
+
+    `read_url` is a GET of the same object, as long good: it tells one's own success from another's after an answer
+    that was lost.
+    """
 
     url: str
     headers: Mapping[str, str]
+    read_url: str
 
 
 @dataclass(frozen=True, slots=True)

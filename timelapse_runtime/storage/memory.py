@@ -167,12 +167,12 @@ class MemoryStore:
         cache_control: str | None = None,
         expires_seconds: int,
     ) -> PresignedPut:
-        """See Store. The URL is good for `accept` only."""
+        """See Store. The URLs are good for `accept` and `give` only."""
         url = f"memory://{self._bucket}/{len(self._presigned)}"
         expires = self._clock.now_epoch_ms() + expires_seconds * 1000
         self._presigned[url] = _Presigned(key, condition, content_type, expires)
         described = {"Content-Type": content_type} | ({} if cache_control is None else {"Cache-Control": cache_control})
-        return PresignedPut(url, described | condition_headers(condition))
+        return PresignedPut(url, described | condition_headers(condition), url)
 
     def accept(self, url: str, body: bytes) -> int:
         """Carry out a presigned PUT; the answer is an HTTP status."""
@@ -184,6 +184,16 @@ class MemoryStore:
         except PreconditionFailed:
             return 412
         return 200
+
+    def give(self, url: str) -> bytes | None:
+        """Carry out a presigned GET; the answer is the body, or None where there is none to be had."""
+        presigned = self._presigned[url]
+        if self._clock.now_epoch_ms() > presigned.expires_epoch_ms:
+            return None
+        try:
+            return self.get(presigned.key).body
+        except ObjectNotFound:
+            return None
 
     def peek(self, key: str) -> bytes | None:
         """An object's body, or None, without a request: for who watches."""

@@ -250,10 +250,13 @@ class S3Store:
             url = self._client.generate_presigned_url(
                 "put_object", Params={**arguments, **_conditional(condition)}, ExpiresIn=expires_seconds
             )
+            read_url = self._client.generate_presigned_url(
+                "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=expires_seconds
+            )
         except BotoCoreError as error:
             raise AccessDenied("presign", self._bucket, key, str(error)) from error
         described = {"Content-Type": content_type} | ({} if cache_control is None else {"Cache-Control": cache_control})
-        return PresignedPut(url, described | condition_headers(condition))
+        return PresignedPut(url, described | condition_headers(condition), read_url)
 
     def _upload_part(self, key: str, upload: dict[str, Any], part: Part) -> str:
         if isinstance(part, BytesPart):

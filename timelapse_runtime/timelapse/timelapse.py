@@ -207,7 +207,7 @@ class Timelapse:
                 cache_control=put.cache_control,
                 expires_seconds=_PLAN_LIFETIME_SECONDS,
             )
-            puts.append(HandoverPut(signed.url, dict(signed.headers), put.body))
+            puts.append(HandoverPut(signed.url, dict(signed.headers), put.body, signed.read_url))
         now = self._clock.now_epoch_ms()
         path = write_plan(
             self._environment.handover,

@@ -57,7 +57,7 @@ class Counter:
         if self.environment.handover is not None:
             now_epoch_ms = time.time_ns() // 1_000_000
             body = json.dumps({"count": self.count}).encode()
-            put = handover.Put(self.environment.variables["COUNTER_URL"], {"X-Toy": "1"}, body)
+            put = handover.Put(self.environment.variables["COUNTER_URL"], {"X-Toy": "1"}, body, read_url="")
             handover.write_plan(
                 self.environment.handover,
                 "counter",
