@@ -10,7 +10,7 @@ from typing import Literal
 
 from tests.recovery.http.proxy import Fault, Request
 from tests.recovery.http.rig import Rig
-from tests.recovery.http.take import Take
+from tests.recovery.http.take import SCENARIOS, Scenario, Take
 
 Server = Literal["moto", "ministack"]
 _SDK_ATTEMPTS = 3
@@ -21,6 +21,7 @@ _KILLS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
 class Point:
     """A fault at the request with this number."""
 
+    scenario: Scenario
     number: int
     request: str
     fault: Fault
@@ -28,7 +29,7 @@ class Point:
     @property
     def name(self) -> str:
         """As it is shown."""
-        return f"{self.fault.value} at request {self.number}, {self.request}"
+        return f"{self.scenario.name}: {self.fault.value} at request {self.number}, {self.request}"
 
     @property
     def faults(self) -> Mapping[int, Fault]:
@@ -37,23 +38,27 @@ class Point:
         return dict.fromkeys(range(self.number, self.number + count), self.fault)
 
 
-def points(rig: Rig) -> Iterator[Point]:
+def points(rig: Rig, scenario: Scenario) -> Iterator[Point]:
     """Plays the scenario once, undisturbed. By fault: environments with the same time-outs follow each other."""
-    take = Take(rig, {})
+    take = Take(rig, scenario, {})
     take.play()
-    requests = list(rig.proxy.requests)
+    requests = [
+        (number, request)
+        for number, request in enumerate(rig.proxy.requests, start=1)
+        if request.path.endswith(scenario.request_suffix)
+    ]
     take.finish()
     if wrong := take.wrong():
         raise AssertionError("\n".join(["without a fault:", *wrong, *rig.log]))
-    for fault, (number, request) in itertools.product(Fault, enumerate(requests, start=1)):
+    for fault, (number, request) in itertools.product(Fault, requests):
         if fault not in (Fault.CONFLICT, Fault.CONDITION_FAILED) or _can_fail(request):
-            yield Point(number, request.name, fault)
+            yield Point(scenario, number, request.name, fault)
 
 
 def run(rig: Rig, point: Point) -> list[str]:
     """What is wrong after this point. An error that is none of the product's own is wrong too."""
     try:
-        take = Take(rig, point.faults)
+        take = Take(rig, point.scenario, point.faults)
         take.play()
         wrong = [] if point.fault in rig.proxy.fired else ["the request did not come"]
         if bool(rig.killed) != (point.fault in _KILLS):
@@ -67,7 +72,8 @@ def run(rig: Rig, point: Point) -> list[str]:
 def run_all(server: Server, step: int = 1) -> Iterator[tuple[str, list[str]]]:
     """Every `step`-th point's name, and what was wrong there. Needs ffmpeg, and ministack where that is asked for."""
     with Rig(server) as rig:
-        for point in itertools.islice(points(rig), 0, None, step):
+        every = itertools.chain.from_iterable(points(rig, scenario) for scenario in SCENARIOS)
+        for point in itertools.islice(every, step // 2, None, step):
             yield point.name, run(rig, point)
 
 

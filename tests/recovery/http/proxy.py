@@ -14,10 +14,18 @@ from dataclasses import dataclass
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 _CONDITIONS = {"if-match", "if-none-match", "x-amz-copy-source-if-match"}
 _OF_ONE_CONNECTION = {"connection", "expect", "keep-alive", "transfer-encoding"}
+_QUERIES = {
+    "list-type": "list",
+    "delete": "delete",
+    "uploads": "begin parts",
+    "partNumber": "part",
+    "uploadId": "parts",
+    "X-Amz-Signature": "by plan",
+}
 
 
 class Fault(Enum):
@@ -59,13 +67,16 @@ class Request:
         return self.method != "GET" and any(name.lower() in _CONDITIONS for name, _ in self.headers)
 
     @property
+    def path(self) -> str:
+        """Bucket and key."""
+        return unquote(self.target.partition("?")[0])
+
+    @property
     def name(self) -> str:
-        """To be read; one of a shutdown plan's has its signature in the address."""
-        path, _, query = self.target.partition("?")
-        if "list-type=" in query:
-            return "LIST"
-        sender = " by plan" if "X-Amz-Signature=" in query else ""
-        return f"{self.method} {unquote(path).rpartition('/')[2] or path}{sender}"
+        """To be read: method, last part of the key, kind."""
+        query = parse_qs(self.target.partition("?")[2], keep_blank_values=True)
+        what = next((f" ({said})" for parameter, said in _QUERIES.items() if parameter in query), "")
+        return f"{self.method} {self.path.rpartition('/')[2]}{what}"
 
     def concerns(self, folder: str) -> bool:
         """Whether it names the folder: in the key, a listing's prefix or what is to be deleted."""

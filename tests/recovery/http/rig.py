@@ -69,10 +69,10 @@ class Rig:
         self.log: deque[str] = deque(maxlen=_LINES_KEPT)
         self._server = EmbeddedS3((str(MINISTACK),)) if server == "ministack" else EmbeddedS3()
         self._stack, self._environments = ExitStack(), ExitStack()
-        self._temper: Temper | None = None
+        self._running: tuple[Temper, Mapping[str, str]] | None = None
         self._ending: Mapping[str, int] = {}
         self._streams = 0
-        self._photos = list(make_photos(32, (128, 64)))
+        self._photos: dict[tuple[tuple[int, int], int], bytes] = {}
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self._server)
@@ -86,11 +86,11 @@ class Rig:
     def __exit__(self, *exception: Any) -> None:
         self._stack.__exit__(*exception)
 
-    def new_stream(self, faults: Mapping[int, Fault]) -> str:
-        """The name of a fresh stream, some requests of which will fail."""
+    def new_stream(self, settings: Mapping[str, str], faults: Mapping[int, Fault]) -> str:
+        """The name of a fresh stream, some requests of which will fail; an environment with these settings is there."""
         tempers = {_TEMPERS.get(fault, Temper()) for fault in faults.values()} or {Temper()}
         assert len(tempers) == 1, "these faults need different time-outs"
-        self._use(tempers.pop())
+        self._use(tempers.pop(), settings)
         self._streams += 1
         name = f"camera-{self._streams:04d}"
         self.killed.clear()
@@ -104,18 +104,22 @@ class Rig:
     def shut_down(self) -> None:
         """SIGTERM to an idle runtime; then the extension carries out the plan."""
         self._ending = self.environment.process_ids  # while it ends it has none to tell
-        self.environment.shutdown()
-        self._ending = {}
+        try:
+            self.environment.shutdown()
+        finally:
+            self._ending = {}
 
-    def photo(self, number: int) -> bytes:
+    def photo(self, size: tuple[int, int], number: int) -> bytes:
         """The photo with this number on it."""
-        return self._photos[number]
+        if (size, number) not in self._photos:
+            self._photos[size, number] = next(make_photos(1, size, first=number))
+        return self._photos[size, number]
 
-    def _use(self, temper: Temper) -> None:
-        if temper == self._temper:
+    def _use(self, temper: Temper, settings: Mapping[str, str]) -> None:
+        if self._running == (temper, settings):
             return
         self._environments.close()
-        variables = {**self._server.variables(), "AWS_ENDPOINT_URL_S3": self.proxy.url, **_SETTINGS}
+        variables = {**self._server.variables(), "AWS_ENDPOINT_URL_S3": self.proxy.url, **_SETTINGS, **settings}
         self.environment = self._environments.enter_context(
             LocalLambda(
                 bootstrap=ROOT / "bootstrap",
@@ -129,7 +133,7 @@ class Rig:
                 on_log=lambda source, line: self.log.append(f"{source}: {line}"),
             )
         )
-        self._temper = temper
+        self._running = temper, settings
 
     def _kill(self) -> None:
         """SIGKILL to the sender: the runtime, and while an environment shuts down the extension."""

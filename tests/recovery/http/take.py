@@ -1,11 +1,11 @@
-"""A take: one run of the scenario on a stream of its own, played to the end and judged."""
+"""A take: one run of a scenario on a stream of its own, played to the end and judged."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from tests.probe import ffmpeg_numbers, ffprobe_frames
 from tests.recovery.http.proxy import Fault
@@ -14,38 +14,62 @@ from timelapse_runtime.local.camera import object_created_event
 from timelapse_runtime.state.keys import StreamKeys
 from timelapse_runtime.timelapse.audit import Audit
 
-NO_PHOTO, UNANNOUNCED, COUNT = 4, 6, 24
+
+@dataclass(frozen=True)
+class Scenario:
+    """`play` with photos of this size and these settings. Requests fail whose key ends with `request_suffix`."""
+
+    name: str
+    play: Callable[[Take], None]
+    photo_size: tuple[int, int] = (128, 64)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    request_suffix: str = ""
 
 
 class Take:
-    """`play`, `finish`, and what is `wrong` then."""
+    """What happens to one stream. The camera uploads without the proxy, and a failed event is tried twice again."""
 
-    def __init__(self, rig: Rig, faults: Mapping[int, Fault]) -> None:
-        self._rig = rig
-        self._stream = rig.new_stream(faults)
+    def __init__(self, rig: Rig, scenario: Scenario, faults: Mapping[int, Fault]) -> None:
+        self._rig, self._scenario = rig, scenario
+        self._stream = rig.new_stream(scenario.settings, faults)
         self._keys = StreamKeys(f"video/{self._stream}/")
+        self._usable: list[int] = []
+        self._unusable: list[int] = []
         self._failed: list[str] = []
 
     def play(self) -> None:
-        """Flushes within a segment and over its end, a photo that cannot be used, an event that is lost, a shutdown
-        by plan in the middle of a segment, sweeps, and a reel that ends.
-        """
-        self._shoot(range(NO_PHOTO))
-        self._deliver(self._upload(NO_PHOTO, b"no photo"))
-        self._shoot([NO_PHOTO + 1])
-        self._upload(UNANNOUNCED)
-        self._shoot(range(UNANNOUNCED + 1, 16))
-        self._rig.shut_down()
-        self._shoot(range(16, 20))
-        self._sweep(drain=True)
-        self._shoot([20])
-        self._sweep(close=True)
-        self._shoot(range(21, COUNT))
+        """With the faults."""
+        self._scenario.play(self)
 
     def finish(self) -> None:
         """What is left, without faults."""
         self._rig.proxy.heal()
-        self._sweep(drain=True, all_reels=True)
+        self.sweep(drain=True, all_reels=True)
+
+    def upload(self, number: int, body: bytes | None = None) -> dict[str, object]:
+        """Put a photo, or `body` that is none; the event of it, to be delivered or lost."""
+        (self._usable if body is None else self._unusable).append(number)
+        body = self._rig.photo(self._scenario.photo_size, number) if body is None else body
+        etag = self._rig.store.put(self._key(number), body, content_type="image/jpeg")
+        return object_created_event(BUCKET, self._key(number), len(body), etag)
+
+    def deliver(self, event: dict[str, object]) -> None:
+        """An asynchronous invocation."""
+        if not self._rig.invoke(event):
+            self._failed.append(json.dumps(event))
+
+    def shoot(self, numbers: Iterable[int]) -> None:
+        """Photos, each with its event."""
+        for number in numbers:
+            self.deliver(self.upload(number))
+
+    def sweep(self, **what: bool) -> None:
+        """A sweep of the stream."""
+        self.deliver({"sweep": {"stream": self._stream, **what}})
+
+    def shut_down(self) -> None:
+        """The environment ends with a plan; the next invocation finds another one."""
+        self._rig.shut_down()
 
     def wrong(self) -> list[str]:
         """What three attempts did not do, what the audit finds, and what another decoder shows."""
@@ -54,33 +78,15 @@ class Take:
         wrong += [f"audit: {finding.kind} {finding.where}: {finding.detail}" for finding in report.findings]
         wrong += [f"audit: pending {key}" for key in report.pending]
         rejected = [json.loads(body)["key"] for body in self._bodies(f"{self._keys.folder}rejected/")]
-        if rejected != [self._key(NO_PHOTO)]:
+        if rejected != [self._key(number) for number in self._unusable]:
             wrong.append(f"rejected are {rejected}")
-        expected = [number for number in range(COUNT) if number != NO_PHOTO]
         shown = [number for video in self._bodies(self._keys.reels, "video.mp4") for number in _numbers(video)]
-        if shown != expected:
-            wrong.append(f"the film shows {shown}; {expected} was to be seen")
+        if shown != self._usable:
+            wrong.append(f"the film shows {shown}; {self._usable} was to be seen")
         return wrong
 
     def _key(self, number: int) -> str:
         return f"frames/{self._stream}/{number:06d}.jpg"
-
-    def _upload(self, number: int, body: bytes | None = None) -> dict[str, object]:
-        """Put a photo; its event, to be delivered or lost."""
-        body = self._rig.photo(number) if body is None else body
-        etag = self._rig.store.put(self._key(number), body, content_type="image/jpeg")
-        return object_created_event(BUCKET, self._key(number), len(body), etag)
-
-    def _shoot(self, numbers: Iterable[int]) -> None:
-        for number in numbers:
-            self._deliver(self._upload(number))
-
-    def _deliver(self, event: dict[str, object]) -> None:
-        if not self._rig.invoke(event):
-            self._failed.append(json.dumps(event))
-
-    def _sweep(self, **what: bool) -> None:
-        self._deliver({"sweep": {"stream": self._stream, **what}})
 
     def _bodies(self, prefix: str, name: str = "") -> Iterator[bytes]:
         for info in self._rig.store.list_after(prefix):
@@ -96,4 +102,43 @@ def _numbers(video: bytes) -> list[int]:
         probe = ffprobe_frames(file.name)
         assert not probe.messages, probe.messages
         assert len(probe.steps) <= 1, f"frames are {probe.steps} apart"
-        return ffmpeg_numbers(Path(file.name))
+        return ffmpeg_numbers(file.name)
+
+
+def _grow(take: Take) -> None:
+    """Flushes within a segment and over its end, a photo that cannot be used, an event that is lost, a shutdown by
+    plan in the middle of a segment, sweeps, and a reel that ends.
+    """
+    take.shoot(range(4))
+    take.deliver(take.upload(4, b"no photo"))
+    take.shoot([5])
+    take.upload(6)
+    take.shoot(range(7, 16))
+    take.shut_down()
+    take.shoot(range(16, 20))
+    take.sweep(drain=True)
+    take.shoot([20])
+    take.sweep(close=True)
+    take.shoot(range(21, 24))
+
+
+def _grow_large(take: Take) -> None:
+    """`video.mp4` passes 5 MiB: whole, then by parts, then by parts that S3 copies, in an environment that goes on."""
+    take.shoot(range(4))
+    take.shut_down()
+    take.shoot(range(4, 7))
+    take.sweep(drain=True)
+    take.shoot([7])
+    take.sweep(close=True)
+
+
+SCENARIOS = (
+    Scenario("growing film", _grow),
+    Scenario(
+        "large film",
+        _grow_large,
+        (1920, 1080),
+        {"TIMELAPSE_CRF": "0", "TIMELAPSE_PRESET": "ultrafast", "TIMELAPSE_KEYFRAME_INTERVAL": "4"},
+        "/video.mp4",
+    ),
+)
