@@ -172,6 +172,18 @@ def test_a_rejected_photo_that_was_mended_is_tried_again(world: World) -> None:
     assert world.keys_in_film().count(world.key(4)) == 1
 
 
+def test_a_photo_that_was_mended_before_its_rejection_was_committed_is_there_once(world: World) -> None:
+    world.shoot(world.environment(), range(6))
+    world.deliver(world.environment(), world.upload(6, b"no photo"))  # recorded, and gone before it is committed
+    world.upload(6)
+    function = world.environment()
+    world.shoot(function, [7])  # both are taken, and wait
+    retry(function)
+    assert world.keys_in_film() == [world.key(number) for number in range(8)]
+    assert world.rejections() == {}
+    assert right(world)
+
+
 def test_the_record_of_a_frame_that_is_in_the_film_is_removed(world: World) -> None:
     function = world.environment()
     world.shoot(function, range(8))

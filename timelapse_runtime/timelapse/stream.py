@@ -242,7 +242,8 @@ class Stream:
         self._with_new_reel_if_needed(lambda: self._retry_rejected(deadline, reason))
 
     def _retry_rejected(self, deadline: Deadline, reason: str | None) -> None:
-        self._catch_up(deadline)
+        # A photo that was mended after its rejection may wait here with its record: it must be seen in the film below.
+        self._flush(deadline, drain=True)
         in_film, again = [], []
         for key, why in self._intake.rejections():
             if key not in self._out_of_order and is_in_film(
