@@ -52,6 +52,15 @@ class Watch:
         for violation in self._check(key, is_removal=operation == "DeleteObjects"):
             self.violations.append(f"{where}: {violation}")
 
+    def film(self) -> list[tuple[str, Role]]:
+        """The committed frames in film order."""
+        found: list[tuple[str, Role]] = []
+        reels = list(self._reels(self._checkpoint.reel)) if self._checkpoint else []
+        for reel in reversed(reels):
+            for segment in reel.segments:
+                found += self._frames(segment_key(self._world.keys, reel, segment))
+        return found
+
     def _check(self, key: str, *, is_removal: bool) -> Iterator[str]:
         yield from self._check_progress()
         checkpoint = self._checkpoint
