@@ -12,6 +12,10 @@ DEBIAN_PACKAGES = {
     "busybox": "busybox-static",
     "unshare": "util-linux",
     "setpriv": "util-linux",
+    "strip": "binutils",
+    "readelf": "binutils",
+    "buildah": "buildah",
+    "dpkg-query": "dpkg (Debian's package manager: on Debian or Ubuntu only)",
 }
 
 

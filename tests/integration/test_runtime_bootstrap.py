@@ -17,12 +17,17 @@ SHELLS = [["dash"], ["busybox", "sh"]]
 
 
 def run(
-    shell: list[str], script: Path, *, path: Path | None = None, **variables: str
+    shell: list[str], script: Path, *arguments: str, path: Path | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     program = require_program(shell[0])
     environment = {"PATH": os.environ["PATH"] if path is None else str(path), **variables}
     return subprocess.run(
-        [program, *shell[1:], str(script)], env=environment, capture_output=True, text=True, timeout=30, check=False
+        [program, *shell[1:], str(script), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
 
 
@@ -53,6 +58,13 @@ def executable(path: Path, text: str) -> Path:
 def shell(request: pytest.FixtureRequest) -> list[str]:
     assert isinstance(request.param, list)
     return request.param
+
+
+@pytest.mark.parametrize("arguments", [(), ("image.handler",)], ids=["none", "an image's CMD"])
+def test_an_argument_is_the_handler(shell: list[str], package: Path, arguments: tuple[str, ...]) -> None:
+    (package / "timelapse_runtime/__main__.py").write_text("import os; print(os.environ['_HANDLER'])")
+    done = run(shell, package / "bootstrap", *arguments, TIMELAPSE_PYTHON=sys.executable, _HANDLER="zip.handler")
+    assert (done.stdout, done.stderr) == (f"{(*arguments, 'zip.handler')[0]}\n", "")
 
 
 def test_chosen_python_runs_the_package_beside_bootstrap(shell: list[str], package: Path) -> None:

@@ -1,0 +1,145 @@
+"""What is in the packages, and what is not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.package.conftest import ROOT, Packages
+from tests.programs import require_program
+from timelapse_runtime.local.package.archive import LIMIT_UNZIPPED_BYTES
+from timelapse_runtime.local.package.elf import elf_files
+
+
+def names(archive_path: Path) -> list[str]:
+    with zipfile.ZipFile(archive_path) as archive:
+        return archive.namelist()
+
+
+def test_two_builds_are_the_same_bytes(build: Callable[..., Packages], packages: Packages, tmp_path: Path) -> None:
+    again = build(tmp_path, before="umask 077; export PYTHONHASHSEED=7 TZ=Asia/Tokyo LANG=C;")
+    for first, second in zip(packages.archives, again.archives, strict=True):
+        assert first.name == second.name
+        assert hashlib.sha256(first.read_bytes()).digest() == hashlib.sha256(second.read_bytes()).digest(), first.name
+
+
+def test_the_report_is_true(packages: Packages, unpacked: Path) -> None:
+    body = packages.function.read_bytes()
+    sizes = [path.stat().st_size for path in unpacked.rglob("*") if path.is_file()]
+    assert packages.report["sha256"] == hashlib.sha256(body).hexdigest()
+    assert packages.report["zipped_bytes"] == len(body)
+    assert packages.report["unzipped_bytes"] == sum(sizes) <= LIMIT_UNZIPPED_BYTES
+    parts = packages.report["largest_parts"]
+    assert len(parts) == 10
+    for part in parts:
+        assert re.search(rf"^ *{part['unzipped_bytes']:,} .* {re.escape(part['part'])}$", packages.said, re.MULTILINE)
+
+
+def test_function_and_layers_together_fit_into_lambda(packages: Packages) -> None:
+    extension = (ROOT / "layer" / "extensions" / "timelapse-shutdown").stat().st_size
+    assert packages.report["unzipped_bytes"] + extension < LIMIT_UNZIPPED_BYTES
+
+
+def test_the_layer_is_the_runtime_and_the_extension(packages: Packages) -> None:
+    extension = ["extensions/timelapse-shutdown"]
+    assert names(packages.layer) == names(packages.function) + extension
+    assert names(packages.extension_layer) == extension
+
+
+def test_only_what_runs_in_lambda_is_in_it(unpacked: Path) -> None:
+    found = [path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()]
+    found = [name for name in found if not name.startswith("LICENSES/")]
+    unwanted = re.compile(
+        r"(^|/)(tests?|idlelib|tkinter|ensurepip|pip|setuptools|boto3|include|local)/|\.(h|pxd|pyi|a)$|cli\.py$"
+    )
+    assert [name for name in found if unwanted.search(name)] == []
+    assert [name for name in found if name.endswith(".py") and not name.startswith("timelapse_runtime/")] == []
+    services = {path.name for path in unpacked.rglob("botocore/data/*") if path.is_dir()}
+    assert services == {"s3"}
+
+
+def test_every_module_has_its_bytecode(unpacked: Path) -> None:
+    for source in (unpacked / "timelapse_runtime").rglob("*.py"):
+        assert list((source.parent / "__pycache__").glob(f"{source.stem}.*.pyc")), source
+
+
+def test_no_bytecode_names_the_builders_folders(unpacked: Path) -> None:
+    folders = [str(ROOT), sys.base_prefix + "/lib", tempfile.gettempdir() + "/tmp"]
+    here = re.compile(rb"|".join(re.escape(folder).encode() + rb"[\w/]*/" for folder in folders))
+    naming = [path.name for path in unpacked.rglob("*.pyc") if here.search(path.read_bytes())]
+    assert [name for name in naming if not name.startswith("_sysconfigdata")] == []
+
+
+def test_readelf_finds_every_needed_library_inside(unpacked: Path) -> None:
+    """By the rules of ld.so(8): RPATH, then the folder that the starter gives to the loader."""
+    files = elf_files(unpacked)
+    assert len(files) > 100
+    listing = subprocess.run(
+        [require_program("readelf"), "-dlW", *files], capture_output=True, text=True, check=True
+    ).stdout
+    libraries = unpacked / "python" / "lib"
+    loaders = set()
+    needed_by = 0
+    for block in re.split(r"^File: ", listing, flags=re.MULTILINE)[1:]:
+        file = Path(block.partition("\n")[0])
+        loaders |= set(re.findall(r"program interpreter: .*/([^/\]]+)\]", block))
+        paths = ":".join(re.findall(r"\((?:RPATH|RUNPATH)\).*\[(.*)\]", block)).split(":")
+        folders = [Path(path.replace("$ORIGIN", str(file.parent))) for path in paths if path.startswith("$ORIGIN")]
+        for needed in re.findall(r"\(NEEDED\).*\[(.*)\]", block):
+            needed_by += 1
+            assert any((folder / needed).is_file() for folder in [*folders, libraries]), f"{file} needs {needed}"
+    assert needed_by > 300
+    assert len(loaders) == 1, loaders
+    assert (libraries / loaders.pop()).is_file()
+
+
+def test_each_bundled_thing_has_its_licence(unpacked: Path) -> None:
+    texts = unpacked / "LICENSES"
+    assert "GENERAL PUBLIC LICENSE" in (texts / "pyav-libraries" / "GPL-2.txt").read_text()
+    index = (texts / "pyav-libraries" / "INDEX.txt").read_text()
+    for library in next(unpacked.rglob("av.libs")).iterdir():
+        text = re.search(rf"^{re.escape(library.name)}: (\S+)$", index, re.MULTILINE)
+        assert text, library.name
+        assert (texts / "pyav-libraries" / text[1]).stat().st_size > 500
+    for dist_info in unpacked.rglob("*.dist-info"):
+        assert any((texts / "packages" / dist_info.name.removesuffix(".dist-info")).rglob("*")), dist_info.name
+    assert "GNU C Library" in (texts / "system" / "libc6.txt").read_text()
+    assert list((texts / "cpython").iterdir())
+    assert "Apache License" in (texts / "timelapse-runtime" / "LICENSE").read_text()
+
+
+def test_another_architecture_is_refused_with_the_reason(tmp_path: Path) -> None:
+    other = {"x86_64": "arm64"}.get(platform.machine(), "x86_64")
+    command = [sys.executable, "-m", "timelapse_runtime.local.package", "--arch", other, "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"a package for {other} is to be built on a machine of that architecture" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["function", "layer", "extension_layer"])
+def test_everyone_may_read_and_run_what_is_unpacked(packages: Packages, kind: str) -> None:
+    with zipfile.ZipFile(getattr(packages, kind)) as archive:
+        modes = {info.filename: info.external_attr >> 16 & 0o777 for info in archive.infolist()}
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    assert set(modes.values()) <= {0o755, 0o644}
+    for name in ("bootstrap", "python/bin/python3", "extensions/timelapse-shutdown"):
+        assert modes.get(name, 0o755) == 0o755
+
+
+def test_image_is_an_oci_archive(packages: Packages) -> None:
+    skopeo_like = subprocess.run(["tar", "-xOf", packages.image, "index.json"], capture_output=True, check=True).stdout
+    (manifest,) = json.loads(skopeo_like)["manifests"]
+    blob = f"blobs/{manifest['digest'].replace(':', '/')}"
+    body = subprocess.run(["tar", "-xOf", packages.image, blob], capture_output=True, check=True).stdout
+    assert f"sha256:{hashlib.sha256(body).hexdigest()}" == manifest["digest"]
