@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from timelapse_runtime.local.bench import suite
+from timelapse_runtime.local.bench.batch import Settings
 from timelapse_runtime.local.bench.counting_s3 import CAMERA, Counting, S3Latency, kind_of
 from timelapse_runtime.local.bench.photo_set import PERIOD, PhotoSet
 from timelapse_runtime.local.bench.prices import (
@@ -23,7 +25,7 @@ from timelapse_runtime.local.bench.prices import (
 )
 from timelapse_runtime.local.bench.quality import bytes_at
 from timelapse_runtime.local.bench.ratios import GOALS, Ratio, p99, paired
-from timelapse_runtime.local.bench.stage import percentile
+from timelapse_runtime.local.bench.stage import BenchFailed, percentile
 
 
 def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed() -> None:
@@ -130,3 +132,23 @@ def test_the_server_counts_all_requests_but_the_cameras() -> None:
     counts = Counter(json.loads(ask("GET", path="/-/counts")))
     assert counts == {"PUT": 1, "LIST": 1, "HEAD": 1, "bytes_in": 100, "bytes_out": 14}
     assert kind_of({"REQUEST_METHOD": "GET", "QUERY_STRING": ""}) == "GET"
+
+
+def test_a_measurement_that_fails_is_named_and_the_others_are_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def measured(*_: object, **__: object) -> tuple[dict[str, Any], list[Ratio]]:
+        return {"measured": True}, [Ratio("peak_rss_mb", (1.0,))]
+
+    def fails(*_: object, **__: object) -> dict[str, Any]:
+        raise BenchFailed("no plan was carried out")
+
+    photos = PhotoSet([], (64, 64))
+    monkeypatch.setattr(suite, "photo_set", lambda *_, **__: photos)
+    for module in (suite.large_photos, suite.throughput, suite.film_size, suite.startup, suite.empty_loop):
+        monkeypatch.setattr(module, "measure", measured)
+    monkeypatch.setattr(suite.shutdown, "measure", fails)
+    found, ratios = suite.other_measurements(None, photos, Settings(64, 64), suite.SMOKE, tmp_path)
+    assert found.pop("shutdown") == {"failed": "no plan was carried out"}
+    assert all(found.values())
+    assert len(found) == len(ratios) == 5

@@ -15,6 +15,7 @@ from timelapse_runtime.local.bench import empty_loop, flush_size, long_run, memo
 from timelapse_runtime.local.bench.batch import Settings
 from timelapse_runtime.local.bench.counting_s3 import S3Latency
 from timelapse_runtime.local.bench.photo_set import photo_set
+from timelapse_runtime.local.bench.ratios import GOALS
 from timelapse_runtime.local.bench.report import contender_table, ratio_table
 from timelapse_runtime.local.bench.stage import BenchFailed, photos_of
 from timelapse_runtime.local.s3_server import S3ServerFailed
@@ -49,14 +50,18 @@ def _everything(options: argparse.Namespace) -> int:
     if options.s3_latency is not None:
         plan = replace(plan, latencies=(options.s3_latency,))
     report = suite.run(options.frames, options.out, plan, options.size)
+    missing = GOALS.keys() - report["ratios"].keys()
+    for name, found in report.items():
+        if isinstance(found, dict) and "failed" in found:
+            print(f"bench: {name}: {found['failed']}", file=sys.stderr)
     if options.json:
         print(json.dumps(report))
-        return 0
+        return 1 if missing else 0
     for latency, compared in report["s3_latencies"].items():
         print(f"\nS3 with {latency} added\n{contender_table(compared['contenders'])}")
     print(f"\n{ratio_table(report['ratios'])}\n\n{report['ffmpeg']}")
     print(f"{report['seconds']:.0f} s; bench.json and the pictures are in {options.out}")
-    return 0
+    return 1 if missing else 0
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:

@@ -51,6 +51,8 @@ def measure(photos: Sequence[bytes], *, rounds: int) -> dict[str, Any]:
     }
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
+def _spread(values: Sequence[float]) -> dict[str, float] | None:
+    if not values:
+        return None
     named = {"p50": 50, "p90": 90, "p99": 99, "max": 100}
     return {name: round(percentile(values, percent), 1) for name, percent in named.items()}
