@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.photos import make_photos
-from timelapse_runtime.clock import ManualClock
+from timelapse_runtime.clock import Clock, ManualClock
 from timelapse_runtime.function import Deadline, Environment
 from timelapse_runtime.handover import read_plan
 from timelapse_runtime.media.boxes import read_provenance
@@ -51,6 +52,7 @@ class World:
 
     settings: dict[str, str] = field(default_factory=dict)
     handover: Path | None = None
+    alarm: Callable[[Deadline, Clock], AbstractContextManager[None]] = lambda _deadline, _clock: nullcontext()
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
@@ -60,7 +62,8 @@ class World:
 
     def environment(self, **settings: str) -> Timelapse:
         """A new environment: nothing in memory."""
-        function = Timelapse(stores=lambda _config, _environment: (self.frames, self.video), clock=self.clock)
+        stores = self.frames, self.video
+        function = Timelapse(stores=lambda _config, _environment: stores, clock=self.clock, alarm=self.alarm)
         variables = {
             "TIMELAPSE_FRAMES": f"s3://{self.frames.bucket}/frames/",
             "TIMELAPSE_VIDEO": f"s3://{self.video.bucket}/video/",

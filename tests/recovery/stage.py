@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.recovery.watch import MUTATIONS, Watch
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM, InvocationContext, World
+from timelapse_runtime.deadline_alarm import OutOfTime
 from timelapse_runtime.errors import PreconditionFailed, StorageUnavailable, TimelapseError
 from timelapse_runtime.function import Deadline
 from timelapse_runtime.handover import Put, carry_out_all
@@ -58,6 +59,8 @@ class Fault(Enum):
     KILLED_AFTER = "killed after"
     POWER_OFF = "killed for good"
     TERMINATED = "SIGTERM"
+    HANGS_BEFORE = "hangs"
+    HANGS_AFTER = "done, hangs"
     REFUSED = "503"
     LOST_ANSWER = "done, 503"
     REPEATED = "done twice"
@@ -118,7 +121,11 @@ class Stage:
             raise PowerOff if fault is Fault.POWER_OFF else Killed
         if fault is Fault.TERMINATED:
             raise Terminated
+        if fault is Fault.HANGS_BEFORE:
+            raise OutOfTime  # as the alarm does, while an answer is waited for
         answer = self._done(store, operation, key, effect)
+        if fault is Fault.HANGS_AFTER:
+            raise OutOfTime
         if fault is Fault.KILLED_AFTER:
             self._is_dead = True
             raise Killed
@@ -180,7 +187,7 @@ class Stage:
         try:
             self.function.flush(deadline)
             self.function.close(deadline)
-        except (Killed, Terminated):
+        except (Killed, Terminated, OutOfTime):  # what hangs now is ended by the watchdog
             self._is_dead = False
         if carried_out:
             self.carry_out()
@@ -200,7 +207,7 @@ class Stage:
                 read=self._read,
                 pause=lambda seconds: clock.advance(seconds * 1000),
             )
-        except (Killed, Terminated):
+        except (Killed, Terminated, OutOfTime):
             self._is_dead = False
         for plan in self.world.handover.glob("*"):
             plan.unlink()

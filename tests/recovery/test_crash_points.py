@@ -19,8 +19,8 @@ STEPS = {
     "147 meetings": 7,
     "4 close meetings": 29,
 }
-"""None has a factor in common with the number of faults, 8: every fault comes at requests all over."""
-STEP = 5
+"""None has a factor in common with the number of faults, 10: every fault comes at requests all over."""
+STEP = 7
 
 
 @pytest.fixture(autouse=True)

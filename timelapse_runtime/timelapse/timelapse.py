@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 from timelapse_runtime.clock import Clock, SystemClock
 from timelapse_runtime.config import Config, parse_config
+from timelapse_runtime.deadline_alarm import OutOfTime, ring_before
 from timelapse_runtime.errors import DeadlineTooClose, Fenced, StorageError, TimelapseError
-from timelapse_runtime.events import FrameHint, Sweep, parse_event
+from timelapse_runtime.events import FrameHint, Request, Sweep, parse_event
 from timelapse_runtime.function import Context, Deadline, Environment
 from timelapse_runtime.handover import Put as HandoverPut
 from timelapse_runtime.handover import write_plan
@@ -31,6 +33,8 @@ _FENCED_TRIES = 3
 
 StoreFactory = Callable[[Config, Environment], tuple[Store, Store]]
 """Makes the frames' store and the video's."""
+Alarm = Callable[[Deadline, Clock], AbstractContextManager[None]]
+"""Raises OutOfTime shortly before a deadline."""
 
 
 def _s3_stores(config: Config, environment: Environment) -> tuple[Store, Store]:
@@ -43,10 +47,12 @@ def _s3_stores(config: Config, environment: Environment) -> tuple[Store, Store]:
 
 
 class Timelapse:
-    """The function; `stores` and `clock` are given by tests."""
+    """The function; `stores`, `clock` and `alarm` are given by tests."""
 
-    def __init__(self, *, stores: StoreFactory = _s3_stores, clock: Clock | None = None) -> None:
-        self._make_stores, self._clock = stores, clock or SystemClock()
+    def __init__(
+        self, *, stores: StoreFactory = _s3_stores, clock: Clock | None = None, alarm: Alarm = ring_before
+    ) -> None:
+        self._make_stores, self._clock, self._alarm = stores, clock or SystemClock(), alarm
         self._streams: OrderedDict[str, Stream] = OrderedDict()
         self._totals: Counter[str] = Counter()
         self._unsettled: dict[str, list[str]] = {}
@@ -60,10 +66,17 @@ class Timelapse:
     def invoke(self, event: Any, context: Context) -> dict[str, Any]:
         """Take the event's frames into their films; carry out its sweeps.
 
-        The answer counts what happened, in this invocation by stream and in this environment in all.
+        The answer counts what happened, in this invocation by stream and in this environment in all. Raises
+        DeadlineTooClose before Lambda's time-out would end the process: the event is to be retried.
         """
-        request = parse_event(event)
         deadline = Deadline(context.deadline_epoch_ms)
+        try:
+            with self._alarm(deadline, self._clock):
+                return self._invoke(parse_event(event), deadline)
+        except OutOfTime as error:
+            raise DeadlineTooClose("the invocation's time is nearly over, and something still waits") from error
+
+    def _invoke(self, request: Request, deadline: Deadline) -> dict[str, Any]:
         for what in request.ignored:
             _log.info("ignored", extra={"event": what})
         exact: dict[str, list[str]] = {}
@@ -163,9 +176,10 @@ class Timelapse:
 
     def _drop(self, name: str) -> None:
         """Forget a stream, but not which frames it had taken: their events do not come again."""
-        stream = self._streams.pop(name, None)
+        stream = self._streams.get(name)
         if stream is not None:
             self._unsettled[name] = stream.unsettled_keys
+            del self._streams[name]
 
     def _close_least_recently_used(self, deadline: Deadline) -> None:
         while len(self._streams) > self._config.open_streams:

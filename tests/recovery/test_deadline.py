@@ -1,0 +1,47 @@
+"""S3 does not answer: the invocation ends with an error before Lambda would end the process, and nothing is wrong."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.world import InvocationContext, World
+from timelapse_runtime.clock import SystemClock
+from timelapse_runtime.deadline_alarm import ring_before
+from timelapse_runtime.errors import DeadlineTooClose
+from timelapse_runtime.function import Deadline
+
+pytestmark = pytest.mark.timeout(60, method="thread")
+
+
+def hang(*_request: Any) -> None:
+    threading.Event().wait()
+
+
+@pytest.mark.parametrize("operation", ["GetObject", "ListObjectsV2", "PutObject"])
+def test_a_call_that_hangs_fails_its_invocation_and_loses_nothing(operation: str) -> None:
+    world = World(alarm=lambda _deadline, _clock: ring_before(soon(), SystemClock()))
+    function = world.environment()
+    world.shoot(function, range(7))
+    late = [world.upload(number) for number in range(7, 12)]
+
+    def around(what: str, _key: str, effect: Callable[[], Any]) -> Any:
+        return hang() if what == operation else effect()
+
+    for store in (world.frames, world.video):
+        store.around = around
+    with pytest.raises(DeadlineTooClose, match="nearly over"):
+        function.invoke(world.event(*late), InvocationContext())
+    for store in (world.frames, world.video):
+        store.around = lambda _what, _key, effect: effect()
+    world.deliver(function, *late)
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == [world.key(number) for number in range(12)]
+    assert world.audit().is_right
+
+
+def soon() -> Deadline:
+    return Deadline(SystemClock().now_epoch_ms() + 300)
