@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from timelapse_runtime.local.bench import suite
+from timelapse_runtime.local.bench import empty_loop, film_size, large_photos, shutdown, startup, suite, throughput
 from timelapse_runtime.local.bench.batch import Settings
 from timelapse_runtime.local.bench.counting_s3 import CAMERA, Counting, S3Latency, kind_of
 from timelapse_runtime.local.bench.photo_set import PERIOD, PhotoSet
@@ -145,9 +145,9 @@ def test_a_measurement_that_fails_is_named_and_the_others_are_kept(
 
     photos = PhotoSet([], (64, 64))
     monkeypatch.setattr(suite, "photo_set", lambda *_, **__: photos)
-    for module in (suite.large_photos, suite.throughput, suite.film_size, suite.startup, suite.empty_loop):
+    for module in (large_photos, throughput, film_size, startup, empty_loop):
         monkeypatch.setattr(module, "measure", measured)
-    monkeypatch.setattr(suite.shutdown, "measure", fails)
+    monkeypatch.setattr(shutdown, "measure", fails)
     found, ratios = suite.other_measurements(None, photos, Settings(64, 64), suite.SMOKE, tmp_path)
     assert found.pop("shutdown") == {"failed": "no plan was carried out"}
     assert all(found.values())
