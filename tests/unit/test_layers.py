@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = (
     {"errors", "clock"},
     {"protocol", "state", "events", "function", "config"},
-    {"storage", "media", "exchange", "handover", "log", "context", "handler", "termination"},
+    {"storage", "media", "exchange", "handover", "log", "context", "deadline_alarm", "handler", "termination"},
     {"transport", "transport_stdlib", "transport_scripted", "internal_extension"},
     {"timelapse", "loop"},
     {"__main__", "extension", "cli"},
