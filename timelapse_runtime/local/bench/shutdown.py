@@ -47,7 +47,7 @@ def measure(photos: Sequence[bytes], *, rounds: int) -> dict[str, Any]:
         "exit_ms_of_each": [round(value, 1) for value in exits],
         "killed": killed,
         "plan_bytes_median": percentile(plan_bytes, 50),
-        "frames_drained_median": percentile(saved, 50),
+        "frames_drained_median": percentile(saved, 50) if saved else None,
     }
 
 

@@ -110,24 +110,30 @@ def run(frames: Path | None, out: Path, plan: Plan, size: tuple[int, int]) -> di
             else:
                 figures["ratios"] = {ratio.name: ratio.to_json() for ratio in figures["ratios"]}
             compared[f"{latency.first_byte_ms:g} ms, {latency.bytes_per_second / 1e6:g} MB/s"] = figures
+        report: dict[str, Any] = {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": _machine(),
+            "ffmpeg": ffmpeg_version(),
+            "settings": asdict(settings),
+            "prices": {"date": PRICES_DATE, **PRICES_USD, "ec2_usd_per_million_frames": ec2_usd_per_million()},
+            "ratios": _in_order(ratios),
+            "s3_latencies": compared,
+            "frame_time_ms": parts,
+        }
+        _write(out, report)  # the longest part is safe
         others, more = other_measurements(frames, photos, settings, plan, work)
-        ratios += more
-    report = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": _machine(),
-        "ffmpeg": ffmpeg_version(),
-        "settings": asdict(settings),
-        "prices": {"date": PRICES_DATE, **PRICES_USD, "ec2_usd_per_million_frames": ec2_usd_per_million()},
-        "ratios": {
-            ratio.name: ratio.to_json() for ratio in sorted(ratios, key=lambda one: list(GOALS).index(one.name))
-        },
-        "s3_latencies": compared,
-        "frame_time_ms": parts,
-        **others,
-        "seconds": round(time.monotonic() - began, 1),
-    }
-    (out / "bench.json").write_text(json.dumps(report, indent=1) + "\n")
+    report |= others | {"ratios": _in_order(ratios + more), "seconds": round(time.monotonic() - began, 1)}
+    _write(out, report)
     return report
+
+
+def _in_order(ratios: list[Ratio]) -> dict[str, Any]:
+    names = list(GOALS)
+    return {ratio.name: ratio.to_json() for ratio in sorted(ratios, key=lambda one: names.index(one.name))}
+
+
+def _write(out: Path, report: dict[str, Any]) -> None:
+    (out / "bench.json").write_text(json.dumps(report, indent=1) + "\n")
 
 
 def _compare(
