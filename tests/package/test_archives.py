@@ -17,13 +17,15 @@ import pytest
 
 from tests.package.conftest import ROOT, Packages
 from tests.programs import require_program
-from timelapse_runtime.local.package.archive import LIMIT_UNZIPPED_BYTES
+from timelapse_runtime.local.package import archive
+from timelapse_runtime.local.package.archive import LIMIT_UNZIPPED_BYTES, unzipped_bytes, write_zip
 from timelapse_runtime.local.package.elf import elf_files
+from timelapse_runtime.local.package.failure import PackageFailed
 
 
 def names(archive_path: Path) -> list[str]:
-    with zipfile.ZipFile(archive_path) as archive:
-        return archive.namelist()
+    with zipfile.ZipFile(archive_path) as opened:
+        return opened.namelist()
 
 
 def test_two_builds_are_the_same_bytes(build: Callable[..., Packages], packages: Packages, tmp_path: Path) -> None:
@@ -127,19 +129,31 @@ def test_another_architecture_is_refused_with_the_reason(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_too_large_for_lambda_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = tmp_path / "content"
+    content.write_bytes(bytes(1000))
+    package = tmp_path / "package.zip"
+    write_zip(package, {"one": content, "two": content})
+    assert unzipped_bytes(package) == 2000
+    monkeypatch.setattr(archive, "LIMIT_UNZIPPED_BYTES", 1999)
+    with pytest.raises(PackageFailed, match="2,000 bytes unzipped"):
+        unzipped_bytes(package)
+    assert not package.exists()
+
+
 @pytest.mark.parametrize("kind", ["function", "layer", "extension_layer"])
 def test_everyone_may_read_and_run_what_is_unpacked(packages: Packages, kind: str) -> None:
-    with zipfile.ZipFile(getattr(packages, kind)) as archive:
-        modes = {info.filename: info.external_attr >> 16 & 0o777 for info in archive.infolist()}
-        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    with zipfile.ZipFile(getattr(packages, kind)) as opened:
+        modes = {info.filename: info.external_attr >> 16 & 0o777 for info in opened.infolist()}
+        assert {info.date_time for info in opened.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert set(modes.values()) <= {0o755, 0o644}
     for name in ("bootstrap", "python/bin/python3", "extensions/timelapse-shutdown"):
         assert modes.get(name, 0o755) == 0o755
 
 
-def test_image_is_an_oci_archive(packages: Packages) -> None:
-    skopeo_like = subprocess.run(["tar", "-xOf", packages.image, "index.json"], capture_output=True, check=True).stdout
-    (manifest,) = json.loads(skopeo_like)["manifests"]
+def test_the_images_index_leads_to_its_manifest(packages: Packages) -> None:
+    index = subprocess.run(["tar", "-xOf", packages.image, "index.json"], capture_output=True, check=True).stdout
+    (manifest,) = json.loads(index)["manifests"]
     blob = f"blobs/{manifest['digest'].replace(':', '/')}"
     body = subprocess.run(["tar", "-xOf", packages.image, blob], capture_output=True, check=True).stdout
     assert f"sha256:{hashlib.sha256(body).hexdigest()}" == manifest["digest"]

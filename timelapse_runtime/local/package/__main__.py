@@ -15,7 +15,6 @@ from typing import Any
 from timelapse_runtime import __version__
 from timelapse_runtime.local.package import licences
 from timelapse_runtime.local.package.archive import (
-    LIMIT_UNZIPPED_BYTES,
     files_below,
     largest_parts,
     unzipped_bytes,
@@ -62,16 +61,13 @@ def build(out: Path, architecture: str, *, image_required: bool) -> dict[str, An
         write_zip(layer, {EXTENSION.as_posix(): extension}, begin_with=package)
         write_zip(extension_layer, {EXTENSION.as_posix(): extension})
         image = _build_image(out / f"{stem}-image.tar", root, extension, architecture, required=image_required)
-    size = unzipped_bytes(package)
-    if size > LIMIT_UNZIPPED_BYTES:
-        raise PackageFailed(f"{package} has {size:,} bytes unzipped; Lambda takes {LIMIT_UNZIPPED_BYTES:,}")
     return {
         "path": str(package),
         "layer": str(layer),
         "extension_layer": str(extension_layer),
         "image": None if image is None else str(image),
         "zipped_bytes": package.stat().st_size,
-        "unzipped_bytes": size,
+        "unzipped_bytes": unzipped_bytes(package),
         "sha256": hashlib.sha256(package.read_bytes()).hexdigest(),
         "largest_parts": largest_parts(package),
     }

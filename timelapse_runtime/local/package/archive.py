@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from timelapse_runtime.local.package.failure import PackageFailed
+
 LIMIT_UNZIPPED_BYTES = 250 * 2**20
 """Function and layers together, unzipped. Source: AWS Lambda quotas, read November 2026."""
 
@@ -63,6 +65,10 @@ def _part_of(name: str) -> str:
 
 
 def unzipped_bytes(archive_path: Path) -> int:
-    """What an archive holds."""
+    """What an archive holds. Where that is more than Lambda takes, it is removed: PackageFailed."""
     with zipfile.ZipFile(archive_path) as archive:
-        return sum(info.file_size for info in archive.infolist())
+        size = sum(info.file_size for info in archive.infolist())
+    if size > LIMIT_UNZIPPED_BYTES:
+        archive_path.unlink()
+        raise PackageFailed(f"{archive_path} had {size:,} bytes unzipped; Lambda takes {LIMIT_UNZIPPED_BYTES:,}")
+    return size
