@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,51 @@ def test_a_photo_that_was_mended_before_its_rejection_was_committed_is_there_onc
     retry(function)
     assert world.keys_in_film() == [world.key(number) for number in range(8)]
     assert world.rejections() == {}
+    assert right(world)
+
+
+def test_a_late_frame_that_was_tried_again_is_not_appended_once_more(world: World) -> None:
+    function = world.environment(late="append", reorder_window="0")
+    world.shoot(function, range(2))
+    world.upload(2)  # its event is lost, and a shutdown commits what is above it
+    world.shoot(function, [3])
+    world.shut_down(function)
+    function = world.environment(late="append")
+    world.sweep(function)
+    assert world.rejections() == {world.key(2): "late"}
+    retry(function)
+    world.shoot(function, range(4, 6))
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == [world.key(number) for number in (0, 1, 3, 2, 4, 5)]
+    assert right(world)
+
+
+def test_a_record_stays_while_its_frame_waits_for_the_first_commit_of_a_reel(world: World) -> None:
+    function = world.environment(flush_every="1", late="append")
+    world.shoot(function, [0, 1, 3])
+    world.deliver(function, world.upload(4, b"no photo"))
+    world.sweep(function, close=True)
+    mended = world.upload(4)
+
+    def upload_a_bad_photo(operation: str, key: str) -> None:
+        if operation == "GetObject" and key.endswith(mended):
+            world.frames.on_request = lambda _operation, _key: None
+            world.upload(5, b"no photo")  # its rejection is committed while `mended` is in the new reel's encoder
+
+    def refuse(operation: str, key: str) -> None:
+        if operation == "PutObject" and "/segments/" in key:
+            raise StorageUnavailable(operation, "bucket", key, "503")
+
+    world.frames.on_request, world.video.on_request = upload_a_bad_photo, refuse
+    with pytest.raises(StorageUnavailable):
+        retry(function)
+    with contextlib.suppress(StorageUnavailable):
+        world.deliver(function, world.upload(2, b"no photo"))  # late, and of no use
+    assert mended not in world.keys_in_film()
+    assert mended in world.rejections()
+    world.video.on_request = lambda _operation, _key: None
+    retry(world.environment())
+    assert world.keys_in_film() == [world.key(number) for number in (0, 1, 3, 4)]
     assert right(world)
 
 

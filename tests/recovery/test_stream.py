@@ -105,6 +105,25 @@ def test_a_shutdown_claims_no_frame_that_no_listing_has_shown(world: World, tmp_
     assert world.checkpoint().watermark == world.key(3)
 
 
+def test_a_plan_does_not_begin_a_reel_before_the_last_one_is_finished(world: World, tmp_path: Path) -> None:
+    world.handover = tmp_path
+    function = world.environment(reorder_window="2")
+    world.shoot(function, range(6))
+
+    def refuse(operation: str, key: str) -> None:
+        if operation == "PutObject" and key.endswith("video.mp4"):
+            raise StorageUnavailable(operation, "bucket", key, "503")
+
+    world.video.on_request = refuse
+    world.sweep(function, close=True)
+    world.shoot(function, [6])  # waits in the window
+    world.shut_down(function)
+    world.video.on_request = lambda _operation, _key: None
+    world.sweep(world.environment(), drain=True)
+    assert [reel.frame_count for reel in world.reels()] == [6, 1]
+    assert world.audit().findings == []
+
+
 def test_a_lost_event_is_found_by_the_next_flush(world: World) -> None:
     function = world.environment()
     world.shoot(function, range(3))

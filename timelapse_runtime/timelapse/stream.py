@@ -428,11 +428,14 @@ class Stream:
         checkpoint = prepared.plan.checkpoint
         settled = self._ledger.settle(Coverage(checkpoint.watermark, checkpoint.ahead, 0))
         self._remember(settled)
-        stored = checkpoint.reel.frame_count if checkpoint.reel else 0
+        reel = checkpoint.reel
+        # Numbers count in the writer's reel; a closed one that this commit did not end is the reel before it.
+        stored = 0 if reel is None or (reel.is_closed and not prepared.ends_reel) else reel.frame_count
         done = [key for key, number in self._out_of_order.items() if number < stored]
         self._remember(done)
         self._committed_out_of_order += done
         self._out_of_order = {key: number for key, number in self._out_of_order.items() if number >= stored}
+        self._late = [key for key in self._late if key not in done]
         if self._writer is not None:
             self._writer.committed()
         if prepared.ends_reel:
@@ -513,7 +516,8 @@ class Stream:
         for is made complete first. It may be sent by `commit_shutdown`, or by somebody else when this process has
         gone; frames that are not in it are found by the next open."""
         last = self._committer.last_reel
-        if last is not None and last.is_closed and self._writer is not None and not self._committer.is_finished(last):
+        begins_reel = last is not None and last.is_closed and (self._writer is not None or bool(self._window))
+        if last is not None and begins_reel and not self._committer.is_finished(last):
             return None
         try:
             while drain and self._window and go_on() and not self._needs_new_reel(self._window[0]):
