@@ -154,6 +154,14 @@ def test_each_damage_is_named(world: World, name: str) -> None:
     assert not report.is_right
 
 
+def test_what_is_ready_for_the_next_reel_is_no_damage(world: World) -> None:
+    number = newest(world).number
+    world.video.put(world.keys.init(f"2026-11-21-{number + 1:04d}"), b"left by who never committed")
+    assert audit(world).findings == []
+    world.video.put(world.keys.init(f"2026-11-20-{number:04d}"), b"the same, before another one began the reel")
+    assert [finding.kind for finding in audit(world).findings] == ["orphan"]
+
+
 def test_a_closed_reel_may_live_in_its_video_alone(world: World) -> None:
     reel = old_reel(world)
     world.video.delete([segment_key(world.keys, reel, one) for one in reel.segments])

@@ -16,7 +16,7 @@ from timelapse_runtime.errors import CheckpointCorrupt, ObjectNotFound, SegmentC
 from timelapse_runtime.media.boxes import Role, SourceFrame, read_provenance
 from timelapse_runtime.media.reader import decode_segment
 from timelapse_runtime.state.checkpoint import Checkpoint, Reel, Segment, key_order
-from timelapse_runtime.state.keys import StreamKeys
+from timelapse_runtime.state.keys import StreamKeys, reel_number
 from timelapse_runtime.state.playlist import index_playlist, live_playlist
 from timelapse_runtime.storage.contract import Store
 from timelapse_runtime.timelapse.commit import segment_key
@@ -221,13 +221,16 @@ class Audit:
             self.report.add("frame-count", self._keys.checkpoint, detail)
 
     def _find_orphans(self, reels: list[Reel], objects: dict[str, int]) -> None:
+        """An init segment that stands ready for a reel yet to come is none: a sweep leaves it, too."""
         named = {self._keys.checkpoint, self._keys.live, self._keys.latest}
         for reel in reels:
             name = reel.name
             named |= {self._keys.init(name), self._keys.index(name), self._keys.video(name), self._keys.manifest(name)}
             named |= {segment_key(self._keys, reel, segment) for segment in reel.segments}
         for where in sorted(objects):
-            if where not in named and not where.startswith(f"{self._keys.folder}rejected/"):
+            name, _, rest = where.removeprefix(self._keys.reels).partition("/")
+            is_ready = rest == "init.mp4" and reel_number(name) > (reels[-1].number if reels else 0)
+            if where not in named and not is_ready and not where.startswith(f"{self._keys.folder}rejected/"):
                 self.report.add("orphan", where, f"nothing names it ({objects[where]} bytes); a sweep removes segments")
 
     def _check_derived(self, reel: Reel, *, is_current: bool) -> None:
