@@ -66,3 +66,10 @@ def read_number(luma: Luma) -> int:
             raise ValueError(f"bit {bit} is neither black nor white but {value:.0f}: no number in this picture")
         number = number << 1 | (value > 128)
     return number
+
+
+def plane_array(frame: VideoFrame, index: int) -> NDArray[np.uint8]:
+    """One 8-bit plane as rows x columns, a view into the frame's memory: keep the frame as long as the view."""
+    plane = frame.planes[index]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]

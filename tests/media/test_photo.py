@@ -17,9 +17,10 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from tests.media.samples import SAMPLES, STRIPES
-from tests.photos import make_photos
+from tests.photos import make_photos, plane_array
 from timelapse_runtime.errors import FrameRejected
-from timelapse_runtime.media.photo import PhotoDecoder, PictureFitter, ThumbnailEncoder, even_size, plane_array
+from timelapse_runtime.media.luma import LumaSampler
+from timelapse_runtime.media.photo import DecodedPhoto, PhotoDecoder, PictureFitter, ThumbnailEncoder, even_size
 
 WIDTH, HEIGHT = 128, 64
 
@@ -120,8 +121,8 @@ def test_a_photo_does_not_depend_on_the_one_before_it(decoder: PhotoDecoder, cod
             assert planes(decoder.decode(photo)) == planes(alone)
 
 
-def planes(photo: VideoFrame) -> list[bytes]:
-    return [bytes(plane) for plane in photo.planes]
+def planes(photo: DecodedPhoto) -> list[bytes]:
+    return [bytes(plane) for plane in photo.frame.planes]
 
 
 @pytest.mark.parametrize(
@@ -185,12 +186,12 @@ REJECTED = {
 @pytest.mark.parametrize("kind", REJECTED)
 def test_what_is_no_photo_is_rejected_and_the_next_one_is_read(decoder: PhotoDecoder, kind: str) -> None:
     body, reason, detail = REJECTED[kind]
-    before = plane_array(decoder.decode(PHOTO), 0).copy()
+    before = plane_array(decoder.decode(PHOTO).frame, 0).copy()
     with pytest.raises(FrameRejected) as caught:
         decoder.decode(body)
     assert caught.value.reason == reason
     assert detail in caught.value.detail
-    assert np.array_equal(plane_array(decoder.decode(PHOTO), 0), before)
+    assert np.array_equal(plane_array(decoder.decode(PHOTO).frame, 0), before)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", *(kind for kind in SAMPLES if "JPEG" in kind)])
@@ -265,7 +266,8 @@ MEASURE = """
 import re, sys
 from pathlib import Path
 from timelapse_runtime.errors import FrameRejected
-from timelapse_runtime.media.photo import PhotoDecoder
+from timelapse_runtime.media.luma import LumaSampler
+from timelapse_runtime.media.photo import DecodedPhoto, PhotoDecoder
 peak_kib = lambda: int(re.search(r"VmPeak:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
 decoder, body = PhotoDecoder(maximum_pixels=int(sys.argv[1])), sys.stdin.buffer.read()
 before = peak_kib()
@@ -311,4 +313,12 @@ def test_a_thumbnail_is_small_and_shows_the_picture(decoder: PhotoDecoder) -> No
     assert first == second
     small = decoder.decode(first)
     assert (small.width, small.height) == (64, 32)
-    assert np.abs(plane_array(small, 0).astype(float).mean(axis=0) - np.linspace(2, 253, 64)).max() < 10
+    assert np.abs(plane_array(small.frame, 0).astype(float).mean(axis=0) - np.linspace(2, 253, 64)).max() < 10
+
+
+@pytest.mark.parametrize("size", [(192, 96), (640, 360), (16, 16)])
+def test_luma_is_measured_as_all_pixels_have_it(decoder: PhotoDecoder, size: tuple[int, int]) -> None:
+    photo = next(iter(make_photos(1, (192, 96))))
+    picture = PictureFitter(*size).fit(decoder.decode(photo))
+    luma = plane_array(picture, 0).astype(float)
+    assert LumaSampler().measure(picture) == (pytest.approx(luma.mean(), abs=1), pytest.approx(luma.std(), abs=1))

@@ -14,7 +14,7 @@ import pytest
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from tests.photos import make_photos, read_number
+from tests.photos import make_photos, plane_array, read_number
 from tests.probe import ffmpeg_lumas, ffmpeg_numbers, ffprobe_frames
 from tests.programs import require_program
 from timelapse_runtime.errors import EncoderFailed, SegmentCorrupt
@@ -25,7 +25,7 @@ from timelapse_runtime.media.boxes import (
 )
 from timelapse_runtime.media.encoder import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.media.muxer import FragmentMuxer
-from timelapse_runtime.media.photo import PhotoDecoder, Picture, PictureFitter, plane_array
+from timelapse_runtime.media.photo import DecodedPhoto, PhotoDecoder, Picture, PictureFitter
 from timelapse_runtime.media.reader import decode_segment
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
 
@@ -240,7 +240,7 @@ def test_the_init_segment_tells_films_apart_that_cannot_be_one(
     how = settings(**change)
     fitter = PictureFitter(how.width, how.height)
     (_, _, init, _), *_ = write(pictures[:20], settings(), cut_every=50)
-    (_, _, other, _), *_ = write([fitter.fit(picture) for picture in pictures[:20]], how, cut_every=50)
+    (_, _, other, _), *_ = write([fitter.fit(DecodedPhoto(picture)) for picture in pictures[:20]], how, cut_every=50)
     assert init != other
 
 
@@ -333,7 +333,7 @@ def test_a_segment_of_another_init_segment_is_found_out(
     first, count, _, body = segment
     how = settings(**change)
     fitter = PictureFitter(how.width, how.height)
-    (_, _, other, _), *_ = write([fitter.fit(picture) for picture in pictures[:5]], how, cut_every=50)
+    (_, _, other, _), *_ = write([fitter.fit(DecodedPhoto(picture)) for picture in pictures[:5]], how, cut_every=50)
     for init in (other, other[:-100], b"", other[: len(other) // 2]):
         with pytest.raises(SegmentCorrupt):
             decode_segment(init, body, first=first, count=count, reorder_frames=2, keep=1)

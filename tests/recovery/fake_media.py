@@ -13,15 +13,16 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 from unittest.mock import patch
 
-import numpy as np
-from numpy.typing import NDArray
+from av.video.frame import VideoFrame
 
 from tests.world import PHOTOS, SIZE
 from timelapse_runtime.errors import FrameRejected, SegmentCorrupt
 from timelapse_runtime.media.boxes import walk_boxes
 from timelapse_runtime.media.encoder import EncodedFrame, Encoder, EncoderSettings
+from timelapse_runtime.media.photo import DecodedPhoto
 
 DELAY_FRAMES = 4
 MULTIPART_MINIMUM_BYTES = 700
@@ -47,10 +48,10 @@ class FakePhotoDecoder:
     def __init__(self, *, maximum_pixels: int) -> None:
         del maximum_pixels
 
-    def decode(self, body: bytes) -> FakePicture:
+    def decode(self, body: bytes) -> DecodedPhoto:
         if body not in _NUMBER_BY_BODY:
             raise FrameRejected("undecodable" if body else "empty", "not one of the world's photos")
-        return FakePicture(_NUMBER_BY_BODY[body])
+        return DecodedPhoto(cast("VideoFrame", FakePicture(_NUMBER_BY_BODY[body])))
 
 
 class FakePictureFitter:
@@ -59,8 +60,8 @@ class FakePictureFitter:
     def __init__(self, width: int, height: int) -> None:
         self._size = width, height
 
-    def fit(self, photo: FakePicture) -> FakePicture:
-        return FakePicture(photo.photo, *self._size)
+    def fit(self, photo: DecodedPhoto) -> FakePicture:
+        return FakePicture(cast("FakePicture", photo.frame).photo, *self._size)
 
 
 class FakeThumbnailEncoder:
@@ -202,8 +203,11 @@ def photos_in(segment: bytes) -> list[int]:
     return [found[number] for number in sorted(found)]
 
 
-def _plane(picture: FakePicture, _index: int) -> NDArray[np.uint8]:
-    return np.full((4, 4), picture.photo, np.uint8)
+class FakeLumaSampler:
+    """Every pixel of a photo has its number."""
+
+    def measure(self, picture: FakePicture) -> tuple[float, float]:
+        return float(picture.photo), 0.0
 
 
 _PRODUCT = "timelapse_runtime.timelapse"
@@ -216,7 +220,7 @@ _REPLACED: dict[str, object] = {
     f"{_PRODUCT}.reel_writer.FragmentMuxer": FakeMuxer,
     f"{_PRODUCT}.audit.decode_segment": decode_segment,
     "tests.world.decode_segment": decode_segment,
-    f"{_PRODUCT}.tail.plane_array": _plane,
+    f"{_PRODUCT}.tail.LumaSampler": FakeLumaSampler,
     f"{_PRODUCT}.publish.MULTIPART_MINIMUM_BYTES": MULTIPART_MINIMUM_BYTES,
     f"{_PRODUCT}.publish._PART_BYTES": _PART_BYTES,
     "timelapse_runtime.storage.memory.MULTIPART_MINIMUM_BYTES": MULTIPART_MINIMUM_BYTES,

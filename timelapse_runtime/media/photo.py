@@ -6,21 +6,35 @@ Owns one decoder per file type and one scaler, all kept open: PyAV makes a new s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
 import av
-import numpy as np
+from av.filter import Graph
 from av.video.codeccontext import VideoCodecContext
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from timelapse_runtime.errors import FrameRejected
+from timelapse_runtime.media.exif import UPRIGHT, orientation
 
 _RANGE_LIMITED, _RANGE_FULL = 1, 2
-_BLACK_LUMA, _NEUTRAL_CHROMA = 16, 128
 Picture: TypeAlias = VideoFrame
-"""A decoded picture; the name by which those above `media` know it."""
+"""A picture of the film; the name by which those above `media` know it."""
+_TURNS: Mapping[int, tuple[tuple[str, str], ...]] = {
+    1: (),
+    2: (("hflip", ""),),
+    3: (("hflip", ""), ("vflip", "")),
+    4: (("vflip", ""),),
+    5: (("transpose", "cclock_flip"),),
+    6: (("transpose", "clock"),),
+    7: (("transpose", "clock_flip"),),
+    8: (("transpose", "cclock"),),
+}
+"""The filters that stand a photo upright, by EXIF orientation."""
 SMALLEST_SIDE = 16
 """Below one macroblock there is nothing to encode."""
 
@@ -58,12 +72,38 @@ def _is_whole_jpeg(body: bytes) -> bool:
         is_fill = body[position + 1] == 0xFF
         position += 1 if is_fill else 2 + int.from_bytes(body[position + 2 : position + 4], "big")
     start = body.find(b"\xff\xda", position)
-    return start != -1 and body.find(b"\xff\xd9", start) != -1
+    return start != -1 and body.rfind(b"\xff\xd9") > start
 
 
 def even_size(width: int, height: int) -> tuple[int, int]:
     """The largest size that 4:2:0 video can have within this one."""
     return width // 2 * 2, height // 2 * 2
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPhoto:
+    """A photo as its file has it (any chroma format and range), and how it has to be turned to stand upright.
+
+    `orientation` as EXIF has it, 1 to 8. `width` and `height` are those of the photo upright.
+    """
+
+    frame: VideoFrame
+    orientation: int = UPRIGHT
+
+    @property
+    def width(self) -> int:
+        """In pixels, upright."""
+        return self.frame.height if self.is_on_its_side else self.frame.width
+
+    @property
+    def height(self) -> int:
+        """In pixels, upright."""
+        return self.frame.width if self.is_on_its_side else self.frame.height
+
+    @property
+    def is_on_its_side(self) -> bool:
+        """Whether rows have to become columns."""
+        return self.orientation >= 5
 
 
 class PhotoDecoder:
@@ -76,8 +116,8 @@ class PhotoDecoder:
         self._maximum_pixels = maximum_pixels
         self._contexts: dict[str, VideoCodecContext] = {}
 
-    def decode(self, body: bytes) -> VideoFrame:
-        """The photo as its file has it (any size, chroma format and range). Raises FrameRejected.
+    def decode(self, body: bytes) -> DecodedPhoto:
+        """The photo as its file has it. Raises FrameRejected.
 
         Reasons: `empty`, `unsupported-type`, `undecodable` (damaged, truncated, or above `maximum_pixels`),
         `too-small`.
@@ -103,7 +143,7 @@ class PhotoDecoder:
         if min(frame.width, frame.height) < SMALLEST_SIDE:
             detail = f"{frame.width}x{frame.height}; each side needs {SMALLEST_SIDE} pixels"
             raise FrameRejected("too-small", detail)
-        return frame
+        return DecodedPhoto(frame, orientation(body) if file_type == "jpeg" else UPRIGHT)
 
     def _context(self, file_type: str) -> VideoCodecContext:
         context = self._contexts.get(file_type)
@@ -121,23 +161,27 @@ class PhotoDecoder:
 class PictureFitter:
     """Turns decoded photos into pictures of one film: its size, `yuv420p`, limited range, BT.601 matrix.
 
-    A photo of another shape keeps its shape and gets black bars: one odd photo neither ends the film nor is bent.
+    A photo of another shape keeps its shape and gets black bars: one odd photo neither ends the film nor is bent. It
+    is turned upright once it is small.
     """
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self._reformatter = VideoReformatter()
+        self._canvas: Graph | None = None
+        self._canvas_key = (0, 0, 0)
 
-    def fit(self, photo: VideoFrame) -> VideoFrame:
+    def fit(self, photo: DecodedPhoto) -> VideoFrame:
         """A new picture; `photo` is not changed."""
-        if photo.format.name == "monob":
-            photo = self._reformatter.reformat(photo, format="gray")  # of one bit, swscale leaves the range as it is
-        inner_width, inner_height = self._inner_size(photo.width, photo.height)
-        full = _RANGE_LIMITED if photo.color_range == _RANGE_LIMITED else _RANGE_FULL
+        frame = photo.frame
+        if frame.format.name == "monob":
+            frame = self._reformatter.reformat(frame, format="gray")  # of one bit, swscale leaves the range as it is
+        inner = self._inner_size(photo.width, photo.height)
+        full = _RANGE_LIMITED if frame.color_range == _RANGE_LIMITED else _RANGE_FULL
         picture = self._reformatter.reformat(
-            photo,
-            width=inner_width,
-            height=inner_height,
+            frame,
+            width=inner[1] if photo.is_on_its_side else inner[0],
+            height=inner[0] if photo.is_on_its_side else inner[1],
             format="yuv420p",
             src_colorspace=Colorspace.ITU601,
             dst_colorspace=Colorspace.ITU601,
@@ -146,9 +190,9 @@ class PictureFitter:
             interpolation=Interpolation.BILINEAR,
             threads=1,
         )
-        if (inner_width, inner_height) == (self.width, self.height):
+        if photo.orientation == UPRIGHT and inner == (self.width, self.height):
             return picture
-        return self._with_bars(picture)
+        return self._on_canvas(picture, photo.orientation)
 
     def _inner_size(self, width: int, height: int) -> tuple[int, int]:
         if even_size(width, height) == (self.width, self.height):
@@ -160,35 +204,27 @@ class PictureFitter:
             return self.width, self.height
         return max(2, inner_width), max(2, inner_height)
 
-    def _with_bars(self, picture: VideoFrame) -> VideoFrame:
-        canvas = VideoFrame(self.width, self.height, "yuv420p")
-        left = (self.width - picture.width) // 4 * 2
-        top = (self.height - picture.height) // 4 * 2
-        for index, fill in enumerate((_BLACK_LUMA, _NEUTRAL_CHROMA, _NEUTRAL_CHROMA)):
-            scale = 1 if index == 0 else 2
-            target = np.full((self.height // scale, self.width // scale), fill, np.uint8)
-            inner = plane_array(picture, index)
-            y, x = top // scale, left // scale
-            target[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
-            _write_plane(canvas, index, target)
-        canvas.color_range = _RANGE_LIMITED
-        canvas.colorspace = picture.colorspace
-        return canvas
+    def _on_canvas(self, picture: VideoFrame, orientation: int) -> VideoFrame:
+        """The picture turned upright, in the middle, with bars where it is smaller than the film."""
+        key = picture.width, picture.height, orientation
+        if self._canvas is None or key != self._canvas_key:
+            self._canvas, self._canvas_key = self._open_canvas(*key), key
+        picture.pts = 0
+        self._canvas.push(picture)
+        turned = self._canvas.pull()
+        assert isinstance(turned, VideoFrame)
+        turned.color_range, turned.colorspace = picture.color_range, picture.colorspace
+        return turned
 
-
-def plane_array(frame: VideoFrame, index: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-    """One 8-bit plane as rows x columns, a view into the frame's memory: keep the frame as long as the view."""
-    plane = frame.planes[index]
-    rows: np.ndarray[tuple[int, int], np.dtype[np.uint8]]
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-    return rows[: plane.height, : plane.width]
-
-
-def _write_plane(frame: VideoFrame, index: int, values: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> None:
-    plane = frame.planes[index]
-    padded = np.zeros((plane.buffer_size // plane.line_size, plane.line_size), np.uint8)
-    padded[: values.shape[0], : values.shape[1]] = values
-    plane.update(padded.tobytes())
+    def _open_canvas(self, width: int, height: int, orientation: int) -> Graph:
+        # FFmpeg filters documentation, 'transpose', 'pad' (read November 2026). Even places: chroma stays with luma.
+        pad = f"{self.width}:{self.height}:trunc((ow-iw)/4)*2:trunc((oh-ih)/4)*2:black"
+        graph = Graph()
+        graph.threads = 1
+        source = graph.add_buffer(width=width, height=height, format=VideoFormat("yuv420p"), time_base=Fraction(1, 25))
+        steps = [graph.add(name, argument) for name, argument in (*_TURNS[orientation], ("pad", pad))]
+        graph.link_nodes(source, *steps, graph.add("buffersink")).configure()
+        return graph
 
 
 class ThumbnailEncoder:

@@ -12,7 +12,7 @@ from timelapse_runtime.clock import Clock
 from timelapse_runtime.config import Config
 from timelapse_runtime.errors import FrameRejected, ObjectNotFound, PreconditionFailed
 from timelapse_runtime.media.boxes import Role, SourceFrame
-from timelapse_runtime.media.photo import PhotoDecoder, Picture
+from timelapse_runtime.media.photo import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.state.keys import StreamKeys
 from timelapse_runtime.storage.contract import IfAbsent, Store, StoredObject
 from timelapse_runtime.timelapse.commit import ALWAYS_ASK
@@ -27,7 +27,7 @@ class Photo:
     """A decoded frame: as its file has it, not yet fitted to the film. A stand-in has no picture of its own."""
 
     source: SourceFrame
-    picture: Picture | None
+    picture: DecodedPhoto | None
 
 
 class Intake:
@@ -83,7 +83,7 @@ class Intake:
             raise FrameRejected(MISSING, "the object was gone when it was to be read") from error
         return found
 
-    def _decode(self, found: StoredObject) -> Picture:
+    def _decode(self, found: StoredObject) -> DecodedPhoto:
         if found.info.size_bytes > self._maximum_bytes:
             detail = f"{found.info.size_bytes} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"
             raise FrameRejected("too-large", detail)

@@ -28,7 +28,7 @@ from timelapse_runtime.errors import DeadlineTooClose, FrameRejected, ObjectNotF
 from timelapse_runtime.function import Deadline
 from timelapse_runtime.media.boxes import Role, SourceFrame, read_provenance
 from timelapse_runtime.media.encoder import EncoderSettings
-from timelapse_runtime.media.photo import Picture, PictureFitter, ThumbnailEncoder, even_size
+from timelapse_runtime.media.photo import DecodedPhoto, Picture, PictureFitter, ThumbnailEncoder, even_size
 from timelapse_runtime.media.reader import decode_segment
 from timelapse_runtime.state.checkpoint import MAXIMUM_REEL_FRAMES, Reel, key_order
 from timelapse_runtime.state.keys import StreamKeys, reel_name
@@ -327,7 +327,7 @@ class Stream:
             if self._newest is None or (self._writer is None and self._committer.open_reel is None):
                 self._ledger.rejected(photo.source.key)
                 return -1
-            photo = replace(photo, picture=self._newest[1])
+            photo = replace(photo, picture=DecodedPhoto(self._newest[1]))
         assert photo.picture is not None
         if self._needs_new_reel(photo):
             self._commit_and_derive(drain=True, close=True)

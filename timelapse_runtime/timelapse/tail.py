@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-import numpy as np
-
-from timelapse_runtime.media.photo import Picture, plane_array
-
-_SAMPLE_STEP = 4  # every 4th pixel of every 4th row: 0.2 ms instead of 3 at 1080p, and the mean moves by < 0.1
+from timelapse_runtime.media.luma import LumaSampler
+from timelapse_runtime.media.photo import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +24,11 @@ class Tail:
 
     def __init__(self, length: int) -> None:
         self._frames: deque[TailFrame] = deque(maxlen=length)
+        self._sampler = LumaSampler()
 
     def append(self, number: int, picture: Picture) -> None:
         """Add the film's newest frame; the picture must not be changed afterwards."""
-        luma = plane_array(picture, 0)[::_SAMPLE_STEP, ::_SAMPLE_STEP]
-        self._frames.append(TailFrame(number, picture, float(np.mean(luma)), float(np.std(luma))))
+        self._frames.append(TailFrame(number, picture, *self._sampler.measure(picture)))
 
     def clear(self) -> None:
         """The film does not go on from these frames."""

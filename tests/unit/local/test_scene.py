@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.photos import plane_array
 from timelapse_runtime.local.scene import render_scene
-from timelapse_runtime.media.photo import PhotoDecoder, plane_array
+from timelapse_runtime.media.photo import PhotoDecoder
 
 
 def luma(photo: bytes) -> NDArray[np.float64]:
-    return plane_array(PhotoDecoder(maximum_pixels=10_000_000).decode(photo), 0).astype(np.float64)
+    return plane_array(PhotoDecoder(maximum_pixels=10_000_000).decode(photo).frame, 0).astype(np.float64)
 
 
 def test_the_same_count_size_and_seed_give_the_same_photos() -> None:
@@ -32,7 +33,7 @@ def test_a_photo_does_not_depend_on_how_many_were_taken_of_the_iterator() -> Non
 def test_every_size_is_kept(size: tuple[int, int]) -> None:
     for photo in render_scene(2, size):
         with av.logging.Capture() as messages:
-            frame = PhotoDecoder(maximum_pixels=10_000_000).decode(photo)
+            frame = PhotoDecoder(maximum_pixels=10_000_000).decode(photo).frame
         assert (frame.width, frame.height, frame.format.name) == (*size, "yuvj420p")
         assert messages == []
 
