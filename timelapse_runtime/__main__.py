@@ -21,7 +21,7 @@ from timelapse_runtime.function import StatefulFunction
 from timelapse_runtime.internal_extension import register_internally
 from timelapse_runtime.loop import EXIT_FAILED, EXIT_LEFT, Runtime
 from timelapse_runtime.termination import BUDGET_WITH_INTERNAL_EXTENSION_MS, Terminated, Termination
-from timelapse_runtime.transport import HttpTransport
+from timelapse_runtime.transport import SocketTransport
 from timelapse_runtime.transport_stdlib import PutSender
 
 LEFT_PLANS_MS = 3_000
@@ -39,7 +39,7 @@ def main() -> int:
         scope = log.configure(os.environ, sys.stderr)
         variables = dict(os.environ)
         try:
-            transport = HttpTransport(_required(variables, "AWS_LAMBDA_RUNTIME_API", "host:port, as Lambda sets it"))
+            transport = SocketTransport(_required(variables, "AWS_LAMBDA_RUNTIME_API", "host:port, as Lambda sets it"))
         except ConfigError as error:
             logger.critical("%s", error)
             return EXIT_FAILED

@@ -12,7 +12,7 @@ from timelapse_runtime.errors import TransportError
 from timelapse_runtime.exchange import exchange
 from timelapse_runtime.handover import NotSent, Put
 from timelapse_runtime.protocol.messages import Request
-from timelapse_runtime.transport import HttpTransport
+from timelapse_runtime.transport import SocketTransport
 from timelapse_runtime.transport_stdlib import PutSender, StdlibTransport
 
 
@@ -83,15 +83,15 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
-@pytest.fixture(params=[HttpTransport, StdlibTransport])
-def transport(request: pytest.FixtureRequest, server: Server) -> Iterator[HttpTransport | StdlibTransport]:
+@pytest.fixture(params=[SocketTransport, StdlibTransport])
+def transport(request: pytest.FixtureRequest, server: Server) -> Iterator[SocketTransport | StdlibTransport]:
     made = request.param(server.authority)
     yield made
-    if isinstance(made, HttpTransport):
+    if isinstance(made, SocketTransport):
         made.close()
 
 
-AnyTransport = HttpTransport | StdlibTransport
+AnyTransport = SocketTransport | StdlibTransport
 
 
 def test_request_arrives_whole_and_its_answer_comes_back(transport: AnyTransport, server: Server) -> None:
@@ -116,14 +116,14 @@ def test_no_answer_in_time_is_a_transport_error(transport: AnyTransport) -> None
         transport.send(Request("GET", "/never", timeout_ms=20))
 
 
-@pytest.mark.parametrize("make", [HttpTransport, StdlibTransport])
+@pytest.mark.parametrize("make", [SocketTransport, StdlibTransport])
 def test_service_that_is_not_there_is_a_transport_error(make: Callable[[str], AnyTransport]) -> None:
     with pytest.raises(TransportError):
         make("127.0.0.1:1").send(Request("GET", "/"))
 
 
 def test_runtime_keeps_its_connection(server: Server) -> None:
-    transport = HttpTransport(server.authority)
+    transport = SocketTransport(server.authority)
     for number in range(5):
         transport.send(Request("POST", "/a", body=b"%d" % number))
     transport.close()

@@ -82,7 +82,7 @@ def test_the_zip_makes_a_film_in_an_empty_root(
 
 HANDLER_FILE = """
 import ctypes, ssl, subprocess, sys, zoneinfo
-import av, numpy
+import av
 
 def handle(event, context):
     asked = subprocess.run([sys.executable, "-c", "print(6 * 7)"], capture_output=True, text=True, check=True)
@@ -91,7 +91,6 @@ def handle(event, context):
         "child": asked.stdout.strip(),
         "authorities": ssl.create_default_context().cert_store_stats()["x509_ca"],
         "zone": str(zoneinfo.ZoneInfo("America/Lima")),
-        "product": int(numpy.dot([1, 2], [3, 4])),
         "x264": av.codec.Codec("libx264", "w").name,
         "libraries": sorted({line.split()[5] for line in open("/proc/self/maps") if ".so" in line}),
     }
@@ -122,10 +121,9 @@ def test_a_function_is_a_handler_file_and_the_layer(
         "executable": "/opt/python/bin/python3",
         "child": "42",
         "zone": "America/Lima",
-        "product": 11,
         "x264": "libx264",
     }
-    assert len(libraries) > 50
+    assert len(libraries) > 30
     assert all(path.startswith("/opt/python/lib/") for path in libraries), libraries
     running.shutdown()
     assert any("SHUTDOWN" in line and "timelapse" in line for line in lines), lines

@@ -94,7 +94,7 @@ def test_the_video_knows_nothing_of_lambdas_apis() -> None:
     [
         ({"boto3", "botocore"}, {"storage/s3.py"}),
         ({"av"}, {"media", "local"}),
-        ({"httpx"}, {"transport.py", "local"}),
+        ({"httpx"}, {"local"}),
         ({"moto", "flask", "werkzeug"}, {"local"}),
     ],
     ids=lambda names: "+".join(sorted(names)),

@@ -10,7 +10,6 @@ Source: github.com/aws/aws-lambda-runtime-interface-emulator, read November 2026
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import platform
@@ -23,10 +22,12 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+import httpx
 
 from timelapse_runtime.local.process import ChildProcess
 
@@ -173,11 +174,19 @@ class Emulator:
 
     def invoke(self, event: Any, headers: Mapping[str, str] | None = None) -> EmulatorAnswer:
         """One invocation; the first one includes the init phase. Raises ConnectionError when the emulator is gone."""
-        with closing(self._connect()) as connection:
-            path = "/2015-03-31/functions/function/invocations"
-            connection.request("POST", path, json.dumps(event).encode(), dict(headers or {}))
-            answer = connection.getresponse()
-            return EmulatorAnswer(answer.status, answer.read())
+        url = f"http://127.0.0.1:{self._port}/2015-03-31/functions/function/invocations"
+        end = time.monotonic() + _START_SECONDS
+        with httpx.Client(timeout=self._answer_timeout_seconds, trust_env=False) as client:
+            while True:
+                try:
+                    answer = client.post(url, content=json.dumps(event).encode(), headers=dict(headers or {}))
+                except httpx.ConnectError as error:  # it does not listen yet, or any more
+                    if self._process.exited.wait(0.02) or time.monotonic() > end:
+                        raise ConnectionRefusedError(f"the emulator does not listen: {error}") from error
+                except httpx.TransportError as error:
+                    raise ConnectionResetError(f"the emulator went away: {error}") from error
+                else:
+                    return EmulatorAnswer(answer.status_code, answer.content)
 
     def shutdown(self) -> None:
         """SIGTERM to the emulator: the whole shutdown sequence. Nothing of it is left when this returns."""
@@ -200,18 +209,6 @@ class Emulator:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _connect(self) -> http.client.HTTPConnection:
-        end = time.monotonic() + _START_SECONDS
-        while True:
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=self._answer_timeout_seconds)
-            try:
-                connection.connect()
-            except ConnectionRefusedError:
-                if self._process.exited.wait(0.02) or time.monotonic() > end:
-                    raise
-            else:
-                return connection
 
 
 def _fresh_links(folder: Path, extensions: Path | None) -> Path:

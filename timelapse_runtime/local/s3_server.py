@@ -6,7 +6,6 @@ It ends with the `with` block, and with our process, however that ends (on Linux
 
 from __future__ import annotations
 
-import http.client
 import os
 import socket
 import sys
@@ -15,6 +14,8 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
+
+import httpx
 
 from timelapse_runtime.local.process import ChildProcess
 from timelapse_runtime.storage.s3 import make_client
@@ -100,14 +101,10 @@ class EmbeddedS3:
                 raise S3ServerFailed(f"{command} did not answer at {self.endpoint_url} in {_START_SECONDS} s")
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
         try:
-            connection.request("GET", "/")
-            connection.getresponse().read()
-        except (OSError, http.client.HTTPException):
+            httpx.get(f"{self.endpoint_url}/", timeout=5, trust_env=False)
+        except httpx.TransportError:
             return False
-        finally:
-            connection.close()
         return True
 
 

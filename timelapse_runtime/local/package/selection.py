@@ -1,6 +1,6 @@
 """Which files of the standard library, of the packages and of the project are deployed.
 
-By exclusion, so that a stateful function of someone else's finds what it expects of Python and numpy. What goes:
+By exclusion, so that a stateful function of someone else's finds what it expects of Python. What goes:
 tests, headers, type stubs, sources that have a compiled extension beside them, installers, and what talks to a
 terminal or a screen. Of botocore's data S3 stays.
 """
@@ -22,18 +22,15 @@ _STDLIB_FILES = re.compile(
     r"\.[^/]*\.so"
 )
 
-_PACKAGES_LEFT_OUT = {"boto3", "s3transfer", "anyio", "typing_extensions"}
-"""Installed because others may use them: what is above botocore, and httpx's asynchronous side."""
+_PACKAGES_LEFT_OUT = {"boto3", "s3transfer"}
+"""What is above botocore, and not used here."""
 
 _PACKAGE_FOLDERS = {"__pycache__", "tests", "test", "include", "_examples", "_pyinstaller", "f2py", "distutils"}
 _PACKAGE_FILES = re.compile(r".*\.(pyi|pxd|pyx|pxi|c|h|hpp|a|typed|md|rst)|conftest\.py")
 _NOT_OF_PACKAGES = re.compile(
     r"pip/.*|setuptools/.*|pkg_resources/.*|_distutils_hack/.*|distutils-precedence\.pth|timelapse_runtime\.pth"
     r"|[^/]*\.dist-info/(?!METADATA$).*"
-    r"|numpy/testing/.*|numpy/_core/lib/.*|numpy/random/lib/.*"
-    r"|numpy/_core/_(simd|multiarray_tests|umath_tests|rational_tests|struct_ufunc_tests|operand_flag_tests)\..*"
     r"|dateutil/zoneinfo/dateutil-zoneinfo\.tar\.gz"  # tzdata has the same
-    r"|botocore/cacert\.pem"  # certifi's is taken
     r"|botocore/data/(?!(s3/.*|endpoints|partitions|_retry|sdk-default-configuration)(\.json)?$).*"
     r"|botocore/data/s3/.*/examples-.*"
 )
