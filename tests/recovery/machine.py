@@ -1,0 +1,259 @@
+"""Random lives of a stream: every kind of event, environments that stand still anywhere, faults, a clock that jumps.
+
+A run ends when nothing stands still any more and a last environment has swept; then the film is compared with the
+model (model.py). After every change of the bucket the watch looks at all of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from typing import TypeVar
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from tests.recovery.fake_media import fake_media
+from tests.recovery.model import Process
+from tests.recovery.play import NO_END, Play
+from tests.recovery.stage import Fault
+from tests.world import PHOTOS, STREAM
+
+_T = TypeVar("_T")
+
+_PROFILE = settings(
+    stateful_step_count=50,
+    derandomize=False,  # the seed does it
+    database=None,
+    deadline=None,
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+    print_blob=False,
+)
+_SECOND_MS, _HOUR_MS = 1_000, 3_600_000
+_BODIES = {"": None, "undecodable": b"no photo", "empty": b""}
+"""What the camera uploads, by the reason for which it must be rejected."""
+_SWEEPS: list[dict[str, bool]] = [{}, {"drain": True}, {"close": True}, {"all_reels": True}]
+
+_kinds = st.sampled_from(["", "", "", "undecodable", "empty"])
+_picks = st.integers(0, 63)
+"""Which of those that there are, modulo their number."""
+_processes = st.one_of(st.just(0), st.just(0), _picks)
+"""The same for processes. Most goes to the first: what a process remembers shows when it is used again."""
+_requests = st.one_of(st.integers(1, 12), st.integers(1, 40))
+_single_faults = st.sampled_from([fault for fault in Fault if fault is not Fault.POWER_OFF])
+_no_faults: st.SearchStrategy[dict[int, Fault]] = st.just({})
+_faults = st.one_of(
+    _no_faults,
+    _no_faults,
+    st.dictionaries(_requests, _single_faults, max_size=3),
+    # A time-out: three attempts that are killed at the same place, or nearly.
+    _requests.map(lambda request: dict.fromkeys((request, 2 * request, 3 * request), Fault.KILLED_AFTER)),
+)
+_until = st.one_of(st.just(NO_END), st.just(NO_END), _requests.map(lambda request: request - 1))
+"""The request before which a process is frozen."""
+
+
+class Machine(RuleBasedStateMachine):
+    """See the module. `top` is the highest number that the camera has used; `events` are on their way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open = ExitStack()
+        self._open.enter_context(fake_media())
+        self.top = -1
+        self.events: list[str] = []
+        self.play: Play
+
+    @initialize(
+        processes=st.integers(1, 3),
+        flush_every=st.integers(1, 8),
+        reorder_window=st.integers(0, 3),
+        keyframe_interval=st.integers(1, 8),
+        reel=st.sampled_from(["never", "day"]),
+        late=st.sampled_from(["reject", "append"]),
+        rejected=st.sampled_from(["skip", "repeat"]),
+        with_extension=st.booleans(),
+        tick_ms=st.sampled_from([0, 20, 300]),
+        budget_ms=st.sampled_from([0, 0, 5_000]),
+    )
+    def begin(self, processes: int, with_extension: bool, tick_ms: int, budget_ms: int, **variables: object) -> None:
+        """So many environments at a time, and settings for all of them."""
+        named = {f"TIMELAPSE_{name.upper()}": str(value) for name, value in variables.items()}
+        self.play = Play(named, with_extension=with_extension, tick_ms=tick_ms, budget_ms=budget_ms)
+        self._open.enter_context(self.play)
+        for _ in range(processes - 1):
+            self.play.open_process()
+
+    # ---- the camera
+
+    def _has_room(self) -> bool:
+        return self.top + 7 < len(PHOTOS)
+
+    def _missing(self) -> list[int]:
+        uploaded = self.play.watch.uploaded
+        return [number for number in range(self.top) if self.play.world.key(number) not in uploaded]
+
+    @precondition(_has_room)
+    @rule(count=st.integers(1, 4), gap=st.integers(0, 2), kind=_kinds, is_lost=st.booleans())
+    def upload(self, count: int, gap: int, kind: str, is_lost: bool) -> None:
+        """Photos, the last of this kind; with a gap, some are still to come below them. Their events come, or never."""
+        keys = self._shots(count, gap, kind)
+        self.events += [] if is_lost else keys
+
+    @precondition(lambda self: self._has_room() and self._idle())
+    @rule(count=st.integers(1, 4), gap=st.integers(0, 2), kind=_kinds, pick=_processes, until=_until, faults=_faults)
+    def shoot(self, count: int, gap: int, kind: str, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
+        """The same, and each one's event comes at once."""
+        keys = self._shots(count, gap, kind)
+
+        def deliver_each() -> None:
+            for key in keys:
+                self.play.deliver(key)
+
+        self._run(deliver_each, pick, until, faults)
+
+    def _shots(self, count: int, gap: int, kind: str) -> list[str]:
+        first = self.top + gap + 1
+        self.top += gap + count
+        return [self._upload(number, kind if number == self.top else "") for number in range(first, self.top + 1)]
+
+    @precondition(lambda self: self._missing())
+    @rule(pick=_picks, kind=_kinds)
+    def upload_below(self, pick: int, kind: str) -> None:
+        """The camera sends what it had kept."""
+        self.events.append(self._upload(_picked(self._missing(), pick), kind))
+
+    def _upload(self, number: int, kind: str) -> str:
+        key = self.play.upload(number, _BODIES[kind])
+        self.play.reasons[key] = {kind}
+        return key
+
+    @precondition(lambda self: self.top >= 0)
+    @rule(pick=_picks, kind=st.one_of(st.none(), st.none(), _kinds))
+    def send_again(self, pick: int, kind: str | None) -> None:
+        """An event comes once more; where there is a kind, because the photo was overwritten: with the same picture,
+        or with something that is none."""
+        key = _picked(list(self.play.watch.uploaded), pick)
+        if kind is not None:
+            with self.play.aside():
+                self.play.world.upload(int(key[:6]), _BODIES[kind])
+            self.play.reasons[key].add(kind)
+        self.events.append(key)
+
+    # ---- events
+
+    def _idle(self) -> list[Process]:
+        return [process for process in self.play.processes if process.actor is None]
+
+    def _run(self, work: Callable[[], object], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
+        self.play.run(_picked(self._idle(), pick), work, until=until, faults=faults)
+        self._judge()
+
+    def _judge(self) -> None:
+        assert not self.play.watch.violations, "\n".join(self.play.watch.violations)
+
+    @precondition(lambda self: self.events and self._idle())
+    @rule(picks=st.lists(_processes, min_size=1, max_size=4), pick=_processes, until=_until, faults=_faults)
+    def deliver(self, picks: list[int], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
+        """Events that waited, together: those that have waited longest, or any."""
+        keys = [self.events.pop(position % len(self.events)) for position in picks[: len(self.events)]]
+        self._run(lambda: self.play.deliver(*keys), pick, until, faults)
+
+    @precondition(lambda self: self.top >= 0 and self._idle())
+    @rule(what=st.sampled_from(_SWEEPS), pick=_processes, until=_until, faults=_faults)
+    def sweep(self, what: dict[str, bool], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
+        """The schedule's event."""
+        self._run(lambda: self.play.sweep(**what), pick, until, faults)
+
+    @precondition(lambda self: self.top >= 0 and self._idle())
+    @rule(what=st.sampled_from([{}, {"reason": "late"}]), pick=_processes, until=_until, faults=_faults)
+    def retry_rejected(self, what: dict[str, str], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
+        """What is rejected and can be used goes to the film's end."""
+        self.play.is_appended_late = True
+        self._run(lambda: self.play.invoke({"retry_rejected": {"stream": STREAM, **what}}), pick, until, faults)
+
+    # ---- environments
+
+    @precondition(lambda self: self._idle())
+    @rule(ends=st.sampled_from(["saved", "plan left", "killed"]), pick=_processes, until=_until, faults=_faults)
+    def shut_down(self, ends: str, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
+        """An idle environment ends. A plan that is left may be carried out later."""
+        how = partial(self.play.shut_down, carried_out=ends == "saved")
+        self._run(self.play.new_environment if ends == "killed" else how, pick, until, faults)
+
+    def _left(self) -> list[Process]:
+        return [process for process in self.play.leaving if process.actor is None]
+
+    @precondition(lambda self: self._left())
+    @rule(pick=_processes, until=_until, faults=_faults)
+    def carry_out(self, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
+        """An extension wakes, late."""
+        self.play.run(_picked(self._left(), pick), self.play.carry_out, until=until, faults=faults)
+        self._judge()
+
+    def _frozen(self) -> list[Process]:
+        return [process for process in (*self.play.processes, *self.play.leaving) if process.actor is not None]
+
+    @precondition(lambda self: self._frozen())
+    @rule(hours=st.integers(0, 5), pick=_processes, until=_until, faults=_faults)
+    def thaw(self, hours: int, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
+        """One that stands goes on, for some requests or to the end; killed at the first of them, perhaps."""
+        self.play.world.clock.advance(hours * _HOUR_MS)
+        self.play.resume(_picked(self._frozen(), pick), until=until, faults=faults)
+        self._judge()
+
+    @precondition(lambda self: self.top >= 0)
+    @rule(jump_ms=st.sampled_from([_SECOND_MS, -_HOUR_MS, 10 * 60 * _SECOND_MS, 24 * _HOUR_MS]))
+    def jump(self, jump_ms: int) -> None:
+        """The clock is set, or a day goes by."""
+        self.play.world.clock.advance(jump_ms)
+
+    # ---- the end
+
+    def teardown(self) -> None:
+        """Finish, and compare. After a violation only what stands is ended."""
+        with self._open:
+            if self.top < 0:
+                return
+            if self.play.watch.violations:
+                self.play.end_all()
+                return
+            self.play.finish()
+            wrong = self.play.check()
+            assert not wrong, "\n".join(wrong)
+
+
+def _picked(those: list[_T], pick: int) -> _T:
+    return those[pick % len(those)]
+
+
+def run_machine(examples: int, seed: int, *, shrinks: bool = False) -> list[str]:
+    """Random lives from this seed, the same each time: one that went wrong, as steps to read, or nothing. `shrinks`: as
+    few steps as it takes; to find them may take five minutes."""
+    machine = hypothesis.seed(seed)(type("Machine", (Machine,), {}))
+    phases = (Phase.generate, Phase.shrink) if shrinks else (Phase.generate,)
+    try:
+        run_state_machine_as_test(machine, settings=settings(_PROFILE, max_examples=examples, phases=phases))
+    except Exception as error:  # noqa: BLE001 - whatever went wrong is told, with the steps to it
+        return ["".join(traceback.format_exception(error))]
+    return []
+
+
+def main() -> int:
+    """A long run, or a failure in few steps: `python -m tests.recovery.machine EXAMPLES SEED...`."""
+    examples, *seeds = map(int, sys.argv[1:])
+    logging.disable(logging.CRITICAL)
+    failures = [failure for seed in seeds for failure in run_machine(examples, seed, shrinks=True)]
+    print(*failures, sep="\n")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""What may become of each photo, said by the bucket alone: the model that the machine's runs are compared with.
+
+The film is the sorted list of usable frames, but for those that were *passed*: something above them was committed
+while they were neither in the film nor rejected. A passed frame may be rejected as late. It may even be *overtaken*:
+below the watermark, where no listing shows it, so that nothing but its event can settle it. Both are allowed for
+only where nobody could know better: not where the process that committed had been told of the frame (passed), had
+listed the photos since it was uploaded, or had never seen one above it in a listing (overtaken).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.recovery.races import Actor
+from tests.recovery.watch import Watch
+from tests.world import STREAM, World
+from timelapse_runtime.handover import PLAN_SUFFIX
+from timelapse_runtime.media.boxes import Role
+from timelapse_runtime.state.checkpoint import Checkpoint, key_order
+from timelapse_runtime.timelapse import Timelapse
+
+
+@dataclass(eq=False)
+class Process:
+    """An environment with its /tmp (`handover`), and what it was told since it started."""
+
+    function: Timelapse
+    handover: Path | None
+    actor: Actor | None = None
+    told: set[str] = field(default_factory=set)
+    """Photos whose events it took: the invocation went well."""
+    is_disturbed: bool = False
+    """Something happens to it in what it is doing: a fault, or it stands still and others go on."""
+    listed: set[str] = field(default_factory=set)
+    """Photos that were there when it listed last."""
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether a plan waits to be carried out."""
+        return self.handover is not None and any(self.handover.glob(f"*{PLAN_SUFFIX}"))
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The checkpoint as this process knows it, if its stream is open."""
+        stream = self.function._streams.get(STREAM)
+        return stream._committer.checkpoint if stream else None
+
+
+class Model(Watch):
+    """A watch that knows which process is running."""
+
+    def __init__(self, world: World, running: Process) -> None:
+        super().__init__(world)
+        self.running = running
+        self.passed: set[str] = set()
+
+    def upload(self, key: str) -> None:
+        """A photo that comes below what is committed is passed from the beginning."""
+        self.uploaded[key] = None
+        if self._checkpoint is not None and key_order(key) < _committed(self._checkpoint):
+            self.passed.add(key)
+            if key_order(key) <= key_order(self._checkpoint.watermark):
+                self.overtaken.add(key)
+
+    def listed(self) -> None:
+        """The running process has listed the photos."""
+        self.running.listed = set(self.uploaded)
+
+    def took(self, keys: set[str]) -> None:
+        """The running process took these events, and ended its invocation well.
+
+        A process that knows the newest checkpoint has settled what it was told of, or holds it above the watermark.
+        """
+        self.running.told |= keys
+        if self.running.checkpoint == self._checkpoint:
+            for key in self.running.told & self.overtaken:
+                self.violations.append(f"{key} is below the watermark, its event was taken, and it has no record")
+                self.overtaken.remove(key)
+
+    def is_rejected(self, key: str) -> bool:
+        """Whether there is a record."""
+        return self._world.video.peek(self._world.keys.rejected(key)) is not None
+
+    def _check_progress(self) -> Iterator[str]:
+        before = self._checkpoint
+        yield from super()._check_progress()
+        if self._checkpoint is not None and self._checkpoint is not before:
+            yield from self._check_passed(self._checkpoint)
+        self.overtaken = {key for key in self.overtaken if not self.is_rejected(key)}
+
+    def _check_passed(self, checkpoint: Checkpoint) -> Iterator[str]:
+        film = {key for key, role in self.film() if role is not Role.STAND_IN}
+        listed = self.running.listed
+        horizon = max(map(key_order, listed), default=b"")
+        for key in self.uploaded:
+            if key_order(key) >= _committed(checkpoint) or key in film or self.is_rejected(key):
+                continue
+            if key in self.running.told and key not in self.passed:
+                yield f"{key} is passed by a process that had taken its event"
+            self.passed.add(key)
+            if key_order(key) <= key_order(checkpoint.watermark) and key not in self.overtaken | listed:
+                if key_order(key) > horizon:
+                    yield f"{key} is below the watermark, and no listing has shown anything above it"
+                self.overtaken.add(key)
+
+
+def _committed(checkpoint: Checkpoint) -> bytes:
+    """The highest key that is covered."""
+    return max(map(key_order, (checkpoint.watermark, *checkpoint.ahead)))

@@ -1,0 +1,190 @@
+"""A stage on which several environments live, each of which can be stopped at any of its requests and go on later.
+
+Whatever a process does, it does in an actor's thread; only one of them runs at a time.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tests.recovery.model import Model, Process
+from tests.recovery.races import Actor
+from tests.recovery.stage import Fault, Stage
+from tests.world import NO_DEADLINE_EPOCH_MS, STREAM
+from timelapse_runtime.media.boxes import Role
+from timelapse_runtime.state.checkpoint import key_order
+from timelapse_runtime.storage.memory import MemoryStore
+
+NO_END = 10**9
+"""Of requests: until all is done."""
+
+
+class Play(Stage):
+    """`tick_ms` pass from one look at the clock to the next; an invocation has `budget_ms`, or no end (0)."""
+
+    def __init__(self, settings: Mapping[str, str], *, with_extension: bool, tick_ms: int, budget_ms: int) -> None:
+        super().__init__(settings=settings)
+        self._folders = tempfile.TemporaryDirectory(prefix="timelapse-plans-") if with_extension else None
+        self._budget_ms, self._plans = budget_ms, 0
+        self.reasons: dict[str, set[str]] = {}
+        """For what a photo may be rejected, by what was uploaded under its key; empty: for nothing."""
+        self.processes: list[Process] = []
+        self.leaving: list[Process] = []
+        """Gone, with a plan in their /tmp; or an extension that stands still in the middle of it."""
+        self._running = self.open_process()
+        self.model = self.watch = Model(self.world, self._running)
+        self._let_time_pass(tick_ms)
+
+    def __enter__(self) -> Play:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._folders is not None:
+            self._folders.cleanup()
+
+    def _let_time_pass(self, tick_ms: int) -> None:
+        clock = self.world.clock
+        read = clock.now_epoch_ms
+
+        def look() -> int:
+            clock.advance(tick_ms)
+            return read()
+
+        clock.now_epoch_ms = look  # type: ignore[method-assign]
+
+    # ---- processes
+
+    def open_process(self) -> Process:
+        """An environment more."""
+        self.world.handover = self._new_folder()
+        process = Process(self.world.environment(), self.world.handover)
+        self.processes.append(process)
+        return process
+
+    def _new_folder(self) -> Path | None:
+        self._plans += 1
+        return Path(self._folders.name) / str(self._plans) if self._folders else None
+
+    def new_environment(self) -> None:
+        """The running process is gone. Another one takes its place: it has its /tmp, or one of its own where a plan
+        waits there for an extension that is late."""
+        process = self._running
+        if process.has_plan:
+            self.leaving.append(replace(process, actor=None))
+            process.handover = self.world.handover = self._new_folder()
+        super().new_environment()
+        process.function, process.told, process.listed = self.function, set(), set()
+
+    def _enter(self, process: Process) -> None:
+        self._running = self.model.running = process
+        self.function, self.world.handover = process.function, process.handover
+
+    def run(self, process: Process, work: Callable[[], object], *, until: int, faults: Mapping[int, Fault]) -> None:
+        """Let an idle process do something, up to its request number `until`."""
+        process.actor = _Act(work)
+        self.resume(process, until=until, faults=faults)
+
+    def resume(self, process: Process, *, until: int = NO_END, faults: Mapping[int, Fault] | None = None) -> None:
+        """Let a process go on for so many requests, or to the end. `faults` by request from here on."""
+        actor = process.actor
+        assert isinstance(actor, _Act)
+        self._enter(process)
+        self._faults = {self.requests + request: fault for request, fault in (faults or {}).items()}
+        process.is_disturbed = process.is_disturbed or bool(faults)
+        actor.resume(min(NO_END, actor.requests + until))
+        self._faults = {}
+        process.is_disturbed = not actor.is_done
+        if actor.is_done:
+            actor.join()
+            process.actor = None
+            if actor.error:
+                self.watch.violations.append(actor.error)
+            if process in self.leaving and not process.has_plan:
+                self.leaving.remove(process)
+
+    def end_all(self) -> None:
+        """Who stands goes on to the end."""
+        for process in [*self.processes, *self.leaving]:
+            if process.actor is not None:
+                self.resume(process)
+
+    def around(self, store: MemoryStore, operation: str, key: str, effect: Callable[[], Any]) -> Any:
+        """A dead process that unwinds does not stop any more."""
+        actor = threading.current_thread()
+        if isinstance(actor, Actor) and not self._is_dead:
+            actor.gate()
+        return super().around(store, operation, key, effect)
+
+    def _done(self, store: MemoryStore, operation: str, key: str, effect: Callable[[], Any]) -> Any:
+        answer = super()._done(store, operation, key, effect)
+        if store is self.world.frames and operation == "ListObjectsV2":
+            self.model.listed()
+        return answer
+
+    # ---- Lambda
+
+    def deadline_epoch_ms(self) -> int:
+        """What Lambda says in the invocation."""
+        return self.world.clock.now_epoch_ms() + self._budget_ms if self._budget_ms else NO_DEADLINE_EPOCH_MS
+
+    def invoke(self, event: Any) -> bool:
+        """Nothing may fail that nobody disturbs."""
+        went_well = super().invoke(event)
+        if went_well:
+            self.model.took(set())
+        elif not self._running.is_disturbed and not self._budget_ms:
+            self.watch.violations.append(f"an invocation fails that nobody disturbs: {event}")
+        return went_well
+
+    def deliver(self, *keys: str) -> None:
+        """The events of `keys`. What the process took by it, and what it may have lost, is the model's to say."""
+        if self.invoke(self.world.event(*keys)):
+            self.model.took(set(keys))
+
+    def lose(self, *keys: str) -> None:
+        """Whether a frame whose event is lost may be late depends on what is committed: the model knows."""
+
+    # ---- the end
+
+    def finish(self) -> None:
+        """Nothing stands any more, and there is all the time that is needed."""
+        self.end_all()
+        self._budget_ms = 0
+        super().finish()
+        # A photo that was mended after its rejection and before the commit has a record, and is in the film.
+        self.invoke({"retry_rejected": {"stream": STREAM, "reason": "nothing but what is in the film"}})
+
+    def check(self) -> list[str]:
+        """A photo may be late where the model says so; what was uploaded under its key says the rest."""
+        records = self.world.rejections()
+        for key, kinds in self.reasons.items():
+            reasons = (kinds | ({"late"} if key in self.model.passed else set())) - {""}
+            if records.get(key) in reasons:
+                self.may_be_rejected[key] = records[key]
+            elif "" not in kinds:
+                self.rejected[key] = " or ".join(sorted(reasons))
+        wrong = super().check()
+        in_order = [key for key, role in self.model.film() if role is not Role.OUT_OF_ORDER]
+        if in_order != sorted(in_order, key=key_order):
+            wrong.append(f"the film is not in order: {in_order}")
+        return wrong
+
+
+class _Act(Actor):
+    """An actor that says itself when it has ended: a thread still counts as alive for a moment after that."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self.is_done = False
+        self._act = work
+        super().__init__(self._play)
+
+    def _play(self) -> None:
+        try:
+            self._act()
+        finally:
+            self.is_done = True
