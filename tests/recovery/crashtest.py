@@ -1,7 +1,8 @@
 """Every point of the enumeration: `scripts/crashtest`.
 
-Each fault at each request of each scenario, pairs of faults, two environments that meet, and the seeded bugs, which
-all have to be noticed. Ends with one line of JSON; exit code 0 only when no point failed and no bug was missed.
+Each fault at each request of each scenario, pairs of faults, two environments that meet, random lives; the same over
+HTTP with real processes and SIGKILL; and the seeded bugs, which all have to be noticed. Ends with one line of JSON;
+exit code 0 only when no point failed and no bug was missed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from functools import partial
 from multiprocessing import get_context
 
 from tests.recovery.fake_media import fake_media
+from tests.recovery.http.points import Server, run_all
+from tests.recovery.machine import run_machine
 from tests.recovery.mutations import MUTATIONS, caught_by
 from tests.recovery.races import CLOSE_MEETINGS, MEETINGS, Meeting
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, doubles, run, run_pair, singles
@@ -30,6 +33,8 @@ from tests.recovery.stage import Fault
 Point = tuple[str, Callable[[], tuple[str, ...]]]
 """Its column in the table, and what runs it: the answer is what was wrong."""
 PAIRS_PER_FAULT = 4
+LIVES_PER_SEED, SEEDS = 200, 50
+SERVERS: tuple[Server, ...] = ("moto", "ministack")
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,15 @@ def _last_line(text: str) -> str:
     return text.strip().rpartition("\n")[2]
 
 
+def _lives(seed: int) -> tuple[int, list[str]]:
+    return LIVES_PER_SEED, [f"life of seed {seed}: {failure}" for failure in run_machine(LIVES_PER_SEED, seed)]
+
+
+def _over_http(server: Server, step: int) -> tuple[int, list[str]]:
+    results = list(run_all(server, step))
+    return len(results), [f"{server}, {name}: {_last_line(wrong[0])}" for name, wrong in results if wrong]
+
+
 def _bug(name: str) -> tuple[str, str | None]:
     with fake_media():
         return name, caught_by(name)
@@ -130,6 +144,7 @@ def main() -> int:
     """Run, print the table and the line."""
     parser = argparse.ArgumentParser(prog="scripts/crashtest", description=__doc__.split("\n\n")[1])
     parser.add_argument("--step", type=int, default=1, metavar="N", help="only every N-th point (default: all)")
+    parser.add_argument("--in-memory", action="store_true", help="nothing over HTTP: no ffmpeg, no ministack needed")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N")
     arguments = parser.parse_args()
     started = time.monotonic()
@@ -145,11 +160,19 @@ def main() -> int:
             for failure in failed:
                 print(failure, file=sys.stderr, flush=True)
         caught = dict(pool.map(_bug, MUTATIONS))
-    print(_table(points, failures), _bugs(caught), sep="\n\n", end="\n\n")
+        others = {"random lives": list(pool.map(_lives, range(1, 1 + max(1, SEEDS // arguments.step))))}
+        asked = {} if arguments.in_memory else {name: pool.submit(_over_http, name, arguments.step) for name in SERVERS}
+        others |= {f"over HTTP, {name}": [answer.result()] for name, answer in asked.items()}
+    rows = {name: (points[name].total(), failures[name]) for name in points}
+    for name, results in others.items():
+        rows[name] = sum(count for count, _ in results), [failure for _, failed in results for failure in failed]
+        for failure in rows[name][1]:
+            print(failure, file=sys.stderr, flush=True)
+    print(_table(points, rows), _bugs(caught), sep="\n\n", end="\n\n")
     missed = [name for name, where in caught.items() if where is None]
     line = {
-        "points": sum(counted.total() for counted in points.values()),
-        "failed": sum(map(len, failures.values())),
+        "points": sum(count for count, _ in rows.values()),
+        "failed": sum(len(failed) for _, failed in rows.values()),
         "mutations": len(caught),
         "mutations_missed": len(missed),
         "seconds": round(time.monotonic() - started),
@@ -158,13 +181,13 @@ def main() -> int:
     return 1 if line["failed"] or missed else 0
 
 
-def _table(points: Mapping[str, Counter[str]], failures: Mapping[str, list[str]]) -> str:
+def _table(points: Mapping[str, Counter[str]], rows: Mapping[str, tuple[int, list[str]]]) -> str:
     columns = [fault.value for fault in Fault]
-    rows = [["scenario", *columns, "points", "failed"], ["---", *["---:"] * (len(columns) + 2)]]
-    for name, counted in points.items():
-        figures = [str(counted[column] or "") for column in columns]
-        rows.append([name, *figures, str(counted.total()), str(len(failures[name]))])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lines = [["scenario", *columns, "points", "failed"], ["---", *["---:"] * (len(columns) + 2)]]
+    for name, (count, failed) in rows.items():
+        figures = [str(points.get(name, Counter())[column] or "") for column in columns]
+        lines.append([name, *figures, str(count), str(len(failed))])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _bugs(caught: Mapping[str, str | None]) -> str:
