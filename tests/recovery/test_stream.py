@@ -123,6 +123,37 @@ def test_a_plan_does_not_begin_a_reel_before_the_last_one_is_finished(world: Wor
     assert world.audit().findings == []
 
 
+def test_a_flush_within_a_listing_passes_nothing_that_the_listing_is_still_to_show(world: World) -> None:
+    function = world.environment(flush_every="2")
+    world.deliver(function, world.upload(2, b"no photo"))
+    world.upload(1)
+    world.upload(0, b"no photo")
+    world.deliver(function, world.upload(3, b"no photo"))  # the flush lists, and 0 makes another one due
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == names(world, [1])
+    assert set(world.rejections()) == set(names(world, [0, 2, 3]))
+
+
+def test_a_shutdown_after_a_listing_that_broke_off_passes_nothing_that_it_did_not_show(world: World) -> None:
+    function = world.environment()
+    world.deliver(function, world.upload(2, b"no photo"))
+    world.upload(1)
+    world.upload(0, b"no photo")
+
+    def refuse(_operation: str, key: str) -> None:
+        if key.endswith(world.key(1)):
+            raise StorageUnavailable("GetObject", "bucket", key, "503")
+
+    world.frames.on_request = refuse
+    with pytest.raises(StorageUnavailable):
+        world.sweep(function)
+    world.shut_down(function)
+    world.frames.on_request = lambda _operation, _key: None
+    world.sweep(world.environment(), drain=True)
+    assert world.keys_in_film() == names(world, [1])
+    assert set(world.rejections()) == set(names(world, [0, 2]))
+
+
 def test_a_lost_event_is_found_by_the_next_flush(world: World) -> None:
     function = world.environment()
     world.shoot(function, range(3))

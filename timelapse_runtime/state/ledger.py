@@ -89,6 +89,11 @@ class Ledger:
         """`key` has a rejection record."""
         self._set(Entry(key, Fate.REJECTED))
 
+    def listing_begins(self) -> None:
+        """A listing starts after the watermark. Until it has come to them, it may show others below frames that an
+        earlier one has shown."""
+        self._horizon = self.watermark
+
     def listed_to(self, key: str) -> None:
         """A listing has shown all frames up to `key`, and each of them has an entry."""
         self._horizon = max(self._horizon, key, key=key_order)
@@ -97,7 +102,8 @@ class Ledger:
         """What may be claimed once the reel's frames below `frame_count` are stored.
 
         Every stored frame is claimed, by the watermark or in `ahead`: one that is not would be appended twice. A
-        rejected frame behind one that is not settled yet is left out: it is only rejected again.
+        rejected frame beyond the watermark is left out: it is only rejected again, while a claim would make those below
+        it late.
         """
         entries = [*(Entry(key, Fate.ENCODED, -1) for key in self._ahead), *self._entries]
         entries.sort(key=lambda entry: key_order(entry.key))
@@ -107,7 +113,7 @@ class Ledger:
             unbroken = unbroken and (stored or entry.fate is Fate.REJECTED)
             if unbroken and key_order(entry.key) <= key_order(self._horizon):
                 watermark = entry.key
-            elif unbroken or stored:
+            elif stored:
                 ahead.append(entry.key)
             else:
                 continue

@@ -281,6 +281,7 @@ class Stream:
     def _take_listed(self, deadline: Deadline) -> bool:
         """One listing. False: a frame lies below one that is encoded, and what is not committed must be redone."""
         start = self._prefix + self._ledger.watermark if self._ledger.watermark else ""
+        self._ledger.listing_begins()
         for position, info in enumerate(self._frames.list_after(self._prefix, start)):
             if position and deadline.remaining_ms(self._clock.now_epoch_ms()) < _RESERVE_MS:
                 done = f"caught up to {self._ledger.last_encoded_key}; the next invocation goes on from there"

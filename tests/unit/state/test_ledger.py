@@ -37,7 +37,19 @@ def test_the_watermark_does_not_pass_what_no_listing_has_shown() -> None:
     ledger.listed_to("b")
     ledger.encoded("d", 1)
     ledger.rejected("e")
-    assert ledger.coverage(2) == Coverage("b", ("d", "e"), 1)
+    assert ledger.coverage(2) == Coverage("b", ("d",), 0)
+
+
+def test_a_listing_that_begins_again_claims_only_as_far_as_it_has_come() -> None:
+    ledger = Ledger("a")
+    ledger.rejected("d")
+    ledger.listed_to("d")
+    ledger.listing_begins()
+    ledger.rejected("b")
+    ledger.listed_to("b")
+    assert ledger.coverage(0) == Coverage("b", (), 1)  # a c may be next
+    ledger.listed_to("d")
+    assert ledger.coverage(0) == Coverage("d", (), 2)
 
 
 def test_what_was_claimed_ahead_is_known_and_joins_the_watermark_once_listed() -> None:
@@ -52,10 +64,11 @@ def test_what_was_claimed_ahead_is_known_and_joins_the_watermark_once_listed() -
 def test_a_rejection_is_counted_by_the_commit_that_first_claims_it() -> None:
     ledger = Ledger("")
     ledger.rejected("a")
-    first = ledger.coverage(0)
-    assert (first.ahead, first.rejected_count) == (("a",), 1)
-    assert ledger.settle(first) == ["a"]
+    assert ledger.coverage(0) == Coverage("", (), 0)
     ledger.listed_to("a")
+    first = ledger.coverage(0)
+    assert first == Coverage("a", (), 1)
+    assert ledger.settle(first) == ["a"]
     assert ledger.coverage(0) == Coverage("a", (), 0)
 
 
@@ -153,6 +166,12 @@ class Lives(RuleBasedStateMachine):
         key = data.draw(st.sampled_from([key for key in KEYS if key in self.fates] or [""]))
         self.ledger.listed_to(key)
         self.horizon = max(self.horizon, key, key=key_order)
+
+    @rule()
+    def list_again(self) -> None:
+        """A listing begins, and has shown nothing yet."""
+        self.ledger.listing_begins()
+        self.horizon = self.ledger.watermark
 
     @rule(data=st.data(), restart=st.booleans())
     def commit(self, data: st.DataObject, restart: bool) -> None:
