@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.recovery.fake_media import fake_media
 from tests.recovery.model import Process
-from tests.recovery.play import NO_END, Play
+from tests.recovery.play import AT_COMMIT, NO_END, Play
 from tests.recovery.stage import Fault
 from tests.world import PHOTOS, STREAM
 
@@ -44,19 +44,21 @@ _SWEEPS: list[dict[str, bool]] = [{}, {"drain": True}, {"close": True}, {"all_re
 _kinds = st.sampled_from(["", "", "", "undecodable", "empty"])
 _picks = st.integers(0, 63)
 """Which of those that there are, modulo their number."""
-_processes = st.one_of(st.just(0), st.just(0), _picks)
-"""The same for processes. Most goes to the first: what a process remembers shows when it is used again."""
+_mostly_first = st.one_of(st.just(0), st.just(0), _picks)
+"""The same. One process gets most of the events: what it remembers shows when it is used again."""
 _requests = st.one_of(st.integers(1, 12), st.integers(1, 40))
 _single_faults = st.sampled_from([fault for fault in Fault if fault is not Fault.POWER_OFF])
 _no_faults: st.SearchStrategy[dict[int, Fault]] = st.just({})
 _faults = st.one_of(
     _no_faults,
     _no_faults,
-    st.dictionaries(_requests, _single_faults, max_size=3),
+    st.dictionaries(st.one_of(st.just(AT_COMMIT), _requests), _single_faults, max_size=3),
     # A time-out: three attempts that are killed at the same place, or nearly.
     _requests.map(lambda request: dict.fromkeys((request, 2 * request, 3 * request), Fault.KILLED_AFTER)),
 )
-_until = st.one_of(st.just(NO_END), st.just(NO_END), _requests.map(lambda request: request - 1))
+_until = st.one_of(
+    st.just(NO_END), st.just(NO_END), st.just(NO_END), st.just(AT_COMMIT), _requests.map(lambda request: request - 1)
+)
 """The request before which a process is frozen."""
 
 
@@ -94,21 +96,21 @@ class Machine(RuleBasedStateMachine):
     # ---- the camera
 
     def _has_room(self) -> bool:
-        return self.top + 7 < len(PHOTOS)
+        return self.top + 8 < len(PHOTOS)
 
     def _missing(self) -> list[int]:
         uploaded = self.play.watch.uploaded
         return [number for number in range(self.top) if self.play.world.key(number) not in uploaded]
 
     @precondition(_has_room)
-    @rule(count=st.integers(1, 4), gap=st.integers(0, 2), kind=_kinds, is_lost=st.booleans())
+    @rule(count=st.integers(1, 6), gap=st.integers(0, 2), kind=_kinds, is_lost=st.booleans())
     def upload(self, count: int, gap: int, kind: str, is_lost: bool) -> None:
         """Photos, the last of this kind; with a gap, some are still to come below them. Their events come, or never."""
         keys = self._shots(count, gap, kind)
         self.events += [] if is_lost else keys
 
     @precondition(lambda self: self._has_room() and self._idle())
-    @rule(count=st.integers(1, 4), gap=st.integers(0, 2), kind=_kinds, pick=_processes, until=_until, faults=_faults)
+    @rule(count=st.integers(1, 6), gap=st.integers(0, 2), kind=_kinds, pick=_mostly_first, until=_until, faults=_faults)
     def shoot(self, count: int, gap: int, kind: str, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """The same, and each one's event comes at once."""
         keys = self._shots(count, gap, kind)
@@ -125,10 +127,10 @@ class Machine(RuleBasedStateMachine):
         return [self._upload(number, kind if number == self.top else "") for number in range(first, self.top + 1)]
 
     @precondition(lambda self: self._missing())
-    @rule(pick=_picks, kind=_kinds)
+    @rule(pick=_mostly_first, kind=_kinds)
     def upload_below(self, pick: int, kind: str) -> None:
-        """The camera sends what it had kept."""
-        self.events.append(self._upload(_picked(self._missing(), pick), kind))
+        """The camera sends what it had kept, the newest of it as a rule."""
+        self.events.insert(0, self._upload(_picked(self._missing()[::-1], pick), kind))
 
     def _upload(self, number: int, kind: str) -> str:
         key = self.play.upload(number, _BODIES[kind])
@@ -160,20 +162,20 @@ class Machine(RuleBasedStateMachine):
         assert not self.play.watch.violations, "\n".join(self.play.watch.violations)
 
     @precondition(lambda self: self.events and self._idle())
-    @rule(picks=st.lists(_processes, min_size=1, max_size=4), pick=_processes, until=_until, faults=_faults)
+    @rule(picks=st.lists(_mostly_first, min_size=1, max_size=4), pick=_mostly_first, until=_until, faults=_faults)
     def deliver(self, picks: list[int], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """Events that waited, together: those that have waited longest, or any."""
         keys = [self.events.pop(position % len(self.events)) for position in picks[: len(self.events)]]
         self._run(lambda: self.play.deliver(*keys), pick, until, faults)
 
     @precondition(lambda self: self.top >= 0 and self._idle())
-    @rule(what=st.sampled_from(_SWEEPS), pick=_processes, until=_until, faults=_faults)
+    @rule(what=st.sampled_from(_SWEEPS), pick=_mostly_first, until=_until, faults=_faults)
     def sweep(self, what: dict[str, bool], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """The schedule's event."""
         self._run(lambda: self.play.sweep(**what), pick, until, faults)
 
     @precondition(lambda self: self.top >= 0 and self._idle())
-    @rule(what=st.sampled_from([{}, {"reason": "late"}]), pick=_processes, until=_until, faults=_faults)
+    @rule(what=st.sampled_from([{}, {"reason": "late"}]), pick=_mostly_first, until=_until, faults=_faults)
     def retry_rejected(self, what: dict[str, str], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """What is rejected and can be used goes to the film's end."""
         self.play.is_appended_late = True
@@ -182,7 +184,7 @@ class Machine(RuleBasedStateMachine):
     # ---- environments
 
     @precondition(lambda self: self._idle())
-    @rule(ends=st.sampled_from(["saved", "plan left", "killed"]), pick=_processes, until=_until, faults=_faults)
+    @rule(ends=st.sampled_from(["saved", "plan left", "killed"]), pick=_mostly_first, until=_until, faults=_faults)
     def shut_down(self, ends: str, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """An idle environment ends. A plan that is left may be carried out later."""
         how = partial(self.play.shut_down, carried_out=ends == "saved")
@@ -192,7 +194,7 @@ class Machine(RuleBasedStateMachine):
         return [process for process in self.play.leaving if process.actor is None]
 
     @precondition(lambda self: self._left())
-    @rule(pick=_processes, until=_until, faults=_faults)
+    @rule(pick=_mostly_first, until=_until, faults=_faults)
     def carry_out(self, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """An extension wakes, late."""
         self.play.run(_picked(self._left(), pick), self.play.carry_out, until=until, faults=faults)
@@ -202,7 +204,7 @@ class Machine(RuleBasedStateMachine):
         return [process for process in (*self.play.processes, *self.play.leaving) if process.actor is not None]
 
     @precondition(lambda self: self._frozen())
-    @rule(hours=st.integers(0, 5), pick=_processes, until=_until, faults=_faults)
+    @rule(hours=st.integers(0, 5), pick=_mostly_first, until=_until, faults=_faults)
     def thaw(self, hours: int, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """One that stands goes on, for some requests or to the end; killed at the first of them, perhaps."""
         self.play.world.clock.advance(hours * _HOUR_MS)

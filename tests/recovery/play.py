@@ -22,6 +22,8 @@ from timelapse_runtime.storage.memory import MemoryStore
 
 NO_END = 10**9
 """Of requests: until all is done."""
+AT_COMMIT = -1
+"""In place of a request's number: the next write of the checkpoint, whichever it is."""
 
 
 class Play(Stage):
@@ -31,6 +33,8 @@ class Play(Stage):
         super().__init__(settings=settings)
         self._folders = tempfile.TemporaryDirectory(prefix="timelapse-plans-") if with_extension else None
         self._budget_ms, self._plans = budget_ms, 0
+        self._stands_at_commit = False
+        self._fault_at_commit: Fault | None = None
         self.reasons: dict[str, set[str]] = {}
         """For what a photo may be rejected, by what was uploaded under its key; empty: for nothing."""
         self.processes: list[Process] = []
@@ -91,12 +95,13 @@ class Play(Stage):
 
     def resume(self, process: Process, *, until: int = NO_END, faults: Mapping[int, Fault] | None = None) -> None:
         """Let a process go on for so many requests, or to the end. `faults` by request from here on."""
-        actor = process.actor
+        actor, faults = process.actor, faults or {}
         assert isinstance(actor, _Act)
         self._enter(process)
-        self._faults = {self.requests + request: fault for request, fault in (faults or {}).items()}
+        self._faults = {self.requests + request: fault for request, fault in faults.items()}
+        self._stands_at_commit, self._fault_at_commit = until == AT_COMMIT, faults.get(AT_COMMIT)
         process.is_disturbed = process.is_disturbed or bool(faults)
-        actor.resume(min(NO_END, actor.requests + until))
+        actor.resume(NO_END if until in (NO_END, AT_COMMIT) else actor.requests + until)
         self._faults = {}
         process.is_disturbed = not actor.is_done
         if actor.is_done:
@@ -116,9 +121,18 @@ class Play(Stage):
     def around(self, store: MemoryStore, operation: str, key: str, effect: Callable[[], Any]) -> Any:
         """A dead process that unwinds does not stop any more."""
         actor = threading.current_thread()
-        if isinstance(actor, Actor) and not self._is_dead:
+        if isinstance(actor, _Act) and not self._is_dead:
+            if operation == "PutObject" and key == self.world.keys.checkpoint:
+                self._commits(actor)
             actor.gate()
         return super().around(store, operation, key, effect)
+
+    def _commits(self, actor: _Act) -> None:
+        if self._fault_at_commit is not None:
+            self._faults[self.requests + 1] = self._fault_at_commit
+        if self._stands_at_commit:
+            actor.stand()
+        self._stands_at_commit, self._fault_at_commit = False, None
 
     def _done(self, store: MemoryStore, operation: str, key: str, effect: Callable[[], Any]) -> Any:
         answer = super()._done(store, operation, key, effect)
@@ -182,6 +196,10 @@ class _Act(Actor):
         self.is_done = False
         self._act = work
         super().__init__(self._play)
+
+    def stand(self) -> None:
+        """Stop at the next gate."""
+        self._until = self.requests
 
     def _play(self) -> None:
         try:
