@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import logging
 from collections.abc import Sequence
@@ -10,14 +12,15 @@ from datetime import UTC, datetime
 
 from timelapse_runtime.clock import Clock
 from timelapse_runtime.config import Config
-from timelapse_runtime.errors import FrameRejected, ObjectNotFound, PreconditionFailed
+from timelapse_runtime.errors import AccessDenied, FrameRejected, ObjectNotFound, PreconditionFailed
 from timelapse_runtime.media.boxes import Role, SourceFrame
 from timelapse_runtime.media.photo import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.state.keys import StreamKeys
 from timelapse_runtime.storage.contract import IfAbsent, Store, StoredObject
 from timelapse_runtime.timelapse.commit import ALWAYS_ASK
 
-MISSING = "missing"
+MISSING, FORBIDDEN = "missing", "forbidden"
+_OTHERS_TRIED = 4
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ class Intake:
         self._maximum_bytes, self._prefix = config.maximum_photo_bytes, prefix
         self._frames, self._video, self._keys, self._clock = frames, video, keys, clock
         self._decoder = PhotoDecoder(maximum_pixels=config.maximum_pixels)
+        self._last_read = ""
 
     def take(self, key: str) -> Photo | None:
         """The photo at `key` (relative to the prefix), or None when it was rejected: its record is then stored.
@@ -49,7 +53,8 @@ class Intake:
             found = self._read(key)
             picture = self._decode(found)
         except FrameRejected as rejection:
-            self.reject(key, None if rejection.reason == MISSING else found.info.etag, rejection)
+            is_read = rejection.reason not in (MISSING, FORBIDDEN)
+            self.reject(key, found.info.etag if is_read else None, rejection)
             return None
         return Photo(SourceFrame(key, found.info.last_modified_epoch_ms), picture)
 
@@ -81,7 +86,30 @@ class Intake:
             found = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes)
         except ObjectNotFound as error:
             raise FrameRejected(MISSING, "the object was gone when it was to be read") from error
+        except AccessDenied as error:
+            if not self._may_read_others(key):
+                raise  # the role is wrong, or the credentials are: no photo is to blame
+            raise FrameRejected(FORBIDDEN, f"this photo alone may not be read: {error}") from error
+        self._last_read = key
         return found
+
+    def _may_read_others(self, key: str) -> bool:
+        """Whether one of a few photos near `key` can be read right now. Raises StorageError."""
+        near = self._frames.list_after(self._prefix, self._prefix + key)
+        far = self._frames.list_after(self._prefix)
+        tried = 0
+        for other in itertools.chain(
+            (self._prefix + self._last_read,), (info.key for info in itertools.chain(near, far))
+        ):
+            if other in (self._prefix, self._prefix + key):
+                continue
+            with contextlib.suppress(AccessDenied, ObjectNotFound):
+                self._frames.get_range(other, 0, 1)  # not HEAD: that would not need the key of an encrypted object
+                return True
+            tried += 1
+            if tried == _OTHERS_TRIED:
+                break
+        return False
 
     def _decode(self, found: StoredObject) -> DecodedPhoto:
         if found.info.size_bytes > self._maximum_bytes:
