@@ -27,6 +27,7 @@ LEVELS = {
     "dev": (".venv", 1),
     "ministack": (".venv-ministack", 0),
     "bench": (".venv-bench", 0),
+    "infra": (".venv-infra", 0),
     "runtime": (".venv-runtime", 0),
 }
 """Folder and rank: in one folder, each level holds all of those of lower rank, at the same versions (scripts/lock

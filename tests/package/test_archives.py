@@ -58,6 +58,13 @@ def test_the_layer_is_the_runtime_and_the_extension(packages: Packages) -> None:
     assert names(packages.extension_layer) == extension
 
 
+def test_what_the_templates_name_is_the_newest_build(packages: Packages) -> None:
+    for name, archive_path in (("function.zip", packages.function), ("extension.zip", packages.extension_layer)):
+        assert packages.function.with_name(name).resolve() == archive_path.resolve()
+        for template in ("template.yaml", "cameras.yaml"):
+            assert f"Uri: ../dist/{name}\n" in (ROOT / "infra" / template).read_text()
+
+
 def test_only_what_runs_in_lambda_is_in_it(unpacked: Path) -> None:
     found = [path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()]
     found = [name for name in found if not name.startswith("LICENSES/")]

@@ -60,6 +60,8 @@ def build(out: Path, architecture: str, *, image_required: bool) -> dict[str, An
         write_zip(package, files_below(root))
         write_zip(layer, {EXTENSION.as_posix(): extension}, begin_with=package)
         write_zip(extension_layer, {EXTENSION.as_posix(): extension})
+        for name, archive in (("function.zip", package), ("extension.zip", extension_layer)):
+            _link(out / name, archive)  # what the templates in infra/ name, whatever the version
         image = _build_image(out / f"{stem}-image.tar", root, extension, architecture, required=image_required)
     return {
         "path": str(package),
@@ -71,6 +73,11 @@ def build(out: Path, architecture: str, *, image_required: bool) -> dict[str, An
         "sha256": hashlib.sha256(package.read_bytes()).hexdigest(),
         "largest_parts": largest_parts(package),
     }
+
+
+def _link(link: Path, target: Path) -> None:
+    link.unlink(missing_ok=True)
+    link.symlink_to(target.name)
 
 
 def _build_image(target: Path, root: Path, extension: Path, architecture: str, *, required: bool) -> Path | None:
