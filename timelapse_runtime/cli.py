@@ -1,10 +1,12 @@
-"""`timelapse`: what a user can ask of a stream in S3 from any machine with credentials.
+"""`timelapse`: what a user can ask of a stream in S3, and of a deployment before it is one.
 
     timelapse verify s3://BUCKET/PREFIX/STREAM            is every photo in the film, once and in order? 0: yes, 1: no
     timelapse verify … --repair                           and let a sweep renew what can be renewed, then look again
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM    put what can be used now at the film's end
+    timelapse deploy-check [--set Parameter=value]        do template, configuration and package fit together?
 
-Credentials, region and endpoint come from the environment, as for every AWS tool. Exit code 2: S3 or the arguments.
+Credentials, region and endpoint come from the environment, as for every AWS tool. Exit code 2: S3, the template
+or the arguments.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from timelapse_runtime.config import PREFIX, VARIABLES, Location, parse_location
@@ -80,6 +83,24 @@ def _retry(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     return RIGHT
 
 
+def _deploy_check(options: argparse.Namespace, _variables: Mapping[str, str]) -> int:
+    # For a developer's machine, with what the extra `local` brings: nothing of it when a stream is asked.
+    from timelapse_runtime.local.deploy_check import rules  # noqa: PLC0415
+    from timelapse_runtime.local.deploy_check.template import Template, TemplateUnreadable  # noqa: PLC0415
+
+    try:
+        template = Template(options.template, dict(options.set))
+        findings = list(rules.check(template, options.package))
+    except TemplateUnreadable as error:
+        print(f"timelapse: {error}", file=sys.stderr)
+        return TROUBLE
+    for finding in findings:
+        print(finding)
+    error_count = sum(finding.is_error for finding in findings)
+    print(f"{options.template}: {f'{error_count} errors' if error_count else 'all is right'}")
+    return WRONG if error_count else RIGHT
+
+
 def _open(options: argparse.Namespace, variables: Mapping[str, str]) -> tuple[Target, tuple[Store, Store]]:
     """The stream and its stores (photos', film's)."""
     video: Location = options.stream
@@ -132,10 +153,22 @@ def _parser() -> argparse.ArgumentParser:
     retry = commands.add_parser("retry-rejected", help="try the rejected photos again")
     retry.add_argument("--reason", help="only those of this reason, such as late or undecodable")
     retry.set_defaults(run=_retry)
+    deploy = commands.add_parser("deploy-check", help="do template, configuration and package fit together? offline")
+    deploy.add_argument("--template", type=Path, default=Path("infra/template.yaml"), help="default: %(default)s")
+    deploy.add_argument("--package", type=Path, help="the function's zip; default: what the template names")
+    deploy.add_argument("--set", type=_setting, action="append", default=[], metavar="Parameter=value")
+    deploy.set_defaults(run=_deploy_check)
     for command in (verify, retry):
         command.add_argument("stream", type=_location, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
         command.add_argument("--frames", type=_location, help="its photos, where the checkpoint cannot say")
     return parser
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: Parameter=value")
+    return name, value
 
 
 def _location(text: str) -> Location:

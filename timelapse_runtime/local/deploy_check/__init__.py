@@ -1,0 +1,1 @@
+"""`timelapse deploy-check`: whether template, configuration and package fit together. Offline: asks AWS nothing."""
