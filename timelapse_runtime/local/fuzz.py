@@ -169,11 +169,12 @@ class Findings:
 def fuzz(folder: Path | None, *, count: int, seed: int, on_progress: Callable[[int], None]) -> Findings:
     """Decode `count` damaged photos; after a crash or a hang another process goes on with the next one."""
     findings, number = Findings(seed), 0
+    environment = {"MALLOC_MMAP_THRESHOLD_": "1048576", **os.environ}  # as bootstrap has it
     while number < count:
         numbers = str(number), str(count)
         command = [sys.executable, "-m", __spec__.name, "--seed", str(seed), "--numbers", *numbers]
         command += [] if folder is None else [str(folder)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
             assert process.stdout is not None
             lines: queue.Queue[str | None] = queue.Queue()
             threading.Thread(target=_forward, args=(process.stdout, lines), daemon=True).start()
