@@ -129,7 +129,8 @@ def is_announced(plans: Path) -> bool:
 def write_plan(plans: Path, name: str, puts: Sequence[Put], *, created_epoch_ms: int, expires_epoch_ms: int) -> Path:
     """Leave a plan, in place of an earlier one of the same name. A crash leaves the earlier one, or none.
 
-    `name` must do as a file name. Not synced to disk: `/tmp` outlives the process, and not the machine.
+    `name` must do as a file name. Not synced to disk: `/tmp` outlives the process, and not the machine. Raises OSError
+    where there is no space; then what was written is removed again.
     """
     if not name or "/" in name or name.startswith("."):
         raise ValueError(f"a plan's name must do as a file name, got {name!r}")
@@ -152,10 +153,14 @@ def write_plan(plans: Path, name: str, puts: Sequence[Put], *, created_epoch_ms:
     plans.mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished = plans / f"{name}{UNFINISHED_SUFFIX}"
     # Not O_EXCL: an unfinished file that a killed runtime left must not stop its successor.
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(json.dumps(head, separators=(",", ":")).encode() + b"\n")
-        for put in puts:
-            file.write(put.body)
+    try:
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(json.dumps(head, separators=(",", ":")).encode() + b"\n")
+            for put in puts:
+                file.write(put.body)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
     path = plans / f"{name}{PLAN_SUFFIX}"
     unfinished.replace(path)
     return path

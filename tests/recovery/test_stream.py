@@ -104,6 +104,16 @@ def test_a_shutdown_claims_no_frame_that_no_listing_has_shown(world: World, tmp_
     assert world.checkpoint().watermark == world.key(3)
 
 
+def test_a_shutdown_without_space_for_its_plan_loses_nothing(world: World, tmp_path: Path) -> None:
+    world.handover = tmp_path
+    (tmp_path / f"{STREAM}.unfinished").symlink_to("/dev/full")
+    function = world.environment(flush_every="60")
+    world.shoot(function, range(7))
+    world.shut_down(function)
+    world.sweep(world.environment(), drain=True)
+    assert world.keys_in_film() == names(world, range(7))
+
+
 def test_a_plan_does_not_begin_a_reel_before_the_last_one_is_finished(world: World, tmp_path: Path) -> None:
     world.handover = tmp_path
     function = world.environment(reorder_window="2")

@@ -242,3 +242,12 @@ def test_announcement_ends_with_who_made_it(tmp_path: Path) -> None:
 def test_folder_is_in_the_environments_temporary_folder() -> None:
     assert folder({"TMPDIR": "/here"}) == Path("/here/timelapse-handover")
     assert folder({}) == Path("/tmp/timelapse-handover")
+
+
+def test_where_there_is_no_space_the_earlier_plan_stays_and_nothing_else(tmp_path: Path) -> None:
+    path = plan_in(tmp_path, puts=(SEGMENT,))
+    (tmp_path / "cam.unfinished").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space"):
+        plan_in(tmp_path)
+    assert read_plan(path).puts == (SEGMENT,)
+    assert [found.name for found in tmp_path.iterdir()] == ["cam.plan"]

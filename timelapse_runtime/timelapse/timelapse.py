@@ -199,7 +199,7 @@ class Timelapse:
         for name, stream in reversed(self._streams.items()):  # the busiest first
             try:
                 self._save_stream(name, stream, deadline, drain=drain)
-            except TimelapseError as error:
+            except (TimelapseError, OSError) as error:  # OSError: no space for the plan in /tmp
                 _log.warning("not saved at shutdown; the next open finds it", extra={"stream": name}, exc_info=error)
 
     def _save_stream(self, name: str, stream: Stream, deadline: Deadline, *, drain: bool) -> None:
