@@ -25,6 +25,8 @@ LEVELS = {
     "ERROR": logging.ERROR,
     "FATAL": logging.CRITICAL,
 }
+_TELLTALES = ("botocore", "boto3", "urllib3")
+"""At DEBUG they write down requests with their headers: signatures and the session token, which is a secret."""
 _OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -50,6 +52,8 @@ def configure(variables: Mapping[str, str], stream: IO[str]) -> LogScope:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(LEVELS.get(variables.get("AWS_LAMBDA_LOG_LEVEL", "").upper(), logging.INFO))
+    for name in _TELLTALES:
+        logging.getLogger(name).setLevel(max(root.level, logging.INFO))
     return scope
 
 

@@ -117,3 +117,12 @@ def test_level_between_two_names_takes_the_lower_one() -> None:
     stream, _ = set_up(format="JSON")
     logger.log(logging.INFO + 5, "line")
     assert json_line(stream)["level"] == "INFO"
+
+
+def test_the_sdk_never_writes_down_its_requests() -> None:
+    stream, _ = set_up(format="JSON", level="TRACE")
+    for name in ("botocore.endpoint", "botocore.auth", "urllib3.connectionpool"):
+        logging.getLogger(name).debug("X-Amz-Security-Token: secret")
+    assert stream.getvalue() == ""
+    logging.getLogger("botocore.endpoint").warning("slow")
+    assert json_line(stream)["message"] == "slow"
