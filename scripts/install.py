@@ -26,6 +26,7 @@ LEVELS = {
     "replay": (".venv", 0),
     "dev": (".venv", 1),
     "ministack": (".venv-ministack", 0),
+    "audit": (".venv-audit", 0),
     "bench": (".venv-bench", 0),
     "infra": (".venv-infra", 0),
     "runtime": (".venv-runtime", 0),

@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[2]
 LOCKS = ("runtime", "replay", "dev")
 BESIDE = "bench"
 """An environment of its own, with what `replay` has."""
+APART = ("ministack", "infra", "audit")
+"""Environments that have nothing of ours."""
 
 
 def lock_text(name: str) -> str:
@@ -22,12 +24,12 @@ def pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+) \\$", lock_text(name), re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", [*LOCKS, BESIDE])
+@pytest.mark.parametrize("name", [*LOCKS, BESIDE, *APART])
 def test_a_lock_names_no_address(name: str) -> None:
     assert not re.search(r"://|index-url|find-links|trusted-host|file:| @ |[\s=]/", lock_text(name))
 
 
-@pytest.mark.parametrize("name", [*LOCKS, BESIDE])
+@pytest.mark.parametrize("name", [*LOCKS, BESIDE, *APART])
 def test_every_package_of_a_lock_has_hashes(name: str) -> None:
     hashed = re.findall(r"^([a-z0-9-]+)==\S+ \\\n    --hash=sha256:[0-9a-f]{64}\b", lock_text(name), re.MULTILINE)
     every = re.findall(r"^[^\s#].*", lock_text(name), re.MULTILINE)
