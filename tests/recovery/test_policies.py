@@ -185,6 +185,45 @@ def test_a_photo_that_was_mended_before_its_rejection_was_committed_is_there_onc
     assert right(world)
 
 
+def test_a_record_that_another_instance_writes_during_a_retry_doubles_nothing(world: World) -> None:
+    function = world.environment()
+    world.shoot(function, range(4))
+
+    def reject_and_mend(operation: str, key: str) -> None:
+        if operation == "ListObjectsV2" and key.endswith("/rejected/"):
+            world.video.on_request = lambda _operation, _key: None
+            world.deliver(world.environment(), world.upload(4, b"no photo"))  # it does not commit
+            world.upload(4)
+
+    world.video.on_request = reject_and_mend
+    retry(function)
+    retry(function)
+    assert world.keys_in_film() == [world.key(number) for number in range(5)]
+    assert right(world)
+
+
+def test_a_missing_photo_that_appears_during_a_retry_is_there_once(world: World) -> None:
+    function = world.environment(flush_every="1")
+    world.shoot(function, range(4))
+    record = b'{"key": "frames/camera/000004.jpg", "reason": "missing"}'
+    world.video.put(world.keys.rejected(world.key(4)), record)
+    lists = 0
+
+    def upload_before_the_second_listing(operation: str, _key: str) -> None:
+        nonlocal lists
+        if operation == "ListObjectsV2":
+            lists += 1
+            if lists == 2:
+                world.upload(4)
+
+    world.frames.on_request = upload_before_the_second_listing
+    retry(function)
+    retry(function)
+    assert lists > 2
+    assert world.keys_in_film() == [world.key(number) for number in range(5)]
+    assert right(world)
+
+
 def test_a_late_frame_that_was_tried_again_is_not_appended_once_more(world: World) -> None:
     function = world.environment(late="append", reorder_window="0")
     world.shoot(function, range(2))

@@ -242,13 +242,12 @@ class Stream:
         self._with_new_reel_if_needed(lambda: self._retry_rejected(deadline, reason))
 
     def _retry_rejected(self, deadline: Deadline, reason: str | None) -> None:
-        # A photo that was mended after its rejection may wait here with its record: it must be seen in the film below.
+        rejections = self._intake.rejections()
+        # A photo that was mended after its rejection may still come in order: then it must be seen in the film below.
         self._flush(deadline, drain=True)
         in_film, again = [], []
-        for key, why in self._intake.rejections():
-            if key not in self._out_of_order and is_in_film(
-                self._video, self._committer.keys, self._committer.last_reel, key, but_stand_ins=True
-            ):
+        for key, why in rejections:
+            if is_in_film(self._video, self._committer.keys, self._committer.last_reel, key, but_stand_ins=True):
                 in_film.append(key)
             elif reason in (None, why):
                 again.append(key)
@@ -256,8 +255,9 @@ class Stream:
         self._append_rejected(again, deadline)
 
     def _append_rejected(self, keys: list[str], deadline: Deadline) -> None:
+        settled_to = key_order(self._ledger.committed_key)  # above this one, frames still come in order
         self._catch_up(deadline)  # what it finds out of order would drop the frames that are appended now
-        for key in keys:
+        for key in [key for key in keys if key_order(key) <= settled_to]:
             photo = None if key in self._out_of_order else self._intake.take_again(key)
             if photo is not None:
                 self._out_of_order[key] = self._encode(photo)
