@@ -61,6 +61,17 @@ class Config:
     open_streams: int
     maximum_photo_bytes: int
     maximum_pixels: int
+    memory_mb: int | None
+    """The function's memory size, where Lambda says it."""
+
+    def memory_needed_mb(self, width: int, height: int) -> int:
+        """What one stream's process takes at this size of film, roughly: 100 MB, and the pictures that are held.
+
+        Some 50 by x264 at its default preset (of them, most at half size or several times), the tail, the window.
+        Measured: 126 MB at 640x360, 283 to 297 MB at 1920x1080 (docs/performance.md).
+        """
+        picture_bytes = width * height * 3 // 2
+        return 100 + picture_bytes * (50 + self.tail_frames + self.reorder_window) // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +233,9 @@ def parse_config(environ: Mapping[str, str]) -> Config:
             values[variable.name.lower()] = variable.parse(text.strip())
         except ValueError as error:
             raise ConfigError(PREFIX + variable.name, text, variable.allowed) from error
-    values["threads"] = values["threads"] or _threads(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
+    memory_size = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+    values["memory_mb"] = int(memory_size) if memory_size.isdigit() else None
+    values["threads"] = values["threads"] or _threads(values["memory_mb"])
     config = Config(**{field.name: values[field.name] for field in fields(Config)})
     if config.frames.contains(config.video):
         allowed = f"a place outside {PREFIX}FRAMES ({config.frames}): the film would be taken for photos, without end"
@@ -242,6 +255,6 @@ def table() -> str:
 _READ_ELSEWHERE = frozenset({"TIMELAPSE_PYTHON", "TIMELAPSE_EXEC_WRAPPED"})  # bootstrap reads and sets them
 
 
-def _threads(memory_size_mb: str | None) -> int:
+def _threads(memory_mb: int | None) -> int:
     """One thread per whole vCPU: a thread more costs a frame of delay and gains nothing on a part of one."""
-    return max(1, int(memory_size_mb) // _MEMORY_MB_PER_VCPU) if memory_size_mb and memory_size_mb.isdigit() else 1
+    return max(1, memory_mb // _MEMORY_MB_PER_VCPU) if memory_mb else 1

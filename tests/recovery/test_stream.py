@@ -534,3 +534,13 @@ def test_events_that_are_not_ours_are_left_alone(world: World) -> None:
     with pytest.raises(UnknownEvent, match="sweep"):
         function.invoke({"detail": "?"}, InvocationContext())
     assert world.object_keys() == set()
+
+
+@pytest.mark.parametrize(("memory_mb", "warns"), [("110", False), ("99", True), ("", False)])
+def test_memory_that_may_not_do_is_said(
+    world: World, caplog: pytest.LogCaptureFixture, memory_mb: str, warns: bool
+) -> None:
+    world.settings["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = memory_mb
+    function = world.environment(reorder_window="0")
+    world.shoot(function, [0])
+    assert ("memory may not do" in caplog.text) == warns

@@ -376,6 +376,11 @@ class Stream:
         first_number = reel.frame_count if reel else 0
         self._writer = ReelWriter(settings, first_number=first_number, last_key="".join(before))
         self._fitter = PictureFitter(width, height)
+        needed_mb = config.memory_needed_mb(width, height)
+        if config.memory_mb is not None and needed_mb > config.memory_mb:
+            help_text = "give the function more memory, or set TIMELAPSE_SIZE, or a faster TIMELAPSE_PRESET"
+            what = {"stream": self.name, "needed_mb": needed_mb, "memory_mb": config.memory_mb, "help": help_text}
+            _log.warning("memory may not do for %dx%d", width, height, extra=what)
 
     def _day_of(self, photo: Photo) -> str:
         moment = datetime.fromtimestamp(photo.source.captured_epoch_ms / 1000, self._config.timezone)
