@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 _log = logging.getLogger(__name__)
 
-_PATIENCE_SECONDS = 5
+PATIENCE_SECONDS = 5
 """How much longer than the function's time-out its answer is waited for."""
 
 
@@ -59,7 +59,7 @@ def _invoke(tenant: str, body: str) -> str | None:
 
 @functools.cache
 def _client() -> Any:
-    wait = int(os.environ["FUNCTION_TIMEOUT_SECONDS"]) + _PATIENCE_SECONDS
+    wait = int(os.environ["FUNCTION_TIMEOUT_SECONDS"]) + PATIENCE_SECONDS
     # One attempt: a second one would work beside the first, and SQS tries again anyway.
     once = Config(read_timeout=wait, connect_timeout=5, retries={"total_max_attempts": 1}, tcp_keepalive=True)
     return boto3.client("lambda", config=once)

@@ -1,0 +1,144 @@
+"""The templates as CloudFormation sees them, and a stack of each in moto's server."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import subprocess
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import boto3
+import pytest
+
+from timelapse_runtime.local.deploy_check.template import Template
+from timelapse_runtime.local.s3_server import REGION, EmbeddedS3
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = {name: ROOT / "infra" / f"{name}.yaml" for name in ("template", "cameras")}
+PYTHON = ROOT / ".venv-infra" / "bin" / "python"
+PROGRAMS = Path(__file__).parent / "programs"
+
+
+def infra_program(name: str) -> str:
+    """A program of the environment for these tests. Skips where it is not installed."""
+    if not PYTHON.exists():
+        pytest.skip("needs .venv-infra: scripts/install infra")
+    return str(PYTHON.with_name(name))
+
+
+@cache
+def transformed(name: str) -> str:
+    """A template after the SAM transform, as JSON."""
+    command = [infra_program("python"), str(PROGRAMS / "transform.py"), str(TEMPLATES[name])]
+    done = subprocess.run(command, env={"AWS_DEFAULT_REGION": REGION}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@dataclass
+class Stack:
+    """A stack that moto made of a template."""
+
+    name: str
+    server: EmbeddedS3
+    record: Path
+    settings: dict[str, str]
+    template: Template
+    resources: dict[str, str] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        make: Any = boto3.client
+        return make(service, endpoint_url=self.server.endpoint_url, region_name=REGION, **keys)
+
+    def create(self) -> None:
+        """Create it, with the frames bucket's notifications, which moto's CloudFormation leaves out."""
+        formation = self.client("cloudformation")
+        parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in self.settings.items()]
+        body = transformed(self.template.path.stem)
+        formation.create_stack(StackName=self.name, TemplateBody=body, Parameters=parameters)
+        (state,) = formation.describe_stacks(StackName=self.name)["Stacks"]
+        assert state["StackStatus"] == "CREATE_COMPLETE", state
+        listed = formation.list_stack_resources(StackName=self.name)["StackResourceSummaries"]
+        self.resources = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in listed}
+        self._notify()
+
+    def _notify(self) -> None:
+        wanted = self.template.resources["FramesBucket"]["Properties"]["NotificationConfiguration"]
+        direct = [
+            {
+                "LambdaFunctionArn": self.function_arn(one["Function"].removesuffix(".Arn")),
+                "Events": [one["Event"]],
+                "Filter": {"Key": {"FilterRules": one["Filter"]["S3Key"]["Rules"]}},
+            }
+            for one in wanted.get("LambdaConfigurations", ())
+        ]
+        bridged: dict[str, Any] = {"EventBridgeConfiguration": {}} if "EventBridgeConfiguration" in wanted else {}
+        configuration = {"LambdaFunctionConfigurations": direct, **bridged}
+        self.client("s3").put_bucket_notification_configuration(
+            Bucket=self.resources["FramesBucket"], NotificationConfiguration=configuration
+        )
+
+    def function_arn(self, logical: str) -> str:
+        return str(self.function(logical)["FunctionArn"])
+
+    def function(self, logical: str) -> dict[str, Any]:
+        """A function's configuration."""
+        found: dict[str, Any] = self.client("lambda").get_function_configuration(FunctionName=self.resources[logical])
+        return found
+
+    def statements(self, role: str) -> list[dict[str, Any]]:
+        """What a role's own policies say."""
+        iam, name = self.client("iam"), self.resources[role]
+        names = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        documents = [iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"] for policy in names]
+        # moto's CloudFormation keeps a document as Python prints it.
+        return [statement for document in documents for statement in ast.literal_eval(document)["Statement"]]
+
+    def invocations(self) -> list[dict[str, Any]]:
+        """What its functions were invoked with so far: function, event, tenant."""
+        return [json.loads(line) for line in self.record.read_text().splitlines()]
+
+
+MakeStack: TypeAlias = Callable[..., Stack]
+
+
+@pytest.fixture(scope="session")
+def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
+    """`make_stack(template, name, **parameters)`, in a server of their own."""
+    record = tmp_path_factory.mktemp("lambda") / "invocations"
+    record.touch()
+    command = (infra_program("python"), str(PROGRAMS / "recording_moto.py"), "{port}", str(record))
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("bootstrap", "")
+    with EmbeddedS3(command) as server:
+
+        def make(template: str, name: str, **parameters: str) -> Stack:
+            settings = {"BucketPrefix": name, **parameters}  # or all would want the same names
+            stack = Stack(name, server, record, settings, Template(TEMPLATES[template], settings))
+            s3 = stack.client("s3")
+            s3.create_bucket(Bucket="code")
+            s3.put_object(Bucket="code", Key="package.zip", Body=package.getvalue())
+            stack.create()
+            return stack
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def stack(make_stack: MakeStack) -> Stack:
+    """The stack for a few cameras."""
+    return make_stack("template", "few")
+
+
+@pytest.fixture(scope="session")
+def cameras(make_stack: MakeStack) -> Stack:
+    """The stack for many cameras."""
+    return make_stack("cameras", "many")

@@ -1,0 +1,199 @@
+"""The templates themselves: what they say of the project is true, and CloudFormation takes them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.dispatcher import dispatch, route
+from tests.infra.conftest import TEMPLATES, infra_program, transformed
+from tests.world import World
+from timelapse_runtime import handler
+from timelapse_runtime.config import PREFIX, VARIABLES
+from timelapse_runtime.local.deploy_check.template import Template
+from timelapse_runtime.log import JsonFormatter, LogScope
+
+EACH = pytest.mark.parametrize("name", sorted(TEMPLATES))
+
+
+def variables(template: Template, function: str = "TimelapseFunction") -> dict[str, Any]:
+    found: dict[str, Any] = template.resources[function]["Properties"]["Environment"]["Variables"]
+    return found
+
+
+def cfn_lint(path: Path, text: str | None = None) -> list[str]:
+    """What cfn-lint says, information included: the first line of each message."""
+    if text is not None:
+        path.write_text(text)
+    command = [infra_program("cfn-lint"), "--format", "parseable", "--include-checks", "I", "--", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert bool(done.stdout) == bool(done.returncode), done.stderr
+    return done.stdout.splitlines()
+
+
+@EACH
+def test_cfn_lint_says_nothing_of_a_template(name: str) -> None:
+    assert cfn_lint(TEMPLATES[name]) == []
+
+
+@EACH
+def test_after_the_transform_it_only_knows_that_provided_al2_is_at_its_end(name: str, tmp_path: Path) -> None:
+    said = cfn_lint(tmp_path / "transformed.json", transformed(name))
+    assert [re.findall(r":(W1030|E\w+|I\w+):Runtime .* deprecated on '2026-07-31'", line) for line in said] == [
+        ["W1030"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "rule"),
+    [
+        ("TIMELAPSE_VIDEO: !Sub s3://${VideoBucket}/", "TIMELAPSE_VIDEO: !Sub s3://${FramesBucket}/", "E3004"),
+        ("ReservedConcurrentExecutions", "ReservedConcurrency", "E3002"),
+    ],
+)
+def test_cfn_lint_knows_a_circle_and_a_wrong_word(right: str, wrong: str, rule: str, tmp_path: Path) -> None:
+    text = TEMPLATES["template"].read_text()
+    assert right in text
+    assert rule in "".join(cfn_lint(tmp_path / "wrong.yaml", text.replace(right, wrong)))
+
+
+@EACH
+def test_the_transform_leaves_nothing_of_sam(name: str) -> None:
+    kinds = {body["Type"] for body in json.loads(transformed(name))["Resources"].values()}
+    assert {"AWS::Lambda::Function", "AWS::S3::Bucket"} <= kinds
+    assert not any(kind.startswith("AWS::Serverless") for kind in kinds)
+
+
+@EACH
+def test_every_variable_is_a_parameter_with_its_default(name: str) -> None:
+    template = Template(TEMPLATES[name], {})
+    ours = {PREFIX + one.name: one.default for one in VARIABLES if one.default is not None}
+    fixed = {} if name == "template" else {f"{PREFIX}OPEN_STREAMS": "1"}
+    absent = set() if name == "template" else {f"{PREFIX}STREAM"}
+    expected = {key: value for key, value in {**ours, **fixed}.items() if key not in absent}
+    given = {key: value for key, value in variables(template).items() if key[len(PREFIX) :] not in {"FRAMES", "VIDEO"}}
+    assert given == expected
+
+
+def test_a_parameter_reaches_its_variable() -> None:
+    for one in VARIABLES:
+        if one.default is not None:
+            parameter = "".join(word.capitalize() for word in one.name.split("_"))
+            template = Template(TEMPLATES["template"], {parameter: "another"})
+            assert variables(template)[PREFIX + one.name] == "another"
+
+
+def stars(value: Any, where: str = "") -> Iterator[str]:
+    """Actions with a wildcard, and resources that begin with one."""
+    if isinstance(value, list):
+        for item in value:
+            yield from stars(item, where)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from stars(item, key)
+    else:
+        text = str(value).rpartition(":")[2][:1] if where.endswith("Resource") else str(value)
+        if "*" in text and where in {"Action", "NotAction", "Resource", "NotResource"}:
+            yield f"{where}: {value}"
+
+
+@EACH
+def test_no_role_has_a_wildcard_for_an_action_or_for_all_resources(name: str) -> None:
+    roles = dict(Template(TEMPLATES[name], {}).of_type("AWS::IAM::Role"))
+    assert roles
+    assert list(stars(roles)) == []
+    assert list(stars({"Action": ["s3:Get*"], "Resource": ["*", "arn:aws:s3:::*", "arn:aws:s3:::b/x/*"]})) == [
+        "Action: s3:Get*",
+        "Resource: *",
+        "Resource: arn:aws:s3:::*",
+    ]
+
+
+def test_both_templates_keep_photos_and_films_in_the_same_way() -> None:
+    few, many = (Template(path, {"Watch": "cloudfront"}).resources for path in TEMPLATES.values())
+    for name in ("VideoBucket", "FramesBucketPolicy", "VideoBucketPolicy", "Distribution", "OriginAccess", "LogGroup"):
+        assert few[name] == many[name], name
+    different = {"DependsOn", "NotificationConfiguration"}
+    few_bucket, many_bucket = ({**side["FramesBucket"], **side["FramesBucket"]["Properties"]} for side in (few, many))
+    for key in (set(few_bucket) | set(many_bucket)) - different - {"Properties"}:
+        assert few_bucket[key] == many_bucket[key], key
+
+
+@EACH
+def test_buckets_are_private_encrypted_and_outlive_the_stack(name: str) -> None:
+    for bucket, body in Template(TEMPLATES[name], {}).resources.items():
+        if body["Type"] == "AWS::S3::Bucket":
+            properties = body["Properties"]
+            assert body["DeletionPolicy"] == body["UpdateReplacePolicy"] == "Retain", bucket
+            assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+            assert "BucketEncryption" in properties
+            rules = properties["LifecycleConfiguration"]["Rules"]
+            assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+
+
+@pytest.mark.parametrize(("days", "status"), [("0", "Disabled"), ("30", "Enabled")])
+def test_photos_expire_only_when_asked(days: str, status: str) -> None:
+    bucket = Template(TEMPLATES["template"], {"FramesExpireDays": days}).resources["FramesBucket"]["Properties"]
+    (rule,) = [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if "ExpirationInDays" in rule]
+    assert (rule["Status"], rule["Prefix"]) == (status, "frames/")
+
+
+@EACH
+def test_viewers_get_films_and_nothing_else(name: str) -> None:
+    policy = Template(TEMPLATES[name], {"Watch": "cloudfront"}).resources["VideoBucketPolicy"]["Properties"]
+    (watch,) = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
+    assert watch["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert watch["Action"] == "s3:GetObject"
+    ends = [resource.partition("/video/*/")[2] for resource in watch["Resource"]]
+    assert ends == ["live.m3u8", "latest.jpg", "reels/*"]
+    unwatched = Template(TEMPLATES[name], {}).resources["VideoBucketPolicy"]["Properties"]["PolicyDocument"]
+    assert [one["Effect"] for one in unwatched["Statement"]] == ["Deny"]
+
+
+@EACH
+def test_the_metric_counts_the_line_that_the_runtime_logs(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    pattern = Template(TEMPLATES[name], {}).resources["RejectedFrames"]["Properties"]["FilterPattern"]
+    key, value = re.findall(r'^\{ \$\.(\w+) = "([^"]+)" \}$', pattern)[0]
+    world = World()
+    function = world.environment()
+    with caplog.at_level(logging.INFO):
+        world.deliver(function, world.upload(0), world.upload(1, b"no photo"))
+    lines = [json.loads(JsonFormatter(LogScope()).format(record)) for record in caplog.records]
+    counted = [line for line in lines if line.get(key) == value]
+    assert [line["frame"] for line in counted] == ["frames/camera/000001.jpg"]
+    assert counted[0]["reason"] in world.rejections().values()
+    dashboard = Template(TEMPLATES[name], {}).resources["Dashboard"]["Properties"]["DashboardBody"]
+    assert f"{key} = '{value}' | stats count(*) as frames by reason" in json.dumps(json.loads(dashboard))
+
+
+def test_the_handlers_exist() -> None:
+    few, many = (Template(path, {}).resources for path in (TEMPLATES["template"], TEMPLATES["cameras"]))
+    for resources in (few, many):
+        assert handler.resolve(resources["TimelapseFunction"]["Properties"]["Handler"], Path.cwd())
+    for name, module in (("Router", route), ("Dispatcher", dispatch)):
+        stem = module.__name__.rpartition(".")[2]
+        assert many[name]["Properties"]["Handler"] == f"{stem}.handler"
+        assert callable(module.handler)
+
+
+def test_the_dispatcher_outwaits_the_function_and_the_queue_outwaits_the_dispatcher() -> None:
+    longest = Template(TEMPLATES["cameras"], {"TimeoutSeconds": "840"})
+    assert list(longest.parameter_findings()) == []
+    assert [one.where for one in Template(TEMPLATES["cameras"], {"TimeoutSeconds": "841"}).parameter_findings()]
+    dispatcher = longest.resources["Dispatcher"]["Properties"]
+    waits = int(variables(longest, "Dispatcher")["FUNCTION_TIMEOUT_SECONDS"]) + dispatch.PATIENCE_SECONDS
+    assert waits < dispatcher["Timeout"]
+    queue = longest.resources["FrameQueue"]["Properties"]
+    assert queue["VisibilityTimeout"] >= 6 * dispatcher["Timeout"]
+    assert queue["FifoQueue"] is True
+    assert dispatcher["Events"]["Frames"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert longest.resources["TimelapseFunction"]["Properties"]["TenancyConfig"] == {
+        "TenantIsolationMode": "PER_TENANT"
+    }
