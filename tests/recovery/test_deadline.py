@@ -45,3 +45,21 @@ def test_a_call_that_hangs_fails_its_invocation_and_loses_nothing(operation: str
 
 def soon() -> Deadline:
     return Deadline(SystemClock().now_epoch_ms() + 300)
+
+
+@pytest.mark.parametrize("jump_hours", [-30, -1, 1, 30])
+def test_a_clock_that_jumps_changes_no_frame(jump_hours: int) -> None:
+    """A frozen process thaws hours later; NTP sets a clock back, here over midnight as well."""
+    world = World()
+    function = world.environment(reel="day", flush_every="3")
+    for first in range(0, 20, 5):
+        world.shoot(function, range(first, first + 5))
+        world.clock.advance(jump_hours * 3_600_000)
+        world.shut_down(function)
+        function = world.environment(reel="day", flush_every="3")
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == [world.key(number) for number in range(20)]
+    assert world.rejections() == {}
+    assert world.audit().is_right
+    names = [reel.name for reel in world.reels()]
+    assert len(set(names)) == len(names) == (4 if jump_hours == 30 else 1)  # a day that comes back begins no reel
