@@ -30,7 +30,7 @@ class Actor(threading.Thread):
         super().__init__(daemon=True)
         self.requests = 0
         self.error: str | None = None
-        self._work, self._until = work, 0
+        self._work, self._until, self._is_done = work, 0, False
         self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
         self.start()
 
@@ -40,11 +40,12 @@ class Actor(threading.Thread):
             self._work()
         except BaseException:  # noqa: BLE001 - told to who asks; a thread's exception would be lost
             self.error = traceback.format_exc()
+        self._is_done = True  # not is_alive(): a thread that has nothing left to do is alive for a while
         self._stands.release()
 
     def resume(self, until: int = _NO_END) -> None:
         """Run up to the request after `until`, exclusively, or to the end. Returns when it stands."""
-        if self.is_alive():
+        if not self._is_done:
             self._until = until
             self._go.release()
             self._stands.acquire()
