@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 from timelapse_runtime.config import PREFIX, VARIABLES, Location, parse_location
 from timelapse_runtime.errors import ConfigError, ObjectNotFound, TimelapseError
@@ -70,9 +71,24 @@ def _verify(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     target, stores = _open(options, variables)
     if options.repair:
         _run_function(target, {"sweep": {"stream": target.stream, "all_reels": True}}, variables)
-    report = Audit(stores[0], stores[1], target.video.prefix, target.frames.prefix).run()
+    report = _audit(target, stores)
+    missing = [finding.where for finding in report.findings if finding.kind == "missing"]
+    if options.repair and missing:  # their events were lost, and no listing after the watermark shows them
+        _run_function(target, _uploaded(target, missing), variables)
+        report = _audit(target, stores)
     print(json.dumps({**asdict(report), "is_right": report.is_right}) if options.json else _text(report))
     return RIGHT if report.is_right else WRONG
+
+
+def _audit(target: Target, stores: tuple[Store, Store]) -> Report:
+    return Audit(stores[0], stores[1], target.video.prefix, target.frames.prefix).run()
+
+
+def _uploaded(target: Target, keys: list[str]) -> dict[str, Any]:
+    """S3's notification of these photos, once more."""
+    bucket = {"name": target.frames.bucket}
+    records = [{"bucket": bucket, "object": {"key": quote_plus(target.frames.prefix + key)}} for key in keys]
+    return {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": s3} for s3 in records]}
 
 
 def _retry(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
@@ -147,7 +163,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="timelapse", description="Ask of a stream in S3.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     verify = commands.add_parser("verify", help="is every photo in the film, once and in order, and does it play?")
-    verify.add_argument("--repair", action="store_true", help="sweep first: renews what is derived, removes leftovers")
+    verify.add_argument(
+        "--repair",
+        action="store_true",
+        help="sweep first: renews what is derived, removes leftovers, and takes what is missing",
+    )
     verify.add_argument("--json", action="store_true", help="print one JSON object")
     verify.set_defaults(run=_verify)
     retry = commands.add_parser("retry-rejected", help="try the rejected photos again")

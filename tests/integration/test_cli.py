@@ -74,6 +74,21 @@ def test_a_stream_is_verified_damaged_repaired_and_its_rejected_photo_tried_agai
     assert "20 photos: 20 frames in the film, 0 rejected" in capsys.readouterr().out
 
 
+def test_a_repair_takes_a_photo_that_no_listing_shows_any_more(
+    store: S3Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Uploaded below what is committed, and its event was lost."""
+    name = "000003 a+b%20ä.jpg"
+    store.put(f"frames/camera/{name}", next(make_photos(1, first=40)))
+    assert cli.main(["verify", STREAM, "--json"]) == 1
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert (finding["kind"], finding["where"]) == ("missing", name)
+    assert cli.main(["verify", STREAM, "--repair"]) == 0
+    assert json.loads(store.get(f"video/camera/rejected/{name}.json").body)["reason"] == "late"
+    assert cli.main(["retry-rejected", STREAM, "--reason", "late"]) == 0
+    assert cli.main(["verify", STREAM]) == 0
+
+
 def test_what_is_no_stream_gets_an_answer_that_helps(store: S3Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert store.bucket == "bucket"
     assert cli.main(["verify", "s3://bucket/video/other"]) == 2
