@@ -111,9 +111,11 @@ class World:
         """Invoke with the events of `keys`."""
         return function.invoke(self.event(*keys), InvocationContext(deadline_epoch_ms))
 
-    def sweep(self, function: Timelapse, **what: bool) -> dict[str, Any]:
+    def sweep(
+        self, function: Timelapse, *, deadline_epoch_ms: int = NO_DEADLINE_EPOCH_MS, **what: bool
+    ) -> dict[str, Any]:
         """Invoke with a sweep of the stream."""
-        return function.invoke({"sweep": {"stream": STREAM, **what}}, InvocationContext())
+        return function.invoke({"sweep": {"stream": STREAM, **what}}, InvocationContext(deadline_epoch_ms))
 
     def shut_down(self, function: Timelapse, *, budget_ms: int = 10_000) -> None:
         """SIGTERM to an idle environment; then the extension, where there is one, carries out the plan."""

@@ -73,7 +73,7 @@ def _verify(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
         _run_function(target, {"sweep": {"stream": target.stream, "all_reels": True}}, variables)
     report = _audit(target, stores)
     missing = [finding.where for finding in report.findings if finding.kind == "missing"]
-    if options.repair and missing:  # their events were lost, and no listing after the watermark shows them
+    if options.repair and missing:  # where as many were deleted as came late, the sweep does not look closer
         _run_function(target, _uploaded(target, missing), variables)
         report = _audit(target, stores)
     print(json.dumps({**asdict(report), "is_right": report.is_right}) if options.json else _text(report))

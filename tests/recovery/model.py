@@ -2,23 +2,24 @@
 
 The film is the sorted list of usable frames, but for those that were *passed*: something above them was committed
 while they were neither in the film nor rejected. A passed frame may be rejected as late. It may even be *overtaken*:
-below the watermark, where no listing shows it, so that nothing but its event can settle it. Both are allowed for
+below the watermark, where only its event or a sweep's recount can settle it. Both are allowed for
 only where nobody could know better: not where the process that committed had been told of the frame (passed), had
 listed the photos since it was uploaded, or had never seen one above it in a listing (overtaken).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.recovery.races import Actor
-from tests.recovery.watch import Watch
+from tests.recovery.watch import Watch, stream_key
 from tests.world import STREAM, World
 from timelapse_runtime.handover import PLAN_SUFFIX
 from timelapse_runtime.media.boxes import Role
 from timelapse_runtime.state.checkpoint import Checkpoint, key_order
+from timelapse_runtime.storage.contract import ObjectInfo
 from timelapse_runtime.timelapse import Timelapse
 
 
@@ -64,19 +65,22 @@ class Model(Watch):
             if key_order(key) <= key_order(self._checkpoint.watermark):
                 self.overtaken.add(key)
 
-    def listed(self) -> None:
-        """The running process has listed the photos."""
-        self.running.listed = set(self.uploaded)
+    def listed(self, shown: Sequence[ObjectInfo]) -> None:
+        """The running process has listed the photos: those after its watermark, or, for a recount, those before."""
+        known = self.running.checkpoint
+        watermark = stream_key(known.watermark) if known else ""
+        if not shown or key_order(shown[0].key) > key_order(watermark):
+            self.running.listed = set(self.uploaded)
 
     def took(self, keys: set[str]) -> None:
-        """The running process took these events, and ended its invocation well.
-
-        A process that knows the newest checkpoint has settled what it was told of, or holds it above the watermark.
-        """
+        """The running process took these events, and ended its invocation well."""
         self.running.told |= keys
+
+    def swept(self, uploaded: set[str]) -> None:
+        """The running process swept all reels, and ended its invocation well. `uploaded` was there when it began."""
         if self.running.checkpoint == self._checkpoint:
-            for key in self.running.told & self.overtaken:
-                self.violations.append(f"{key} is below the watermark, its event was taken, and it has no record")
+            for key in uploaded & self.overtaken:
+                self.violations.append(f"{key} is below the watermark, all was swept, and it has no record")
                 self.overtaken.remove(key)
 
     def is_rejected(self, key: str) -> bool:

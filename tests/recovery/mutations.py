@@ -21,6 +21,7 @@ from timelapse_runtime.timelapse import commit, stream
 from timelapse_runtime.timelapse.commit import CommitPlan, Put
 from timelapse_runtime.timelapse.committer import Committer
 from timelapse_runtime.timelapse.playlist_writer import PlaylistWriter
+from timelapse_runtime.timelapse.recount import Recount
 from timelapse_runtime.timelapse.stream import Stream
 
 # The product's own functions, as they are before a bug takes their place.
@@ -164,7 +165,7 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "playlist before video on close": lambda: patch.object(Committer, "finish", _playlist_before_video),
     "playlists without condition": lambda: patch.object(PlaylistWriter, "_write", _playlists_without_condition),
     "closed reel not finished": lambda: patch.object(Committer, "commit", _manifest_left_out),
-    "taken frames forgotten when fenced": lambda: patch.object(Stream, "adopt", lambda _self, _keys: None),
+    "sweep that does not recount": lambda: patch.object(Recount, "unaccounted", lambda *_args, **_kwargs: iter(())),
 }
 """By name, what puts the bug in place."""
 

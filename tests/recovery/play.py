@@ -137,7 +137,7 @@ class Play(Stage):
     def _done(self, store: MemoryStore, operation: str, key: str, effect: Callable[[], Any]) -> Any:
         answer = super()._done(store, operation, key, effect)
         if store is self.world.frames and operation == "ListObjectsV2":
-            self.model.listed()
+            self.model.listed(answer)
         return answer
 
     # ---- Lambda
@@ -149,9 +149,7 @@ class Play(Stage):
     def invoke(self, event: Any) -> bool:
         """Nothing may fail that nobody disturbs."""
         went_well = super().invoke(event)
-        if went_well:
-            self.model.took(set())
-        elif not self._running.is_disturbed and not self._budget_ms:
+        if not went_well and not self._running.is_disturbed and not self._budget_ms:
             self.watch.violations.append(f"an invocation fails that nobody disturbs: {event}")
         return went_well
 
@@ -159,6 +157,12 @@ class Play(Stage):
         """The events of `keys`. What the process took by it, and what it may have lost, is the model's to say."""
         if self.invoke(self.world.event(*keys)):
             self.model.took(set(keys))
+
+    def sweep(self, **what: bool) -> None:
+        """A sweep of the stream; one of all reels leaves nothing unsettled."""
+        uploaded = set(self.watch.uploaded)
+        if self.invoke({"sweep": {"stream": STREAM, **what}}) and what.get("all_reels") and not self._budget_ms:
+            self.model.swept(uploaded)
 
     def lose(self, *keys: str) -> None:
         """Whether a frame whose event is lost may be late depends on what is committed: the model knows."""

@@ -153,9 +153,10 @@ def _policies(stage: Stage) -> None:
 
 
 def _late(stage: Stage) -> None:
-    """Uploaded and announced below what is committed: now, and after a restart."""
-    stage.shoot([0, 1, 4, 5, 6, 7, 8])
+    """Uploaded below what is committed, and announced: now, after a restart, and never."""
+    stage.shoot([0, 1, 4, 5, 6, 8])
     stage.sweep(drain=True)
+    stage.lose(stage.upload(7))
     for number in (2, 3):
         late = stage.upload(number)
         stage.lose(late)

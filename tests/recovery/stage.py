@@ -272,9 +272,6 @@ class Stage:
     def finish(self) -> None:
         """A new environment, without faults, does what is left; a last one sweeps once more."""
         self._faults.clear()
-        for key in sorted(self.watch.overtaken, key=key_order):
-            self.new_environment()
-            self.deliver(key)
         for _ in range(2):
             self.new_environment()
             self.sweep(drain=True, all_reels=True)

@@ -28,7 +28,7 @@ class Watch:
         self.violations: list[str] = []
         self.uploaded: dict[str, None] = {}
         self.overtaken: set[str] = set()
-        """Photos uploaded after later ones: until their event comes, nothing may know of them."""
+        """Photos uploaded after later ones: until their event comes, or a sweep, nothing may know of them."""
         self.is_damaged = False
         """Somebody destroyed a segment: what is stored may be less than what is claimed."""
         self._world, self._shows_photos = world, shows_photos

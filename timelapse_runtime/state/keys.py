@@ -58,13 +58,18 @@ class StreamKeys:
         """A closed reel's entry in full: what the checkpoint held of it when it closed."""
         return f"{self.reel(reel)}reel.json"
 
+    @property
+    def rejections(self) -> str:
+        """The folder of the rejected frames' records."""
+        return f"{self.folder}rejected/"
+
     def rejected(self, frame_key: str) -> str:
         """The record of a frame that could not be used. A key too long for S3 is replaced by its hash."""
-        key = f"{self.folder}rejected/{frame_key}.json"
+        key = f"{self.rejections}{frame_key}.json"
         if len(key.encode("utf-8", "surrogatepass")) <= _S3_KEY_LIMIT_BYTES:
             return key
         digest = hashlib.sha256(frame_key.encode("utf-8", "surrogatepass")).hexdigest()
-        return f"{self.folder}rejected/sha256-{digest}.json"
+        return f"{self.rejections}sha256-{digest}.json"
 
 
 def reel_name(number: int, date: str) -> str:

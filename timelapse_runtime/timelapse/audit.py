@@ -21,6 +21,7 @@ from timelapse_runtime.state.playlist import index_playlist, live_playlist
 from timelapse_runtime.storage.contract import Store
 from timelapse_runtime.timelapse.commit import segment_key
 from timelapse_runtime.timelapse.committer import read_manifest
+from timelapse_runtime.timelapse.lookup import photos_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Audit:
         except ObjectNotFound:
             if objects:
                 self.report.add("checkpoint-missing", where, f"there is none, and {len(objects)} other objects")
-            self.report.pending = [key for key, _ in self._photos()]
+            self.report.pending = [key for key, _ in photos_after(self._frames, self._prefix)]
             self.report.uploaded_count = len(self.report.pending)
         except CheckpointCorrupt as error:
             self.report.add("checkpoint-corrupt", where, str(error))
@@ -182,7 +183,7 @@ class Audit:
     def _read_rejections(self, objects: dict[str, int]) -> set[str]:
         found = set()
         for where in objects:
-            if where.startswith(f"{self._keys.folder}rejected/"):
+            if where.startswith(self._keys.rejections):
                 try:
                     key = str(json.loads(self._video.get(where).body)["key"])
                 except (ValueError, KeyError, TypeError) as error:
@@ -190,11 +191,6 @@ class Audit:
                 else:
                     found.add(key.removeprefix(self._prefix))
         return found
-
-    def _photos(self) -> Iterator[tuple[str, str]]:
-        for info in self._frames.list_after(self._prefix):
-            if not (info.key.endswith("/") and info.size_bytes == 0):
-                yield info.key[len(self._prefix) :], info.etag
 
     def _compare(self, checkpoint: Checkpoint, film: list[str], rejected: set[str]) -> None:
         seen: set[str] = set()
@@ -208,7 +204,7 @@ class Audit:
         for key in sorted(seen):
             if key_order(key) > key_order(checkpoint.watermark) and key not in covered:
                 self.report.add("unclaimed", key, "the film has it, and the checkpoint does not cover it")
-        for key, _ in self._photos():
+        for key, _ in photos_after(self._frames, self._prefix):
             self.report.uploaded_count += 1
             if key in seen or key in rejected:
                 continue
@@ -230,7 +226,7 @@ class Audit:
         for where in sorted(objects):
             name, _, rest = where.removeprefix(self._keys.reels).partition("/")
             is_ready = rest == "init.mp4" and reel_number(name) > (reels[-1].number if reels else 0)
-            if where not in named and not is_ready and not where.startswith(f"{self._keys.folder}rejected/"):
+            if where not in named and not is_ready and not where.startswith(self._keys.rejections):
                 self.report.add("orphan", where, f"nothing names it ({objects[where]} bytes); a sweep removes segments")
 
     def _check_derived(self, reel: Reel, *, is_current: bool) -> None:

@@ -71,7 +71,7 @@ class Intake:
     def rejections(self) -> list[tuple[str, str]]:
         """The stream's rejected frames, with the reason of each."""
         found = []
-        for info in self._video.list_after(f"{self._keys.folder}rejected/"):
+        for info in self._video.list_after(self._keys.rejections):
             record = json.loads(self._video.get(info.key).body)
             found.append((str(record["key"]).removeprefix(self._prefix), str(record["reason"])))
         return found

@@ -1,20 +1,38 @@
-"""Is a frame in the film? Asked only for a frame below the watermark that memory does not know.
+"""What S3 knows of a stream's photos: which there are, and whether one is in the film.
 
-The checkpoint knows each segment's last key, so one segment is read for an answer (and one manifest for each
-reel further back). The segment's provenance boxes name its frames.
+The latter is asked only for a frame below the watermark that memory does not know. The checkpoint knows each
+segment's last key, so one segment is read for an answer (and one manifest for each reel further back). The segment's
+provenance boxes name its frames.
 """
 
 from __future__ import annotations
 
 import bisect
+from collections.abc import Iterator
 
 from timelapse_runtime.errors import ObjectNotFound
 from timelapse_runtime.media.boxes import Role, SourceFrame, read_provenance
 from timelapse_runtime.state.checkpoint import Reel, key_order
 from timelapse_runtime.state.keys import StreamKeys
-from timelapse_runtime.storage.contract import Store
+from timelapse_runtime.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.commit import segment_key
 from timelapse_runtime.timelapse.committer import read_manifest
+
+
+def photos_after(frames: Store, prefix: str, key: str = "") -> Iterator[tuple[str, ObjectInfo]]:
+    """The photos below `prefix` whose key (relative to it) is greater than `key`, in order."""
+    for info in frames.list_after(prefix, prefix + key if key else ""):
+        if not (info.key.endswith("/") and info.size_bytes == 0):  # a folder made in the console
+            yield info.key[len(prefix) :], info
+
+
+def last_key_before(store: Store, keys: StreamKeys, reel: Reel) -> str:
+    """The last key, in order, of the reels before this one."""
+    while reel.previous is not None:
+        reel = read_manifest(store, keys, reel.previous)
+        if reel.segments and reel.segments[-1].last_key:
+            return reel.segments[-1].last_key
+    return ""
 
 
 def is_in_film(
@@ -29,7 +47,7 @@ def is_in_film(
         last_keys = [key_order(segment.last_key) for segment in reel.segments]
         position = bisect.bisect_left(last_keys, wanted)
         if position < len(reel.segments):
-            frames = _frames(store, keys, reel, position)
+            frames = read_frames(store, keys, reel, position)
             named = [frame for frame in frames if frame.key == frame_key]
             if any(not (but_stand_ins and frame.role is Role.STAND_IN) for frame in named):
                 return True
@@ -45,7 +63,8 @@ def is_in_film(
     return False
 
 
-def _frames(store: Store, keys: StreamKeys, reel: Reel, position: int) -> list[SourceFrame]:
+def read_frames(store: Store, keys: StreamKeys, reel: Reel, position: int) -> list[SourceFrame]:
+    """What a segment names. Raises StorageError, SegmentCorrupt."""
     segment = reel.segments[position]
     try:
         body = store.get(segment_key(keys, reel, segment)).body

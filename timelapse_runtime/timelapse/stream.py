@@ -37,7 +37,8 @@ from timelapse_runtime.storage.contract import Store
 from timelapse_runtime.timelapse.commit import init_put, plan_commit, segment_key
 from timelapse_runtime.timelapse.committer import Committer, PreparedCommit
 from timelapse_runtime.timelapse.intake import Intake, Photo
-from timelapse_runtime.timelapse.lookup import is_in_film
+from timelapse_runtime.timelapse.lookup import is_in_film, last_key_before, photos_after
+from timelapse_runtime.timelapse.recount import Recount
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
 from timelapse_runtime.timelapse.tail import Tail
 
@@ -74,6 +75,7 @@ class Stream:
         self._config, self._frames, self._video, self._clock, self._prefix = config, frames, video, clock, prefix
         self._committer = Committer(video, keys)
         self._intake = Intake(config, frames, video, keys, prefix, clock)
+        self._recount = Recount(frames, video, keys, prefix)
         self._thumbnail = ThumbnailEncoder()
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._newest: tuple[int, Picture] | None = None
@@ -87,12 +89,6 @@ class Stream:
         self._late: list[str] = []
         self._out_of_order: dict[str, int] = {}
         self._committed_out_of_order: list[str] = []
-        self._adopted: list[str] = []
-
-    @property
-    def unsettled_keys(self) -> list[str]:
-        """Frames that were taken and are not committed."""
-        return [*self._adopted, *self._ledger.keys]
 
     @property
     def frames_in_video(self) -> int:
@@ -149,27 +145,14 @@ class Stream:
         segment = segment_key(self._committer.keys, reel, last)
         what = {"stream": self.name, "segment": segment, "first": last.first, "count": last.count}
         _log.error("stored segment is damaged: its reel ends before it, a new one begins", extra=what, exc_info=error)
-        before = kept[-1].last_key if kept else self._last_key_before(reel)
+        before = kept[-1].last_key if kept else last_key_before(self._video, self._committer.keys, reel)
         rejection = FrameRejected("segment-damaged", f"{segment}: {error}")
-        for info in self._frames.list_after(self._prefix, self._prefix + before):
-            key = info.key[len(self._prefix) :]
+        for key, info in photos_after(self._frames, self._prefix, before):
             if key_order(key) > key_order(last.last_key):
                 break
             self._intake.reject(key, info.etag, rejection)
             self.counts.rejected += 1
         self._commit(replace(reel, segments=kept), close=True)
-
-    def _last_key_before(self, reel: Reel) -> str:
-        while reel.previous is not None:
-            reel = self._committer.manifest(reel.previous)
-            if reel.segments:
-                return reel.segments[-1].last_key
-        return ""
-
-    def adopt(self, keys: list[str]) -> None:
-        """Frames that another object had taken for this stream and did not commit: it was fenced. A listing finds
-        them but where the checkpoint went past them meanwhile: those are late (`_catch_up`)."""
-        self._adopted = keys
 
     # ---- append
 
@@ -229,7 +212,7 @@ class Stream:
 
     def _append_late(self, deadline: Deadline) -> None:
         """By policy, put late frames at the film's end. Their records stay until that is committed: a crash in
-        between leaves them rejected, for the next sweep to try again."""
+        between leaves them rejected, until somebody asks to try those again."""
         late, self._late = self._late, []
         if late and self._config.late == "append":
             self._append_rejected(late, deadline)
@@ -271,24 +254,28 @@ class Stream:
         """Take every frame that a listing shows after the watermark, in order, flushing on the way."""
         while not self._take_listed(deadline):
             self._rewind("a listing shows a frame before some that are encoded")
-        while self._adopted:
-            key = self._adopted[-1]
-            if key_order(key) <= key_order(self._ledger.committed_key) and not self._is_known(key):
-                self._judge_late(key)
-            self._adopted.pop()
         self._is_caught_up = True
+
+    def _catch_up_below(self, deadline: Deadline, *, all_reels: bool) -> None:
+        """Catch up, with photos below the watermark too."""
+        self._catch_up(deadline)
+        found = self._recount.unaccounted(
+            self._committer.checkpoint, all_reels=all_reels, go_on=lambda: self._has_time(deadline)
+        )
+        for key in found:
+            self._judge_late(key)
+        self._append_late(deadline)
 
     def _take_listed(self, deadline: Deadline) -> bool:
         """One listing. False: a frame lies below one that is encoded, and what is not committed must be redone."""
-        start = self._prefix + self._ledger.watermark if self._ledger.watermark else ""
         self._ledger.listing_begins()
-        for position, info in enumerate(self._frames.list_after(self._prefix, start)):
-            if position and deadline.remaining_ms(self._clock.now_epoch_ms()) < _RESERVE_MS:
+        photos = photos_after(self._frames, self._prefix, self._ledger.watermark)
+        for position, (key, _) in enumerate(photos):
+            if position and not self._has_time(deadline):
                 done = f"caught up to {self._ledger.last_encoded_key}; the next invocation goes on from there"
                 raise DeadlineTooClose(f"stream {self.name}: {done}")
-            key = info.key[len(self._prefix) :]
-            if key_order(key) <= key_order(self._ledger.watermark) or (key.endswith("/") and info.size_bytes == 0):
-                continue  # committed since the listing began; a folder made in the console
+            if key_order(key) <= key_order(self._ledger.watermark):
+                continue  # committed since the listing began
             if key not in self._ledger:
                 if key_order(key) < key_order(self._ledger.committed_key):
                     self._judge_late(key)
@@ -302,6 +289,9 @@ class Stream:
                         self._commit_and_derive()
             self._ledger.listed_to(key)
         return True
+
+    def _has_time(self, deadline: Deadline) -> bool:
+        return deadline.remaining_ms(self._clock.now_epoch_ms()) >= _RESERVE_MS
 
     def _take(self, key: str) -> None:
         photo = self._intake.take(key)
@@ -406,7 +396,7 @@ class Stream:
         """Finish what is unfinished: frames that no event announced, frames that wait in the encoder of a stream
         that has been still, derived objects that are behind, segments that no checkpoint names."""
         orphans = self._committer.orphans(all_reels=all_reels)
-        self._catch_up(deadline)
+        self._with_new_reel_if_needed(lambda: self._catch_up_below(deadline, all_reels=all_reels))
         newest_epoch_ms = self._newest[0] if self._newest else 0
         is_still = self._clock.now_epoch_ms() - newest_epoch_ms >= self._config.flush_after_seconds * 1000
         # Whoever wrote an orphan can still commit it, until this commit fences it.

@@ -55,7 +55,6 @@ class Timelapse:
         self._make_stores, self._clock, self._alarm = stores, clock or SystemClock(), alarm
         self._streams: OrderedDict[str, Stream] = OrderedDict()
         self._totals: Counter[str] = Counter()
-        self._unsettled: dict[str, list[str]] = {}
 
     def open(self, environment: Environment) -> None:
         """Parse the configuration and make the S3 client. Raises ConfigError."""
@@ -153,33 +152,25 @@ class Timelapse:
                 if stream is None:
                     stream = Stream(name, self._prefix_of(name), self._config, self._frames, self._video, self._clock)
                     stream.open()
-                    stream.adopt(self._unsettled.pop(name, []))
                     self._streams[name] = stream
                 self._streams.move_to_end(name)
                 before = _as_counter(stream.counts)
                 action(stream)
             except Fenced as error:
-                self._drop(name)
+                self._streams.pop(name, None)
                 _log.warning("fenced: the stream is loaded again", extra={"stream": name}, exc_info=error)
                 if not left:
                     raise
             except (StorageError, DeadlineTooClose):
                 raise  # the state is as right as before: what was not done is done by the next invocation
             except BaseException:
-                self._drop(name)
+                self._streams.pop(name, None)
                 raise
             else:
                 happened = _as_counter(stream.counts) - before
                 self._totals += happened
                 return {**happened, "frames_in_video": stream.frames_in_video}
         raise AssertionError("unreachable")
-
-    def _drop(self, name: str) -> None:
-        """Forget a stream, but not which frames it had taken: their events do not come again."""
-        stream = self._streams.get(name)
-        if stream is not None:
-            self._unsettled[name] = stream.unsettled_keys
-            del self._streams[name]
 
     def _close_least_recently_used(self, deadline: Deadline) -> None:
         while len(self._streams) > self._config.open_streams:
