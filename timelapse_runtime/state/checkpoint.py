@@ -81,6 +81,11 @@ class Reel:
         """The segments that will not change any more."""
         return self.segments[:-1] if self.last_is_open else self.segments
 
+    @property
+    def closed_size_bytes(self) -> int:
+        """The part of `size_bytes` that the closed segments end."""
+        return self.init_size_bytes + sum(segment.size_bytes for segment in self.closed_segments)
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:

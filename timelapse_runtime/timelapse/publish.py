@@ -2,8 +2,8 @@
 
 The file is append-only: init segment, then all fragments in order. So whatever was published is a prefix of what
 is committed now, and only the bytes after it have to be sent. Small files are written whole; above the multipart
-minimum the existing object is copied on S3's side, each time it has grown by GROWTH, so that the bytes copied
-per byte of video stay bounded (about 1 / GROWTH + 1).
+minimum the existing object is copied on S3's side, when a segment has closed and the video has grown by GROWTH, so
+that the bytes copied per byte of video stay bounded (about 1 / GROWTH + 1), and the requests per frame with them.
 
 Publishing comes after the commit and is derived from it: a crash leaves the file behind, never wrong, and the
 next publish mends it. Two publishers are kept apart by If-Match on the file itself.
@@ -57,7 +57,8 @@ class Publisher:
         size_bytes, stored_bytes = reel.size_bytes, self._stored.size_bytes if self._stored else 0
         if stored_bytes > size_bytes and not reel.is_closed:
             return False  # somebody who committed later published already
-        is_due = force or size_bytes < MULTIPART_MINIMUM_BYTES or size_bytes >= stored_bytes * (1 + GROWTH)
+        has_grown = size_bytes >= stored_bytes * (1 + GROWTH) and reel.closed_size_bytes > stored_bytes
+        is_due = force or size_bytes < MULTIPART_MINIMUM_BYTES or has_grown
         if stored_bytes == size_bytes or not is_due:
             return False
         self._is_known = False  # until the write has gone well

@@ -188,6 +188,18 @@ def test_a_large_file_is_written_when_it_has_grown_by_a_tenth_or_is_asked_for(la
     assert stored(films, asked) == films.film(asked)
 
 
+def test_a_large_file_waits_for_a_segment_to_close(large: tuple[Films, Reel]) -> None:
+    films, reel = large
+    publisher = Publisher(films.store, films.keys, reel.name)
+    assert publisher.publish(reel, nothing_in_memory)
+    for number in range(1, 4):
+        grows = replace(grown(films, reel, number * MIB), last_is_open=True)
+        assert not publisher.publish(grows, nothing_in_memory)
+    next_one = replace(grown(films, replace(grows, last_is_open=False), MIB), last_is_open=True)
+    assert publisher.publish(next_one, nothing_in_memory)
+    assert stored(films, next_one) == films.film(next_one), "all that is committed, not only what has closed"
+
+
 def test_the_bytes_of_a_long_film_are_sent_once_and_copied_a_bounded_number_of_times(films: Films) -> None:
     reel = films.begin()
     publisher, meter = Publisher(films.store, films.keys, reel.name), Meter(films)
