@@ -116,15 +116,15 @@ def _replaced_deleted_before_the_commit(self: Committer, plan: CommitPlan) -> No
     _commit(self, plan)
 
 
-def _taken_again_after_rewind(self: Stream, key: str, deadline: Any) -> None:
+def _taken_again_after_rewind(self: Stream, key: str, following: str | None, deadline: Any) -> None:
     covered = key in self._ledger or key <= self._ledger.committed_key
     if not covered and key < self._ledger.last_encoded_key:
         self._rewind("as it was before the enumeration found it")
         self._catch_up(deadline)
         if key not in self._ledger:
-            self._take(key)
+            self._take(key, following)
         return
-    _hinted(self, key, deadline)
+    _hinted(self, key, following, deadline)
 
 
 def _playlist_before_video(self: Committer, reel: Any, *bodies: Any) -> None:

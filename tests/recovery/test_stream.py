@@ -327,7 +327,7 @@ def test_a_backlog_larger_than_the_time_left_is_done_piece_by_piece(world: World
         except DeadlineTooClose:
             assert tries < 20
     assert tries > 1
-    assert reads == 20
+    assert reads <= 20 + tries - 1, "the next photo is read ahead in vain where the time is up"
     world.sweep(function, drain=True)
     assert world.keys_in_film() == names(world, range(20))
 

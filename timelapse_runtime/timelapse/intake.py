@@ -18,6 +18,7 @@ from timelapse_runtime.media.photo import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.state.keys import StreamKeys
 from timelapse_runtime.storage.contract import IfAbsent, Store, StoredObject
 from timelapse_runtime.timelapse.commit import ALWAYS_ASK
+from timelapse_runtime.timelapse.read_ahead import Begin, ReadAhead, in_thread
 
 MISSING, FORBIDDEN = "missing", "forbidden"
 _OTHERS_TRIED = 4
@@ -37,20 +38,29 @@ class Intake:
     """Reads one stream's photos. `prefix` is what its keys begin with in the frames bucket."""
 
     def __init__(
-        self, config: Config, frames: Store, video: Store, keys: StreamKeys, prefix: str, clock: Clock
+        self,
+        config: Config,
+        frames: Store,
+        video: Store,
+        keys: StreamKeys,
+        prefix: str,
+        clock: Clock,
+        begin: Begin = in_thread,
     ) -> None:
         self._maximum_bytes, self._prefix = config.maximum_photo_bytes, prefix
         self._frames, self._video, self._keys, self._clock = frames, video, keys, clock
         self._decoder = PhotoDecoder(maximum_pixels=config.maximum_pixels)
         self._last_read = ""
+        self._ahead = ReadAhead(self._get, begin)
 
-    def take(self, key: str) -> Photo | None:
+    def take(self, key: str, following: str | None = None) -> Photo | None:
         """The photo at `key` (relative to the prefix), or None when it was rejected: its record is then stored.
 
-        Raises StorageError where S3, not the photo, is the trouble.
+        With `following`, that photo is begun to be read; `forget_ahead` when it is not the next one after all. Raises
+        StorageError where S3, not the photo, is the trouble.
         """
         try:
-            found = self._read(key)
+            found = self._read(key, following)
             picture = self._decode(found)
         except FrameRejected as rejection:
             is_read = rejection.reason not in (MISSING, FORBIDDEN)
@@ -81,9 +91,16 @@ class Intake:
         if keys:
             self._video.delete([self._keys.rejected(key) for key in keys])
 
-    def _read(self, key: str) -> StoredObject:
+    def forget_ahead(self) -> None:
+        """Photos that were read ahead are to be read anew."""
+        self._ahead.forget()
+
+    def _get(self, key: str) -> StoredObject:
+        return self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes)
+
+    def _read(self, key: str, following: str | None = None) -> StoredObject:
         try:
-            found = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes)
+            found = self._ahead.get(key, following)
         except ObjectNotFound as error:
             raise FrameRejected(MISSING, "the object was gone when it was to be read") from error
         except AccessDenied as error:

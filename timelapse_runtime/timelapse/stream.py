@@ -38,6 +38,7 @@ from timelapse_runtime.timelapse.commit import init_put, plan_commit, segment_ke
 from timelapse_runtime.timelapse.committer import Committer, PreparedCommit
 from timelapse_runtime.timelapse.intake import Intake, Photo
 from timelapse_runtime.timelapse.lookup import is_in_film, last_key_before, photos_after
+from timelapse_runtime.timelapse.read_ahead import Begin, in_thread, with_following
 from timelapse_runtime.timelapse.recount import Recount
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
 from timelapse_runtime.timelapse.tail import Tail
@@ -67,14 +68,23 @@ class _ParametersChanged(Exception):
 class Stream:
     """See the module. `prefix` is what the stream's keys begin with in the frames bucket."""
 
-    def __init__(self, name: str, prefix: str, config: Config, frames: Store, video: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        prefix: str,
+        config: Config,
+        frames: Store,
+        video: Store,
+        clock: Clock,
+        begin_read: Begin = in_thread,
+    ) -> None:
         self.name = name
         self.counts = Counts()
         self.tail = Tail(config.tail_frames)
         keys = StreamKeys(f"{config.video.prefix}{name}/")
         self._config, self._frames, self._video, self._clock, self._prefix = config, frames, video, clock, prefix
         self._committer = Committer(video, keys)
-        self._intake = Intake(config, frames, video, keys, prefix, clock)
+        self._intake = Intake(config, frames, video, keys, prefix, clock, begin_read)
         self._recount = Recount(frames, video, keys, prefix)
         self._thumbnail = ThumbnailEncoder()
         self._recent: OrderedDict[str, None] = OrderedDict()
@@ -168,14 +178,15 @@ class Stream:
     def _append(self, news: list[str], relist: bool, deadline: Deadline) -> None:
         if relist or not self._is_caught_up:
             self._catch_up(deadline)
-        for key in news:
-            self._append_hinted(key, deadline)
+        for key, following in with_following(news):
+            self._append_hinted(key, following, deadline)
         self._append_late(deadline)
         if self._since_flush >= self._config.flush_every:
             self._flush(deadline)
 
     def _with_new_reel_if_needed(self, action: Callable[[], None]) -> None:
         """Run `action`; where the encoder turns out not to fit the reel, end the reel and run it again."""
+        self._intake.forget_ahead()
         try:
             action()
         except _ParametersChanged:
@@ -189,7 +200,7 @@ class Stream:
         self.counts.duplicates += known
         return known
 
-    def _append_hinted(self, key: str, deadline: Deadline) -> None:
+    def _append_hinted(self, key: str, following: str | None, deadline: Deadline) -> None:
         is_covered = key in self._ledger or key_order(key) <= key_order(self._ledger.committed_key)
         if not is_covered and key_order(key) < key_order(self._ledger.last_encoded_key):
             self._rewind(f"{key} arrived after frames that follow it")
@@ -199,7 +210,7 @@ class Stream:
         if key_order(key) <= key_order(self._ledger.committed_key):
             self._judge_late(key)
         else:
-            self._take(key)
+            self._take(key, following)
 
     def _judge_late(self, key: str) -> None:
         if is_in_film(self._video, self._committer.keys, self._committer.last_reel, key):
@@ -270,7 +281,7 @@ class Stream:
         """One listing. False: a frame lies below one that is encoded, and what is not committed must be redone."""
         self._ledger.listing_begins()
         photos = photos_after(self._frames, self._prefix, self._ledger.watermark)
-        for position, (key, _) in enumerate(photos):
+        for position, (key, following) in enumerate(with_following(key for key, _ in photos)):
             if position and not self._has_time(deadline):
                 done = f"caught up to {self._ledger.last_encoded_key}; the next invocation goes on from there"
                 raise DeadlineTooClose(f"stream {self.name}: {done}")
@@ -283,7 +294,7 @@ class Stream:
                 elif key_order(key) < key_order(self._ledger.last_encoded_key):
                     return False
                 else:
-                    self._take(key)
+                    self._take(key, following)
                     self._ledger.listed_to(key)
                     if self._since_flush >= self._config.flush_every:
                         self._commit_and_derive()
@@ -293,8 +304,10 @@ class Stream:
     def _has_time(self, deadline: Deadline) -> bool:
         return deadline.remaining_ms(self._clock.now_epoch_ms()) >= _RESERVE_MS
 
-    def _take(self, key: str) -> None:
-        photo = self._intake.take(key)
+    def _take(self, key: str, following: str | None) -> None:
+        """Take a frame that lies above all that are encoded, and, as a rule, `following` after it."""
+        is_next = following is not None and not (following in self._ledger or following in self._recent)
+        photo = self._intake.take(key, following if is_next else None)
         if photo is None:
             self.counts.rejected += 1
             if self._config.rejected == "skip":

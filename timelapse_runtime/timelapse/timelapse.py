@@ -22,6 +22,7 @@ from timelapse_runtime.function import Context, Deadline, Environment
 from timelapse_runtime.handover import Put as HandoverPut
 from timelapse_runtime.handover import write_plan
 from timelapse_runtime.storage.contract import Store
+from timelapse_runtime.timelapse.read_ahead import Begin, in_thread
 from timelapse_runtime.timelapse.stream import Counts, Stream
 
 _log = logging.getLogger(__name__)
@@ -47,12 +48,18 @@ def _s3_stores(config: Config, environment: Environment) -> tuple[Store, Store]:
 
 
 class Timelapse:
-    """The function; `stores`, `clock` and `alarm` are given by tests."""
+    """The function; `stores`, `clock`, `alarm` and `begin_read` are given by tests."""
 
     def __init__(
-        self, *, stores: StoreFactory = _s3_stores, clock: Clock | None = None, alarm: Alarm = ring_before
+        self,
+        *,
+        stores: StoreFactory = _s3_stores,
+        clock: Clock | None = None,
+        alarm: Alarm = ring_before,
+        begin_read: Begin = in_thread,
     ) -> None:
         self._make_stores, self._clock, self._alarm = stores, clock or SystemClock(), alarm
+        self._begin_read = begin_read
         self._streams: OrderedDict[str, Stream] = OrderedDict()
         self._totals: Counter[str] = Counter()
 
@@ -150,7 +157,8 @@ class Timelapse:
             stream = self._streams.get(name)
             try:
                 if stream is None:
-                    stream = Stream(name, self._prefix_of(name), self._config, self._frames, self._video, self._clock)
+                    stores = self._frames, self._video
+                    stream = Stream(name, self._prefix_of(name), self._config, *stores, self._clock, self._begin_read)
                     stream.open()
                     self._streams[name] = stream
                 self._streams.move_to_end(name)
