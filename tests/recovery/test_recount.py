@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.recovery.fake_media import fake_media
-from tests.world import STREAM, World
+from tests.world import STREAM, InvocationContext, World
 from timelapse_runtime.timelapse import Timelapse
 
 
@@ -97,6 +97,23 @@ def test_it_is_found_where_other_photos_were_deleted(world: World) -> None:
     world.upload(35)
     world.sweep(function)
     assert world.rejections() == late(world, 35)
+
+
+def test_it_is_found_beside_a_stand_in_for_a_photo_that_was_appended(world: World) -> None:
+    """The segment has as many frames as there are photos for it: one of these is its stand-in's."""
+    world.settings["TIMELAPSE_REJECTED"] = "repeat"
+    function = world.environment()
+    world.shoot(function, range(34))
+    world.deliver(function, world.upload(36, b"no photo"))
+    world.shoot(function, range(37, 40))
+    world.sweep(function, drain=True)
+    world.upload(36)
+    function.invoke({"retry_rejected": STREAM}, InvocationContext())
+    assert world.rejections() == {}
+    world.upload(35)
+    world.sweep(function)
+    assert world.rejections() == late(world, 35)
+    assert world.audit().is_right
 
 
 def test_a_photo_whose_key_is_too_long_for_its_record_is_judged_once(world: World) -> None:

@@ -489,6 +489,28 @@ def test_a_sweep_removes_segments_that_no_checkpoint_names(world: World) -> None
     assert world.keys_in_film() == names(world, range(12))
 
 
+def test_a_sweep_removes_what_was_begun_for_photos_that_turned_out_to_be_bad(world: World) -> None:
+    """Nothing was committed but rejections: there is no reel to which a leftover could belong."""
+    function = world.environment()
+    world.deliver(function, world.upload(0, b"no photo"))
+    world.sweep(function)
+    assert world.checkpoint().reel is None
+    left = world.keys.segments("2026-09-21-0001") + "00000000-1-abandoned.m4s"
+    world.video.put(left, b"left by a crash")
+    world.sweep(function)
+    assert world.video.peek(left) is None
+
+
+def test_a_film_whose_checkpoint_was_lost_is_left_as_it_is(world: World) -> None:
+    world.shoot(world.environment(), range(12))
+    before = {key for key in world.object_keys() if "/reels/" in key}
+    world.video.delete([world.keys.checkpoint])
+    world.clock.advance(24 * 3_600_000)
+    world.sweep(world.environment(reel="day"), all_reels=True)
+    assert before <= world.object_keys()
+    assert {finding.kind for finding in world.audit().findings} >= {"orphan"}
+
+
 def test_after_each_flush_the_video_holds_what_is_committed(world: World) -> None:
     function = world.environment()
     for number in range(30):

@@ -29,6 +29,9 @@ from timelapse_runtime.timelapse.publish import Publisher, SegmentBodies
 
 _log = logging.getLogger(__name__)
 
+_DERIVED = ("index.m3u8", "reel.json", "video.mp4")
+"""In a reel's folder, written after a commit."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedCommit:
@@ -172,25 +175,33 @@ class Committer:
         """Objects that nothing names: of the last two reels (or all), and of reels that were begun and never committed.
 
         Whoever wrote one may still commit it, until the checkpoint changes: delete them after the next commit. Then
-        only an init segment that stands ready under a number yet to come can still be taken up, so those are left.
+        only an init segment that stands ready under a number yet to come can still be taken up, so those are left. So
+        is a reel that was committed and that no checkpoint knows: somebody lost the checkpoint, and may find it again.
         Older reels are looked at only when asked for, for the cost: a reel's listing and manifest each.
         """
-        last = reel = self.last_reel
-        if last is None or reel is None:
+        if self.base is None:
             return []
-        known = {reel.name: self._named(reel)}
-        while reel.previous is not None and (all_reels or len(known) < 2):
-            reel = self.manifest(reel.previous)
+        reel, known = self.last_reel, dict[str, set[str]]()
+        last_number = reel.number if reel else 0
+        while reel is not None:
             known[reel.name] = self._named(reel)
-        folder, first_number = self.keys.reels, reel.number if reel.previous else 0
-        found = []
-        for info in self._video.list_after(folder, folder + min(known) if reel.previous else ""):
+            if reel.previous is None or not (all_reels or len(known) < 2):
+                break
+            reel = self.manifest(reel.previous)
+        goes_further_back = reel is not None and reel.previous is not None
+        folder, first_number = self.keys.reels, reel.number if reel and goes_further_back else 0
+        found, committed = list[tuple[str, str]](), set[str]()
+        for info in self._video.list_after(folder, folder + min(known) if goes_further_back else ""):
             name, _, rest = info.key[len(folder) :].partition("/")
             number = reel_number(name)
-            is_ready = rest == "init.mp4" and number > last.number
+            is_ready = rest == "init.mp4" and number > last_number
             if info.key not in known[name] if name in known else number >= first_number and not is_ready:
-                found.append(info.key)
-        return found
+                found.append((name, info.key))
+            if name not in known and rest in _DERIVED:
+                committed.add(name)
+        if committed:
+            _log.warning("reels that no checkpoint knows are left as they are", extra={"reels": sorted(committed)})
+        return [key for name, key in found if name not in committed]
 
     def _named(self, reel: Reel) -> set[str]:
         keys, name = self.keys, reel.name

@@ -63,8 +63,9 @@ class Recount:
             stretches = stretches[-_RECENT_SEGMENTS:]
         else:
             after = last_key_before(self._video, self._keys, reels[-1]) if reels else ""
-        recorded = {info.key for info in self._video.list_after(self._keys.rejections, self._keys.rejections + after)}
-        appended = {key for reel in reels for segment in reel.segments for key in segment.out_of_order}
+        settled = {info.key for info in self._video.list_after(self._keys.rejections, self._keys.rejections + after)}
+        for segment in itertools.chain.from_iterable(reel.segments for reel in reels):
+            settled.update(map(self._keys.rejected, segment.out_of_order))
         covered = itertools.takewhile(
             lambda key: key_order(key) <= key_order(checkpoint.watermark),
             (key for key, _ in photos_after(self._frames, self._prefix, after)),
@@ -72,22 +73,22 @@ class Recount:
         listed: list[str] = []  # of the stretch that the listing has come to
         for key in covered:
             while stretches and key_order(key) > key_order(stretches[0].last_key):
-                yield from self._not_in(stretches.pop(0), listed, recorded)
+                yield from self._not_in(stretches.pop(0), listed, settled)
                 listed = []
                 if not go_on():
                     _log.warning("no time to look at all photos: the next sweep begins again", extra={"at": key})
                     return
-            if key not in appended:
-                listed.append(key)
-        yield from self._not_in(stretches[0] if stretches else None, listed, recorded)
+            listed.append(key)
+        yield from self._not_in(stretches[0] if stretches else None, listed, settled)
         self._done = closed
 
-    def _not_in(self, stretch: _Stretch | None, listed: list[str], recorded: set[str]) -> Iterator[str]:
-        """Those of `listed` that the segment does not name, and that have no record either."""
-        unknown = [key for key in listed if self._keys.rejected(key) not in recorded]
+    def _not_in(self, stretch: _Stretch | None, listed: list[str], settled: set[str]) -> Iterator[str]:
+        """Those of `listed` that the segment does not name, and that are not settled elsewhere: `settled` has the keys
+        of the records of rejected photos, and of those that were appended out of order."""
+        unknown = [key for key in listed if self._keys.rejected(key) not in settled]
         named: set[str] = set()
         if stretch is not None and unknown:
-            # A rejected photo may be in the film all the same: as a stand-in.
+            # A photo that is settled elsewhere may be in the segment all the same: by a stand-in.
             if len(unknown) == len(listed) == stretch.count:
                 return
             try:
