@@ -6,19 +6,13 @@ The extension lives beside the runtime for as long as the environment does: no h
 from __future__ import annotations
 
 import http.client
-import ssl
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from timelapse_runtime.errors import TransportError
 from timelapse_runtime.handover import NotSent, Put
 from timelapse_runtime.protocol.messages import Answer, Request
-
-CERTIFICATE_BUNDLES = (
-    Path("/etc/pki/tls/certs/ca-bundle.crt"),  # Amazon Linux
-    Path("/etc/ssl/certs/ca-certificates.crt"),  # Debian and its kin
-)
+from timelapse_runtime.tls import client_context
 
 
 class StdlibTransport:
@@ -82,7 +76,7 @@ class PutSender:
         connection = self._connections.get((scheme, host))
         if connection is None:
             connection = (
-                http.client.HTTPSConnection(host, context=_tls(), timeout=timeout_seconds)
+                http.client.HTTPSConnection(host, context=client_context(), timeout=timeout_seconds)
                 if scheme == "https"
                 else http.client.HTTPConnection(host, timeout=timeout_seconds)
             )
@@ -95,14 +89,3 @@ class PutSender:
             raise NotSent(f"no connection to {host}: {error}") from error
         self._connections[scheme, host] = connection
         return connection
-
-
-def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if not context.get_ca_certs():
-        # A bundled interpreter looks for certificates where it was built, not where this system has them.
-        for bundle in CERTIFICATE_BUNDLES:
-            if bundle.exists():
-                context.load_verify_locations(bundle)
-                break
-    return context

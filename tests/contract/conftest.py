@@ -6,10 +6,13 @@ Neither server is right everywhere; each is right where the other is not. The st
 from __future__ import annotations
 
 import itertools
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import pytest
 
@@ -19,9 +22,7 @@ from timelapse_runtime.local.s3_server import EmbeddedS3
 from timelapse_runtime.storage.contract import Store
 from timelapse_runtime.storage.memory import MemoryStore
 from timelapse_runtime.storage.s3 import S3Store, make_client
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from timelapse_runtime.storage.s3_client import S3Request
 
 MINISTACK = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "ministack"
 _numbers = itertools.count()
@@ -29,10 +30,10 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Server:
-    """What is behind the store; `client` is None for the one in memory."""
+    """What is behind the store; `running` is None for the one in memory."""
 
     name: str
-    client: S3Client | None
+    running: EmbeddedS3 | None
 
 
 KnownWrong: TypeAlias = Callable[[str, str], None]
@@ -48,7 +49,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     if name == "ministack" and not MINISTACK.exists():
         pytest.skip("needs ministack: scripts/install ministack")
     with EmbeddedS3((str(MINISTACK),)) if name == "ministack" else EmbeddedS3() as running:
-        yield Server(name, make_client(variables=running.variables()))
+        yield Server(name, running)
 
 
 @pytest.fixture
@@ -58,13 +59,15 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def store(server: Server, clock: ManualClock) -> Store:
+def store(server: Server, clock: ManualClock) -> Iterator[Store]:
     """A store on an empty bucket."""
     bucket = f"bucket-{next(_numbers)}"
-    if server.client is None:
-        return MemoryStore(bucket, clock=clock)
-    server.client.create_bucket(Bucket=bucket)
-    return S3Store(server.client, bucket)
+    if server.running is None:
+        yield MemoryStore(bucket, clock=clock)
+        return
+    server.running.create_buckets(bucket)
+    with closing(make_client(variables=server.running.variables())) as client:
+        yield S3Store(client, bucket)
 
 
 @pytest.fixture
@@ -72,10 +75,12 @@ def unfinished_uploads(server: Server, store: Store) -> UnfinishedUploads:
     """How many multipart uploads the bucket holds that were neither completed nor aborted."""
 
     def count() -> int:
-        if server.client is None:
+        if server.running is None:
             begun = store.request_counts.get("CreateMultipartUpload", 0)
             return begun - store.request_counts.get("AbortMultipartUpload", 0)  # where none may be completed
-        return len(server.client.list_multipart_uploads(Bucket=store.bucket).get("Uploads", ()))
+        listed = S3Request("ListMultipartUploads", "GET", store.bucket, query=(("uploads", ""),))
+        with closing(make_client(variables=server.running.variables())) as client:
+            return len(re.findall(rb"<Upload>", client.send(listed, Counter()).body))
 
     return count
 

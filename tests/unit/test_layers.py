@@ -12,7 +12,7 @@ PACKAGE = "timelapse_runtime"
 ROOT = Path(__file__).parents[2]
 
 LAYERS = (
-    {"errors", "clock"},
+    {"errors", "clock", "http1", "tls"},
     {"protocol", "state", "events", "function", "config"},
     {"storage", "media", "exchange", "handover", "log", "context", "deadline_alarm", "handler", "termination"},
     {"transport", "transport_stdlib", "transport_scripted", "internal_extension"},
@@ -92,7 +92,8 @@ def test_the_video_knows_nothing_of_lambdas_apis() -> None:
 @pytest.mark.parametrize(
     ("foreign", "doors"),
     [
-        ({"boto3", "botocore"}, {"storage/s3.py"}),
+        ({"boto3", "botocore"}, {"storage/s3_credentials.py", "local"}),
+        ({"certifi"}, {"tls.py"}),
         ({"av"}, {"media", "local"}),
         ({"httpx"}, {"local"}),
         ({"moto", "flask", "werkzeug"}, {"local"}),

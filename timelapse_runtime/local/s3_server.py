@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -19,6 +19,7 @@ import httpx
 
 from timelapse_runtime.local.process import ChildProcess
 from timelapse_runtime.storage.s3 import make_client
+from timelapse_runtime.storage.s3_client import S3Request
 
 _START_SECONDS = 30
 _POLL_SECONDS = 0.05
@@ -62,7 +63,7 @@ class EmbeddedS3:
         """Make buckets."""
         client = make_client(variables=self.variables())
         for bucket in buckets:
-            client.create_bucket(Bucket=bucket)
+            client.send(S3Request("CreateBucket", "PUT", bucket), Counter())
 
     def __enter__(self) -> Self:
         self._port = _free_port()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -28,6 +29,6 @@ def pauses() -> list[float]:
 
 
 @pytest.fixture
-def store(server: ScriptedServer, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> S3Store:
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
-    return S3Store(make_client(variables=variables(server)), "bucket", pause=pauses.append)
+def store(server: ScriptedServer, pauses: list[float]) -> Iterator[S3Store]:
+    with closing(make_client(variables=variables(server), pause=pauses.append)) as client:
+        yield S3Store(client, "bucket", pause=pauses.append)

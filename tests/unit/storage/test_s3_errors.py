@@ -1,24 +1,15 @@
-"""The one border where the SDK's errors become ours, row by row, with a client that answers what it is told."""
+"""The one border where S3's errors become ours, row by row; and where S3 is asked for."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.exceptions import (
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    IncompleteReadError,
-    NoCredentialsError,
-    ReadTimeoutError,
-)
-from botocore.parsers import ResponseParserError
 
+from tests.unit.storage.conftest import variables
+from tests.unit.storage.scripted_server import Answer, ScriptedServer, error
 from timelapse_runtime.errors import (
     AccessDenied,
     Disposition,
@@ -27,146 +18,208 @@ from timelapse_runtime.errors import (
     StorageError,
     StorageUnavailable,
 )
+from timelapse_runtime.http1 import date_epoch_seconds
 from timelapse_runtime.storage.contract import IfMatch
 from timelapse_runtime.storage.s3 import S3Store, make_client
+from timelapse_runtime.storage.s3_endpoint import Endpoint, Place
 
 KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
-
-
-class Events:
-    def register(self, *_: object) -> None:
-        """Nothing happens here."""
-
-
-class FakeClient:
-    """Raises the same error at each call."""
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-        self.calls: list[str] = []
-        self.meta = type("Meta", (), {"events": Events()})()
-
-    def __getattr__(self, name: str) -> Any:
-        def call(**_: Any) -> Any:
-            self.calls.append(name)
-            raise self._error
-
-        return call
-
-
-def service_error(status: int, code: str) -> ClientError:
-    answer: Any = {"Error": {"Code": code, "Message": "why"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "GetObject")
-
-
-def store_that_gets(error: Exception) -> tuple[S3Store, FakeClient]:
-    client: Any = FakeClient(error)
-    return S3Store(client, "bucket", pause=lambda _seconds: None), client
+FOUND = Answer(body=b"body", headers=(("ETag", '"etag"'), ("Last-Modified", "Fri, 20 Nov 2026 23:55:01 GMT")))
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"),
+    ("status", "code", "expected"),
     [
-        (service_error(404, "NoSuchKey"), ObjectNotFound),
-        (service_error(404, "404"), ObjectNotFound),
-        (service_error(404, "NoSuchBucket"), AccessDenied),
-        (service_error(404, "NoSuchUpload"), StorageUnavailable),
-        (service_error(404, "SomethingNew"), ObjectNotFound),
-        (service_error(412, "PreconditionFailed"), PreconditionFailed),
-        (service_error(412, "412"), PreconditionFailed),
-        (service_error(401, "Unauthorized"), AccessDenied),
-        (service_error(403, "AccessDenied"), AccessDenied),
-        (service_error(403, "InvalidAccessKeyId"), AccessDenied),
-        (service_error(403, "SignatureDoesNotMatch"), AccessDenied),
-        (service_error(403, "RequestTimeTooSkewed"), StorageUnavailable),
-        (service_error(403, "SomethingNew"), AccessDenied),
-        (service_error(400, "ExpiredToken"), AccessDenied),
-        (service_error(500, "InternalError"), StorageUnavailable),
-        (service_error(503, "SlowDown"), StorageUnavailable),
-        (service_error(409, "ConditionalRequestConflict"), StorageUnavailable),
-        (service_error(400, "RequestTimeout"), StorageUnavailable),
-        (EndpointConnectionError(endpoint_url="http://nowhere"), StorageUnavailable),
-        (ConnectTimeoutError(endpoint_url="http://nowhere"), StorageUnavailable),
-        (ReadTimeoutError(endpoint_url="http://nowhere"), StorageUnavailable),
-        (IncompleteReadError(actual_bytes=1, expected_bytes=2), StorageUnavailable),
-        (ResponseParserError("no XML"), StorageUnavailable),
-        (NoCredentialsError(), AccessDenied),
+        (404, "NoSuchKey", ObjectNotFound),
+        (404, "NoSuchBucket", AccessDenied),
+        (404, "NoSuchUpload", StorageUnavailable),
+        (404, "SomethingNew", ObjectNotFound),
+        (412, "PreconditionFailed", PreconditionFailed),
+        (401, "Unauthorized", AccessDenied),
+        (403, "AccessDenied", AccessDenied),
+        (403, "InvalidAccessKeyId", AccessDenied),
+        (403, "SignatureDoesNotMatch", AccessDenied),
+        (403, "SomethingNew", AccessDenied),
+        (400, "ExpiredToken", AccessDenied),
+        (400, "SomethingNew", StorageUnavailable),
+        (409, "ConditionalRequestConflict", StorageUnavailable),
     ],
-    ids=lambda value: getattr(value, "__name__", str(value)[:40]),
 )
-def test_an_error_of_the_sdk_becomes_one_of_ours(error: Exception, expected: type[StorageError]) -> None:
-    store, _ = store_that_gets(error)
-    with pytest.raises(expected) as caught:
+def test_an_error_of_s3_becomes_one_of_ours(
+    store: S3Store, server: ScriptedServer, status: int, code: str, expected: type[StorageError]
+) -> None:
+    server.answers = [error(status, code)]
+    with pytest.raises(expected, match=rf"{code} \(HTTP {status}\): why") as caught:
         store.get("key")
     assert (caught.value.operation, caught.value.bucket, caught.value.key) == ("GetObject", "bucket", "key")
-    assert caught.value.__cause__ is error
+    assert len(server.requests) == 1
 
 
-def test_a_match_on_a_missing_key_is_a_failed_condition() -> None:
-    store, _ = store_that_gets(service_error(404, "NoSuchKey"))
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (500, "InternalError"),
+        (502, "BadGateway"),
+        (503, "SlowDown"),
+        (504, "Gateway"),
+        (400, "RequestTimeout"),
+        (429, "TooMany"),
+        (403, "RequestTimeTooSkewed"),
+    ],
+)
+def test_what_may_heal_is_tried_three_times_and_then_unavailable(
+    store: S3Store, server: ScriptedServer, pauses: list[float], status: int, code: str
+) -> None:
+    server.answers = [*[error(status, code)] * 3, FOUND]
+    with pytest.raises(StorageUnavailable, match=code):
+        store.get("key")
+    assert len(server.requests) == 3
+    assert 0 <= pauses[0] <= 0.5
+    assert 0 <= pauses[1] <= 1
+    assert store.get("key").body == b"body"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(404, ObjectNotFound), (403, AccessDenied), (412, PreconditionFailed)]
+)
+def test_an_error_without_a_body_is_known_by_its_status(
+    store: S3Store, server: ScriptedServer, status: int, expected: type[StorageError]
+) -> None:
+    server.answers = [Answer(status)]
+    with pytest.raises(expected):
+        store.head("key")
+
+
+def test_a_match_on_a_missing_key_is_a_failed_condition(store: S3Store, server: ScriptedServer) -> None:
+    server.answers = [error(404, "NoSuchKey")]
     with pytest.raises(PreconditionFailed):
         store.put("key", b"", condition=IfMatch('"etag"'))
 
 
-def test_a_missing_bucket_is_no_failed_condition() -> None:
-    store, _ = store_that_gets(service_error(404, "NoSuchBucket"))
+def test_a_missing_bucket_is_no_failed_condition(store: S3Store, server: ScriptedServer) -> None:
+    server.answers = [error(404, "NoSuchBucket")]
     with pytest.raises(AccessDenied):
         store.put("key", b"", condition=IfMatch('"etag"'))
 
 
-def test_crossed_conditional_writes_are_tried_again_and_then_given_up() -> None:
-    store, client = store_that_gets(service_error(409, "ConditionalRequestConflict"))
+def test_crossed_conditional_writes_are_tried_again_and_then_given_up(store: S3Store, server: ScriptedServer) -> None:
+    server.answers = [error(409, "ConditionalRequestConflict")] * 5
     with pytest.raises(StorageUnavailable) as caught:
         store.put("key", b"", condition=IfMatch('"etag"'))
-    assert client.calls == ["put_object"] * 4
+    assert len(server.requests) == 4
     assert caught.value.disposition is Disposition.RETRY
 
 
-class NoBody:
-    """The raw body of an answer that has none."""
+def test_a_clock_that_is_wrong_is_set_by_s3s(store: S3Store, server: ScriptedServer) -> None:
+    """Also after a freeze between signing and sending: the next attempt is signed anew."""
+    refused = error(403, "RequestTimeTooSkewed")
+    server.answers = [Answer(403, refused.body, (("Date", "Tue, 01 Dec 2026 12:00:00 GMT"),)), FOUND]
+    assert store.get("key").body == b"body"
+    first, second = (request.headers["x-amz-date"] for request in server.requests)
+    assert second.startswith("20261201T1200")
+    assert first != second
 
-    def stream(self) -> Iterator[bytes]:
-        return iter(())
+
+def test_a_bucket_of_another_region_is_asked_there(server: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
+    moved = Answer(301, error(301, "PermanentRedirect").body, (("x-amz-bucket-region", "eu-north-1"),))
+    server.answers = [moved, FOUND, FOUND]
+    store = S3Store(make_client(variables={**variables(server), "AWS_REGION": "us-west-2"}), "bucket")
+    assert [store.get("key").body, store.get("key").body] == [b"body"] * 2
+    regions = [request.headers["authorization"].split("/")[2] for request in server.requests]
+    assert regions == ["us-west-2", "eu-north-1", "eu-north-1"]
+    (record,) = caplog.records
+    assert "bucket is in eu-north-1, not in us-west-2" in record.getMessage()
 
 
-@pytest.mark.parametrize("endpoint", [{}, {"AWS_ENDPOINT_URL": "http://one-bucket.test"}], ids=["by host", "by path"])
-def test_two_stores_on_one_client_count_their_own_requests(endpoint: dict[str, str]) -> None:
-    client = make_client(variables=KEYS | endpoint)
+def test_two_stores_on_one_client_count_their_own_requests(server: ScriptedServer) -> None:
+    client = make_client(variables=variables(server), pause=lambda _seconds: None)
     one, more = S3Store(client, "one-bucket"), S3Store(client, "one-bucket-more")
-    events: Any = client.meta.events
-    headers: Any = {"ETag": '"etag"'}
-    events.register_last("before-send.s3", lambda **_: AWSResponse("url", 200, headers, NoBody()))
+    written = Answer(headers=(("ETag", '"etag"'),))
+    server.answers = [written, written, error(403, "AccessDenied")]
     one.put("one-bucket-more/key", b"")
     more.put("key", b"")
-    with pytest.raises(StorageUnavailable):  # it has no body
+    with pytest.raises(AccessDenied):
         list(more.list_after(""))
     assert one.request_counts == {"PutObject": 1}
     assert more.request_counts == {"PutObject": 1, "ListObjectsV2": 1}
 
 
 def test_s3s_own_endpoint_variable_comes_first() -> None:
-    one, other = {"AWS_ENDPOINT_URL": "http://all.test"}, {"AWS_ENDPOINT_URL_S3": "http://s3.test"}
-    urls = [make_client(variables=KEYS | endpoint).meta.endpoint_url for endpoint in (one, other, one | other)]
-    assert urls == ["http://all.test", "http://s3.test", "http://s3.test"]
-    assert make_client(variables=KEYS | {"AWS_REGION": "eu-north-1"}).meta.endpoint_url == (
-        "https://s3.eu-north-1.amazonaws.com"
-    )
+    one, other = {"AWS_ENDPOINT_URL": "http://all.test"}, {"AWS_ENDPOINT_URL_S3": "http://s3.test:9000"}
+    places = [Endpoint(endpoint).place("bucket", "r") for endpoint in (one, other, one | other)]
+    assert places == [
+        Place("http", "all.test", "bucket"),
+        Place("http", "s3.test:9000", "bucket"),
+        Place("http", "s3.test:9000", "bucket"),
+    ]
 
 
-def test_no_credentials_are_access_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("bucket", "region", "set_by_users", "host", "in_path"),
+    [
+        ("photos", "eu-north-1", {}, "photos.s3.eu-north-1.amazonaws.com", ""),
+        ("photos.example.org", "eu-north-1", {}, "s3.eu-north-1.amazonaws.com", "photos.example.org"),
+        ("photos", "cn-north-1", {}, "photos.s3.cn-north-1.amazonaws.com.cn", ""),
+        (
+            "photos",
+            "us-gov-west-1",
+            {"AWS_USE_FIPS_ENDPOINT": "true"},
+            "photos.s3-fips.us-gov-west-1.amazonaws.com",
+            "",
+        ),
+        (
+            *("photos", "eu-west-1", {"AWS_USE_DUALSTACK_ENDPOINT": "true"}),
+            *("photos.s3.dualstack.eu-west-1.amazonaws.com", ""),
+        ),
+    ],
+)
+def test_aws_is_asked_where_the_bucket_is(
+    bucket: str, region: str, set_by_users: dict[str, str], host: str, in_path: str
+) -> None:
+    assert Endpoint(set_by_users).place(bucket, region) == Place("https", host, in_path)
+
+
+@pytest.mark.parametrize(
+    ("call", "operation"),
+    [
+        (lambda store: store.get("key"), "GetObject"),
+        (lambda store: store.presign_put("key", expires_seconds=60), "presign"),
+    ],
+)
+def test_no_credentials_are_access_denied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[[S3Store], object], operation: str
+) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     store = S3Store(make_client(variables={"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}), "bucket")
-    with pytest.raises(AccessDenied, match="NoCredentialsError"):
-        store.get("key")
-    with pytest.raises(AccessDenied) as caught:
-        store.presign_put("key", expires_seconds=60)
-    assert (caught.value.operation, caught.value.key) == ("presign", "key")
+    with pytest.raises(AccessDenied, match="AWS_ACCESS_KEY_ID") as caught:
+        call(store)
+    assert (caught.value.operation, caught.value.key) == (operation, "key")
+
+
+def test_a_persons_profile_is_used_where_the_variables_hold_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: ScriptedServer
+) -> None:
+    (tmp_path / "credentials").write_text("[camera]\naws_access_key_id = theirs\naws_secret_access_key = secret\n")
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_PROFILE", "camera")
+    server.answers = [FOUND]
+    store = S3Store(make_client(variables={"AWS_ENDPOINT_URL_S3": server.endpoint_url}), "bucket")
+    assert store.get("key").body == b"body"
+    assert "Credential=theirs/" in server.requests[0].headers["authorization"]
 
 
 def test_an_endpoint_that_is_down_is_unavailable() -> None:
-    variables = KEYS | {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
+    nowhere = KEYS | {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
     with pytest.raises(StorageUnavailable, match=r"127\.0\.0\.1:9"):
-        S3Store(make_client(variables=variables), "bucket").get("key")
+        S3Store(make_client(variables=nowhere, pause=lambda _seconds: None), "bucket").get("key")
+
+
+def test_a_date_of_http_is_read() -> None:
+    assert date_epoch_seconds("Fri, 20 Nov 2026 23:55:01 GMT") == 1795218901
+    with pytest.raises(ValueError, match="no date"):
+        date_epoch_seconds("yesterday")
