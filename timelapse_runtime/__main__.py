@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from timelapse_runtime import handler, handover, log
@@ -22,7 +23,6 @@ from timelapse_runtime.internal_extension import register_internally
 from timelapse_runtime.loop import EXIT_FAILED, EXIT_LEFT, Runtime
 from timelapse_runtime.termination import BUDGET_WITH_INTERNAL_EXTENSION_MS, Terminated, Termination
 from timelapse_runtime.transport import SocketTransport
-from timelapse_runtime.transport_stdlib import PutSender
 
 LEFT_PLANS_MS = 3_000
 """For plans that an earlier process left, out of the 10 s that init has."""
@@ -69,18 +69,23 @@ def _prepare(variables: Mapping[str, str], transport: Transport, clock: Clock, t
     """
     plans = handover.folder(variables)
     has_extension = False
-    sender = PutSender()
     try:
         has_extension = handover.is_announced(plans)
-        deadline_epoch_ms = clock.now_epoch_ms() + LEFT_PLANS_MS
-        handover.carry_out_all(plans, deadline_epoch_ms=deadline_epoch_ms, clock=clock, send=sender, read=sender.read)
+        if handover.are_left(plans):
+            _carry_out(plans, clock)
     except OSError:
         logger.exception("The handover folder %s cannot be used", plans)
-    finally:
-        sender.close()
     if not has_extension and register_internally(transport, time.sleep):
         termination.budget_ms = BUDGET_WITH_INTERNAL_EXTENSION_MS
     return plans if has_extension else None
+
+
+def _carry_out(plans: Path, clock: Clock) -> None:
+    from timelapse_runtime.transport_stdlib import PutSender  # noqa: PLC0415 - few cold starts need it: 10 ms
+
+    deadline_epoch_ms = clock.now_epoch_ms() + LEFT_PLANS_MS
+    with closing(PutSender()) as sender:
+        handover.carry_out_all(plans, deadline_epoch_ms=deadline_epoch_ms, clock=clock, send=sender, read=sender.read)
 
 
 def _required(variables: Mapping[str, str], name: str, allowed: str) -> str:

@@ -240,6 +240,11 @@ def _carry_out_one(
     return Result.OUT_OF_TIME, status
 
 
+def are_left(plans: Path) -> bool:
+    """Whether the folder holds plans, or what a killed writer left unfinished."""
+    return any(path.suffix in (PLAN_SUFFIX, UNFINISHED_SUFFIX) for path in plans.glob("*"))
+
+
 def carry_out_all(
     plans: Path,
     *,
