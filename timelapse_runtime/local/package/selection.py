@@ -2,7 +2,7 @@
 
 By exclusion, so that a stateful function of someone else's finds what it expects of Python. What goes:
 tests, headers, type stubs, sources that have a compiled extension beside them, installers, and what talks to a
-terminal or a screen. Of botocore's data S3 stays.
+terminal or a screen.
 """
 
 from __future__ import annotations
@@ -22,19 +22,13 @@ _STDLIB_FILES = re.compile(
     r"\.[^/]*\.so"
 )
 
-_PACKAGES_LEFT_OUT = {"boto3", "s3transfer"}
-"""What is above botocore, and not used here."""
-
 _PACKAGE_FOLDERS = {"__pycache__", "tests", "test", "include", "_examples", "_pyinstaller", "f2py", "distutils"}
 _PACKAGE_FILES = re.compile(r".*\.(pyi|pxd|pyx|pxi|c|h|hpp|a|typed|md|rst)|conftest\.py")
 _NOT_OF_PACKAGES = re.compile(
     r"pip/.*|setuptools/.*|pkg_resources/.*|_distutils_hack/.*|distutils-precedence\.pth|timelapse_runtime\.pth"
     r"|[^/]*\.dist-info/(?!METADATA$).*"
-    r"|dateutil/zoneinfo/dateutil-zoneinfo\.tar\.gz"  # tzdata has the same
-    r"|botocore/data/(?!(s3/.*|endpoints|partitions|_retry|sdk-default-configuration)(\.json)?$).*"
-    r"|botocore/data/s3/.*/examples-.*"
 )
-_DISTRIBUTIONS_LEFT_OUT = _PACKAGES_LEFT_OUT | {"pip", "setuptools"}
+_DISTRIBUTIONS_LEFT_OUT = {"pip", "setuptools"}
 
 
 def stdlib_files(folder: Path) -> Iterator[Path]:
@@ -55,7 +49,7 @@ def package_files(folder: Path) -> Iterator[Path]:
     deployed = {path.name for path in distributions(folder)}
     for path in _files(folder, _PACKAGE_FOLDERS):
         first = path.parts[0]
-        if first.removesuffix(".py") in _PACKAGES_LEFT_OUT or (first.endswith(".dist-info") and first not in deployed):
+        if first.endswith(".dist-info") and first not in deployed:
             continue
         if _PACKAGE_FILES.fullmatch(path.name) or _NOT_OF_PACKAGES.fullmatch(path.as_posix()):
             continue
