@@ -151,7 +151,8 @@ def _head(method: str, target: str, headers: Mapping[str, str], body: bytes) -> 
         if _CONTROL.search(name + value):
             raise ValueError(f"{name!r} holds a control character")  # its value may be a secret
     fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"{method} {target} HTTP/1.1\r\nContent-Length: {len(body)}\r\n{fields}\r\n".encode()
+    length = f"Content-Length: {len(body)}\r\n" if body or method in {"POST", "PUT"} else ""
+    return f"{method} {target} HTTP/1.1\r\n{length}{fields}\r\n".encode()
 
 
 _MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -26,7 +26,8 @@ LEVELS = {
     "FATAL": logging.CRITICAL,
 }
 _TELLTALES = ("botocore", "boto3", "urllib3")
-"""At DEBUG they write down requests with their headers: signatures and the session token, which is a secret."""
+"""For functions that bring the SDK. At DEBUG it writes down requests with their headers: signatures and the session
+token, which is a secret."""
 _OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 

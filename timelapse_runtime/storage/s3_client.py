@@ -62,7 +62,7 @@ class S3Request:
     concerns: str = ""
     query: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     maximum_bytes: int | None = None
     answers_with: str = ""
 
@@ -134,8 +134,7 @@ class S3Client:
     def close(self) -> None:
         """Close the connections that are not in use; it may go on with new ones."""
         for connections in self._idle.values():
-            while connections:
-                connections.pop().close()
+            _close(connections)
 
     __del__ = close
 
@@ -205,8 +204,10 @@ class S3Client:
                 reply = self._sent(request, place, credentials, connection)
             except (OSError, ValueError) as error:
                 connection.close()
-                if was_kept and not connection.has_answered and not isinstance(error, TimeoutError):
-                    continue
+                if was_kept:  # the others are as old: after a freeze of hours each of them would cost a time-out
+                    _close(idle)
+                    if not connection.has_answered and not isinstance(error, TimeoutError):
+                        continue
                 raise
             except BaseException:  # SIGTERM, the alarm: what is half read is of no more use
                 connection.close()
@@ -255,6 +256,12 @@ class S3Client:
 def _fields(body: bytes) -> dict[str, str]:
     """Of an error. Not with a parser: what comes with an error is not always XML."""
     return dict(_FIELD.findall(body.decode("utf-8", "replace")))
+
+
+def _close(idle: list[Connection]) -> None:
+    with contextlib.suppress(IndexError):  # another thread took the last one
+        while idle:
+            idle.pop().close()
 
 
 def _living(idle: list[Connection]) -> Connection | None:

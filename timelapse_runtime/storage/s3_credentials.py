@@ -81,8 +81,7 @@ class _Container:
             found = Credentials(said["AccessKeyId"], said["SecretAccessKey"], said.get("Token"))
             return found, datetime.fromisoformat(said["Expiration"]).timestamp()
         except (ValueError, LookupError, TypeError) as error:
-            # Without the cause: a decoder's error holds the text.
-            raise ValueError(f"the credentials' endpoint {url.netloc} answers {type(error).__name__}") from None
+            raise ValueError(f"the credentials' endpoint {url.netloc} answers no credentials") from error
 
 
 class _Chain:
