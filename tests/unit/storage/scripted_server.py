@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,8 @@ class Answer:
     """One answer. `closes`: the connection is closed after it, without a word about that in the headers.
 
     `missing_bytes` are announced and never sent: the connection is closed instead. So it is after this many lines of
-    the head, with `cut_after_lines`.
+    the head, with `cut_after_lines`. `interrupts`: when half of the answer is sent, the main thread gets SIGUSR1.
+    It comes before the request's body is read where that is not `reads_body`.
     """
 
     status: int = 200
@@ -25,6 +27,8 @@ class Answer:
     closes: bool = False
     missing_bytes: int = 0
     cut_after_lines: int = 0
+    interrupts: bool = False
+    reads_body: bool = True
 
     def to_bytes(self) -> bytes:
         lines = [f"HTTP/1.1 {self.status} x", f"Content-Length: {len(self.body) + self.missing_bytes}"]
@@ -91,19 +95,26 @@ class ScriptedServer:
                 self._converse(cast("BinaryIO", stream))
             self.closings.release()
 
+    def _reads_body(self) -> bool:
+        answer = self.answers[0] if self.answers else None
+        return answer is None or answer.reads_body
+
     def _converse(self, stream: BinaryIO) -> None:
-        while (request := _read(stream)) is not None:
+        while (request := _read(stream, reads_body=self._reads_body())) is not None:
             self.requests.append(request)
             answer = self.answers.pop(0) if self.answers else None
             if answer is None:
                 return
-            stream.write(answer.to_bytes())
+            sent = answer.to_bytes()
+            stream.write(sent[: len(sent) // 2] if answer.interrupts else sent)
             stream.flush()
+            if answer.interrupts:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
             if answer.closes or answer.missing_bytes or answer.cut_after_lines:
                 return
 
 
-def _read(stream: BinaryIO) -> Request | None:
+def _read(stream: BinaryIO, *, reads_body: bool) -> Request | None:
     """The next request, or None when the client has closed the connection."""
     with contextlib.suppress(ConnectionError):
         line = stream.readline().decode().split()
@@ -112,7 +123,8 @@ def _read(stream: BinaryIO) -> Request | None:
             if headers.get("expect") == "100-continue":
                 stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 stream.flush()
-            return Request(line[0], line[1], headers, stream.read(int(headers.get("content-length", "0"))))
+            size = int(headers.get("content-length", "0"))
+            return Request(line[0], line[1], headers, stream.read(size if reads_body else 0))
     return None
 
 
