@@ -15,7 +15,7 @@ CERTIFICATE_BUNDLES = (
 def client_context(bundle: str | None = None) -> ssl.SSLContext:
     """A context that checks the other side against `bundle` (a file of certificates), or what the system has."""
     context = ssl.create_default_context(cafile=bundle)
-    if not context.cert_store_stats()["x509_ca"]:
+    if not context.cert_store_stats()["x509_ca"] and not _has_folder():
         # A bundled interpreter looks for certificates where it was built, not where this system has them.
         for candidate in CERTIFICATE_BUNDLES:
             if candidate.exists():
@@ -26,3 +26,9 @@ def client_context(bundle: str | None = None) -> ssl.SSLContext:
 
             context.load_verify_locations(certifi.where())
     return context
+
+
+def _has_folder() -> bool:
+    """Whether OpenSSL looks into a folder where certificates are named by their hashes: it does when it needs one."""
+    folder = ssl.get_default_verify_paths().capath
+    return folder is not None and any(Path(folder).glob("*.0"))

@@ -81,7 +81,7 @@ def test_the_zip_makes_a_film_in_an_empty_root(
 
 
 HANDLER_FILE = """
-import ctypes, ssl, subprocess, sys, zoneinfo
+import ctypes, os, ssl, subprocess, sys, zoneinfo
 import av
 
 def handle(event, context):
@@ -89,7 +89,7 @@ def handle(event, context):
     return {
         "executable": sys.executable,
         "child": asked.stdout.strip(),
-        "authorities": ssl.create_default_context().cert_store_stats()["x509_ca"],
+        "authorities": len(os.listdir(ssl.get_default_verify_paths().capath)),
         "zone": str(zoneinfo.ZoneInfo("America/Lima")),
         "x264": av.codec.Codec("libx264", "w").name,
         "libraries": sorted({line.split()[5] for line in open("/proc/self/maps") if ".so" in line}),

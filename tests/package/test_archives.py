@@ -77,6 +77,21 @@ def test_only_what_runs_in_lambda_is_in_it(unpacked: Path) -> None:
     assert packages == {"av", "certifi", "tzdata"}
 
 
+def test_each_authority_is_found_by_its_hash(unpacked: Path) -> None:
+    folder = unpacked / "python" / "certificates"
+    bundle = next(unpacked.rglob("certifi/cacert.pem")).read_text()
+    assert len(list(folder.iterdir())) == bundle.count("BEGIN CERTIFICATE") > 100
+    command = [require_program("openssl"), "verify", "-no_check_time", "-no-CAfile", "-CApath", str(folder)]
+    subprocess.run([*command, *sorted(map(str, folder.iterdir()))], capture_output=True, check=True)
+
+
+def test_the_interpreter_looks_there_unless_it_is_told_otherwise(unpacked: Path) -> None:
+    program = [str(unpacked / "python" / "bin" / "python3"), "-c", "import ssl; print(ssl.get_default_verify_paths())"]
+    for told in ({}, {"SSL_CERT_DIR": "/"}, {"SSL_CERT_FILE": "/dev/null"}):
+        said = subprocess.run(program, env=told, capture_output=True, text=True, check=True).stdout
+        assert ("bin/../certificates'" in said) == (not told), said
+
+
 def test_every_module_has_its_bytecode(unpacked: Path) -> None:
     for source in (unpacked / "timelapse_runtime").rglob("*.py"):
         assert list((source.parent / "__pycache__").glob(f"{source.stem}.*.pyc")), source

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from timelapse_runtime.local.package import bytecode, libraries, licences, selection
+from timelapse_runtime.local.package import bytecode, certificates, libraries, licences, selection
 from timelapse_runtime.local.package.elf import loader_of
 from timelapse_runtime.local.package.failure import PackageFailed
 from timelapse_runtime.local.package.interpreter import Interpreter
@@ -31,6 +31,7 @@ def lay_out(root: Path, project: Path, interpreter: Interpreter) -> None:
         copy(interpreter.stdlib / path, stdlib / path)
     for path in selection.package_files(interpreter.installed_packages):
         copy(interpreter.installed_packages / path, packages / path)
+    certificates.write_folder(packages / "certifi" / "cacert.pem", prefix / "certificates")
     program = prefix / interpreter.executable_name
     copy(interpreter.executable, program)
     loader = loader_of(program)
@@ -56,7 +57,6 @@ def copy(source: Path, target: Path) -> None:
 def _write_starter(prefix: Path, interpreter: Interpreter, loader_name: str) -> None:
     text = Path(__file__).with_name("python3.sh").read_text()
     for word, value in {
-        "@PACKAGES@": interpreter.packages_name,
         "@LOADER@": loader_name,
         "@EXECUTABLE@": interpreter.executable_name,
     }.items():
