@@ -24,7 +24,7 @@ _AGAIN_SECONDS = 0.25
 
 
 class OutOfTime(BaseException):
-    """The alarm rang. No `Exception`: the SDK would take it for a connection's error and try again."""
+    """The alarm rang. No `Exception`: a function's SDK would take it for a connection's error and try again."""
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The function's role allows what the runtime asks of S3, call by call, and nothing that it never asks.
 
-The runtime runs with the stack's variables on the stack's buckets; each call is recorded as it leaves the SDK.
+The runtime runs with the stack's variables on the stack's buckets; each call is recorded as it is made or signed.
 """
 
 from __future__ import annotations

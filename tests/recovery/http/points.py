@@ -13,7 +13,7 @@ from tests.recovery.http.rig import Rig
 from tests.recovery.http.take import SCENARIOS, Scenario, Take
 
 Server = Literal["moto", "ministack"]
-_SDK_ATTEMPTS = 3
+_ATTEMPTS = 3
 _KILLS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
 
 
@@ -33,8 +33,8 @@ class Point:
 
     @property
     def faults(self) -> Mapping[int, Fault]:
-        """503 for as long as the SDK tries, so that the runtime gets to see it; 500 once, so that the SDK heals it."""
-        count = _SDK_ATTEMPTS if self.fault is Fault.SLOW_DOWN else 1
+        """503 for as long as the client tries, so that the runtime gets to see it; 500 once, so that it heals that."""
+        count = _ATTEMPTS if self.fault is Fault.SLOW_DOWN else 1
         return dict.fromkeys(range(self.number, self.number + count), self.fault)
 
 
