@@ -57,7 +57,7 @@ _TEMPERS = {
     Fault.NO_ANSWER: Temper(handler="tests.recovery.http.impatient.Impatient"),
     Fault.HANGS: Temper(timeout_seconds=3.0),
 }
-"""No answer, and the client's time-out ends the wait; or the function's does, with SIGTERM in the middle of a request."""
+"""No answer, and the client's time-out ends the wait; or the function's does, with SIGTERM in mid-request."""
 
 
 class Rig:
