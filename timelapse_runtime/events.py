@@ -4,12 +4,15 @@ An event is a hint; the listing is the truth. So an envelope that is not underst
 (somebody wired the wrong thing), while a record that is understood and of no interest is ignored with a word.
 
 Sources: Amazon S3 user guide, 'Event message structure' (keys are URL-encoded, `+` is a space; the console sends
-`s3:TestEvent`) and 'EventBridge event message structure', read November 2026. Public code disagrees on whether
+`s3:TestEvent`) and 'EventBridge event message structure'; Lambda developer guide, 'Using Lambda with Amazon SQS', '…
+SNS' and '… Kinesis' (what wraps a message), read November 2026. Public code disagrees on whether
 EventBridge's keys are URL-encoded; where the two readings differ, no key is guessed: the stream is listed.
 """
 
 from __future__ import annotations
 
+import json
+from base64 import b64decode
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
@@ -61,8 +64,11 @@ class Request:
 
 
 def parse_event(event: Any) -> Request:
-    """S3's notification, the same from EventBridge, S3's test event, or `{"sweep": …}`. Raises UnknownEvent."""
+    """S3's notification, the same from EventBridge, S3's test event, or `{"sweep": …}`; each bare, or in messages of
+    SQS, SNS or Kinesis. Raises UnknownEvent."""
     if isinstance(event, dict):
+        if event.get("Type") == "Notification":  # SNS's envelope, in a message of SQS
+            return _parse_message(event.get("Message"))
         if "sweep" in event:
             return Request(sweeps=(_parse_sweep(event["sweep"]),))
         if "retry_rejected" in event:
@@ -80,20 +86,45 @@ def parse_event(event: Any) -> Request:
 
 
 def _parse_notification(records: list[Any]) -> Request:
-    frames, ignored = [], []
-    for record in records:
-        try:
-            source, name = record["eventSource"], record["eventName"]
-            if source != "aws:s3":
-                raise UnknownEvent(f"a record from {source!r}: this function takes S3's notifications")
+    try:
+        return _together([_parse_record(record) for record in records])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnknownEvent(f"a record that is not an S3 notification ({error!r} is missing or wrong)") from error
+
+
+def _parse_record(record: Any) -> Request:
+    source = record["EventSource"] if "EventSource" in record else record["eventSource"]  # SNS writes it so
+    match source:
+        case "aws:sqs":
+            return _parse_message(record["body"])
+        case "aws:sns":
+            return _parse_message(record["Sns"]["Message"])
+        case "aws:kinesis":
+            return _parse_message(b64decode(record["kinesis"]["data"]))
+        case "aws:s3":
+            name, s3 = record["eventName"], record["s3"]
             if name.removeprefix("s3:").startswith("ObjectCreated:"):
-                s3 = record["s3"]
-                frames.append(FrameHint(s3["bucket"]["name"], unquote_plus(s3["object"]["key"])))
-            else:
-                ignored.append(name)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UnknownEvent(f"a record that is not an S3 notification ({error!r} is missing or wrong)") from error
-    return Request(tuple(frames), ignored=tuple(ignored))
+                return Request((FrameHint(s3["bucket"]["name"], unquote_plus(s3["object"]["key"])),))
+            return Request(ignored=(name,))
+    raise UnknownEvent(f"a record from {source!r}: this function takes S3's notifications")
+
+
+def _parse_message(message: Any) -> Request:
+    """What a queue, a topic or a stream carries: an event as text."""
+    try:
+        event = json.loads(message)
+    except (ValueError, TypeError) as error:
+        raise UnknownEvent(f"a message that is no JSON ({error}): S3's notifications are") from error
+    return parse_event(event)
+
+
+def _together(requests: list[Request]) -> Request:
+    return Request(
+        tuple(frame for request in requests for frame in request.frames),
+        tuple(sweep for request in requests for sweep in request.sweeps),
+        tuple(retry for request in requests for retry in request.retries),
+        tuple(ignored for request in requests for ignored in request.ignored),
+    )
 
 
 def _parse_eventbridge(event: dict[str, Any]) -> Request:

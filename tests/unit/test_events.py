@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -56,6 +59,52 @@ def test_eventbridges_key_is_taken_where_both_readings_agree() -> None:
     assert parse_event(eventbridge("a", "Object Deleted")) == Request(ignored=("Object Deleted",))
 
 
+def in_sqs(event: Any) -> dict[str, Any]:
+    return {"eventSource": "aws:sqs", "messageId": "id", "body": json.dumps(event)}
+
+
+def in_sns(event: Any) -> dict[str, Any]:
+    return {
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "Sns": {"Type": "Notification", "Message": json.dumps(event)},
+    }
+
+
+def in_kinesis(event: Any) -> dict[str, Any]:
+    return {"eventSource": "aws:kinesis", "kinesis": {"data": b64encode(json.dumps(event).encode()).decode()}}
+
+
+def in_sns_in_sqs(event: Any) -> dict[str, Any]:
+    return in_sqs({"Type": "Notification", "MessageId": "id", "Message": json.dumps(event)})
+
+
+@pytest.mark.parametrize("wrapped", [in_sqs, in_sns, in_kinesis, in_sns_in_sqs])
+def test_an_event_may_come_in_the_messages_of_another_service(wrapped: Callable[[Any], dict[str, Any]]) -> None:
+    events = [
+        {"Records": [record("a+b"), record("c")]},
+        eventbridge("d"),
+        {"Event": "s3:TestEvent"},
+        {"sweep": "camera"},
+        {"retry_rejected": "camera"},
+    ]
+    request = parse_event({"Records": [wrapped(event) for event in events]})
+    assert request == Request(
+        tuple(FrameHint("b", key) for key in ("a b", "c", "d")),
+        (Sweep("camera"),),
+        (Retry("camera"),),
+        ("s3:TestEvent",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [("{", "no JSON"), (None, "no JSON"), ('{"hello": 1}', "hello"), ("[]", "a list")]
+)
+def test_a_message_that_holds_no_event_says_so(body: Any, said: str) -> None:
+    with pytest.raises(UnknownEvent, match=said):
+        parse_event({"Records": [{"eventSource": "aws:sqs", "body": body}]})
+
+
 @pytest.mark.parametrize(
     ("value", "sweep"),
     [
@@ -83,7 +132,8 @@ def test_a_retry_is_asked_for_in_these_forms() -> None:
         ([], "list"),
         ({}, r"\(none\)"),
         ({"hello": 1}, "hello"),
-        ({"Records": [{"eventSource": "aws:sqs", "eventName": "x"}]}, "aws:sqs"),
+        ({"Records": [{"eventSource": "aws:dynamodb", "eventName": "x"}]}, "aws:dynamodb"),
+        ({"Records": [{"eventSource": "aws:sqs", "eventName": "x"}]}, "body"),
         ({"Records": [{"eventSource": "aws:s3"}]}, "eventName"),
         ({"Records": ["text"]}, "not an S3 notification"),
         ({"Records": [record("k") | {"s3": {}}]}, "bucket"),
