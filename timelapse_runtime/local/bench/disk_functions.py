@@ -1,6 +1,7 @@
 """What stateless functions do: the film on the disk, ffmpeg for the photo, `-f concat -c copy` to put it at the end.
 
-Runs in the Lambda environment, under AWS's own runtime client. `per_call` downloads and uploads the film in each
+Runs in the Lambda environment, under AWS's own runtime client, and moves files with boto3's `download_file` and
+`upload_file`, as AWS's examples do. `per_call` downloads and uploads the film in each
 call; `warm` keeps it in /tmp, as the nearest published functions do at best, and uploads it every
 BENCH_UPLOAD_EVERY calls: what came since the last upload is lost with the environment.
 """
@@ -15,11 +16,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from timelapse_runtime.errors import ObjectNotFound
-from timelapse_runtime.storage.s3 import S3Store, make_client
+import boto3
+from botocore.exceptions import ClientError
 
-_STORE = S3Store(make_client(variables=os.environ), os.environ["BENCH_BUCKET"])
-_FILM_KEY = os.environ["BENCH_FILM_KEY"]
+_S3 = boto3.client("s3", region_name=os.environ["AWS_REGION"])
+_BUCKET, _FILM_KEY = os.environ["BENCH_BUCKET"], os.environ["BENCH_FILM_KEY"]
 _UPLOAD_EVERY = int(os.environ["BENCH_UPLOAD_EVERY"])
 _ENCODE: list[str] = json.loads(os.environ["BENCH_ENCODE"])
 """The command that encodes one photo, with {photo} and {film} in it."""
@@ -50,20 +51,22 @@ def warm(event: Any, _context: object) -> dict[str, Any]:
 
 def _download() -> None:
     try:
-        _FILM.write_bytes(_STORE.get(_FILM_KEY).body)
-    except ObjectNotFound:
+        _S3.download_file(_BUCKET, _FILM_KEY, str(_FILM))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "404":
+            raise
         _FILM.unlink(missing_ok=True)
 
 
 def _upload() -> None:
-    _STORE.put(_FILM_KEY, _FILM.read_bytes(), content_type="video/mp4")
+    _S3.upload_file(str(_FILM), _BUCKET, _FILM_KEY, ExtraArgs={"ContentType": "video/mp4"})
 
 
 def _append(event: Any) -> None:
     """One photo to the film's end, as a film of one frame."""
     key = event["Records"][0]["s3"]["object"]["key"]
     photo, frame, joined, names = (_FOLDER / name for name in ("photo.jpg", "frame.mp4", "joined.mp4", "names.txt"))
-    photo.write_bytes(_STORE.get(key).body)
+    _S3.download_file(_BUCKET, key, str(photo))
     subprocess.run([part.format(photo=photo, film=frame) for part in _ENCODE], check=True)
     if not _FILM.exists():
         frame.replace(_FILM)
