@@ -73,6 +73,20 @@ def test_greys_keep_their_value_in_limited_range(decoder: PhotoDecoder, codec: s
         assert np.abs(plane_array(picture, chroma).astype(float) - 128).max() < 3
 
 
+def test_the_range_is_made_limited_and_no_colour_moves(decoder: PhotoDecoder) -> None:
+    """JFIF's grey is 128 in chroma, and so is the video's: no level of it may move by a part of one on the way."""
+    random = np.random.default_rng(2)
+    rgb = np.kron(random.integers(0, 256, (8, 16, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+    photo = decoder.decode(encode("mjpeg", "yuvj420p", rgb))
+    fitted = PictureFitter(128, 64).fit(photo)
+    for plane, (base, middle, levels) in enumerate([(16, 0, 219), (128, 128, 224), (128, 128, 224)]):
+        full = plane_array(photo.frame, plane).astype(float)
+        exact = base + (full - middle) * levels / 255
+        moved = plane_array(fitted, plane) - exact
+        assert np.abs(moved).max() <= 0.51
+        assert abs(moved.mean()) < 0.1
+
+
 @pytest.mark.parametrize("rgb", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 120, 40)])
 @pytest.mark.parametrize(("codec", "pixel_format"), [("mjpeg", "yuvj444p"), ("png", "rgb24")])
 def test_colours_are_those_of_bt601(
