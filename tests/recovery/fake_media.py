@@ -212,9 +212,9 @@ class FakeLumaSampler:
 
 _PRODUCT = "timelapse_runtime.timelapse"
 _REPLACED: dict[str, object] = {
-    f"{_PRODUCT}.stream.ThumbnailEncoder": FakeThumbnailEncoder,
-    f"{_PRODUCT}.stream.PictureFitter": FakePictureFitter,
-    f"{_PRODUCT}.stream.decode_segment": decode_segment,
+    f"{_PRODUCT}.film_writer.ThumbnailEncoder": FakeThumbnailEncoder,
+    f"{_PRODUCT}.film_writer.PictureFitter": FakePictureFitter,
+    f"{_PRODUCT}.film_writer.decode_segment": decode_segment,
     f"{_PRODUCT}.intake.PhotoDecoder": FakePhotoDecoder,
     f"{_PRODUCT}.reel_writer.Encoder": FakeEncoder,
     f"{_PRODUCT}.reel_writer.FragmentMuxer": FakeMuxer,

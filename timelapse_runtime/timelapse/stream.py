@@ -20,27 +20,23 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from timelapse_runtime.clock import Clock
 from timelapse_runtime.config import Config
 from timelapse_runtime.errors import DeadlineTooClose, FrameRejected, ObjectNotFound, SegmentCorrupt
 from timelapse_runtime.function import Deadline
-from timelapse_runtime.media.boxes import Role, SourceFrame, read_provenance
-from timelapse_runtime.media.encoder import EncoderSettings
-from timelapse_runtime.media.photo import DecodedPhoto, Picture, PictureFitter, ThumbnailEncoder, even_size
-from timelapse_runtime.media.reader import decode_segment
-from timelapse_runtime.state.checkpoint import MAXIMUM_REEL_FRAMES, Reel, key_order
-from timelapse_runtime.state.keys import StreamKeys, reel_name
+from timelapse_runtime.media.boxes import Role, SourceFrame
+from timelapse_runtime.state.checkpoint import Reel, key_order
+from timelapse_runtime.state.keys import StreamKeys
 from timelapse_runtime.state.ledger import Coverage, Ledger
 from timelapse_runtime.storage.contract import Store
 from timelapse_runtime.timelapse.commit import init_put, plan_commit, segment_key
 from timelapse_runtime.timelapse.committer import Committer, PreparedCommit
+from timelapse_runtime.timelapse.film_writer import FilmWriter
 from timelapse_runtime.timelapse.intake import Intake, Photo
 from timelapse_runtime.timelapse.lookup import is_in_film, last_key_before, photos_after
 from timelapse_runtime.timelapse.read_ahead import Begin, in_thread, with_following
 from timelapse_runtime.timelapse.recount import Recount
-from timelapse_runtime.timelapse.reel_writer import ReelWriter
 from timelapse_runtime.timelapse.tail import Tail
 
 _log = logging.getLogger(__name__)
@@ -80,25 +76,25 @@ class Stream:
     ) -> None:
         self.name = name
         self.counts = Counts()
-        self.tail = Tail(config.tail_frames)
         keys = StreamKeys(f"{config.video.prefix}{name}/")
         self._config, self._frames, self._video, self._clock, self._prefix = config, frames, video, clock, prefix
         self._committer = Committer(video, keys)
         self._intake = Intake(config, frames, video, keys, prefix, clock, begin_read)
         self._recount = Recount(frames, video, keys, prefix)
-        self._thumbnail = ThumbnailEncoder()
         self._recent: OrderedDict[str, None] = OrderedDict()
-        self._newest: tuple[int, Picture] | None = None
+        self._film = FilmWriter(name, config)
         self._ledger = Ledger("")
         self._window: list[Photo] = []
-        self._writer: ReelWriter | None = None
-        self._fitter: PictureFitter | None = None
-        self._day: str | None = None
         self._since_flush = 0
         self._is_caught_up = False
         self._late: list[str] = []
         self._out_of_order: dict[str, int] = {}
         self._committed_out_of_order: list[str] = []
+
+    @property
+    def tail(self) -> Tail:
+        """The film's last decoded frames."""
+        return self._film.tail
 
     @property
     def frames_in_video(self) -> int:
@@ -130,24 +126,9 @@ class Stream:
                 return
 
     def _read_tail(self, reel: Reel) -> None:
-        last = reel.segments[-1]
-        body = self._video.get(segment_key(self._committer.keys, reel, last)).body
+        body = self._video.get(segment_key(self._committer.keys, reel, reel.segments[-1])).body
         init_segment = self._video.get(self._committer.keys.init(reel.name)).body
-        sources = [frame for part in read_provenance(body) for frame in part.frames]
-        if len(sources) != last.count:
-            raise SegmentCorrupt(f"it names {len(sources)} photos; the checkpoint claims {last.count}")
-        pictures = decode_segment(
-            init_segment,
-            body,
-            first=last.first,
-            count=last.count,
-            reorder_frames=reel.reorder_frames,
-            keep=max(1, self._config.tail_frames),
-        )
-        for number, picture in pictures:
-            self.tail.append(number, picture)
-        self._remember(source.key for source in sources)
-        self._newest = (sources[-1].captured_epoch_ms, pictures[-1][1])
+        self._remember(self._film.read_tail(reel, init_segment, body))
 
     def _give_up_last_segment(self, reel: Reel, error: Exception) -> None:
         """Record the frames of a lost segment as rejected, end the reel before it, go on in a new one."""
@@ -328,66 +309,21 @@ class Stream:
     def _encode(self, photo: Photo) -> int:
         """Encode one frame; the answer is its number in the reel, or -1 for a stand-in with nothing to repeat."""
         if photo.picture is None:
-            if self._newest is None or (self._writer is None and self._committer.open_reel is None):
-                self._ledger.rejected(photo.source.key)
-                return -1
-            photo = replace(photo, picture=DecodedPhoto(self._newest[1]))
-        assert photo.picture is not None
-        if self._needs_new_reel(photo):
+            photo = replace(photo, picture=self._film.stand_in(self._committer.open_reel))
+        if photo.picture is None:
+            self._ledger.rejected(photo.source.key)
+            return -1
+        if self._film.needs_new_reel(photo, self._committer.open_reel):
             self._commit_and_derive(drain=True, close=True)
-        if self._writer is not None and self._writer.is_drained:
+        if self._film.is_drained:
             self._commit(self._committer.open_reel)
-            self._writer = None
-        if self._writer is None:
-            self._begin_writer(photo)
-        assert self._writer is not None
-        assert self._fitter is not None
-        picture = self._fitter.fit(photo.picture)
-        number = self._writer.append(picture, photo.source)
+            self._film.reel_writer = None
+        number = self._film.append(photo, self._committer.open_reel)
         if photo.source.role is not Role.OUT_OF_ORDER:
             self._ledger.encoded(photo.source.key, number, stands_in=photo.source.role is Role.STAND_IN)
-        self.tail.append(number, picture)
-        self._newest = (photo.source.captured_epoch_ms, picture)
         self._since_flush += 1
         self.counts.appended += 1
         return number
-
-    def _needs_new_reel(self, photo: Photo) -> bool:
-        if self._day is None:
-            return False  # none is open
-        reel, config = self._committer.open_reel, self._config
-        number = self._writer.next_number if self._writer else reel.frame_count if reel else 0
-        if number >= MAXIMUM_REEL_FRAMES or (config.reel == "day" and self._day_of(photo) > self._day):
-            return True
-        if reel is None or self._writer is not None:
-            return False
-        configured = (*(config.size or (reel.width, reel.height)), config.fps, config.keyframe_interval)
-        return configured != (reel.width, reel.height, reel.fps, reel.keyframe_interval)
-
-    def _begin_writer(self, photo: Photo) -> None:
-        reel, config = self._committer.open_reel, self._config
-        if reel is not None:
-            width, height = reel.width, reel.height
-        else:
-            assert photo.picture is not None
-            width, height = config.size or even_size(photo.picture.width, photo.picture.height)
-            self._day = self._day_of(photo)
-        settings = EncoderSettings(
-            width, height, config.fps, config.keyframe_interval, config.crf, config.preset, config.threads
-        )
-        before = [segment.last_key for segment in reel.segments[-1:]] if reel else []
-        first_number = reel.frame_count if reel else 0
-        self._writer = ReelWriter(settings, first_number=first_number, last_key="".join(before))
-        self._fitter = PictureFitter(width, height)
-        needed_mb = config.memory_needed_mb(width, height)
-        if config.memory_mb is not None and needed_mb > config.memory_mb:
-            help_text = "give the function more memory, or set TIMELAPSE_SIZE, or a faster TIMELAPSE_PRESET"
-            what = {"stream": self.name, "needed_mb": needed_mb, "memory_mb": config.memory_mb, "help": help_text}
-            _log.warning("memory may not do for %dx%d", width, height, extra=what)
-
-    def _day_of(self, photo: Photo) -> str:
-        moment = datetime.fromtimestamp(photo.source.captured_epoch_ms / 1000, self._config.timezone)
-        return moment.date().isoformat()
 
     # ---- flush and sweep
 
@@ -410,21 +346,16 @@ class Stream:
         that has been still, derived objects that are behind, segments that no checkpoint names."""
         orphans = self._committer.orphans(all_reels=all_reels)
         self._with_new_reel_if_needed(lambda: self._catch_up_below(deadline, all_reels=all_reels))
-        newest_epoch_ms = self._newest[0] if self._newest else 0
-        is_still = self._clock.now_epoch_ms() - newest_epoch_ms >= self._config.flush_after_seconds * 1000
+        is_still = self._clock.now_epoch_ms() - self._film.newest_epoch_ms >= self._config.flush_after_seconds * 1000
         # Whoever wrote an orphan can still commit it, until this commit fences it.
         self.flush(deadline, drain=drain or is_still, close=close, force=bool(orphans))
         self._committer.delete(orphans)
 
     def _commit_and_derive(self, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
         self._commit(self._committer.open_reel, drain=drain, close=close, force=force)
-        latest = self._thumbnail.encode(self._newest[1]) if self._newest else None
-        self._committer.derived(force=drain or close, bodies=self._segment_body, latest=latest)
-        if self._writer is not None:
-            self._writer.forget_closed()
-
-    def _segment_body(self, first: int, count: int) -> bytes | None:
-        return self._writer.segment_body(first, count) if self._writer else None
+        self._committer.derived(force=drain or close, bodies=self._film.segment_body, latest=self._film.thumbnail())
+        if self._film.reel_writer is not None:
+            self._film.reel_writer.forget_closed()
 
     def _commit(self, reel: Reel | None, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
         prepared = self._prepare(reel, drain=drain, close=close, force=force, claim=True)
@@ -445,10 +376,10 @@ class Stream:
         self._committed_out_of_order += done
         self._out_of_order = {key: number for key, number in self._out_of_order.items() if number >= stored}
         self._late = [key for key in self._late if key not in done]
-        if self._writer is not None:
-            self._writer.committed()
+        if self._film.reel_writer is not None:
+            self._film.reel_writer.committed()
         if prepared.ends_reel:
-            self._writer, self._day = None, None
+            self._film.end_reel()
         self.counts.flushes += 1
 
     def _prepare(
@@ -465,13 +396,13 @@ class Stream:
 
         A new reel's init segment is written here when `claim`, else it is part of the answer.
         """
-        writer, init = self._writer, None
+        writer, init = self._film.reel_writer, None
         if writer is not None:
             writer.cut(drain=drain, go_on=go_on)
         drafts = writer.drafts() if writer else []
         if writer is not None and writer.init_segment is not None and drafts:
             if reel is None:
-                reel = self._new_reel(writer)
+                reel = self._film.new_reel(self._committer.last_reel)
                 if claim:
                     reel = self._committer.claim_reel(reel, writer.init_segment)
                 else:
@@ -498,26 +429,6 @@ class Stream:
         )
         return PreparedCommit(plan, init, ends_reel=close)
 
-    def _new_reel(self, writer: ReelWriter) -> Reel:
-        last, settings, init_segment = self._committer.last_reel, writer.settings, writer.init_segment
-        assert init_segment is not None
-        assert writer.init_sha256 is not None
-        assert self._day is not None
-        number = last.number + 1 if last else 1
-        return Reel(
-            number=number,
-            name=reel_name(number, self._day),
-            width=settings.width,
-            height=settings.height,
-            fps=settings.fps,
-            keyframe_interval=settings.keyframe_interval,
-            reorder_frames=writer.reorder_frames,
-            init_size_bytes=len(init_segment),
-            init_sha256=writer.init_sha256,
-            first_sequence=last.first_sequence + len(last.segments) if last else 0,
-            previous=last.name if last else None,
-        )
-
     # ---- shutdown
 
     def prepare_shutdown(self, *, drain: bool, go_on: Callable[[], bool]) -> PreparedCommit | None:
@@ -525,15 +436,16 @@ class Stream:
         for is made complete first. It may be sent by `commit_shutdown`, or by somebody else when this process has
         gone; frames that are not in it are found by the next open."""
         last = self._committer.last_reel
-        begins_reel = last is not None and last.is_closed and (self._writer is not None or bool(self._window))
+        begins_reel = last is not None and last.is_closed and bool(self._film.reel_writer or self._window)
         if last is not None and begins_reel and not self._committer.is_finished(last):
             return None
         try:
-            while drain and self._window and go_on() and not self._needs_new_reel(self._window[0]):
-                if self._writer is not None and self._writer.is_drained:
+            reel = self._committer.open_reel
+            while drain and self._window and go_on() and not self._film.needs_new_reel(self._window[0], reel):
+                if self._film.is_drained:
                     break
                 self._encode_oldest()
-            return self._prepare(self._committer.open_reel, drain=drain, go_on=go_on)
+            return self._prepare(reel, drain=drain, go_on=go_on)
         except _ParametersChanged:
             return None
 
@@ -553,15 +465,15 @@ class Stream:
     def _rewind(self, reason: str) -> None:
         """Drop the uncommitted frames; catching up takes them again, in order."""
         _log.info("uncommitted frames are taken again", extra={"stream": self.name, "reason": reason})
-        self.tail.clear()
+        self._film.tail.clear()
         self._forget_uncommitted()
 
     def _forget_uncommitted(self) -> None:
-        checkpoint, reel = self._committer.checkpoint, self._committer.open_reel
+        checkpoint = self._committer.checkpoint
         self._ledger = Ledger(checkpoint.watermark, checkpoint.ahead) if checkpoint else Ledger("")
-        self._window, self._writer, self._fitter = [], None, None
+        self._film.forget_uncommitted(self._committer.open_reel)
+        self._window = []
         self._late, self._out_of_order = [], {}
-        self._day = reel.date if reel else None
         self._since_flush = 0
         self._is_caught_up = False
 
