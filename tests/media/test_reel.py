@@ -286,6 +286,12 @@ def without_fragment(body: bytes, position: int) -> bytes:
     return body[: starts[position]] + body[starts[position + 1] :]
 
 
+def in_the_first_picture(body: bytes, instead: Callable[[bytes], bytes]) -> bytes:
+    """From the length of the first picture's data on: damage that leaves the lengths alone may decode to something."""
+    start = next(box.payload for box in walk_boxes(body) if box.type == "mdat")
+    return body[:start] + instead(body[start : start + 200]) + body[start + 200 :]
+
+
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "the first fragment is gone": lambda body: without_fragment(body, 0),
     "a fragment is gone": lambda body: without_fragment(body, 1),
@@ -293,8 +299,8 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "a fragment comes twice": lambda body: body + body[len(without_fragment(body, -2)) :],
     "the end is cut off": lambda body: body[:-50],
     "one byte is cut off": lambda body: body[:-1],
-    "bytes are flipped": lambda body: body[:-900] + bytes(255 - byte for byte in body[-900:-700]) + body[-700:],
-    "a run of zeros": lambda body: body[:-900] + bytes(200) + body[-700:],
+    "bytes are flipped": lambda body: in_the_first_picture(body, lambda run: bytes(255 - byte for byte in run)),
+    "a run of zeros": lambda body: in_the_first_picture(body, lambda run: bytes(len(run))),
     "nothing is left": lambda _body: b"",
     "noise": lambda body: bytes(255 - byte for byte in body),
 }

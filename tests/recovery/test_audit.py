@@ -64,6 +64,18 @@ def flip(body: bytes) -> bytes:
     return body[:middle] + bytes(255 - byte for byte in body[middle : middle + 64]) + body[middle + 64 :]
 
 
+def change_a_byte(body: bytes) -> bytes:
+    """Within a picture's data: it still decodes, to another picture."""
+    return body[:-40] + bytes([body[-40] ^ 1]) + body[-39:]
+
+
+def leave_a_damaged_video_alone(world: World) -> None:
+    """A closed reel's segments are gone, and its video has one byte changed."""
+    reel = old_reel(world)
+    change(world, world.keys.video(reel.name), change_a_byte)
+    world.video.delete([segment_key(world.keys, reel, one) for one in reel.segments])
+
+
 def edit(world: World, **fields: object) -> None:
     checkpoint = replace(world.checkpoint(), **fields)  # type: ignore[arg-type]
     world.video.put(world.keys.checkpoint, checkpoint.to_json())
@@ -105,12 +117,17 @@ DAMAGES: dict[str, tuple[Callable[[World], object], set[str]]] = {
     "checkpoint removed": (lambda w: w.video.delete([w.keys.checkpoint]), {"checkpoint-missing"}),
     "checkpoint cut off": (lambda w: change(w, w.keys.checkpoint, lambda b: b[:50]), {"checkpoint-corrupt"}),
     "segment removed": (lambda w: w.video.delete([segment(w, 1)]), {"segment-missing", "missing", "frame-count"}),
-    "segment flipped": (lambda w: change(w, segment(w, 1), flip), {"undecodable", "video"}),
+    "segment flipped": (lambda w: change(w, segment(w, 1), flip), {"segment-changed", "undecodable", "video"}),
+    "a byte of a picture changed": (lambda w: change(w, segment(w, 1), change_a_byte), {"segment-changed", "video"}),
+    "a byte of a closed video changed": (leave_a_damaged_video_alone, {"segment-changed"}),
     "segment cut off": (
         lambda w: change(w, segment(w, 1), lambda b: b[:-100]),
         {"segment-size", "undecodable", "missing", "frame-count", "video"},
     ),
-    "segments swapped": (swap_segments, {"segment-size", "segment-frames", "disordered", "undecodable", "video"}),
+    "segments swapped": (
+        swap_segments,
+        {"segment-size", "segment-changed", "segment-frames", "disordered", "undecodable", "video"},
+    ),
     "segment forgotten": (
         forget_a_segment,
         {"missing", "frame-count", "orphan", "segment-missing", "playlist", "video"},

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from timelapse_runtime.errors import CheckpointCorrupt, ObjectNotFound, SegmentCorrupt
 from timelapse_runtime.media.boxes import Role, SourceFrame, read_provenance
 from timelapse_runtime.media.reader import decode_segment
-from timelapse_runtime.state.checkpoint import Checkpoint, Reel, Segment, key_order
+from timelapse_runtime.state.checkpoint import Checkpoint, Reel, Segment, checksum, key_order
 from timelapse_runtime.state.keys import StreamKeys, reel_number
 from timelapse_runtime.state.playlist import index_playlist, live_playlist
 from timelapse_runtime.storage.contract import Store
@@ -153,6 +153,9 @@ class Audit:
         if len(body) != segment.size_bytes:
             claimed = f"{len(body)} bytes; the checkpoint claims {segment.size_bytes}"
             self.report.add("segment-size", where, claimed)
+        elif checksum(body) != segment.crc32:
+            claimed = f"its CRC-32 is {checksum(body)}; the checkpoint claims {segment.crc32}"
+            self.report.add("segment-changed", where, claimed)
         try:
             frames = [frame for part in read_provenance(body) for frame in part.frames]
             late = tuple(frame.key for frame in frames if frame.role is Role.OUT_OF_ORDER)

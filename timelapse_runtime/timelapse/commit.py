@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from timelapse_runtime.state.checkpoint import Checkpoint, Reel, Segment
+from timelapse_runtime.state.checkpoint import Checkpoint, Reel, Segment, checksum
 from timelapse_runtime.state.keys import StreamKeys, segment_name
 from timelapse_runtime.state.ledger import Coverage
 from timelapse_runtime.state.playlist import CONTENT_TYPE as PLAYLIST_TYPE
@@ -85,7 +85,10 @@ def plan_commit(
         kept = list(reel.segments)
         if drafts and kept and drafts[0].first == kept[-1].first:
             replaced.append(segment_key(keys, reel, kept.pop()))
-        added = [Segment(d.first, d.count, attempt, len(d.body), d.last_key, d.out_of_order) for d in drafts]
+        added = [
+            Segment(d.first, d.count, attempt, len(d.body), checksum(d.body), d.last_key, d.out_of_order)
+            for d in drafts
+        ]
         new_reel = replace(reel, segments=(*kept, *added), last_is_open=last_is_open)
     goes_on = old_reel is not None and new_reel is not None and old_reel.name == new_reel.name
     frames_before = old_reel.frame_count if old_reel and goes_on else 0

@@ -16,7 +16,7 @@ from timelapse_runtime.media.boxes import read_provenance
 from timelapse_runtime.media.encoder import EncoderSettings
 from timelapse_runtime.media.photo import DecodedPhoto, Picture, PictureFitter, ThumbnailEncoder, even_size
 from timelapse_runtime.media.reader import decode_segment
-from timelapse_runtime.state.checkpoint import MAXIMUM_REEL_FRAMES, Reel
+from timelapse_runtime.state.checkpoint import MAXIMUM_REEL_FRAMES, Reel, checksum
 from timelapse_runtime.state.keys import reel_name
 from timelapse_runtime.timelapse.intake import Photo
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
@@ -57,9 +57,11 @@ class FilmWriter:
     def read_tail(self, reel: Reel, init_segment: bytes, body: bytes) -> Sequence[str]:
         """Decode the last segment of `reel`, and go on from its pictures; the answer is its photos' keys, in order.
 
-        Raises SegmentCorrupt when it does not decode to the frames that the checkpoint claims.
+        Raises SegmentCorrupt when it is not what was committed, or does not decode to the frames that are claimed.
         """
         last = reel.segments[-1]
+        if checksum(body) != last.crc32:
+            raise SegmentCorrupt(f"its CRC-32 is {checksum(body)}; the checkpoint claims {last.crc32}")
         sources = [frame for part in read_provenance(body) for frame in part.frames]
         if len(sources) != last.count:
             raise SegmentCorrupt(f"it names {len(sources)} photos; the checkpoint claims {last.count}")

@@ -16,8 +16,8 @@ from timelapse_runtime.state.checkpoint import Checkpoint, Reel, Segment, key_or
 from timelapse_runtime.state.keys import StreamKeys, reel_name, segment_name
 
 SEGMENTS = (
-    Segment(0, 180, "aaaaaaaaaaaa", 1000, "179.jpg"),
-    Segment(180, 20, "bbbbbbbbbbbb", 90, "199.jpg", ("003.jpg",)),
+    Segment(0, 180, "aaaaaaaaaaaa", 1000, "8d3f1c02", "179.jpg"),
+    Segment(180, 20, "bbbbbbbbbbbb", 90, "00000000", "199.jpg", ("003.jpg",)),
 )
 REEL = Reel(
     number=2,

@@ -59,7 +59,7 @@ def check(playlist: Playlist) -> None:
 
 
 def segment(first: int, count: int, attempt: int = 0) -> Segment:
-    return Segment(first, count, f"{attempt:012d}", 1000 + first + count, f"{first + count - 1:06d}.jpg")
+    return Segment(first, count, f"{attempt:012d}", 1000 + first + count, "00000000", f"{first + count - 1:06d}.jpg")
 
 
 def grown(count: int, *, is_open: bool) -> Reel:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from timelapse_runtime.media.boxes import Role, SourceFrame, pack_provenance
-from timelapse_runtime.state.checkpoint import Reel, Segment, reel_to_json
+from timelapse_runtime.state.checkpoint import Reel, Segment, checksum, reel_to_json
 from timelapse_runtime.state.keys import StreamKeys, reel_name
 from timelapse_runtime.storage.memory import MemoryStore
 from timelapse_runtime.timelapse.commit import segment_key
@@ -65,7 +65,9 @@ class Films:
             else:
                 last_key = photo.key
         attempt = f"{self.random.getrandbits(48):012x}"
-        segment = Segment(reel.frame_count, len(photos), attempt, len(body), last_key, tuple(out_of_order))
+        segment = Segment(
+            reel.frame_count, len(photos), attempt, len(body), checksum(body), last_key, tuple(out_of_order)
+        )
         self.store.put(segment_key(self.keys, reel, segment), body)
         return replace(reel, segments=(*reel.segments, segment))
 
