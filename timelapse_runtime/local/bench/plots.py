@@ -53,8 +53,9 @@ def _latency(path: Path, turns: Mapping[str, list[Turn]], ours: list[float]) -> 
         axes.plot(lengths, medians, marker=None if name == THIS else "o", label=name)
     axes.set(xlabel="frames in the film", ylabel="milliseconds per frame (median)", yscale="log")
     axes.set_title("Latency per frame against the film's length")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(visible=True, alpha=0.3)
-    axes.legend()
+    axes.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12), frameon=False)
     return _saved(figure, path)
 
 
