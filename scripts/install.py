@@ -1,4 +1,4 @@
-"""Makes an environment from a lock file, once per lock and Python version; `scripts/install` finds the Python for it.
+"""Makes environments from lock files, once per lock and Python version; `scripts/install` finds the Python for it.
 
 Only the standard library. The stamp in it is written last: without a stamp that fits, an environment is made
 anew, so an installation that failed or was killed is never taken for a good one. A lock on the repository's
@@ -18,6 +18,7 @@ import sys
 import time
 import venv
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -117,21 +118,25 @@ def install(level: str) -> None:
     fresh.replace(stamp_file(folder))
 
 
+def make(level: str) -> None:
+    started = time.monotonic()
+    say(f"installing the locked dependencies ({level}) into {folder_of(level).name}; a minute at most, once")
+    if installed_level(folder_of(level)) is None:
+        make_environment(folder_of(level))
+    install(level)
+    say(f"{level}: done in {time.monotonic() - started:.0f} s")
+
+
 def main(arguments: list[str]) -> None:
-    level = arguments[0] if arguments else "dev"
-    if len(arguments) > 1 or level not in LEVELS:
-        sys.exit(f"usage: scripts/install [{'|'.join(LEVELS)}]")
-    if satisfied(level):
+    levels = arguments or ["dev"]
+    if not LEVELS.keys() >= set(levels) or len({folder_of(level) for level in levels}) < len(levels):
+        sys.exit(f"usage: scripts/install [{'|'.join(LEVELS)}]..., no two for one folder")
+    if all(satisfied(level) for level in levels):
         return
-    with only_one():
-        if satisfied(level):  # by whoever held the lock
-            return
-        started = time.monotonic()
-        say(f"installing the locked dependencies ({level}) into {folder_of(level).name}; a minute at most, once")
-        if installed_level(folder_of(level)) is None:
-            make_environment(folder_of(level))
-        install(level)
-        say(f"done in {time.monotonic() - started:.0f} s")
+    with only_one(), ThreadPoolExecutor() as threads:
+        missing = [level for level in levels if not satisfied(level)]  # another one may have held the lock
+        for _ in threads.map(make, missing):  # raises what they raise
+            pass
 
 
 if __name__ == "__main__":
