@@ -15,27 +15,29 @@ from pathlib import Path
 from typing import Any
 
 from timelapse_runtime.local.bench.batch import FPS, Settings
-from timelapse_runtime.local.bench.measured import run
+from timelapse_runtime.local.bench.measured import run_in_slices
+from timelapse_runtime.local.bench.slices import Slices
 from timelapse_runtime.media.encoder import Encoder, EncoderSettings
 from timelapse_runtime.media.photo import PhotoDecoder, PictureFitter
 
 
 @dataclass(frozen=True, slots=True)
 class BareRun:
-    """`stage_cpu_ms`: milliseconds of CPU per frame to read, decode, convert and encode. The rest is of the run."""
+    """`frame_cpu_ms`: milliseconds of CPU of each frame, `stage_cpu_ms` per frame to read, decode, convert and encode.
+    The rest is of the run."""
 
-    latencies_ms: list[float]
+    frame_cpu_ms: list[float]
     stage_cpu_ms: dict[str, float]
     cpu_seconds: float
-    wall_seconds: float
     peak_rss_bytes: int
     film_bytes: int
 
 
-def run_bare_loop(folder: Path, settings: Settings) -> BareRun:
+def bare_loop_in_slices(folder: Path, settings: Settings) -> Slices[BareRun]:
     """In a process of its own. Raises BenchFailed."""
     command = [sys.executable, "-m", "timelapse_runtime.local.bench.bare_loop", str(folder)]
-    return BareRun(**json.loads(run([*command, json.dumps(asdict(settings))]).said))
+    used = yield from run_in_slices([*command, json.dumps(asdict(settings))])
+    return BareRun(**json.loads(used.said))
 
 
 def main(folder: Path, settings: Settings) -> dict[str, Any]:
@@ -55,11 +57,10 @@ def main(folder: Path, settings: Settings) -> dict[str, Any]:
         first_number=0,
     )
     stages = dict.fromkeys(("read", "decode", "convert", "encode"), 0.0)
-    latencies, film_bytes = [], 0
+    frames, film_bytes = [], 0
     paths = sorted(folder.glob("*.jpg"))
-    wall, cpu = time.perf_counter(), time.process_time()
+    cpu = time.process_time()
     for path in paths:
-        began = time.perf_counter()
         marks = [time.process_time()]
         body = path.read_bytes()
         marks.append(time.process_time())
@@ -72,17 +73,16 @@ def main(folder: Path, settings: Settings) -> dict[str, Any]:
         marks.append(time.process_time())
         for name, start, end in zip(stages, marks, marks[1:], strict=False):
             stages[name] += end - start
-        latencies.append((time.perf_counter() - began) * 1000)
+        frames.append((marks[-1] - marks[0]) * 1000)
     before = time.process_time()
     encoder.drain()
     film_bytes += sum(len(packet.data) for packet in encoder.cut())
     stages["encode"] += time.process_time() - before
     return asdict(
         BareRun(
-            latencies_ms=latencies,
+            frame_cpu_ms=frames,
             stage_cpu_ms={name: seconds * 1000 / len(paths) for name, seconds in stages.items()},
             cpu_seconds=time.process_time() - cpu,
-            wall_seconds=time.perf_counter() - wall,
             peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             film_bytes=film_bytes,
         )

@@ -7,7 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from timelapse_runtime.local.bench.measured import Used, run
+from timelapse_runtime.local.bench.measured import Used, run, run_in_slices
+from timelapse_runtime.local.bench.slices import Slices, alone
 from timelapse_runtime.local.bench.stage import BenchFailed
 
 FPS = 30
@@ -56,11 +57,14 @@ def ffmpeg_version() -> str:
 
 
 def encode_folder(folder: Path, film: Path, settings: Settings) -> Used:
-    """The photos 000000.jpg … of a folder to `film`.
+    """The photos 000000.jpg … of a folder to `film`. Raises BenchFailed."""
+    return alone(encode_in_slices(folder, film, settings))
 
-    Decoding and filtering get as many threads as encoding: with one, the run stays on one processor.
-    """
+
+def encode_in_slices(folder: Path, film: Path, settings: Settings) -> Slices[Used]:
+    """See encode_folder. Decoding and filtering get as many threads as encoding: with one, the run stays on one
+    processor."""
     threads = str(settings.threads)
     command = [ffmpeg_program(), "-v", "error", "-nostdin", "-y", "-filter_threads", threads, "-threads", threads]
     command += ["-framerate", str(FPS), "-i", str(folder / "%06d.jpg"), "-vf", settings.filters]
-    return run([*command, *settings.encoder(), str(film)])
+    return run_in_slices([*command, *settings.encoder(), str(film)])

@@ -33,6 +33,7 @@ from timelapse_runtime.local.bench.counting_s3 import BenchS3, S3Latency
 from timelapse_runtime.local.bench.measured import run
 from timelapse_runtime.local.bench.photo_set import PERIOD, PhotoSet
 from timelapse_runtime.local.bench.ratios import Ratio, paired
+from timelapse_runtime.local.bench.slices import alone, side_by_side
 from timelapse_runtime.local.bench.stage import BUCKET, THIS_RUNTIME, Stage
 
 FLUSH_EVERY = 60
@@ -42,7 +43,8 @@ FLUSH_EVERY = 60
 class Extent:
     """How much is measured. Frames per turn are a multiple of a flush, so that each turn holds its share of them.
 
-    `lengths` are the film's lengths at which the disk contenders are measured; the last is also where ours ends.
+    `lengths` are the film's lengths at which per-call persistence is measured, and, at the first and the last of them,
+    the warm `/tmp`; the last is also where ours ends.
     """
 
     rounds: int
@@ -70,6 +72,10 @@ class Comparison:
         self._stack = stack
         self.turns: dict[str, list[Turn]] = {name: [] for name in (THIS, DISK, WARM, MANAGED, BATCH, BARE)}
         """The turns that count for CPU and latency, without those that warm up."""
+        self.final: list[tuple[Turn, Turn]] = []
+        """Turns at the film's last length: ours, and per-call persistence's."""
+        self.growth: list[tuple[Turn, Turn]] = []
+        """Turns side by side: the last 100 frames of our film, and the first 100 of another with the same photos."""
         self.all_of_ours: list[float] = []
         """Our latency at each frame of the film, from the first."""
         self.our_requests: Counter[str] = Counter()
@@ -92,11 +98,12 @@ class Comparison:
         self.contenders = {THIS: ours, DISK: disk, WARM: warm, MANAGED: managed, BATCH: batch, BARE: bare}
         films = self._intra_films(work)
         for one in (ours, managed):  # the encoders fill up: until then a frame costs too little
-            self._ours(one.turn(2 * FLUSH_EVERY), one is ours)
+            self._ours(alone(one.turn(2 * FLUSH_EVERY)), one is ours)
         for number in range(self._extent.rounds):
             self._say(f"round {number + 1} of {self._extent.rounds}")
-            for name in (THIS, MANAGED, BATCH, BARE):
-                turn = self.contenders[name].turn(self._extent.frames)
+            names = (THIS, MANAGED, BATCH, BARE)
+            turns = side_by_side([self.contenders[name].turn(self._extent.frames) for name in names])
+            for name, turn in zip(names, turns, strict=True):
                 self.turns[name].append(turn)
                 self._ours(turn, name == THIS)
             for length in self._extent.lengths[:-1]:
@@ -104,33 +111,31 @@ class Comparison:
         until = self._extent.last - 100 - ours.next_number
         if until > 0:
             self._say(f"this runtime, up to frame {self._extent.last}")
-            self._ours(ours.turn(until), is_ours=True)
-        self.final: list[tuple[Turn, Turn]] = []
+            self._ours(alone(ours.turn(until)), is_ours=True)
+        young = self._deploy(timelapse_stage(server, self._settings, THIS_RUNTIME, stream="young"))
         for _ in range(self._extent.rounds):
-            mine = ours.turn(100 // self._extent.rounds)
+            frames = 100 // self._extent.rounds
+            mine, first = side_by_side([ours.turn(frames), young.turn(frames)])
             self._ours(mine, is_ours=True)
+            self.growth.append((mine, first))
             self.final.append((mine, self._disk_turn(disk, films[self._extent.last], self._extent.last)))
-        for length in self._extent.lengths:
+        for length in (self._extent.lengths[0], self._extent.last):
             self._say(f"warm /tmp, at frame {length}")
             warm.stage.environment.shutdown()
             self._place(warm, films[length], length)
-            warm.turn(1)  # downloads the film
-            self.turns[WARM].append(warm.turn(self._extent.warm_every))
+            alone(warm.turn(1))  # downloads the film
+            self.turns[WARM].append(alone(warm.turn(self._extent.warm_every)))
         self._finish(work)
 
     def ratios(self) -> list[Ratio]:
         """Those that come from here."""
         ours, batch, bare = ([turn.cpu_ms_per_frame for turn in self.turns[name]] for name in (THIS, BATCH, BARE))
         medians = [[statistics.median(turn.latencies_ms) for turn in pair] for pair in self.final]
-        first, last = self.all_of_ours[:100], self.all_of_ours[self._extent.last - 100 : self._extent.last]
-        step = 20
-        growth = [
-            statistics.median(last[at : at + step]) / statistics.median(first[at : at + step])
-            for at in range(0, len(last) - step + 1, step)
-        ]
+        # Means: x264 works on some frames and only queues the others, and a median may be of either kind.
+        growth = [[statistics.mean(turn.latencies_ms) for turn in pair] for pair in self.growth]
         return [
             Ratio("latency_vs_disk_persistence", tuple(theirs / mine for mine, theirs in medians)),
-            Ratio("latency_growth", tuple(growth)),
+            Ratio("latency_growth", tuple(last / first for last, first in growth)),
             paired("cpu_vs_ffmpeg_1080p", ours, batch),
             paired("cpu_vs_bare_loop", ours, bare),
             Ratio("s3_requests_per_frame", (request_count(self.our_requests) / len(self.all_of_ours),)),
@@ -152,7 +157,7 @@ class Comparison:
 
     def _disk_turn(self, disk: Deployment, film: Path, length: int) -> Turn:
         self._place(disk, film, length)
-        turn = disk.turn(self._extent.disk_calls)
+        turn = alone(disk.turn(self._extent.disk_calls))
         self.turns[DISK].append(turn)
         return turn
 

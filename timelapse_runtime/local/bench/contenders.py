@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from timelapse_runtime.local.bench.bare_loop import run_bare_loop
-from timelapse_runtime.local.bench.batch import Settings, encode_folder, ffmpeg_program
+from timelapse_runtime.local.bench.bare_loop import bare_loop_in_slices
+from timelapse_runtime.local.bench.batch import Settings, encode_in_slices, ffmpeg_program
 from timelapse_runtime.local.bench.counting_s3 import BenchS3
 from timelapse_runtime.local.bench.photo_set import PhotoSet
+from timelapse_runtime.local.bench.slices import SLICE_SECONDS, Slices
 from timelapse_runtime.local.bench.stage import BUCKET, Deployed, Stage, under_awslambdaric
 
 MEMORY_SIZE_MB = 1769  # one vCPU
@@ -52,7 +54,7 @@ class Contender(Protocol):
         """Of its process, so far."""
         ...
 
-    def turn(self, frames: int) -> Turn:
+    def turn(self, frames: int) -> Slices[Turn]:
         """Add so many frames."""
         ...
 
@@ -64,24 +66,23 @@ class Deployment:
         self.stage, self._server, self._photos = stage, server, photos
         self.next_number, self._children_peak_bytes = 0, 0
 
-    def turn(self, frames: int) -> Turn:
+    def turn(self, frames: int) -> Slices[Turn]:
         """See Contender."""
-        first = self.next_number
-        before, cpu = self._server.counts(), self.stage.environment.usage.cpu_seconds
-        latencies = []
-        for _ in range(frames):
-            outcome = self.stage.feed(self._photos.path(self.next_number).read_bytes())
-            latencies.append(outcome.duration_ms)
-            self._children_peak_bytes = (outcome.payload or {}).get("children_peak_rss_bytes", 0)
-            self.next_number += 1
-        return Turn(
-            first,
-            frames,
-            self.stage.environment.usage.cpu_seconds - cpu,
-            sum(latencies) / 1000,
-            latencies,
-            self._server.counts() - before,
-        )
+        first, cpu = self.next_number, self.stage.environment.usage.cpu_seconds
+        latencies: list[float] = []
+        requests: Counter[str] = Counter()
+        while len(latencies) < frames:
+            if latencies:
+                yield
+            before, until = self._server.counts(), time.monotonic() + SLICE_SECONDS
+            while len(latencies) < frames and time.monotonic() < until:
+                outcome = self.stage.feed(self._photos.path(self.next_number).read_bytes())
+                latencies.append(outcome.duration_ms)
+                self._children_peak_bytes = (outcome.payload or {}).get("children_peak_rss_bytes", 0)
+                self.next_number += 1
+            requests += self._server.counts() - before
+        used = self.stage.environment.usage.cpu_seconds - cpu
+        return Turn(first, frames, used, sum(latencies) / 1000, latencies, requests)
 
     @property
     def peak_rss_bytes(self) -> int:
@@ -143,11 +144,11 @@ class Batch:
         self.next_number, self.peak_rss_bytes = 0, 0
         self.film = work / "batch.mp4"
 
-    def turn(self, frames: int) -> Turn:
+    def turn(self, frames: int) -> Slices[Turn]:
         """See Contender."""
         first = self.next_number
         folder = self._photos.link(self._work / f"batch-{first}", frames, first)
-        used = encode_folder(folder, self.film, self._settings)
+        used = yield from encode_in_slices(folder, self.film, self._settings)
         self.next_number += frames
         self.peak_rss_bytes = max(self.peak_rss_bytes, used.peak_rss_bytes)
         return Turn(first, frames, used.cpu_seconds, used.wall_seconds)
@@ -160,12 +161,14 @@ class Bare:
         self._photos, self._settings, self._work = photos, settings, work
         self.next_number, self.peak_rss_bytes, self.film_bytes = 0, 0, 0
 
-    def turn(self, frames: int) -> Turn:
+    def turn(self, frames: int) -> Slices[Turn]:
         """See Contender."""
         first = self.next_number
-        done = run_bare_loop(self._photos.link(self._work / f"bare-{first}", frames, first), self._settings)
+        folder = self._photos.link(self._work / f"bare-{first}", frames, first)
+        done = yield from bare_loop_in_slices(folder, self._settings)
         self.next_number += frames
         self.peak_rss_bytes = max(self.peak_rss_bytes, done.peak_rss_bytes)
         self.film_bytes += done.film_bytes
-        stages = done.stage_cpu_ms
-        return Turn(first, frames, done.cpu_seconds, done.wall_seconds, done.latencies_ms, stage_cpu_ms=stages)
+        latencies = done.frame_cpu_ms  # one thread that waits for nothing
+        wall = sum(latencies) / 1000
+        return Turn(first, frames, done.cpu_seconds, wall, latencies, stage_cpu_ms=done.stage_cpu_ms)

@@ -18,10 +18,10 @@ from timelapse_runtime.local.bench.stage import percentile
 def contender_figures(
     comparison: Comparison, photos: PhotoSet, settings: Settings, work: Path, *, judged: int
 ) -> dict[str, dict[str, Any]]:
-    """By contender; the disk contenders at the longest film. The first `judged` frames of each film are judged.
+    """By contender; the disk contenders at the longest film. The first `judged` frames of each film are judged, if any.
 
-    Latency is that of an invocation; of the bare loop, one pass through it; of the batch run there is none, and
-    `wall_ms_per_frame` stands alone. What runs outside Lambda has no GB-seconds and no price.
+    Latency is that of an invocation; of the bare loop, the CPU time of one pass through it; of the batch run there is
+    none, and `wall_ms_per_frame` stands alone. What runs outside Lambda has no GB-seconds and no price.
     """
     figures: dict[str, dict[str, Any]] = {}
     for name, contender in comparison.contenders.items():
@@ -60,9 +60,12 @@ def _film(
     if name not in comparison.films:  # the bare loop muxes none; its packets are what this runtime's film is made of
         return {"bytes_per_frame": None, "ssim": None, "psnr_db": None}
     film, frames, first = comparison.films[name]
+    bytes_per_frame = film.stat().st_size / frames
+    if not judged:
+        return {"bytes_per_frame": bytes_per_frame, "ssim": None, "psnr_db": None}
     judged = min(judged, frames)
     folder = work / f"judged-{first}-{judged}"
     if not folder.exists():
         photos.link(folder, judged, first)
     quality = judge(film, folder, settings, frames=judged)
-    return {"bytes_per_frame": film.stat().st_size / frames, "ssim": quality.ssim, "psnr_db": quality.psnr_db}
+    return {"bytes_per_frame": bytes_per_frame, "ssim": quality.ssim, "psnr_db": quality.psnr_db}

@@ -10,6 +10,7 @@ from timelapse_runtime.local.bench.contenders import Batch, Deployment, timelaps
 from timelapse_runtime.local.bench.counting_s3 import BenchS3, S3Latency
 from timelapse_runtime.local.bench.photo_set import PhotoSet
 from timelapse_runtime.local.bench.ratios import Ratio, paired
+from timelapse_runtime.local.bench.slices import alone, side_by_side
 from timelapse_runtime.local.bench.stage import BUCKET, THIS_RUNTIME
 
 SIZE = (4624, 2600)
@@ -26,10 +27,11 @@ def measure(
         server.create_buckets(BUCKET)
         with timelapse_stage(server, settings, THIS_RUNTIME, stream="this") as stage:
             runtime, batch = Deployment(stage, server, photos), Batch(photos, settings, work / "large")
-            runtime.turn(_WARM)
+            alone(runtime.turn(_WARM))
             for _ in range(rounds):
-                ours.append(runtime.turn(frames).cpu_ms_per_frame)
-                theirs.append(batch.turn(frames).cpu_ms_per_frame)
+                mine, other = side_by_side([runtime.turn(frames), batch.turn(frames)])
+                ours.append(mine.cpu_ms_per_frame)
+                theirs.append(other.cpu_ms_per_frame)
     figures = {
         "photos": f"{photos.size[0]}x{photos.size[1]}",
         "cpu_ms_per_frame": ours,

@@ -7,26 +7,31 @@ their number as the child's maximum; that would be the driver's size.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from timelapse_runtime.local.bench.slices import SLICE_SECONDS, Slices, alone
 from timelapse_runtime.local.bench.stage import BenchFailed
 
 _LAUNCHER = """
-import json, os, sys, time
-began = time.monotonic()
+import json, os, sys
 pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, 2, 1)])
+print(pid, flush=True)
 _, status, usage = os.wait4(pid, 0)
-print(json.dumps([os.waitstatus_to_exitcode(status), time.monotonic() - began, usage.ru_utime + usage.ru_stime,
-                  usage.ru_maxrss * 1024]))
+print(json.dumps([os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024]))
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a program used; `said` is what it printed."""
+    """What a program used; `said` is what it printed. `wall_seconds` without the time that it stood still."""
 
     wall_seconds: float
     cpu_seconds: float
@@ -36,12 +41,50 @@ class Used:
 
 def run(command: Sequence[str]) -> Used:
     """Run it. Raises BenchFailed with the program's words when it fails."""
-    launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command]
-    done = subprocess.run(launcher, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    try:
-        code, wall, cpu, peak = json.loads(done.stdout)
-    except ValueError as error:
-        raise BenchFailed(f"{command[0]} could not be started: {done.stderr}") from error
+    return alone(run_in_slices(command))
+
+
+def run_in_slices(command: Sequence[str]) -> Slices[Used]:
+    """Run it, stopped between slices. Raises BenchFailed with the program's words when it fails."""
+    launcher_command = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command]
+    with tempfile.TemporaryFile("w+") as said:
+        began, wall = time.monotonic(), 0.0
+        with subprocess.Popen(
+            launcher_command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, text=True
+        ) as launcher:
+            assert launcher.stdout is not None
+            pid = int(launcher.stdout.readline() or 0)  # 0: it could not be started
+            try:
+                while _is_running(launcher):
+                    _signal(pid, signal.SIGSTOP)
+                    wall += time.monotonic() - began
+                    yield
+                    began = time.monotonic()
+                    _signal(pid, signal.SIGCONT)
+            finally:
+                if launcher.poll() is None:
+                    _signal(pid, signal.SIGKILL)
+            wall += time.monotonic() - began
+            ended = launcher.stdout.read()
+        said.seek(0)
+        words = said.read()
+    if not pid:
+        raise BenchFailed(f"{command[0]} could not be started: {words}")
+    code, cpu, peak = json.loads(ended)
     if code != 0:
-        raise BenchFailed(f"{' '.join(command)} ended with {code}: {done.stderr}")
-    return Used(wall, cpu, peak, done.stderr)
+        raise BenchFailed(f"{' '.join(command)} ended with {code}: {words}")
+    return Used(wall, cpu, peak, words)
+
+
+def _is_running(launcher: subprocess.Popen[str]) -> bool:
+    """Whether it goes on after a slice of time."""
+    try:
+        launcher.wait(SLICE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # it has ended, and the launcher has seen it before us
+        os.kill(pid, number)

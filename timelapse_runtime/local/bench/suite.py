@@ -139,7 +139,7 @@ def _write(out: Path, report: dict[str, Any]) -> None:
 def _compare(
     photos: PhotoSet, settings: Settings, plan: Plan, work: Path, latency: S3Latency, out: Path | None
 ) -> dict[str, Any]:
-    """One comparison; with `out`, the pictures as well."""
+    """One comparison; with `out`, the first one, the films are judged and the pictures drawn."""
     _say(f"comparison, S3 with {latency.first_byte_ms:g} ms to the first byte")
     with ExitStack() as stack:
         comparison = Comparison(photos, settings, plan.extent, work, stack)
@@ -148,7 +148,8 @@ def _compare(
         assert isinstance(ours, Deployment)
         keys = [f"frames/{ours.stage.stream}/{number:08d}.jpg" for number in range(60)]
         parts = parts_of(comparison.turns, read_cpu_ms(ours.stage, keys))
-        contenders = contender_figures(comparison, photos, settings, work, judged=plan.judged)
+        # The films are those of the first comparison again.
+        contenders = contender_figures(comparison, photos, settings, work, judged=plan.judged if out else 0)
         ratios = comparison.ratios()
     if out is not None:
         from timelapse_runtime.local.bench.plots import draw  # noqa: PLC0415 - matplotlib takes a second

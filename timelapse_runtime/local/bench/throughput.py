@@ -6,15 +6,18 @@ The photos are in S3; an invocation brings ten, as a queue would deliver a backl
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from timelapse_runtime.local.bench.batch import Settings, encode_folder
+from timelapse_runtime.local.bench.batch import Settings, encode_in_slices
 from timelapse_runtime.local.bench.contenders import MEMORY_SIZE_MB
 from timelapse_runtime.local.bench.counting_s3 import BenchS3, S3Latency
+from timelapse_runtime.local.bench.measured import Used
 from timelapse_runtime.local.bench.photo_set import PhotoSet
 from timelapse_runtime.local.bench.ratios import Ratio, paired
+from timelapse_runtime.local.bench.slices import Slices, alone, side_by_side
 from timelapse_runtime.local.bench.stage import BUCKET, Stage
 
 _RECORDS = 10
@@ -33,16 +36,30 @@ def measure(
     with BenchS3(S3Latency()) as server:
         server.create_buckets(BUCKET)
         with Stage(variables, freeze=False, memory_size_mb=_THREADS * MEMORY_SIZE_MB, server=server) as stage:
-            for number in range(rounds + 1):
-                events = [stage.upload(next(bodies)) for _ in range(frames if number else 2 * _RECORDS)]
-                began = time.monotonic()
-                for at in range(0, len(events), _RECORDS):
-                    stage.invoke(
-                        {"Records": [record for event in events[at : at + _RECORDS] for record in event["Records"]]}
-                    )
-                if number:  # the first, shorter one fills the encoder
-                    ours.append(frames / (time.monotonic() - began))
-                    used = encode_folder(folder, work / "throughput.mp4", replace(settings, threads=_THREADS))
-                    theirs.append(frames / used.wall_seconds)
+            alone(_work_off(stage, [stage.upload(next(bodies)) for _ in range(2 * _RECORDS)]))  # fills the encoder
+            for _ in range(rounds):
+                events = [stage.upload(next(bodies)) for _ in range(frames)]
+                film = work / "throughput.mp4"
+                batch = encode_in_slices(folder, film, replace(settings, threads=_THREADS))
+                mine, other = side_by_side([_work_off(stage, events), _wall_seconds(batch)])
+                ours.append(frames / mine)
+                theirs.append(frames / other)
     figures = {"frames_per_second": ours, "ffmpeg_frames_per_second": theirs}
     return figures, [paired("throughput_vs_ffmpeg", ours, theirs)]
+
+
+def _work_off(stage: Stage, events: Sequence[dict[str, Any]]) -> Slices[float]:
+    """Invoke with the events, ten at a time; the seconds that it took."""
+    seconds = 0.0
+    for at in range(0, len(events), _RECORDS):
+        if at:
+            yield
+        began = time.monotonic()
+        stage.invoke({"Records": [record for event in events[at : at + _RECORDS] for record in event["Records"]]})
+        seconds += time.monotonic() - began
+    return seconds
+
+
+def _wall_seconds(run: Slices[Used]) -> Slices[float]:
+    used = yield from run
+    return used.wall_seconds
