@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.photos import make_photos
 from timelapse_runtime.clock import Clock, ManualClock
@@ -18,17 +18,17 @@ from timelapse_runtime.media.boxes import read_provenance
 from timelapse_runtime.media.reader import decode_segment
 from timelapse_runtime.state.checkpoint import Checkpoint, Reel, reel_from_value
 from timelapse_runtime.state.keys import StreamKeys
-from timelapse_runtime.storage.contract import StoredObject
 from timelapse_runtime.storage.memory import MemoryStore
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.audit import Audit, Report
 from timelapse_runtime.timelapse.commit import segment_key
-from timelapse_runtime.timelapse.read_ahead import Read
 
 SIZE = (128, 64)
 STREAM = "camera"
 NO_DEADLINE_EPOCH_MS = 10**15
 PHOTOS = list(make_photos(64, SIZE))
+
+_Read = TypeVar("_Read")
 
 
 @dataclass
@@ -49,7 +49,7 @@ class InvocationContext:
         return self.deadline_epoch_ms
 
 
-def at_once(read: Read) -> Callable[[], StoredObject | None]:
+def at_once(read: Callable[[], _Read]) -> Callable[[], _Read | None]:
     """A read ahead in the caller's own thread: each run of a test sends the same requests in the same order."""
     try:
         found = read()

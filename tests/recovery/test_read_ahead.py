@@ -9,8 +9,11 @@ import pytest
 
 from tests.recovery.fake_media import fake_media
 from tests.world import STREAM, World, at_once
+from timelapse_runtime.config import parse_config
 from timelapse_runtime.errors import StorageUnavailable
+from timelapse_runtime.media.photo import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.storage.contract import ObjectInfo, StoredObject
+from timelapse_runtime.timelapse.intake import Intake
 from timelapse_runtime.timelapse.read_ahead import ReadAhead, in_thread, with_following
 
 
@@ -69,6 +72,37 @@ def test_a_photo_that_is_not_the_next_one_after_all_is_left() -> None:
     reads.get("a", "b")
     assert reads.get("c", None).body == b"c"
     assert reads.get("b", None).body == b"b"
+
+
+def test_one_decoder_decodes_one_photo_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read ahead that was forgotten may still be decoding when the next invocation's first photo is read."""
+    world = World()
+    keys = [world.upload(number) for number in range(2)]
+    decoding, may_end, overlaps = threading.Event(), threading.Event(), []
+    is_busy = threading.Lock()
+    decode = PhotoDecoder.decode
+
+    def watched(self: PhotoDecoder, body: bytes) -> DecodedPhoto:
+        overlaps.append(not is_busy.acquire(blocking=False))
+        try:
+            if threading.current_thread() is not threading.main_thread():
+                decoding.set()
+                may_end.wait(10)
+            return decode(self, body)
+        finally:
+            if not overlaps[-1]:
+                is_busy.release()
+
+    monkeypatch.setattr(PhotoDecoder, "decode", watched)
+    places = {"TIMELAPSE_FRAMES": "s3://frames-bucket/frames/", "TIMELAPSE_VIDEO": "s3://video-bucket/video/"}
+    config = parse_config(places)
+    intake = Intake(config, world.frames, world.video, world.keys, f"frames/{STREAM}/", world.clock)
+    intake.take(keys[0], keys[1])
+    assert decoding.wait(10)
+    intake.forget_ahead()
+    threading.Timer(0.2, may_end.set).start()
+    assert intake.take(keys[1]) is not None
+    assert overlaps == [False, False, False]
 
 
 @pytest.mark.parametrize("is_announced", [True, False])

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from timelapse_runtime.errors import AccessDenied, FrameRejected, ObjectNotFound
 from timelapse_runtime.media.boxes import Role, SourceFrame
 from timelapse_runtime.media.photo import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.state.keys import StreamKeys
-from timelapse_runtime.storage.contract import IfAbsent, Store, StoredObject
+from timelapse_runtime.storage.contract import IfAbsent, ObjectInfo, Store
 from timelapse_runtime.timelapse.commit import ALWAYS_ASK
 from timelapse_runtime.timelapse.read_ahead import Begin, ReadAhead, in_thread
 
@@ -32,6 +33,14 @@ class Photo:
 
     source: SourceFrame
     picture: DecodedPhoto | None
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadPhoto:
+    """What was read, and what the decoder made of it."""
+
+    info: ObjectInfo
+    picture: DecodedPhoto | FrameRejected
 
 
 class Intake:
@@ -50,8 +59,9 @@ class Intake:
         self._maximum_bytes, self._prefix = config.maximum_photo_bytes, prefix
         self._frames, self._video, self._keys, self._clock = frames, video, keys, clock
         self._decoder = PhotoDecoder(maximum_pixels=config.maximum_pixels)
+        self._decoding = threading.Lock()
         self._last_read = ""
-        self._ahead = ReadAhead(self._get, begin)
+        self._ahead = ReadAhead(self._read, begin)
 
     def take(self, key: str, following: str | None = None) -> Photo | None:
         """The photo at `key` (relative to the prefix), or None when it was rejected: its record is then stored.
@@ -60,23 +70,25 @@ class Intake:
         StorageError where S3, not the photo, is the trouble.
         """
         try:
-            found = self._read(key, following)
-            picture = self._decode(found)
+            found = self._found(key, following)
         except FrameRejected as rejection:
-            is_read = rejection.reason not in (MISSING, FORBIDDEN)
-            self.reject(key, found.info.etag if is_read else None, rejection)
+            self.reject(key, None, rejection)
             return None
-        return Photo(SourceFrame(key, found.info.last_modified_epoch_ms), picture)
+        if isinstance(found.picture, FrameRejected):
+            self.reject(key, found.info.etag, found.picture)
+            return None
+        return Photo(SourceFrame(key, found.info.last_modified_epoch_ms), found.picture)
 
     def take_again(self, key: str) -> Photo | None:
         """The photo at `key`, for a frame out of order, or None when it still cannot be used. Writes no record."""
         try:
-            found = self._read(key)
-            picture = self._decode(found)
+            found = self._found(key)
+            if isinstance(found.picture, FrameRejected):
+                raise found.picture
         except FrameRejected as rejection:
             _log.info("frame is still rejected", extra={"frame": self._prefix + key, "reason": rejection.reason})
             return None
-        return Photo(SourceFrame(key, found.info.last_modified_epoch_ms, Role.OUT_OF_ORDER), picture)
+        return Photo(SourceFrame(key, found.info.last_modified_epoch_ms, Role.OUT_OF_ORDER), found.picture)
 
     def rejections(self) -> list[tuple[str, str]]:
         """The stream's rejected frames, with the reason of each."""
@@ -95,10 +107,19 @@ class Intake:
         """Photos that were read ahead are to be read anew."""
         self._ahead.forget()
 
-    def _get(self, key: str) -> StoredObject:
-        return self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes)
+    def _read(self, key: str) -> _ReadPhoto:
+        found = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes)
+        size = found.info.size_bytes
+        if size > self._maximum_bytes:
+            detail = f"{size} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"
+            return _ReadPhoto(found.info, FrameRejected("too-large", detail))
+        try:
+            with self._decoding:
+                return _ReadPhoto(found.info, self._decoder.decode(found.body))
+        except FrameRejected as rejection:
+            return _ReadPhoto(found.info, rejection)
 
-    def _read(self, key: str, following: str | None = None) -> StoredObject:
+    def _found(self, key: str, following: str | None = None) -> _ReadPhoto:
         try:
             found = self._ahead.get(key, following)
         except ObjectNotFound as error:
@@ -127,12 +148,6 @@ class Intake:
             if tried == _OTHERS_TRIED:
                 break
         return False
-
-    def _decode(self, found: StoredObject) -> DecodedPhoto:
-        if found.info.size_bytes > self._maximum_bytes:
-            detail = f"{found.info.size_bytes} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"
-            raise FrameRejected("too-large", detail)
-        return self._decoder.decode(found.body)
 
     def reject(self, key: str, etag: str | None, rejection: FrameRejected) -> None:
         """Write the record of a frame that will not be in the film. The first record of a frame stays."""

@@ -1,8 +1,8 @@
-"""The next photo is read while this one is decoded and encoded: with S3's first byte after some 15 ms, catching up
-would else spend a quarter of its time waiting.
+"""The next photo is read and decoded while this one is encoded: S3's first byte comes after some 15 ms, and x264's
+threads leave a part of two processors idle.
 
-One photo ahead, in a thread of its own; all the rest stays in the main thread. A read ahead has no effect but its
-bytes, and one that fails is forgotten: the photo is read again in its turn, where errors, retries and the deadline are
+One photo ahead, in a thread of its own; all the rest stays in the main thread. A read ahead has no effect but what it
+gives, and one that fails is forgotten: the photo is read again in its turn, where errors, retries and the deadline are
 dealt with.
 """
 
@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias, TypeVar
-
-from timelapse_runtime.storage.contract import StoredObject
+from typing import Generic, Protocol, TypeVar
 
 _Item = TypeVar("_Item")
-Read: TypeAlias = Callable[[], StoredObject]
-Begin: TypeAlias = Callable[[Read], Callable[[], StoredObject | None]]
-"""Begins a read; what it gives waits for the end: the photo, or None where the read failed."""
+_Read = TypeVar("_Read")
 
 
-def in_thread(read: Read) -> Callable[[], StoredObject | None]:
+class Begin(Protocol):
+    """Begins a read; what it gives waits for the end: what was read, or None where that failed."""
+
+    def __call__(self, read: Callable[[], _Read], /) -> Callable[[], _Read | None]:
+        """See the class."""
+
+
+def in_thread(read: Callable[[], _Read]) -> Callable[[], _Read | None]:
     """The read in a thread, which does not keep the process alive."""
-    found: list[StoredObject] = []
+    found: list[_Read] = []
 
     def run() -> None:
         try:
@@ -33,28 +36,28 @@ def in_thread(read: Read) -> Callable[[], StoredObject | None]:
     thread = threading.Thread(target=run, name="read-ahead", daemon=True)
     thread.start()
 
-    def wait() -> StoredObject | None:
+    def wait() -> _Read | None:
         thread.join()
         return found[0] if found else None
 
     return wait
 
 
-class ReadAhead:
-    """Reads photos by key, in order."""
+class ReadAhead(Generic[_Read]):
+    """Reads photos by key, in order. `read` may run in two threads at once, where a read ahead was forgotten."""
 
-    def __init__(self, get: Callable[[str], StoredObject], begin: Begin) -> None:
-        self._get, self._begin = get, begin
-        self._ahead: tuple[str, Callable[[], StoredObject | None]] | None = None
+    def __init__(self, read: Callable[[str], _Read], begin: Begin) -> None:
+        self._read, self._begin = read, begin
+        self._ahead: tuple[str, Callable[[], _Read | None]] | None = None
 
-    def get(self, key: str, following: str | None) -> StoredObject:
-        """The photo at `key`; that at `following` is begun to be read. Raises as `get` does."""
+    def get(self, key: str, following: str | None) -> _Read:
+        """The photo at `key`; that at `following` is begun to be read. Raises as `read` does."""
         ahead, self._ahead = self._ahead, None
         found = ahead[1]() if ahead is not None and ahead[0] == key else None
         if found is None:
-            found = self._get(key)
+            found = self._read(key)
         if following is not None:
-            self._ahead = following, self._begin(lambda: self._get(following))
+            self._ahead = following, self._begin(lambda: self._read(following))
         return found
 
     def forget(self) -> None:
