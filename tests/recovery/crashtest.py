@@ -12,6 +12,7 @@ import itertools
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 from collections import Counter
@@ -35,6 +36,7 @@ Point = tuple[str, Callable[[], tuple[str, ...]]]
 PAIRS_PER_FAULT = 4
 LIVES_PER_SEED, SEEDS = 200, 50
 SERVERS: tuple[Server, ...] = ("moto", "ministack")
+SHARES_PER_SERVER = 2
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,9 @@ def _lives(seed: int) -> tuple[int, list[str]]:
     return LIVES_PER_SEED, [f"life of seed {seed}: {failure}" for failure in run_machine(LIVES_PER_SEED, seed)]
 
 
-def _over_http(server: Server, step: int) -> tuple[int, list[str]]:
-    results = list(run_all(server, step))
+def _over_http(server: Server, number: int, step: int) -> tuple[int, list[str]]:
+    """One share of a server's points, with a server and an environment of its own."""
+    results = list(run_all(server, step * SHARES_PER_SERVER, first=step // 2 + number * step))
     return len(results), [f"{server}, {name}: {_last_line(wrong[0])}" for name, wrong in results if wrong]
 
 
@@ -147,6 +150,10 @@ def main() -> int:
     parser.add_argument("--in-memory", action="store_true", help="nothing over HTTP: no ffmpeg, no ministack needed")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N")
     arguments = parser.parse_args()
+    if not arguments.in_memory:
+        missing = [name for name in ("ffmpeg", "ffprobe") if shutil.which(name) is None]
+        if missing:
+            parser.error(f"over HTTP {' and '.join(missing)} look at the films: install ffmpeg, or take --in-memory")
     started = time.monotonic()
     points: dict[str, Counter[str]] = {name: Counter() for name in parts()}
     failures: dict[str, list[str]] = {name: [] for name in parts()}
@@ -154,6 +161,12 @@ def main() -> int:
     shares = [Share(name, number, of, arguments.step) for name in parts() for number in range(of)]
     # Spawned, not forked: each process has a /tmp folder of its own for its plans.
     with ProcessPoolExecutor(arguments.processes, get_context("spawn"), logging.disable) as pool:
+        asked = {
+            f"over HTTP, {server}": [
+                pool.submit(_over_http, server, number, arguments.step) for number in range(SHARES_PER_SERVER)
+            ]
+            for server in (() if arguments.in_memory else SERVERS)
+        }  # first: they wait most of their time
         for name, counted, failed in pool.map(Share.run, shares):
             points[name] += counted
             failures[name] += failed
@@ -161,8 +174,7 @@ def main() -> int:
                 print(failure, file=sys.stderr, flush=True)
         caught = dict(pool.map(_bug, MUTATIONS))
         others = {"random lives": list(pool.map(_lives, range(1, 1 + max(1, SEEDS // arguments.step))))}
-        asked = {} if arguments.in_memory else {name: pool.submit(_over_http, name, arguments.step) for name in SERVERS}
-        others |= {f"over HTTP, {name}": [answer.result()] for name, answer in asked.items()}
+        others |= {name: [answer.result() for answer in answers] for name, answers in asked.items()}
     rows = {name: (points[name].total(), failures[name]) for name in points}
     for name, results in others.items():
         rows[name] = sum(count for count, _ in results), [failure for _, failed in results for failure in failed]

@@ -14,6 +14,8 @@ import pytest
 
 from timelapse_runtime.local.bench import empty_loop, film_size, large_photos, shutdown, startup, suite, throughput
 from timelapse_runtime.local.bench.batch import Settings
+from timelapse_runtime.local.bench.comparison import frame_by_frame
+from timelapse_runtime.local.bench.contenders import Turn
 from timelapse_runtime.local.bench.counting_s3 import CAMERA, Counting, S3Latency, kind_of
 from timelapse_runtime.local.bench.photo_set import PERIOD, PhotoSet
 from timelapse_runtime.local.bench.prices import (
@@ -152,3 +154,12 @@ def test_a_measurement_that_fails_is_named_and_the_others_are_kept(
     assert found.pop("shutdown") == {"failed": "no plan was carried out"}
     assert all(found.values())
     assert len(found) == len(ratios) == 5
+
+
+def test_a_film_s_growth_is_told_frame_by_frame_once_the_young_film_s_encoder_is_full() -> None:
+    filling = [1.0] * 20
+    old = Turn(900, 23, 0, 0, [*filling, 60.0, 30.0, 90.0])
+    young = Turn(0, 23, 0, 0, [*filling, 50.0, 30.0, 100.0])
+    assert list(frame_by_frame([(old, young)])) == [1.2, 1.0, 0.9]
+    later = Turn(923, 1, 0, 0, [44.0]), Turn(23, 1, 0, 0, [40.0])
+    assert list(frame_by_frame([(old, young), later])) == [1.2, 1.0, 0.9, 1.1]
