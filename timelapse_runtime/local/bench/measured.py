@@ -53,16 +53,16 @@ def run_in_slices(command: Sequence[str]) -> Slices[Used]:
             launcher_command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, text=True
         ) as launcher:
             assert launcher.stdout is not None
-            pid = int(launcher.stdout.readline() or 0)  # 0: it could not be started
+            pid = int(launcher.stdout.readline() or 0)  # 0: it could not be started; to signal 0 would stop us
             try:
-                while _is_running(launcher):
+                while pid and _is_running(launcher):
                     _signal(pid, signal.SIGSTOP)
                     wall += time.monotonic() - began
                     yield
                     began = time.monotonic()
                     _signal(pid, signal.SIGCONT)
             finally:
-                if launcher.poll() is None:
+                if pid and launcher.poll() is None:
                     _signal(pid, signal.SIGKILL)
             wall += time.monotonic() - began
             ended = launcher.stdout.read()
