@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.photos import make_photos
-from timelapse_runtime.clock import Clock, ManualClock
-from timelapse_runtime.errors import StorageError
-from timelapse_runtime.function import Deadline, Environment
-from timelapse_runtime.handover import read_plan
-from timelapse_runtime.media.boxes import read_provenance
-from timelapse_runtime.media.reader import decode_segment
-from timelapse_runtime.state.checkpoint import Checkpoint, Reel, reel_from_value
-from timelapse_runtime.state.keys import StreamKeys
-from timelapse_runtime.storage.memory import MemoryStore
+from timelapse_runtime.runtime.clock import Clock, ManualClock
+from timelapse_runtime.runtime.function import Deadline, Environment
+from timelapse_runtime.runtime.outbox import read_plan
 from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.audit import Audit, Report
-from timelapse_runtime.timelapse.commit import segment_key
+from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.errors import StorageError
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
+from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.storage.memory import MemoryStore
+from timelapse_runtime.timelapse.verify import Audit, Report
+from timelapse_runtime.timelapse.video.boxes import read_provenance
+from timelapse_runtime.timelapse.video.read import decode_segment
 
 SIZE = (128, 64)
 STREAM = "camera"

@@ -14,15 +14,15 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from timelapse_runtime import handler, handover, log
-from timelapse_runtime.clock import Clock, SystemClock
-from timelapse_runtime.errors import ConfigError
-from timelapse_runtime.exchange import Transport
-from timelapse_runtime.function import StatefulFunction
-from timelapse_runtime.internal_extension import register_internally
-from timelapse_runtime.loop import EXIT_FAILED, EXIT_LEFT, Runtime
-from timelapse_runtime.termination import BUDGET_WITH_INTERNAL_EXTENSION_MS, Terminated, Termination
-from timelapse_runtime.transport import SocketTransport
+from timelapse_runtime.runtime import loader, log, outbox
+from timelapse_runtime.runtime.clock import Clock, SystemClock
+from timelapse_runtime.runtime.errors import ConfigError
+from timelapse_runtime.runtime.exchange import Transport
+from timelapse_runtime.runtime.function import StatefulFunction
+from timelapse_runtime.runtime.internal_extension import register_internally
+from timelapse_runtime.runtime.loop import EXIT_FAILED, EXIT_LEFT, Runtime
+from timelapse_runtime.runtime.termination import BUDGET_WITH_INTERNAL_EXTENSION_MS, Terminated, Termination
+from timelapse_runtime.runtime.transport import SocketTransport
 
 LEFT_PLANS_MS = 3_000
 """For plans that an earlier process left, out of the 10 s that init has."""
@@ -59,7 +59,7 @@ def main() -> int:
 
 def _resolve(variables: Mapping[str, str]) -> StatefulFunction:
     name = _required(variables, "_HANDLER", "module.attribute")
-    return handler.resolve(name, Path(variables.get("LAMBDA_TASK_ROOT") or Path.cwd()))
+    return loader.resolve(name, Path(variables.get("LAMBDA_TASK_ROOT") or Path.cwd()))
 
 
 def _prepare(variables: Mapping[str, str], transport: Transport, clock: Clock, termination: Termination) -> Path | None:
@@ -67,11 +67,11 @@ def _prepare(variables: Mapping[str, str], transport: Transport, clock: Clock, t
 
     Trouble with the folder fails nothing: a shutdown makes the video fresher, never right.
     """
-    plans = handover.folder(variables)
+    plans = outbox.folder(variables)
     has_extension = False
     try:
-        has_extension = handover.is_announced(plans)
-        if handover.are_left(plans):
+        has_extension = outbox.is_announced(plans)
+        if outbox.are_left(plans):
             _carry_out(plans, clock)
     except OSError:
         logger.exception("The handover folder %s cannot be used", plans)
@@ -81,11 +81,11 @@ def _prepare(variables: Mapping[str, str], transport: Transport, clock: Clock, t
 
 
 def _carry_out(plans: Path, clock: Clock) -> None:
-    from timelapse_runtime.transport_stdlib import PutSender  # noqa: PLC0415 - few cold starts need it: 10 ms
+    from timelapse_runtime.runtime.transport_stdlib import PutSender  # noqa: PLC0415 - few cold starts need it: 10 ms
 
     deadline_epoch_ms = clock.now_epoch_ms() + LEFT_PLANS_MS
     with closing(PutSender()) as sender:
-        handover.carry_out_all(plans, deadline_epoch_ms=deadline_epoch_ms, clock=clock, send=sender, read=sender.read)
+        outbox.carry_out_all(plans, deadline_epoch_ms=deadline_epoch_ms, clock=clock, send=sender, read=sender.read)
 
 
 def _required(variables: Mapping[str, str], name: str, allowed: str) -> str:

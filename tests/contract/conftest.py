@@ -16,13 +16,13 @@ from typing import TypeAlias
 
 import pytest
 
-from timelapse_runtime.clock import ManualClock
-from timelapse_runtime.errors import StorageError
-from timelapse_runtime.local.s3_server import EmbeddedS3
-from timelapse_runtime.storage.contract import Store
-from timelapse_runtime.storage.memory import MemoryStore
-from timelapse_runtime.storage.s3 import S3Store, make_client
-from timelapse_runtime.storage.s3_client import S3Request
+from timelapse_runtime.emulator.s3_server import EmbeddedS3
+from timelapse_runtime.runtime.clock import ManualClock
+from timelapse_runtime.timelapse.errors import StorageError
+from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.storage.memory import MemoryStore
+from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.timelapse.storage.s3_client import S3Request
 
 MINISTACK = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "ministack"
 _numbers = itertools.count()

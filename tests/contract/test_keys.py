@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.contract.conftest import KnownWrong
-from timelapse_runtime.errors import ObjectNotFound
-from timelapse_runtime.storage.contract import MULTIPART_MINIMUM_BYTES, CopyPart, Store
+from timelapse_runtime.timelapse.errors import ObjectNotFound
+from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES, CopyPart, Store
 
 KEYS = {
     "space": "a b",

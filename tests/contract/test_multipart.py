@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contract.conftest import KnownWrong, UnfinishedUploads
-from timelapse_runtime.errors import ObjectNotFound, PreconditionFailed, StorageError
-from timelapse_runtime.storage.contract import (
+from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, StorageError
+from timelapse_runtime.timelapse.storage.contract import (
     MULTIPART_MINIMUM_BYTES,
     BytesPart,
     Condition,

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from timelapse_runtime.errors import ObjectNotFound, PreconditionFailed, StorageError
-from timelapse_runtime.storage.contract import Condition, IfAbsent, IfMatch, Store
+from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, StorageError
+from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
 
 OTHER = IfMatch('"00000000000000000000000000000000"')
 

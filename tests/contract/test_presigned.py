@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.contract.conftest import KnownWrong
-from timelapse_runtime.clock import ManualClock
-from timelapse_runtime.errors import ObjectNotFound
-from timelapse_runtime.storage.contract import Condition, IfAbsent, IfMatch, PresignedPut, Store
-from timelapse_runtime.storage.memory import MemoryStore
-from timelapse_runtime.storage.s3 import S3Store
-from timelapse_runtime.transport_stdlib import PutSender
+from timelapse_runtime.runtime.clock import ManualClock
+from timelapse_runtime.runtime.transport_stdlib import PutSender
+from timelapse_runtime.timelapse.errors import ObjectNotFound
+from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, PresignedPut, Store
+from timelapse_runtime.timelapse.storage.memory import MemoryStore
+from timelapse_runtime.timelapse.storage.s3 import S3Store
 
 KEY = "a b+c%20d/é.json"
 

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import boto3
 import pytest
 
-from timelapse_runtime.local.deploy_check.template import Template
-from timelapse_runtime.local.s3_server import REGION, EmbeddedS3
+from scripts.deploy_check.template import Template
+from timelapse_runtime.emulator.s3_server import REGION, EmbeddedS3
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = {name: ROOT / "infra" / f"{name}.yaml" for name in ("template", "cameras")}

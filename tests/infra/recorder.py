@@ -8,8 +8,8 @@ from typing import NamedTuple
 from urllib.parse import unquote
 from xml.etree.ElementTree import fromstring
 
-from timelapse_runtime.errors import StorageUnavailable
-from timelapse_runtime.storage.s3_client import S3Answer, S3Client, S3Refused, S3Request
+from timelapse_runtime.timelapse.errors import StorageUnavailable
+from timelapse_runtime.timelapse.storage.s3_client import S3Answer, S3Client, S3Refused, S3Request
 
 ACTIONS = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",

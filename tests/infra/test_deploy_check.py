@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from scripts.deploy_check import package
+from scripts.deploy_check.permissions import allows
 from tests.infra.conftest import TEMPLATES
-from timelapse_runtime import cli
-from timelapse_runtime.local.deploy_check import package
-from timelapse_runtime.local.deploy_check.permissions import allows
+from timelapse_runtime.cli import main as cli
 
 Check = Callable[..., tuple[int, str]]
 LOADER = "python/lib/ld-linux-x86-64.so.2"
 CONTENT = {
     "bootstrap": 0o755,
     "timelapse_runtime/start.sh": 0o644,
-    "timelapse_runtime/timelapse/timelapse.py": 0o644,
+    "timelapse_runtime/timelapse/function.py": 0o644,
     "python/bin/python3": 0o755,
     LOADER: 0o755,
 }
@@ -174,7 +174,7 @@ def without(name: str, **more: int) -> dict[str, int]:
         ({f"folder/{key}": mode for key, mode in CONTENT.items()}, X86_64, "it is at folder/bootstrap"),
         (without("bootstrap", bootstrap=0o644), X86_64, "bootstrap has the mode 644"),
         (without("bootstrap", bootstrap=0o700), X86_64, "bootstrap has the mode 700"),
-        (without("timelapse_runtime/timelapse/timelapse.py"), X86_64, "there is no timelapse_runtime/timelapse"),
+        (without("timelapse_runtime/timelapse/function.py"), X86_64, "there is no timelapse_runtime/timelapse"),
         (without(LOADER), X86_64, "no interpreter of its own"),
         (CONTENT, ARM64, "deploy with Architecture=arm64"),
         (CONTENT, 8, "ELF machine 8"),

@@ -14,8 +14,8 @@ from botocore.exceptions import ReadTimeoutError
 
 from infra.dispatcher import dispatch, route
 from tests.infra.conftest import Stack
-from timelapse_runtime.events import FrameHint, Sweep, parse_event
-from timelapse_runtime.local.s3_server import REGION
+from timelapse_runtime.emulator.s3_server import REGION
+from timelapse_runtime.timelapse.events import FrameHint, Sweep, parse_event
 
 CONTEXT = SimpleNamespace(aws_request_id="8f2ec2f6-58b6-4a04-a6a5-7c2b5d0b4e5b")
 

@@ -14,17 +14,17 @@ import pytest
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
+from scripts.deploy_check.permissions import READ_FRAMES, WRITE_VIDEO, allows
 from tests.infra.conftest import Stack
 from tests.infra.recorder import ACTIONS, Recorder
 from tests.photos import make_photos
 from tests.world import InvocationContext
-from timelapse_runtime.clock import SystemClock
-from timelapse_runtime.config import Config
-from timelapse_runtime.function import Deadline, Environment
-from timelapse_runtime.local.deploy_check.permissions import READ_FRAMES, WRITE_VIDEO, allows
-from timelapse_runtime.storage.contract import MULTIPART_MINIMUM_BYTES, Store
-from timelapse_runtime.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.clock import SystemClock
+from timelapse_runtime.runtime.function import Deadline, Environment
 from timelapse_runtime.timelapse import Timelapse
+from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES, Store
+from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 CAMERA = "frames/camera/"
 SIZE = (640, 360)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.infra.conftest import MakeStack, Stack, transformed
-from timelapse_runtime.events import FrameHint, parse_event
+from timelapse_runtime.timelapse.events import FrameHint, parse_event
 
 KEY = "frames/garden/000001.jpg"
 NOT_IN_MOTO = {

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from infra.dispatcher import dispatch, route
+from scripts.deploy_check.template import Template
 from tests.infra.conftest import TEMPLATES, infra_program, transformed
 from tests.world import World
-from timelapse_runtime import handler
-from timelapse_runtime.config import PREFIX, VARIABLES
-from timelapse_runtime.local.deploy_check.template import Template
-from timelapse_runtime.log import JsonFormatter, LogScope
+from timelapse_runtime.runtime import loader
+from timelapse_runtime.runtime.log import JsonFormatter, LogScope
+from timelapse_runtime.timelapse.config import PREFIX, VARIABLES
 
 EACH = pytest.mark.parametrize("name", sorted(TEMPLATES))
 
@@ -176,7 +176,7 @@ def test_the_metric_counts_the_line_that_the_runtime_logs(name: str, caplog: pyt
 def test_the_handlers_exist() -> None:
     few, many = (Template(path, {}).resources for path in (TEMPLATES["template"], TEMPLATES["cameras"]))
     for resources in (few, many):
-        assert handler.resolve(resources["TimelapseFunction"]["Properties"]["Handler"], Path.cwd())
+        assert loader.resolve(resources["TimelapseFunction"]["Properties"]["Handler"], Path.cwd())
     for name, module in (("Router", route), ("Dispatcher", dispatch)):
         stem = module.__name__.rpartition(".")[2]
         assert many[name]["Properties"]["Handler"] == f"{stem}.handler"

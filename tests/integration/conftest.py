@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from timelapse_runtime.local import rie
-from timelapse_runtime.local.lambda_environment import LocalLambda
+from timelapse_runtime.emulator import rie
+from timelapse_runtime.emulator.environment import LocalLambda
 
 TOYS = Path(__file__).parent / "toys"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.benchmark.contenders import BARE, BATCH, DISK, MANAGED, THIS, WARM
+from scripts.benchmark.ratios import GOALS
 from tests.programs import require_program
-from timelapse_runtime.local.bench.contenders import BARE, BATCH, DISK, MANAGED, THIS, WARM
-from timelapse_runtime.local.bench.ratios import GOALS
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-bench" / "bin" / "python"
@@ -24,7 +24,7 @@ def test_a_run_gives_every_ratio_every_contender_and_the_pictures(
     require_program("ffmpeg")
     if not PYTHON.exists():
         pytest.skip("needs the benchmark's environment: scripts/install bench")
-    command = [PYTHON, "-W", "error::ResourceWarning", "-m", "timelapse_runtime.local.bench", photos(40)[0].parent]
+    command = [PYTHON, "-W", "error::ResourceWarning", "-m", "scripts.benchmark", photos(40)[0].parent]
     arguments = ["--smoke", "--size", "320x180", "--out", tmp_path, "--json"]
     done = subprocess.run([*map(str, (*command, *arguments))], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
@@ -57,7 +57,7 @@ def test_a_run_gives_every_ratio_every_contender_and_the_pictures(
 def test_a_mistake_gets_an_answer_that_helps(
     arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from timelapse_runtime.local.bench.__main__ import main
+    from scripts.benchmark.__main__ import main
 
     with pytest.raises(SystemExit):
         main(arguments)
@@ -65,7 +65,7 @@ def test_a_mistake_gets_an_answer_that_helps(
 
 
 def test_a_folder_without_photos_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from timelapse_runtime.local.bench.__main__ import main
+    from scripts.benchmark.__main__ import main
 
     assert main([str(tmp_path), "--smoke", "--out", str(tmp_path / "out")]) == 1
     assert "holds 0 photos" in capsys.readouterr().err

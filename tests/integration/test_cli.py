@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.photos import make_photos
-from timelapse_runtime import cli
-from timelapse_runtime.local import replay
-from timelapse_runtime.local.s3_server import EmbeddedS3
-from timelapse_runtime.storage.s3 import S3Store, make_client
+from timelapse_runtime.cli import main as cli
+from timelapse_runtime.cli import replay
+from timelapse_runtime.emulator.s3_server import EmbeddedS3
+from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 STREAM = "s3://bucket/video/camera"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts import fuzzer as fuzz
 from tests.photos import make_photos
-from timelapse_runtime.local import fuzz
 
 COUNT = 400
 

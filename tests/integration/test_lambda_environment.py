@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from timelapse_runtime.local.control_plane import RESPONSE_LIMIT_BYTES
-from timelapse_runtime.local.lambda_environment import FUNCTION_ARN, LocalLambda
+from timelapse_runtime.emulator.control_plane import RESPONSE_LIMIT_BYTES
+from timelapse_runtime.emulator.environment import FUNCTION_ARN, LocalLambda
 
 MakeLambda = Callable[..., LocalLambda]
 
@@ -289,7 +289,7 @@ def test_processes_die_with_us(toy_bootstrap: Path, tmp_path: Path) -> None:
     program = f"""
 import os, signal
 from pathlib import Path
-from timelapse_runtime.local.lambda_environment import LocalLambda
+from timelapse_runtime.emulator.environment import LocalLambda
 environment = LocalLambda(bootstrap=Path({str(toy_bootstrap)!r}), handler="", variables={{}}, extensions=None,
     task_root=Path("/"), temp_folder=Path({str(tmp_path)!r}))
 environment.invoke({{}})

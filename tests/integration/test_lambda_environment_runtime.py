@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from timelapse_runtime.local.control_plane import RESPONSE_LIMIT_BYTES
-from timelapse_runtime.local.lambda_environment import LocalLambda
-from timelapse_runtime.local.rie import Emulator
+from timelapse_runtime.emulator.control_plane import RESPONSE_LIMIT_BYTES
+from timelapse_runtime.emulator.environment import LocalLambda
+from timelapse_runtime.emulator.rie import Emulator
 
 ROOT = Path(__file__).parents[2]
 EXTENSION = "timelapse-shutdown"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from timelapse_runtime.local.lambda_environment import LocalLambda
-from timelapse_runtime.local.life import ShutdownBudget
+from timelapse_runtime.emulator.environment import LocalLambda
+from timelapse_runtime.emulator.sandbox import ShutdownBudget
 
 MakeLambda = Callable[..., LocalLambda]
 

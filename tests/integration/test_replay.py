@@ -15,14 +15,14 @@ import pytest
 
 from tests.photos import read_number
 from tests.probe import ffmpeg_lumas, ffprobe_frames
-from timelapse_runtime.local.s3_server import EmbeddedS3
+from timelapse_runtime.emulator.s3_server import EmbeddedS3
 
 ROOT = Path(__file__).parents[2]
 COUNT = 90
 
 
 def replay(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "timelapse_runtime.local.replay", *map(str, arguments)]
+    command = [sys.executable, "-m", "timelapse_runtime.cli.replay", *map(str, arguments)]
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=variables, timeout=110)
 

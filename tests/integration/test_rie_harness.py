@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from timelapse_runtime.local import rie
-from timelapse_runtime.local.rie import Emulator, EmulatorUnavailable
+from timelapse_runtime.emulator import rie
+from timelapse_runtime.emulator.rie import Emulator, EmulatorUnavailable
 
 MakeEmulator = Callable[..., Emulator]
 

@@ -43,7 +43,9 @@ def package(tmp_path: Path) -> Path:
     (package / "timelapse_runtime/__init__.py").touch()
     said = "import os, sys; print(sys.executable, sys.flags.no_site, sys.argv[1:], os.environ.get('LAMBDA_TASK_ROOT'))"
     (package / "timelapse_runtime/__main__.py").write_text(said)
-    (package / "timelapse_runtime/extension.py").write_text(said)
+    (package / "timelapse_runtime/runtime").mkdir()
+    (package / "timelapse_runtime/runtime/__init__.py").touch()
+    (package / "timelapse_runtime/runtime/extension.py").write_text(said)
     return package
 
 
@@ -133,7 +135,7 @@ def test_extension_runs_without_site_packages_under_its_file_name(shell: list[st
 
 def test_extension_imports_the_standard_library_only() -> None:
     program = (
-        "import sys, timelapse_runtime.extension\n"
+        "import sys, timelapse_runtime.runtime.extension\n"
         "tops = {name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names\n"
         "print(sorted(tops), sorted(n for n in sys.modules if n.startswith('timelapse_runtime.')))\n"
     )

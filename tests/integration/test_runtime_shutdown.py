@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from timelapse_runtime import handover
+from timelapse_runtime.runtime import outbox
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = """
@@ -201,9 +201,9 @@ def test_watchdog_ends_a_process_whose_main_thread_never_sees_the_signal(service
 
 def test_plan_that_an_earlier_process_left_is_carried_out_before_anything_else(service: Lambda, tmp_path: Path) -> None:
     now_epoch_ms = time.time_ns() // 1_000_000
-    plans = handover.folder({"TMPDIR": str(tmp_path)})
-    put = handover.Put(f"http://{service.authority}/bucket/segment", {"If-None-Match": "*"}, b"frames", read_url="")
-    handover.write_plan(plans, "cam", [put], created_epoch_ms=now_epoch_ms, expires_epoch_ms=now_epoch_ms + 60_000)
+    plans = outbox.folder({"TMPDIR": str(tmp_path)})
+    put = outbox.Put(f"http://{service.authority}/bucket/segment", {"If-None-Match": "*"}, b"frames", read_url="")
+    outbox.write_plan(plans, "cam", [put], created_epoch_ms=now_epoch_ms, expires_epoch_ms=now_epoch_ms + 60_000)
     _, err = finish(start(service, tmp_path, TERMINATE_AT="open"))
     assert service.seen[0] == "/bucket/segment"
     assert "Plan cam: carried out" in err
@@ -211,8 +211,8 @@ def test_plan_that_an_earlier_process_left_is_carried_out_before_anything_else(s
 
 
 def test_handover_folder_is_known_only_while_an_extension_lives(service: Lambda, tmp_path: Path) -> None:
-    plans = handover.folder({"TMPDIR": str(tmp_path)})
-    with handover.announce(plans), start(service, tmp_path, TERMINATE_AT="open") as process:
+    plans = outbox.folder({"TMPDIR": str(tmp_path)})
+    with outbox.announce(plans), start(service, tmp_path, TERMINATE_AT="open") as process:
         out, _ = process.communicate(timeout=60)
     assert f"handover {plans}" in out
     assert service.seen == []

@@ -8,12 +8,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from timelapse_runtime.errors import TransportError
-from timelapse_runtime.exchange import exchange
-from timelapse_runtime.handover import NotSent, Put
-from timelapse_runtime.protocol.messages import Request
-from timelapse_runtime.transport import SocketTransport
-from timelapse_runtime.transport_stdlib import PutSender, StdlibTransport
+from timelapse_runtime.runtime.errors import TransportError
+from timelapse_runtime.runtime.exchange import exchange
+from timelapse_runtime.runtime.outbox import NotSent, Put
+from timelapse_runtime.runtime.protocol.messages import Request
+from timelapse_runtime.runtime.transport import SocketTransport
+from timelapse_runtime.runtime.transport_stdlib import PutSender, StdlibTransport
 
 
 class Server(ThreadingHTTPServer):

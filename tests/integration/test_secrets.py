@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.photos import make_photos
-from timelapse_runtime.local.camera import object_created_event
-from timelapse_runtime.local.lambda_environment import LocalLambda
-from timelapse_runtime.local.s3_server import EmbeddedS3
-from timelapse_runtime.storage.s3 import S3Store, make_client
+from timelapse_runtime.emulator.camera import object_created_event
+from timelapse_runtime.emulator.environment import LocalLambda
+from timelapse_runtime.emulator.s3_server import EmbeddedS3
+from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 ROOT = Path(__file__).parents[2]
 SECRETS = {

@@ -12,11 +12,11 @@ import pytest
 
 from tests.photos import make_photos, read_number
 from tests.probe import ffmpeg_lumas, ffprobe_frames
-from timelapse_runtime.local.camera import object_created_event
-from timelapse_runtime.local.rie import Emulator
-from timelapse_runtime.local.s3_server import EmbeddedS3
-from timelapse_runtime.state.checkpoint import Checkpoint
-from timelapse_runtime.storage.s3 import S3Store, make_client
+from timelapse_runtime.emulator.camera import object_created_event
+from timelapse_runtime.emulator.rie import Emulator
+from timelapse_runtime.emulator.s3_server import EmbeddedS3
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
+from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "bucket"

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scripts.packager.image import SHELL
 from tests.programs import require_program
-from timelapse_runtime.local.package.image import SHELL
-from timelapse_runtime.local.rie import Emulator
+from timelapse_runtime.emulator.rie import Emulator
 
 
 def unzip(archive_path: Path, folder: Path, only: str = "") -> None:

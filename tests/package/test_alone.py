@@ -15,13 +15,13 @@ from tests.package.sandbox import emulator_in_chroot, emulator_in_container, mak
 from tests.photos import make_photos
 from tests.probe import ffmpeg_numbers, ffprobe_frames
 from tests.programs import require_program
-from timelapse_runtime.local.camera import object_created_event
-from timelapse_runtime.local.rie import Emulator
-from timelapse_runtime.local.s3_server import EmbeddedS3
-from timelapse_runtime.state.checkpoint import Checkpoint
-from timelapse_runtime.state.keys import StreamKeys
-from timelapse_runtime.storage.s3 import S3Store, make_client
-from timelapse_runtime.timelapse.commit import segment_key
+from timelapse_runtime.emulator.camera import object_created_event
+from timelapse_runtime.emulator.rie import Emulator
+from timelapse_runtime.emulator.s3_server import EmbeddedS3
+from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
+from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 BUCKET, HANDLER = "bucket", "timelapse_runtime.timelapse.Timelapse"
 FRAMES, FLUSHED = 100, 60

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from scripts.packager import archive
+from scripts.packager.archive import LIMIT_UNZIPPED_BYTES, unzipped_bytes, write_zip
+from scripts.packager.elf import elf_files
+from scripts.packager.failure import PackageFailed
 from tests.package.conftest import ROOT, Packages
 from tests.programs import require_program
-from timelapse_runtime.local.package import archive
-from timelapse_runtime.local.package.archive import LIMIT_UNZIPPED_BYTES, unzipped_bytes, write_zip
-from timelapse_runtime.local.package.elf import elf_files
-from timelapse_runtime.local.package.failure import PackageFailed
 
 
 def names(archive_path: Path) -> list[str]:
@@ -144,7 +144,7 @@ def test_each_bundled_thing_has_its_licence(unpacked: Path) -> None:
 
 def test_another_architecture_is_refused_with_the_reason(tmp_path: Path) -> None:
     other = {"x86_64": "arm64"}.get(platform.machine(), "x86_64")
-    command = [sys.executable, "-m", "timelapse_runtime.local.package", "--arch", other, "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "scripts.packager", "--arch", other, "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert f"a package for {other} is to be built on a machine of that architecture" in done.stderr

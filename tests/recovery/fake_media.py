@@ -19,10 +19,10 @@ from unittest.mock import patch
 from av.video.frame import VideoFrame
 
 from tests.world import PHOTOS, SIZE
-from timelapse_runtime.errors import FrameRejected, SegmentCorrupt
-from timelapse_runtime.media.boxes import walk_boxes
-from timelapse_runtime.media.encoder import EncodedFrame, Encoder, EncoderSettings
-from timelapse_runtime.media.photo import DecodedPhoto
+from timelapse_runtime.timelapse.errors import FrameRejected, SegmentCorrupt
+from timelapse_runtime.timelapse.video.boxes import walk_boxes
+from timelapse_runtime.timelapse.video.decode import DecodedPhoto
+from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 
 DELAY_FRAMES = 4
 MULTIPART_MINIMUM_BYTES = 700
@@ -223,7 +223,7 @@ _REPLACED: dict[str, object] = {
     f"{_PRODUCT}.tail.LumaSampler": FakeLumaSampler,
     f"{_PRODUCT}.publish.MULTIPART_MINIMUM_BYTES": MULTIPART_MINIMUM_BYTES,
     f"{_PRODUCT}.publish._PART_BYTES": _PART_BYTES,
-    "timelapse_runtime.storage.memory.MULTIPART_MINIMUM_BYTES": MULTIPART_MINIMUM_BYTES,
+    "timelapse_runtime.timelapse.storage.memory.MULTIPART_MINIMUM_BYTES": MULTIPART_MINIMUM_BYTES,
 }
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from tests.recovery.races import Actor
 from tests.recovery.watch import Watch, stream_key
 from tests.world import STREAM, World
-from timelapse_runtime.handover import PLAN_SUFFIX
-from timelapse_runtime.media.boxes import Role
-from timelapse_runtime.state.checkpoint import Checkpoint, key_order
-from timelapse_runtime.storage.contract import ObjectInfo
+from timelapse_runtime.runtime.outbox import PLAN_SUFFIX
 from timelapse_runtime.timelapse import Timelapse
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, key_order
+from timelapse_runtime.timelapse.storage.contract import ObjectInfo
+from timelapse_runtime.timelapse.video.boxes import Role
 
 
 @dataclass(eq=False)

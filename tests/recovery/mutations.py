@@ -13,15 +13,16 @@ from unittest.mock import patch
 
 from tests.recovery.races import MEETINGS
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run, singles
-from timelapse_runtime.errors import Fenced, PreconditionFailed, StorageUnavailable
-from timelapse_runtime.state import playlist
-from timelapse_runtime.state.keys import segment_name
-from timelapse_runtime.state.ledger import Coverage, Fate, Ledger
-from timelapse_runtime.timelapse import commit, stream
-from timelapse_runtime.timelapse.commit import CommitPlan, Put
-from timelapse_runtime.timelapse.committer import Committer
+from timelapse_runtime.timelapse import commit_plan as commit
+from timelapse_runtime.timelapse import stream
+from timelapse_runtime.timelapse.checkpoint_store import Committer
+from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
+from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, StorageUnavailable
+from timelapse_runtime.timelapse.model import playlist
+from timelapse_runtime.timelapse.model.frame_tracker import Coverage, Fate, Ledger
+from timelapse_runtime.timelapse.model.keys import segment_name
 from timelapse_runtime.timelapse.playlist_writer import PlaylistWriter
-from timelapse_runtime.timelapse.recount import Recount
+from timelapse_runtime.timelapse.reconcile import Recount
 from timelapse_runtime.timelapse.stream import Stream
 
 # The product's own functions, as they are before a bug takes their place.

@@ -16,9 +16,9 @@ from tests.recovery.model import Model, Process
 from tests.recovery.races import Actor
 from tests.recovery.stage import Fault, Stage
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM
-from timelapse_runtime.media.boxes import Role
-from timelapse_runtime.state.checkpoint import key_order
-from timelapse_runtime.storage.memory import MemoryStore
+from timelapse_runtime.timelapse.model.checkpoint import key_order
+from timelapse_runtime.timelapse.storage.memory import MemoryStore
+from timelapse_runtime.timelapse.video.boxes import Role
 
 NO_END = 10**9
 """Of requests: until all is done."""

@@ -13,10 +13,10 @@ from typing import Any
 from tests.recovery.scenarios import litter
 from tests.recovery.stage import Stage
 from tests.world import STREAM, InvocationContext
-from timelapse_runtime.errors import TimelapseError
-from timelapse_runtime.function import Deadline
-from timelapse_runtime.storage.memory import MemoryStore
+from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.timelapse import Timelapse
+from timelapse_runtime.timelapse.errors import TimelapseError
+from timelapse_runtime.timelapse.storage.memory import MemoryStore
 
 _DAY_MS = 24 * 3600 * 1000
 _HOURS_MS = 5 * 3600 * 1000

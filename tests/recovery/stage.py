@@ -16,14 +16,14 @@ from typing import Any
 
 from tests.recovery.watch import MUTATIONS, Watch
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM, InvocationContext, World
-from timelapse_runtime.deadline_alarm import OutOfTime
-from timelapse_runtime.errors import PreconditionFailed, StorageUnavailable, TimelapseError
-from timelapse_runtime.function import Deadline
-from timelapse_runtime.handover import Put, carry_out_all
-from timelapse_runtime.media.boxes import Role
-from timelapse_runtime.state.checkpoint import key_order
-from timelapse_runtime.storage.memory import MemoryStore
-from timelapse_runtime.timelapse.commit import segment_key
+from timelapse_runtime.runtime.deadline_alarm import OutOfTime
+from timelapse_runtime.runtime.function import Deadline
+from timelapse_runtime.runtime.outbox import Put, carry_out_all
+from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.errors import PreconditionFailed, StorageUnavailable, TimelapseError
+from timelapse_runtime.timelapse.model.checkpoint import key_order
+from timelapse_runtime.timelapse.storage.memory import MemoryStore
+from timelapse_runtime.timelapse.video.boxes import Role
 
 _CONDITIONAL = ("PutObject", "CompleteMultipartUpload", "UploadPartCopy")
 _SHUTDOWN_MS = 2_000

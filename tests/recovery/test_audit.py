@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from tests.world import PHOTOS, STREAM, World
-from timelapse_runtime.state.checkpoint import Reel
-from timelapse_runtime.timelapse.audit import Audit, Report
-from timelapse_runtime.timelapse.commit import segment_key
+from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.model.checkpoint import Reel
+from timelapse_runtime.timelapse.verify import Audit, Report
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.world import InvocationContext, World
-from timelapse_runtime.clock import SystemClock
-from timelapse_runtime.deadline_alarm import ring_before
-from timelapse_runtime.errors import DeadlineTooClose
-from timelapse_runtime.function import Deadline
+from timelapse_runtime.runtime.clock import SystemClock
+from timelapse_runtime.runtime.deadline_alarm import ring_before
+from timelapse_runtime.runtime.function import Deadline
+from timelapse_runtime.timelapse.errors import DeadlineTooClose
 
 pytestmark = pytest.mark.timeout(60, method="thread")
 

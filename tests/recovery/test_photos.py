@@ -9,11 +9,11 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from tests.media.samples import SAMPLES
-from tests.media.test_photo import bomb
+from tests.timelapse.video.samples import SAMPLES
+from tests.timelapse.video.test_decode import bomb
 from tests.world import PHOTOS, STREAM, InvocationContext, World
-from timelapse_runtime.errors import AccessDenied
 from timelapse_runtime.timelapse import Timelapse
+from timelapse_runtime.timelapse.errors import AccessDenied
 
 
 @pytest.fixture

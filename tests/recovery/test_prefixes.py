@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.world import STREAM, InvocationContext, World
-from timelapse_runtime.errors import ConfigError, TimelapseError
+from timelapse_runtime.timelapse.errors import ConfigError, TimelapseError
 
 FRAMES, VIDEO = "frames-bucket", "video-bucket"
 

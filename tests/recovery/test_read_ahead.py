@@ -9,12 +9,12 @@ import pytest
 
 from tests.recovery.fake_media import fake_media
 from tests.world import STREAM, World, at_once
-from timelapse_runtime.config import parse_config
-from timelapse_runtime.errors import StorageUnavailable
-from timelapse_runtime.media.photo import DecodedPhoto, PhotoDecoder
-from timelapse_runtime.storage.contract import ObjectInfo, StoredObject
-from timelapse_runtime.timelapse.intake import Intake
+from timelapse_runtime.timelapse.config import parse_config
+from timelapse_runtime.timelapse.errors import StorageUnavailable
+from timelapse_runtime.timelapse.ingest import Intake
 from timelapse_runtime.timelapse.read_ahead import ReadAhead, in_thread, with_following
+from timelapse_runtime.timelapse.storage.contract import ObjectInfo, StoredObject
+from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from tests.photos import make_photos, plane_array, read_number
 from tests.probe import ffmpeg_lumas, ffmpeg_numbers, ffprobe_frames
 from tests.world import PHOTOS, SIZE, STREAM, InvocationContext, World
-from timelapse_runtime.errors import DeadlineTooClose, StorageUnavailable, UnknownEvent
-from timelapse_runtime.state.playlist import index_playlist
+from timelapse_runtime.timelapse.errors import DeadlineTooClose, StorageUnavailable, UnknownEvent
+from timelapse_runtime.timelapse.model.playlist import index_playlist
 from timelapse_runtime.timelapse.tail import TailFrame
 
 

@@ -1,5 +1,5 @@
-"""The timelapse: `_HANDLER=timelapse_runtime.timelapse.Timelapse`."""
+"""The timelapse function: `_HANDLER=timelapse_runtime.timelapse.Timelapse`. It knows nothing of Lambda's APIs."""
 
-from timelapse_runtime.timelapse.timelapse import Timelapse
+from timelapse_runtime.timelapse.function import Timelapse
 
 __all__ = ["Timelapse"]

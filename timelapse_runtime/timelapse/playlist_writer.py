@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from timelapse_runtime.errors import ObjectNotFound, PreconditionFailed
-from timelapse_runtime.storage.contract import Condition, IfAbsent, IfMatch, Store
-from timelapse_runtime.timelapse.commit import Put
+from timelapse_runtime.timelapse.commit_plan import Put
+from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed
+from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
 
 _TRIES = 3
 

@@ -10,11 +10,11 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from timelapse_runtime.media.boxes import Role, SourceFrame, pack_provenance
-from timelapse_runtime.media.encoder import EncodedFrame, Encoder, EncoderSettings
-from timelapse_runtime.media.muxer import FragmentMuxer
-from timelapse_runtime.media.photo import Picture
-from timelapse_runtime.timelapse.commit import DraftSegment
+from timelapse_runtime.timelapse.commit_plan import DraftSegment
+from timelapse_runtime.timelapse.video.boxes import Role, SourceFrame, pack_provenance
+from timelapse_runtime.timelapse.video.decode import Picture
+from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
+from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 
 
 @dataclass(slots=True)

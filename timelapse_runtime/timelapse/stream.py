@@ -21,23 +21,23 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from timelapse_runtime.clock import Clock
-from timelapse_runtime.config import Config
-from timelapse_runtime.errors import DeadlineTooClose, FrameRejected, ObjectNotFound, SegmentCorrupt
-from timelapse_runtime.function import Deadline
-from timelapse_runtime.media.boxes import Role, SourceFrame
-from timelapse_runtime.state.checkpoint import Reel, key_order
-from timelapse_runtime.state.keys import StreamKeys
-from timelapse_runtime.state.ledger import Coverage, Ledger
-from timelapse_runtime.storage.contract import Store
-from timelapse_runtime.timelapse.commit import init_put, plan_commit, segment_key
-from timelapse_runtime.timelapse.committer import Committer, PreparedCommit
-from timelapse_runtime.timelapse.film_writer import FilmWriter
-from timelapse_runtime.timelapse.intake import Intake, Photo
-from timelapse_runtime.timelapse.lookup import is_in_film, last_key_before, photos_after
+from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.function import Deadline
+from timelapse_runtime.timelapse.catalog import is_in_film, last_key_before, photos_after
+from timelapse_runtime.timelapse.checkpoint_store import Committer, PreparedCommit
+from timelapse_runtime.timelapse.commit_plan import init_put, plan_commit, segment_key
+from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.errors import DeadlineTooClose, FrameRejected, ObjectNotFound, SegmentCorrupt
+from timelapse_runtime.timelapse.ingest import Intake, Photo
+from timelapse_runtime.timelapse.model.checkpoint import Reel, key_order
+from timelapse_runtime.timelapse.model.frame_tracker import Coverage, Ledger
+from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.read_ahead import Begin, in_thread, with_following
-from timelapse_runtime.timelapse.recount import Recount
+from timelapse_runtime.timelapse.reconcile import Recount
+from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.tail import Tail
+from timelapse_runtime.timelapse.video.boxes import Role, SourceFrame
+from timelapse_runtime.timelapse.writer import FilmWriter
 
 _log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from timelapse_runtime.media.luma import LumaSampler
-from timelapse_runtime.media.photo import Picture
+from timelapse_runtime.timelapse.video.decode import Picture
+from timelapse_runtime.timelapse.video.luma import LumaSampler
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import sys
 import time
 from typing import Any
 
-from timelapse_runtime import handover
-from timelapse_runtime.function import Context, Deadline, Environment
+from timelapse_runtime.runtime import outbox
+from timelapse_runtime.runtime.function import Context, Deadline, Environment
 
 
 def plain(event: Any, context: Context) -> Any:
@@ -57,8 +57,8 @@ class Counter:
         if self.environment.handover is not None:
             now_epoch_ms = time.time_ns() // 1_000_000
             body = json.dumps({"count": self.count}).encode()
-            put = handover.Put(self.environment.variables["COUNTER_URL"], {"X-Toy": "1"}, body, read_url="")
-            handover.write_plan(
+            put = outbox.Put(self.environment.variables["COUNTER_URL"], {"X-Toy": "1"}, body, read_url="")
+            outbox.write_plan(
                 self.environment.handover,
                 "counter",
                 [put],

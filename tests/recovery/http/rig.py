@@ -19,10 +19,10 @@ from typing import Any, Self
 
 from tests.photos import make_photos
 from tests.recovery.http.proxy import Fault, FaultProxy
-from timelapse_runtime.local.lambda_environment import LocalLambda
-from timelapse_runtime.local.life import ShutdownBudget
-from timelapse_runtime.local.s3_server import EmbeddedS3
-from timelapse_runtime.storage.s3 import S3Store, make_client
+from timelapse_runtime.emulator.environment import LocalLambda
+from timelapse_runtime.emulator.s3_server import EmbeddedS3
+from timelapse_runtime.emulator.sandbox import ShutdownBudget
+from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 ROOT = Path(__file__).parents[3]
 MINISTACK = ROOT / ".venv-ministack" / "bin" / "ministack"

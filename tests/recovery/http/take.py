@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from tests.probe import ffmpeg_numbers, ffprobe_frames
 from tests.recovery.http.proxy import Fault
 from tests.recovery.http.rig import BUCKET, Rig
-from timelapse_runtime.local.camera import object_created_event
-from timelapse_runtime.state.keys import StreamKeys
-from timelapse_runtime.timelapse.audit import Audit
+from timelapse_runtime.emulator.camera import object_created_event
+from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.verify import Audit
 
 
 @dataclass(frozen=True)

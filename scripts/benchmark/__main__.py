@@ -1,0 +1,147 @@
+"""`scripts/bench`: everything in one run, or one measurement a call."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scripts.benchmark import empty_loop, flush_size, long_run, memory, shutdown, startup, suite
+from scripts.benchmark.batch import Settings
+from scripts.benchmark.counting_s3 import S3Latency
+from scripts.benchmark.photo_set import photo_set
+from scripts.benchmark.ratios import GOALS
+from scripts.benchmark.report import contender_table, ratio_table
+from scripts.benchmark.stage import BenchFailed, photos_of
+from timelapse_runtime.emulator.s3_server import S3ServerFailed
+from timelapse_runtime.emulator.scene import render_scene
+
+_HD = (1920, 1080)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it; the exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        if options.what is None:
+            return _everything(options)
+        figures = _measure(options)
+    except (BenchFailed, S3ServerFailed) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bench: stopped", file=sys.stderr)
+        return 130
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        for name, value in figures.items():
+            print(f"{name:<24} {value}")
+    return 0
+
+
+def _everything(options: argparse.Namespace) -> int:
+    plan = {"quick": suite.QUICK, "smoke": suite.SMOKE}.get(options.extent, suite.FULL)
+    if options.s3_latency is not None:
+        plan = replace(plan, latencies=(options.s3_latency,))
+    report = suite.run(options.frames, options.out, plan, options.size)
+    missing = GOALS.keys() - report["ratios"].keys()
+    for name, found in report.items():
+        if isinstance(found, dict) and "failed" in found:
+            print(f"bench: {name}: {found['failed']}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(report))
+        return 1 if missing else 0
+    for latency, compared in report["s3_latencies"].items():
+        print(f"\nS3 with {latency} added\n{contender_table(compared['contenders'])}")
+    print(f"\n{ratio_table(report['ratios'])}\n\n{report['ffmpeg']}")
+    print(f"{report['seconds']:.0f} s; bench.json and the pictures are in {options.out}")
+    return 1 if missing else 0
+
+
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
+    match options.what:
+        case "loop":
+            figures, ratios = empty_loop.measure(invocations=2000, rounds=options.rounds)
+            return figures | {ratio.name: ratio.to_json() for ratio in ratios}
+        case "startup":
+            with tempfile.TemporaryDirectory(prefix="timelapse-bench-") as folder:
+                photos = photo_set(options.frames, Path(folder), options.size, count=2)
+                figures, ratios = startup.measure(photos, Settings(*options.size), rounds=options.rounds)
+            return figures | {ratio.name: ratio.to_json() for ratio in ratios}
+        case "shutdown":
+            return shutdown.measure(_photos(options, _HD, 90), rounds=options.rounds)
+        case "memory":
+            return memory.measure(_photos(options, (320, 180), 60), count=options.count or 5000)
+        case "long":
+            return long_run.measure(_photos(options, (320, 180), 60), count=options.count or 20_000)
+    return flush_size.measure(_photos(options, (640, 360), 540))
+
+
+def _photos(options: argparse.Namespace, size: tuple[int, int], count: int) -> Sequence[bytes]:
+    if options.frames is not None:
+        return photos_of(options.frames, at_least=2)
+    print(f"rendering {count} photos of {size[0]}x{size[1]}; a FOLDER of photos is quicker", file=sys.stderr)
+    return list(render_scene(count, size))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measure this runtime against what else makes a timelapse, or one thing of it.",
+    )
+    parser.add_argument(
+        "frames", nargs="?", type=Path, help="a folder of JPEGs; without it the sample scene is rendered"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/bench"), help="for bench.json and PNGs (default: out/bench)"
+    )
+    parser.add_argument("--size", type=_size, default=_HD, metavar="WxH", help="the film's size (default: 1920x1080)")
+    parser.add_argument(
+        "--s3-latency", type=_latency, metavar="MS,MB/S", help="only one round, with an S3 as slow as this"
+    )
+    extent = parser.add_mutually_exclusive_group()
+    for name, text in (
+        ("quick", "all ratios, roughly, in five minutes"),
+        ("smoke", "as little of everything as there can be: the figures mean nothing"),
+    ):
+        extent.add_argument(f"--{name}", dest="extent", action="store_const", const=name, help=text)
+    what = parser.add_mutually_exclusive_group()
+    for name, text in (
+        ("startup", "exec to the first next, and to the first response, against AWS's client"),
+        ("loop", "empty invocations, against AWS's client and a bare http.client loop"),
+        ("shutdown", "SIGTERM to exit on one core, everything full"),
+        ("memory", "memory and latency over many frames"),
+        ("long", "20,000 frames: the last thousand against the second"),
+        ("flush-size", "bytes per frame at 10 and 180 frames a flush"),
+    ):
+        what.add_argument(f"--{name}", dest="what", action="store_const", const=name, help=text)
+    parser.add_argument("--rounds", type=int, default=10, help="of --startup, --loop, --shutdown (default: 10)")
+    parser.add_argument("--count", type=int, help="frames of --memory and --long (default: 5000, 20000)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, x, height = text.partition("x")
+    size = (int(width), int(height)) if x and width.isdigit() and height.isdigit() else (0, 0)
+    if min(size) < 64 or size[0] % 2 or size[1] % 2:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: WIDTHxHEIGHT, even, 64 at least, such as 1280x720")
+    return size
+
+
+def _latency(text: str) -> S3Latency:
+    try:
+        first_byte_ms, megabytes = map(float, text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: MS,MB/S, such as 15,80") from error
+    return S3Latency(first_byte_ms, megabytes * 1e6)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""CPU per frame where photos are large (12 megapixels) and the film is 1080p: decoding and scaling weigh most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from scripts.benchmark.batch import Settings
+from scripts.benchmark.contenders import Batch, Deployment, timelapse_stage
+from scripts.benchmark.counting_s3 import BenchS3, S3Latency
+from scripts.benchmark.photo_set import PhotoSet
+from scripts.benchmark.ratios import Ratio, paired
+from scripts.benchmark.slices import alone, side_by_side
+from scripts.benchmark.stage import BUCKET, THIS_RUNTIME
+
+SIZE = (4624, 2600)
+_WARM = 20
+
+
+def measure(
+    photos: PhotoSet, settings: Settings, work: Path, *, frames: int, rounds: int
+) -> tuple[dict[str, Any], list[Ratio]]:
+    """Turns of `frames` frames; CPU in milliseconds per frame."""
+    (work / "large").mkdir()
+    ours, theirs = [], []
+    with BenchS3(S3Latency()) as server:
+        server.create_buckets(BUCKET)
+        with timelapse_stage(server, settings, THIS_RUNTIME, stream="this") as stage:
+            runtime, batch = Deployment(stage, server, photos), Batch(photos, settings, work / "large")
+            alone(runtime.turn(_WARM))
+            for _ in range(rounds):
+                mine, other = side_by_side([runtime.turn(frames), batch.turn(frames)])
+                ours.append(mine.cpu_ms_per_frame)
+                theirs.append(other.cpu_ms_per_frame)
+    figures = {
+        "photos": f"{photos.size[0]}x{photos.size[1]}",
+        "cpu_ms_per_frame": ours,
+        "ffmpeg_cpu_ms_per_frame": theirs,
+    }
+    return figures, [paired("cpu_vs_ffmpeg_12mp", ours, theirs)]

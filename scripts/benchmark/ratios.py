@@ -1,0 +1,65 @@
+"""The ratios that the benchmark is for: their names, their goals, and the rounds that each comes from."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.benchmark.stage import percentile
+
+AT_MOST, AT_LEAST = "<=", ">="
+GOALS: dict[str, tuple[str, float]] = {
+    "latency_vs_disk_persistence": (AT_LEAST, 20),
+    "latency_growth": (AT_MOST, 1.05),
+    "cpu_vs_ffmpeg_1080p": (AT_MOST, 1.10),
+    "cpu_vs_ffmpeg_12mp": (AT_MOST, 1.0),
+    "cpu_vs_bare_loop": (AT_MOST, 1.08),
+    "throughput_vs_ffmpeg": (AT_LEAST, 0.9),
+    "loop_cpu_vs_awslambdaric": (AT_MOST, 1.0),
+    "init_vs_awslambdaric": (AT_MOST, 0.6),
+    "first_response_vs_awslambdaric": (AT_MOST, 0.8),
+    "bytes_vs_ffmpeg_n60": (AT_MOST, 1.04),
+    "bytes_vs_ffmpeg_n10": (AT_MOST, 1.04),
+    "s3_requests_per_frame": (AT_MOST, 1.15),
+    "sigterm_exit_ms_p99": (AT_MOST, 300),
+    "peak_rss_mb": (AT_MOST, 160),
+}
+"""`latency_vs_disk_persistence` says how many times lower ours is; the last two are no ratios, but ms and MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One named figure: the median of its rounds, unless `summary` says otherwise."""
+
+    name: str
+    rounds: tuple[float, ...]
+    summary: Callable[[Sequence[float]], float] = statistics.median
+
+    @property
+    def value(self) -> float:
+        """The figure."""
+        return self.summary(self.rounds)
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the goal is reached."""
+        direction, goal = GOALS[self.name]
+        return self.value <= goal if direction == AT_MOST else self.value >= goal
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in bench.json."""
+        direction, goal = GOALS[self.name]
+        rounds = [round(value, 4) for value in self.rounds]
+        return {"value": round(self.value, 4), "goal": f"{direction} {goal:g}", "met": self.is_met, "rounds": rounds}
+
+
+def p99(values: Sequence[float]) -> float:
+    """The 99th percentile: of fewer than a hundred values, the largest."""
+    return percentile(values, 99)
+
+
+def paired(name: str, ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
+    """Ours divided by theirs, round by round."""
+    return Ratio(name, tuple(one / other for one, other in zip(ours, theirs, strict=True)))

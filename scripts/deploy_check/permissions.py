@@ -1,0 +1,80 @@
+"""Whether an IAM policy allows a call: as much of IAM as the templates' S3 statements use.
+
+Known: Allow and Deny, Action and Resource with wildcards, the conditions StringEquals, StringLike and their IfExists
+forms. Anything else in a statement raises: a policy that is not understood is not taken for a good one.
+
+Source: IAM user guide, 'Policy evaluation logic' and 'Condition operators', read November 2026.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from timelapse_runtime.timelapse.config import Config, Location
+
+READ_FRAMES = ("s3:GetObject",)
+WRITE_VIDEO = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+"""What the timelapse function does to objects; and it lists both places. A test holds this against a recorded run."""
+
+_OPERATORS = {"StringEquals", "StringLike"}
+_KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition"}
+
+
+def needed(config: Config) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Action, resource and context of each kind of call that the function makes."""
+    for place, actions in ((config.frames, READ_FRAMES), (config.video, WRITE_VIDEO)):
+        yield "s3:ListBucket", _arn(Location(place.bucket, "")), {"s3:prefix": place.prefix}
+        yield "s3:ListBucket", _arn(Location(place.bucket, "")), {}  # or a missing object is 403, not 404
+        for action in actions:
+            yield action, _arn(place) + "camera/object", {}
+
+
+def allows(
+    statements: Iterable[Mapping[str, Any]], action: str, resource: str, context: Mapping[str, str] | None = None
+) -> bool:
+    """Whether some statement allows the call and none denies it. Raises ValueError for what is not understood."""
+    matching = [statement["Effect"] for statement in statements if _applies(statement, action, resource, context or {})]
+    return "Allow" in matching and "Deny" not in matching
+
+
+def _applies(statement: Mapping[str, Any], action: str, resource: str, context: Mapping[str, str]) -> bool:
+    conditions = statement.get("Condition", {})
+    if unknown := set(statement) - _KNOWN | {
+        one for one in conditions if one.removesuffix("IfExists") not in _OPERATORS
+    }:
+        raise ValueError(f"a policy statement with {', '.join(sorted(unknown))}")
+    return (
+        any(_like(action.lower(), pattern.lower()) for pattern in _listed(statement["Action"]))
+        and any(_like(resource, pattern) for pattern in _listed(statement["Resource"]))
+        and all(_holds(operator, keys, context) for operator, keys in conditions.items())
+    )
+
+
+def _holds(operator: str, keys: Mapping[str, Any], context: Mapping[str, str]) -> bool:
+    base = operator.removesuffix("IfExists")
+    for key, wanted in keys.items():
+        if key not in context:
+            if base == operator:
+                return False
+        elif not any(
+            _like(context[key], one) if base == "StringLike" else context[key] == one for one in _listed(wanted)
+        ):
+            return False
+    return True
+
+
+def _listed(value: Any) -> list[str]:
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _like(text: str, pattern: str) -> bool:
+    wildcards = {"*": ".*", "?": "."}
+    return (
+        re.fullmatch("".join(wildcards.get(sign) or re.escape(sign) for sign in pattern), text, re.DOTALL) is not None
+    )
+
+
+def _arn(place: Location) -> str:
+    return f"arn:aws:s3:::{place.bucket}" + (f"/{place.prefix}" if place.prefix else "")

@@ -1,0 +1,119 @@
+"""`scripts/package`: builds what is deployed into dist/. The last line on stdout is JSON, for programs."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import platform
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from scripts.packager import licences
+from scripts.packager.archive import (
+    files_below,
+    largest_parts,
+    unzipped_bytes,
+    write_zip,
+)
+from scripts.packager.elf import is_elf, loader_of
+from scripts.packager.failure import PackageFailed
+from scripts.packager.image import TASK_ROOT, write_image
+from scripts.packager.interpreter import base_interpreter
+from scripts.packager.tree import EXTENSION, copy, lay_out
+from timelapse_runtime import __version__
+
+PROJECT = Path(__file__).parents[2]
+HANDLER = "timelapse_runtime.timelapse.Timelapse"
+_ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def main(arguments: list[str]) -> int:
+    """Build; the exit code."""
+    options = _parse(arguments)
+    try:
+        architecture = _architecture(options.arch)
+        report = build(options.out, architecture, image_required=options.image)
+    except PackageFailed as error:
+        print(f"package: {error}", file=sys.stderr)
+        return 1
+    for part in report["largest_parts"]:
+        print(f"{part['unzipped_bytes']:>12,} {part['zipped_bytes']:>12,}  {part['part']}")
+    print(json.dumps(report))
+    return 0
+
+
+def build(out: Path, architecture: str, *, image_required: bool) -> dict[str, Any]:
+    """Write the archives into `out`; the function's zip in figures, and the paths of the others."""
+    out.mkdir(parents=True, exist_ok=True)
+    stem = f"timelapse-runtime-{__version__}-{architecture}"
+    interpreter = base_interpreter()
+    with tempfile.TemporaryDirectory() as folder:
+        root, extension = Path(folder, "runtime"), Path(folder, EXTENSION)
+        root.mkdir()
+        lay_out(root, PROJECT, interpreter)
+        copy(PROJECT / "layer" / EXTENSION, extension)
+        package, layer, extension_layer = (out / f"{stem}{kind}.zip" for kind in ("", "-layer", "-extension"))
+        write_zip(package, files_below(root))
+        write_zip(layer, {EXTENSION.as_posix(): extension}, begin_with=package)
+        write_zip(extension_layer, {EXTENSION.as_posix(): extension})
+        for name, archive in (("function.zip", package), ("extension.zip", extension_layer)):
+            _link(out / name, archive)  # what the templates in infra/ name, whatever the version
+        image = _build_image(out / f"{stem}-image.tar", root, extension, architecture, required=image_required)
+    return {
+        "path": str(package),
+        "layer": str(layer),
+        "extension_layer": str(extension_layer),
+        "image": None if image is None else str(image),
+        "zipped_bytes": package.stat().st_size,
+        "unzipped_bytes": unzipped_bytes(package),
+        "sha256": hashlib.sha256(package.read_bytes()).hexdigest(),
+        "largest_parts": largest_parts(package),
+    }
+
+
+def _link(link: Path, target: Path) -> None:
+    link.unlink(missing_ok=True)
+    link.symlink_to(target.name)
+
+
+def _build_image(target: Path, root: Path, extension: Path, architecture: str, *, required: bool) -> Path | None:
+    busybox = shutil.which("busybox")
+    if busybox is None or not is_elf(Path(busybox)) or loader_of(Path(busybox)) is not None:
+        reason = "the image's shell is a static busybox, and there is none here (Debian: busybox-static)"
+        if required:
+            raise PackageFailed(reason)
+        print(f"package: no image: {reason}", file=sys.stderr)
+        target.unlink(missing_ok=True)
+        return None
+    licences.collect_system(root / "LICENSES" / "system", [Path(busybox).resolve()])
+    files = {**files_below(root, TASK_ROOT), f"opt/{EXTENSION.as_posix()}": extension}
+    write_image(target, files, busybox=Path(busybox), architecture=architecture, handler=HANDLER)
+    return target
+
+
+def _architecture(wanted: str | None) -> str:
+    here = _ARCHITECTURES.get(platform.machine())
+    if sys.platform != "linux" or here is None:
+        raise PackageFailed(f"Lambda runs Linux on x86_64 and arm64; this is {sys.platform} on {platform.machine()}")
+    if wanted not in {None, here}:
+        raise PackageFailed(
+            f"this machine is {here}, and interpreter and libraries are taken from it: a package for {wanted} is to be"
+            f" built on a machine of that architecture"
+        )
+    return here
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/package", description=__doc__)
+    parser.add_argument("--arch", choices=sorted(set(_ARCHITECTURES.values())), help="default: this machine's")
+    parser.add_argument("--out", type=Path, default=Path("dist"), help="folder for the archives; default: dist")
+    parser.add_argument("--image", action="store_true", help="fail where the image can't be built")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

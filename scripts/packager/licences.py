@@ -1,0 +1,141 @@
+"""Collects the licence of everything that is in a package. What has none fails the build.
+
+- Python packages: the files in their `*.dist-info`.
+- The shared libraries in PyAV's wheel, of which the wheel says nothing: `texts/`, from Debian's copyright files of the
+  same libraries and of the licences that these refer to (Debian 12, read November 2026).
+- CPython: its LICENSE.txt. Libraries of the machine: the copyright file of the Debian package that owns each.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from scripts.packager.failure import PackageFailed
+from scripts.packager.interpreter import Interpreter
+from scripts.packager.selection import distributions
+
+_TEXTS = Path(__file__).with_name("texts")
+_IN_PYAVS_WHEEL = {
+    r"libav(codec|device|filter|format|util)|libsw(resample|scale)": "ffmpeg",
+    "libSvtAv1Enc": "svt-av1",
+    "libXau": "libxau",
+    "libasound": "alsa-lib",
+    "libdav1d": "dav1d",
+    "libdrm": "libdrm",
+    "libgmp": "gmp",
+    "libgnutls": "gnutls",
+    "libhogweed|libnettle": "nettle",
+    "libmp3lame": "lame",
+    "libopencore-amr(nb|wb)": "opencore-amr",
+    "libopus": "opus",
+    "libsharpyuv|libwebp|libwebpmux": "libwebp",
+    "libunistring": "libunistring",
+    "libvpl": "libvpl",
+    "libvpx": "libvpx",
+    "libx264": "x264",
+    "libx265": "x265",
+    r"libxcb(-\w+)?": "libxcb",
+}
+_LICENCE_FILES = re.compile(r"(LICEN[CS]E|COPYING|NOTICE|AUTHORS)([._-].*)?(\.(txt|md|rst))?", re.IGNORECASE)
+_COMMON_LICENCES = Path("/usr/share/common-licenses")
+_ABOUT = """What is in this package, and the licence of each
+
+timelapse-runtime/    the runtime itself: Apache-2.0
+cpython/              the interpreter and its standard library: PSF-2.0
+packages/             the Python packages
+pyav-libraries/       the shared libraries in PyAV's wheel. x264 and x265 are GPL-2.0-or-later, FFmpeg is built as
+                      version 3 of the LGPL or later: together they may be passed on under version 3 of the GPL
+system/               the C library and other libraries of the system that the package was built on
+common-licenses/      texts that those in system/ refer to
+
+Who passes the package on passes these on, too. Running it, also in Lambda for others, is not passing it on.
+"""
+
+
+def collect(folder: Path, project: Path, interpreter: Interpreter, system_files: Iterable[Path]) -> None:
+    """Fill `folder`; `system_files` are the bundled files of this machine."""
+    _write(folder / "README.txt", _ABOUT)
+    _write(folder / "timelapse-runtime" / "LICENSE", (project / "LICENSE").read_text())
+    _collect_packages(folder / "packages", interpreter.installed_packages)
+    _collect_pyav_libraries(folder / "pyav-libraries", interpreter.installed_packages / "av.libs")
+    prefix = interpreter.executable.parents[1]
+    own_licence = interpreter.stdlib / "LICENSE.txt"
+    system = {path.resolve() for path in system_files}
+    if own_licence.exists():
+        _write(folder / "cpython" / "LICENSE.txt", own_licence.read_text())
+        if prefix != Path("/usr"):
+            system = {path for path in system if not path.is_relative_to(prefix)}
+    else:  # Debian's own Python
+        collect_system(folder / "cpython", [interpreter.executable])
+    collect_system(folder / "system", system)
+    _collect_common(folder)
+
+
+def collect_system(folder: Path, files: Iterable[Path]) -> None:
+    """Copy the copyright file of the Debian package that owns each file."""
+    if shutil.which("dpkg-query") is None:
+        raise PackageFailed("licences of the system's libraries are taken from Debian's packages: build on Debian")
+    for name in sorted(_owners(files)):
+        copyright_file = Path("/usr/share/doc") / name / "copyright"
+        if not copyright_file.exists():
+            raise PackageFailed(f"the licence of {name} is missing: there is no {copyright_file}")
+        _write(folder / f"{name}.txt", copyright_file.read_text())
+
+
+def _owners(files: Iterable[Path]) -> set[str]:
+    """The Debian packages of files. The database may know one by its path from before /lib became a link."""
+    known_as = {name: path for path in files for name in (str(path), str(path).removeprefix("/usr"))}
+    asked = subprocess.run(["dpkg-query", "--search", *known_as], capture_output=True, text=True, check=False)
+    found = dict(line.split(": ")[::-1] for line in asked.stdout.splitlines() if not line.startswith("diversion "))
+    unknown = set(known_as.values()) - {known_as[name] for name in found}
+    if unknown:
+        raise PackageFailed(f"of no Debian package, so their licence is not known: {', '.join(map(str, unknown))}")
+    return {package.partition(":")[0] for packages in found.values() for package in packages.split(", ")}
+
+
+def _collect_packages(folder: Path, installed: Path) -> None:
+    for dist_info in distributions(installed):
+        texts = [path for path in sorted(dist_info.rglob("*")) if _LICENCE_FILES.fullmatch(path.name)]
+        texts = [path for path in texts if path.is_file() and path.suffix not in {".py", ".pyc"}]
+        if not texts:
+            raise PackageFailed(f"{dist_info.name} has no licence in it")
+        for path in texts:
+            name = path.relative_to(dist_info).as_posix().removeprefix("licenses/")
+            _write(folder / dist_info.name.removesuffix(".dist-info") / name, path.read_text())
+
+
+def _collect_pyav_libraries(folder: Path, libraries: Path) -> None:
+    index = ["library: text, in this folder; each names the licences below that it goes by", ""]
+    for library in sorted(libraries.iterdir()):
+        stem = re.sub(r"(-[0-9a-f]{8})?\.so.*", "", library.name)
+        text = next((name for pattern, name in _IN_PYAVS_WHEEL.items() if re.fullmatch(pattern, stem)), None)
+        if text is None:
+            raise PackageFailed(
+                f"the licence of {library.name} is not known: add it to {Path(__file__).name} and texts/"
+            )
+        index.append(f"{library.name}: {text}.txt")
+    _write(folder / "INDEX.txt", "\n".join(index) + "\n")
+    for path in _TEXTS.glob("*.txt"):
+        _write(folder / path.name, path.read_text())
+
+
+def _collect_common(folder: Path) -> None:
+    words = re.compile(rf"{_COMMON_LICENCES}/([A-Za-z0-9.+-]*[A-Za-z0-9])")
+    named = {
+        name
+        for part in ("system", "cpython")
+        for path in (folder / part).glob("*")
+        for name in words.findall(path.read_text())
+    }
+    for name in sorted(named):
+        _write(folder / "common-licenses" / f"{name}.txt", (_COMMON_LICENCES / name).read_text())
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o644)

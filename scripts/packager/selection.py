@@ -1,0 +1,78 @@
+"""Which files of the standard library, of the packages and of the project are deployed.
+
+By exclusion, so that a stateful function of someone else's finds what it expects of Python. What goes:
+tests, headers, type stubs, sources that have a compiled extension beside them, installers, and what talks to a
+terminal or a screen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+_STDLIB_FOLDERS = {
+    "__pycache__", "dist-packages", "distutils", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages",
+    "test", "tests", "tkinter", "turtledemo", "unittest", "venv", "curses",
+}  # fmt: skip
+_STDLIB_FILES = re.compile(
+    r"LICENSE\.txt|EXTERNALLY-MANAGED|(turtle|pydoc|doctest|_pydecimal|_pyio)\.py"
+    # Tests; what was removed from or is leaving Python; readline and gdbm, which are GPL, for want of a terminal.
+    r"|(_test.*|_ctypes_test|_xxtest.*|xxlimited.*|_tkinter|_curses.*|readline|_dbm|_gdbm|nis|ossaudiodev|spwd|_crypt)"
+    r"\.[^/]*\.so"
+)
+
+_PACKAGE_FOLDERS = {"__pycache__", "tests", "test", "include", "_examples", "_pyinstaller", "f2py", "distutils"}
+_PACKAGE_FILES = re.compile(r".*\.(pyi|pxd|pyx|pxi|c|h|hpp|a|typed|md|rst)|conftest\.py")
+_NOT_OF_PACKAGES = re.compile(
+    r"pip/.*|setuptools/.*|pkg_resources/.*|_distutils_hack/.*|distutils-precedence\.pth|timelapse_runtime\.pth"
+    r"|[^/]*\.dist-info/(?!METADATA$).*"
+)
+_DISTRIBUTIONS_LEFT_OUT = {"pip", "setuptools"}
+
+
+def stdlib_files(folder: Path) -> Iterator[Path]:
+    """Files of the standard library that are deployed, relative to `folder`."""
+    for path in _files(folder, _STDLIB_FOLDERS):
+        in_configuration = path.parts[0].startswith("config-")  # headers' and linkers' side of Python
+        if not in_configuration and not _STDLIB_FILES.fullmatch(path.name):
+            yield path
+
+
+def distributions(folder: Path) -> list[Path]:
+    """The `*.dist-info` folders of what is deployed."""
+    return [path for path in sorted(folder.glob("*.dist-info")) if _distribution(path) not in _DISTRIBUTIONS_LEFT_OUT]
+
+
+def package_files(folder: Path) -> Iterator[Path]:
+    """Files of the installed packages that are deployed, relative to `folder`."""
+    deployed = {path.name for path in distributions(folder)}
+    for path in _files(folder, _PACKAGE_FOLDERS):
+        first = path.parts[0]
+        if first.endswith(".dist-info") and first not in deployed:
+            continue
+        if _PACKAGE_FILES.fullmatch(path.name) or _NOT_OF_PACKAGES.fullmatch(path.as_posix()):
+            continue
+        if path.suffix == ".py" and any((folder / path.parent).glob(f"{path.stem}.*.so")):
+            continue  # the source that the extension was compiled from
+        yield path
+
+
+def project_files(folder: Path) -> Iterator[Path]:
+    """Files of `timelapse_runtime/` that are deployed, relative to `folder`, the project's."""
+    for path in _files(folder / "timelapse_runtime", {"__pycache__", "cli", "emulator"}):
+        if path.suffix in {".py", ".sh"}:
+            yield Path("timelapse_runtime") / path
+
+
+def _distribution(dist_info: Path) -> str:
+    return dist_info.name.partition("-")[0]
+
+
+def _files(folder: Path, without: set[str]) -> Iterator[Path]:
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir():
+            if entry.name not in without:
+                yield from (Path(entry.name) / path for path in _files(entry, without))
+        elif entry.suffix != ".pyc":
+            yield Path(entry.name)

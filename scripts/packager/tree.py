@@ -1,0 +1,73 @@
+"""Lays out what is deployed in a folder: `bootstrap`, `timelapse_runtime/`, `python/`, `LICENSES/`.
+
+`python/` is a prefix: bin, lib with the shared libraries, lib/python3.x with the standard library and the packages.
+The libraries are not in a `lib/` at the root: Lambda has /var/task/lib and /opt/lib in LD_LIBRARY_PATH, and the
+system's own programs must not meet our C library.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from scripts.packager import bytecode, certificates, libraries, licences, selection
+from scripts.packager.elf import loader_of
+from scripts.packager.failure import PackageFailed
+from scripts.packager.interpreter import Interpreter
+
+EXTENSION = Path("extensions", "timelapse-shutdown")
+
+
+def lay_out(root: Path, project: Path, interpreter: Interpreter) -> None:
+    """Fill the empty folder `root` with the runtime."""
+    prefix = root / "python"
+    stdlib, packages = prefix / interpreter.stdlib_name, prefix / interpreter.packages_name
+    for path in selection.project_files(project):
+        copy(project / path, root / path)
+    copy(project / "bootstrap", root / "bootstrap")
+    for path in selection.stdlib_files(interpreter.stdlib):
+        copy(interpreter.stdlib / path, stdlib / path)
+    for path in selection.package_files(interpreter.installed_packages):
+        copy(interpreter.installed_packages / path, packages / path)
+    certificates.write_folder(packages / "certifi" / "cacert.pem", prefix / "certificates")
+    program = prefix / interpreter.executable_name
+    copy(interpreter.executable, program)
+    loader = loader_of(program)
+    if loader is None:
+        raise PackageFailed(f"{interpreter.executable} is static: it could not load an extension")
+    taken = libraries.host_libraries(interpreter.executable, loader, prefix)
+    for name, path in taken.items():
+        copy(path, prefix / "lib" / name)
+    libraries.strip(prefix, loader)
+    libraries.check_closed(prefix, prefix / "lib", prefix / "lib" / loader.name)
+    _write_starter(prefix, interpreter, loader.name)
+    _compile(interpreter, root)
+    licences.collect(root / "LICENSES", project, interpreter, taken.values())
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy what a file or a link leads to, readable and, where it was, executable for everyone: Lambda is no root."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o755 if os.access(source, os.X_OK) else 0o644)
+
+
+def _write_starter(prefix: Path, interpreter: Interpreter, loader_name: str) -> None:
+    text = Path(__file__).with_name("python3.sh").read_text()
+    for word, value in {
+        "@LOADER@": loader_name,
+        "@EXECUTABLE@": interpreter.executable_name,
+    }.items():
+        text = text.replace(word, value)
+    starter = prefix / "bin" / "python3"
+    starter.write_text(text)
+    starter.chmod(0o755)
+
+
+def _compile(interpreter: Interpreter, root: Path) -> None:
+    command = [str(interpreter.executable), "-S", "-B", bytecode.__file__, str(root), "timelapse_runtime/"]
+    done = subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise PackageFailed(f"a module can't be compiled: {done.stderr.strip()}")

@@ -1,0 +1,100 @@
+"""What _HANDLER may name, and what is said when it names nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from timelapse_runtime.runtime.context import InvocationContext
+from timelapse_runtime.runtime.errors import HandlerError
+from timelapse_runtime.runtime.function import Deadline, Environment
+from timelapse_runtime.runtime.loader import PlainFunction, resolve
+
+SOURCE = """
+import json
+LIMIT = 3
+def handler(event, context):
+    return [event, context]
+class Whole:
+    def open(self, environment): ...
+    def invoke(self, event, context): return "whole"
+    def flush(self, deadline): ...
+    def close(self, deadline): ...
+class Half:
+    def open(self, environment): ...
+class Demanding(Whole):
+    def __init__(self, lens): ...
+made = Whole()
+half = Half()
+"""
+
+
+@pytest.fixture
+def task_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    package = tmp_path / "shop_for_test"
+    package.mkdir()
+    (package / "app.py").write_text(SOURCE)
+    (package / "needs.py").write_text("import not_there_at_all")
+    (package / "broken.py").write_text("raise ZeroDivisionError('at import')")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield tmp_path
+    for name in [name for name in sys.modules if name.startswith("shop_for_test")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", ["shop_for_test/app.Whole", "shop_for_test.app.Whole", "shop_for_test.app.made"])
+def test_class_or_object_with_the_four_methods_is_the_function(task_root: Path, name: str) -> None:
+    function = resolve(name, task_root)
+    assert type(function).__name__ == "Whole"
+
+
+def test_plain_function_is_wrapped(task_root: Path, context: InvocationContext) -> None:
+    function = resolve("shop_for_test/app.handler", task_root)
+    assert isinstance(function, PlainFunction)
+    function.open(Environment({}, None, "id"))
+    assert function.invoke({"a": 1}, context) == [{"a": 1}, context]
+    function.flush(Deadline(0))
+    function.close(Deadline(0))
+
+
+@pytest.fixture
+def context() -> InvocationContext:
+    from timelapse_runtime.runtime.clock import ManualClock
+    from timelapse_runtime.runtime.context import make_context
+    from timelapse_runtime.runtime.protocol.invocation import Invocation
+
+    return make_context(Invocation("id", 0, "", None, None, None, None, b""), {}, ManualClock())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("handler", "expected module.attribute"),
+        ("", "expected module.attribute"),
+        (".handler", "expected module.attribute"),
+        ("shop_for_test.", "expected module.attribute"),
+        ("nowhere_at_all.handler", "no module 'nowhere_at_all' in {root}"),
+        ("shop_for_test/nowhere.handler", "no module 'shop_for_test.nowhere' in {root}"),
+        ("shop_for_test/app.missing", "it has Demanding, Half, Whole, handler"),
+        ("shop_for_test/app.Half", "class Half has no invoke, flush, close"),
+        ("shop_for_test/app.Demanding", "Demanding() cannot be called"),
+        ("shop_for_test/app.half", "it lacks invoke, flush, close"),
+        ("shop_for_test/app.LIMIT", "that is a int"),
+    ],
+)
+def test_error_says_what_was_looked_for_and_where(task_root: Path, name: str, said: str) -> None:
+    with pytest.raises(HandlerError) as caught:
+        resolve(name, task_root)
+    assert repr(name) in str(caught.value)
+    assert said.format(root=task_root) in str(caught.value)
+
+
+def test_what_the_module_raises_passes_through(task_root: Path) -> None:
+    with pytest.raises(ModuleNotFoundError, match="not_there_at_all"):
+        resolve("shop_for_test/needs.handler", task_root)
+    with pytest.raises(ZeroDivisionError):
+        resolve("shop_for_test/broken.handler", task_root)

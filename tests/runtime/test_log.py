@@ -1,0 +1,128 @@
+"""Log lines: one per record, with the fields that Lambda's filter reads."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from timelapse_runtime.runtime.log import TRACE, LogScope, configure
+
+logger = logging.getLogger("timelapse_runtime.test")
+
+
+@pytest.fixture(autouse=True)
+def _root_logger() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def set_up(**variables: str) -> tuple[io.StringIO, LogScope]:
+    stream = io.StringIO()
+    names = {f"AWS_LAMBDA_LOG_{name.upper()}": value for name, value in variables.items()}
+    return stream, configure(names, stream)
+
+
+def json_line(stream: io.StringIO) -> dict[str, Any]:
+    (line,) = stream.getvalue().splitlines()
+    value = json.loads(line)
+    assert isinstance(value, dict)
+    return value
+
+
+def test_json_line_has_lambdas_fields_and_the_extra_ones() -> None:
+    stream, scope = set_up(format="JSON")
+    scope.request_id, scope.tenant_id = "id-1", "gate"
+    logger.info("flushed %d frames", 60, extra={"stream": "north", "duration_ms": 12, "odd": {1}, "level": "no"})
+    line = json_line(stream)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("timestamp"))
+    assert line == {
+        "level": "INFO",
+        "message": "flushed 60 frames",
+        "logger": "timelapse_runtime.test",
+        "requestId": "id-1",
+        "tenantId": "gate",
+        "stream": "north",
+        "duration_ms": 12,
+        "odd": "{1}",
+    }
+
+
+def test_line_outside_an_invocation_has_no_request_id() -> None:
+    stream, _ = set_up(format="JSON")
+    logger.info("open")
+    assert not {"requestId", "tenantId"} & json_line(stream).keys()
+
+
+def test_exception_becomes_fields() -> None:
+    stream, _ = set_up(format="JSON")
+    try:
+        int("x")
+    except ValueError:
+        logger.exception("not a number")
+    line = json_line(stream)
+    assert line["errorType"] == "Function.ValueError"
+    assert "invalid literal" in line["errorMessage"]
+    assert any('int("x")' in frame for frame in line["stackTrace"])
+
+
+@pytest.mark.parametrize("log_format", ["JSON", "Text", ""])
+def test_record_is_one_line_whatever_is_in_it(log_format: str) -> None:
+    stream, _ = set_up(format=log_format)
+    try:
+        int("x")
+    except ValueError:
+        logger.exception("first\nsecond\r\nthird", extra={"key": "a\nb"})
+    assert len(stream.getvalue().splitlines()) == 1
+
+
+def test_text_line_has_level_time_request_id_message_and_fields() -> None:
+    stream, scope = set_up()
+    scope.request_id = "id-1"
+    logger.warning("late", extra={"frame": 7})
+    level, timestamp, request_id, *rest = stream.getvalue().rstrip("\n").split("\t")
+    assert (level, request_id, rest) == ("[WARN]", "id-1", ["late", "frame=7"])
+    assert timestamp.endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [
+        ("TRACE", ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]),
+        ("DEBUG", ["DEBUG", "INFO", "WARN", "ERROR", "FATAL"]),
+        ("info", ["INFO", "WARN", "ERROR", "FATAL"]),
+        ("WARN", ["WARN", "ERROR", "FATAL"]),
+        ("ERROR", ["ERROR", "FATAL"]),
+        ("FATAL", ["FATAL"]),
+        ("", ["INFO", "WARN", "ERROR", "FATAL"]),
+        ("LOUD", ["INFO", "WARN", "ERROR", "FATAL"]),
+    ],
+)
+def test_level_variable_decides_what_is_shown_under_lambdas_names(level: str, shown: list[str]) -> None:
+    stream, _ = set_up(format="json", level=level)
+    for number in (TRACE, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
+        logger.log(number, "line")
+    assert [json.loads(line)["level"] for line in stream.getvalue().splitlines()] == shown
+
+
+def test_level_between_two_names_takes_the_lower_one() -> None:
+    stream, _ = set_up(format="JSON")
+    logger.log(logging.INFO + 5, "line")
+    assert json_line(stream)["level"] == "INFO"
+
+
+def test_the_sdk_never_writes_down_its_requests() -> None:
+    stream, _ = set_up(format="JSON", level="TRACE")
+    for name in ("botocore.endpoint", "botocore.auth", "urllib3.connectionpool"):
+        logging.getLogger(name).debug("X-Amz-Security-Token: secret")
+    assert stream.getvalue() == ""
+    logging.getLogger("botocore.endpoint").warning("slow")
+    assert json_line(stream)["message"] == "slow"

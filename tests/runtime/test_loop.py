@@ -1,0 +1,350 @@
+"""The runtime's life against a scripted Lambda: what is called, what is sent, how it ends."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timelapse_runtime.runtime.clock import ManualClock
+from timelapse_runtime.runtime.errors import HandlerError, TransportError
+from timelapse_runtime.runtime.exchange import ATTEMPTS
+from timelapse_runtime.runtime.function import Context, Deadline, Environment
+from timelapse_runtime.runtime.log import LogScope
+from timelapse_runtime.runtime.loop import BAD_ANSWER_LIMIT, EXIT_FAILED, EXIT_LEFT, TRACE_VARIABLE, Runtime
+from timelapse_runtime.runtime.protocol.messages import Answer, Request
+from timelapse_runtime.runtime.termination import Terminated, Termination
+from timelapse_runtime.runtime.transport_scripted import ScriptedTransport, Step
+from timelapse_runtime.timelapse.errors import Fenced
+
+ACCEPTED = Answer(202)
+INVOCATION = "/2018-06-01/runtime/invocation"
+
+
+def invocation(number: int, event: bytes = b"{}", **headers: str) -> Answer:
+    names = {"aws-request-id": f"id-{number}", "deadline-ms": "1790000001500", "invoked-function-arn": "arn"} | headers
+    return Answer(200, {f"lambda-runtime-{name.replace('_', '-')}": value for name, value in names.items()}, event)
+
+
+def terminate(_request: Request) -> Answer:
+    raise Terminated
+
+
+class Recorder:
+    """A stateful function that keeps what it was called with; `act` answers invocations."""
+
+    def __init__(self, act: Callable[[Any, Any], Any] = lambda event, _context: event) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self._act = act
+
+    def open(self, environment: Environment) -> None:
+        self.calls.append(("open", environment))
+
+    def invoke(self, event: Any, context: Context) -> Any:
+        self.calls.append(("invoke", event))
+        return self._act(event, context)
+
+    def flush(self, deadline: Deadline) -> None:
+        self.calls.append(("flush", deadline))
+
+    def close(self, deadline: Deadline) -> None:
+        self.calls.append(("close", deadline))
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+
+class Bench:
+    """A runtime with everything around it in the test's hands."""
+
+    def __init__(self, function: Recorder, *steps: Step, **variables: str) -> None:
+        self.transport = ScriptedTransport(steps)
+        self.variables = dict(variables)
+        self.clock = ManualClock(1_790_000_000_000)
+        self.termination = Termination(self.clock)
+        self.scope = LogScope()
+        self.pauses: list[float] = []
+        self.function = function
+        self.runtime = Runtime(
+            transport=self.transport,
+            resolve=self.resolve,
+            prepare=lambda: Path("/handover"),
+            variables=self.variables,
+            scope=self.scope,
+            clock=self.clock,
+            termination=self.termination,
+            pause=self.pauses.append,
+        )
+
+    def resolve(self) -> Recorder:
+        return self.function
+
+    def run(self) -> int:
+        return self.runtime.run()
+
+    @property
+    def sent(self) -> list[tuple[str, str]]:
+        return [
+            (request.path, request.headers.get("Lambda-Runtime-Function-Error-Type", ""))
+            for request in self.transport.requests
+            if request.method == "POST"
+        ]
+
+    def body(self, index: int) -> Any:
+        return json.loads([request for request in self.transport.requests if request.method == "POST"][index].body)
+
+
+def test_function_is_opened_once_and_each_answer_goes_to_its_invocation() -> None:
+    bench = Bench(Recorder(), invocation(1, b"1"), ACCEPTED, invocation(2, b"[2]"), ACCEPTED, terminate)
+    assert bench.run() == EXIT_LEFT
+    assert bench.function.names == ["open", "invoke", "invoke", "flush", "close"]
+    assert bench.sent == [(f"{INVOCATION}/id-1/response", ""), (f"{INVOCATION}/id-2/response", "")]
+    assert [bench.body(0), bench.body(1)] == [1, [2]]
+
+
+def test_environment_says_what_the_process_was_started_with() -> None:
+    benches = [Bench(Recorder(), terminate, FLAVOUR="mint") for _ in range(2)]
+    for bench in benches:
+        bench.run()
+    first, second = (bench.function.calls[0][1] for bench in benches)
+    assert first.variables["FLAVOUR"] == "mint"
+    assert first.handover == Path("/handover")
+    assert first.cold_start_id != second.cold_start_id
+
+
+def test_context_has_what_aws_gives() -> None:
+    seen: list[Any] = []
+    bench = Bench(
+        Recorder(lambda _event, context: seen.append(context)),
+        invocation(1, client_context='{"custom": {"k": 1}}', cognito_identity="{}", aws_tenant_id="gate"),
+        ACCEPTED,
+        terminate,
+        AWS_LAMBDA_FUNCTION_NAME="lapse",
+        AWS_LAMBDA_FUNCTION_VERSION="7",
+        AWS_LAMBDA_FUNCTION_MEMORY_SIZE="1769",
+        AWS_LAMBDA_LOG_GROUP_NAME="group",
+        AWS_LAMBDA_LOG_STREAM_NAME="stream",
+    )
+    bench.run()
+    (context,) = seen
+    assert (context.function_name, context.function_version) == ("lapse", "7")
+    assert (context.aws_request_id, context.invoked_function_arn) == ("id-1", "arn")
+    assert (context.memory_limit_in_mb, context.log_group_name, context.log_stream_name) == ("1769", "group", "stream")
+    assert (context.tenant_id, context.client_context.custom) == ("gate", {"k": 1})
+    assert context.identity.cognito_identity_id is None
+    assert context.get_remaining_time_in_millis() == 1500
+    bench.clock.advance(2000)
+    assert context.get_remaining_time_in_millis() == 0
+
+
+def test_trace_id_is_set_for_its_invocation_and_gone_in_one_without() -> None:
+    seen: list[str | None] = []
+    bench = Bench(
+        Recorder(lambda _event, _context: seen.append(bench.variables.get(TRACE_VARIABLE))),
+        invocation(1, trace_id="Root=1"),
+        ACCEPTED,
+        invocation(2),
+        ACCEPTED,
+        terminate,
+    )
+    bench.run()
+    assert seen == ["Root=1", None]
+
+
+def test_log_scope_is_the_invocation_and_nothing_between() -> None:
+    scopes: list[dict[str, str]] = []
+
+    def look(_request: Request) -> Answer:
+        scopes.append(bench.scope.fields())
+        raise Terminated
+
+    bench = Bench(
+        Recorder(lambda _event, _context: scopes.append(bench.scope.fields())),
+        invocation(1, aws_tenant_id="gate"),
+        ACCEPTED,
+        look,
+    )
+    bench.run()
+    assert scopes == [{"requestId": "id-1", "tenantId": "gate"}, {}]
+
+
+def fail(error: BaseException) -> Callable[[Any, Any], Any]:
+    def act(_event: Any, _context: Any) -> Any:
+        raise error
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("act", "event", "headers", "error_type"),
+    [
+        (fail(KeyError("k")), b"{}", {}, "Function.KeyError"),
+        (fail(Fenced("newer")), b"{}", {}, "Function.Fenced"),
+        (fail(RecursionError()), b"{}", {}, "Function.RecursionError"),
+        (lambda _e, _c: {1, 2}, b"{}", {}, "Runtime.MarshalError"),
+        (lambda _e, _c: float("nan"), b"{}", {}, "Runtime.MarshalError"),
+        (lambda _e, _c: "\ud800", b"{}", {}, "Runtime.MarshalError"),
+        (lambda _e, _c: 1, b"{bad", {}, "Runtime.UnmarshalError"),
+        (lambda _e, _c: 1, b"\xff\xfe\x00", {}, "Runtime.UnmarshalError"),
+        (lambda _e, _c: 1, b"[" * 100_000, {}, "Runtime.UnmarshalError"),
+        (lambda _e, _c: 1, b"{}", {"client_context": "{bad"}, "Runtime.UnmarshalError"),
+    ],
+)
+def test_error_fails_its_invocation_and_the_loop_goes_on(
+    act: Callable[[Any, Any], Any], event: bytes, headers: dict[str, str], error_type: str
+) -> None:
+    bench = Bench(Recorder(act), invocation(1, event, **headers), ACCEPTED, terminate)
+    assert bench.run() == EXIT_LEFT
+    assert bench.sent == [(f"{INVOCATION}/id-1/error", error_type)]
+    assert bench.body(0)["errorType"] == error_type
+    assert bench.body(0)["stackTrace"]
+
+
+@pytest.mark.parametrize("error", [MemoryError("full"), SystemExit(0), KeyboardInterrupt()])
+def test_process_reports_and_ends_where_memory_is_not_to_be_trusted(error: BaseException) -> None:
+    bench = Bench(Recorder(fail(error)), invocation(1), ACCEPTED)
+    assert bench.run() == EXIT_FAILED
+    assert bench.sent == [(f"{INVOCATION}/id-1/error", f"Function.{type(error).__name__}")]
+    assert bench.function.names == ["open", "invoke"]
+
+
+def test_response_that_is_too_large_is_logged_and_not_answered_again(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(Recorder(), invocation(1), Answer(413), terminate)
+    assert bench.run() == EXIT_LEFT
+    assert len(bench.sent) == 1
+    assert "too large" in caplog.text
+
+
+def test_refused_response_is_logged_and_the_loop_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(Recorder(), invocation(1), Answer(403), invocation(2), ACCEPTED, terminate)
+    assert bench.run() == EXIT_LEFT
+    assert "refused" in caplog.text
+    assert len(bench.sent) == 2
+
+
+def test_response_that_cannot_be_delivered_does_not_end_the_runtime() -> None:
+    lost = [TransportError("reset")] * ATTEMPTS
+    bench = Bench(Recorder(), invocation(1), *lost, invocation(2), ACCEPTED, terminate)
+    assert bench.run() == EXIT_LEFT
+    assert bench.function.names.count("invoke") == 2
+
+
+def test_broken_service_ends_the_runtime() -> None:
+    assert Bench(Recorder(), invocation(1), Answer(500)).run() == EXIT_FAILED
+
+
+def test_next_that_makes_no_sense_is_asked_again_a_few_times_only() -> None:
+    nonsense = [Answer(200)] * (BAD_ANSWER_LIMIT - 1)
+    bench = Bench(Recorder(), *nonsense, invocation(1), ACCEPTED, *nonsense, Answer(500))
+    assert bench.run() == EXIT_FAILED
+    assert bench.function.names == ["open", "invoke"]
+
+
+def test_lost_connection_of_next_is_no_event_at_all() -> None:
+    bench = Bench(Recorder(), *[TransportError("stale")] * 50, invocation(1), ACCEPTED, terminate)
+    assert bench.run() == EXIT_LEFT
+    assert bench.function.names.count("invoke") == 1
+
+
+class Unopenable(Recorder):
+    def open(self, environment: Environment) -> None:
+        super().open(environment)
+        raise ValueError("no lens")
+
+
+def test_error_in_open_becomes_init_error_and_a_failing_exit_code() -> None:
+    bench = Bench(Unopenable(), ACCEPTED)
+    assert bench.run() == EXIT_FAILED
+    assert bench.sent == [("/2018-06-01/runtime/init/error", "Function.ValueError")]
+    assert bench.body(0)["errorMessage"] == "no lens"
+    assert bench.function.names == ["open"]
+
+
+def test_handler_that_is_not_found_becomes_init_error() -> None:
+    bench = Bench(Recorder(), ACCEPTED)
+
+    def resolve() -> Recorder:
+        raise HandlerError("there is none")
+
+    bench.runtime._resolve = resolve
+    assert bench.run() == EXIT_FAILED
+    assert bench.sent == [("/2018-06-01/runtime/init/error", "Runtime.HandlerNotFound")]
+
+
+def test_snapstart_opens_the_function_after_the_restore() -> None:
+    def restore(request: Request) -> Answer:
+        assert request.path == "/2018-06-01/runtime/restore/next"
+        assert bench.function.names == []
+        return Answer(200)
+
+    bench = Bench(Recorder(), restore, terminate, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
+    assert bench.run() == EXIT_LEFT
+    assert bench.function.names == ["open", "flush", "close"]
+
+
+def test_error_in_open_after_a_restore_becomes_restore_error() -> None:
+    bench = Bench(Unopenable(), Answer(200), ACCEPTED, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
+    assert bench.run() == EXIT_FAILED
+    assert bench.sent == [("/2018-06-01/runtime/restore/error", "Function.ValueError")]
+
+
+def test_sigterm_in_an_invocation_flushes_and_closes_with_the_budget() -> None:
+    bench = Bench(Recorder(fail(Terminated())), invocation(1))
+    assert bench.run() == EXIT_LEFT
+    assert bench.sent == []
+    assert bench.function.calls[-2:] == [
+        ("flush", Deadline(1_790_000_000_280)),
+        ("close", Deadline(1_790_000_000_280)),
+    ]
+
+
+def test_sigterm_during_init_leaves_at_once() -> None:
+    class Slow(Recorder):
+        def open(self, environment: Environment) -> None:
+            super().open(environment)
+            raise Terminated
+
+    bench = Bench(Slow())
+    assert bench.run() == EXIT_LEFT
+    assert bench.function.names == ["open"]
+
+
+def test_close_comes_even_when_flush_fails() -> None:
+    class Leaky(Recorder):
+        def flush(self, deadline: Deadline) -> None:
+            super().flush(deadline)
+            sys.exit(9)
+
+    bench = Bench(Leaky(), terminate)
+    assert bench.run() == EXIT_LEFT
+    assert bench.function.names == ["open", "flush", "close"]
+
+
+def test_sigterm_that_a_function_swallowed_is_raised_before_the_next_invocation() -> None:
+    def swallow(_event: Any, _context: Any) -> None:
+        with pytest.raises(Terminated):
+            bench.termination._handle(15, None)
+
+    bench = Bench(Recorder(swallow), invocation(1), ACCEPTED)
+    assert bench.run() == EXIT_LEFT
+    assert bench.function.names == ["open", "invoke", "flush", "close"]
+    assert bench.transport.left == 0
+
+
+def test_failed_invocation_is_one_line_with_its_stack(caplog: pytest.LogCaptureFixture) -> None:
+    Bench(Recorder(fail(KeyError("k"))), invocation(1), ACCEPTED, terminate).run()
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert record.exc_info is not None
+    assert record.__dict__["errorType"] == "Function.KeyError"
+
+
+def test_restore_that_makes_no_sense_ends_the_process_without_a_word_to_lambda() -> None:
+    bench = Bench(Recorder(), Answer(500), AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
+    assert bench.run() == EXIT_FAILED
+    assert bench.sent == []

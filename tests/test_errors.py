@@ -1,0 +1,54 @@
+"""The trees that the two errors.py draw are the trees of their classes."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+from timelapse_runtime.runtime import errors as runtime_errors
+from timelapse_runtime.timelapse import errors as timelapse_errors
+
+LINE = re.compile(r"^ {4}(?P<branches>[│├└─ ]*)(?P<name>[A-Z]\w+)(?: {2,}.*)?$")
+PRODUCTS = {runtime_errors: runtime_errors.LambdaRuntimeError, timelapse_errors: timelapse_errors.TimelapseError}
+
+each_product = pytest.mark.parametrize("errors", PRODUCTS, ids=lambda errors: errors.__name__)
+
+
+def drawn(errors: ModuleType) -> Iterator[tuple[int, str]]:
+    for line in inspect.cleandoc(errors.__doc__ or "").splitlines():
+        match = LINE.match(line)
+        if match:
+            yield len(match["branches"]) // 4, match["name"]
+
+
+def defined(errors: ModuleType, root: type[Exception], depth: int = 0) -> Iterator[tuple[int, str]]:
+    yield depth, root.__name__
+    for child in root.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from defined(errors, child, depth + 1)
+
+
+def all_classes(errors: ModuleType) -> list[type[Exception]]:
+    return [one for one in vars(errors).values() if inspect.isclass(one) and issubclass(one, Exception)]
+
+
+@each_product
+def test_the_drawn_tree_is_the_tree_of_classes(errors: ModuleType) -> None:
+    assert list(drawn(errors)) == list(defined(errors, PRODUCTS[errors]))
+    assert len(all_classes(errors)) == len(list(drawn(errors)))
+
+
+@each_product
+def test_each_class_has_its_own_error_type_in_lambdas_form(errors: ModuleType) -> None:
+    types = [vars(one).get("error_type") for one in all_classes(errors)]
+    assert len(set(types)) == len(types)
+    assert all(isinstance(one, str) and re.fullmatch(r"(Runtime|Function)\.[A-Z][A-Za-z]+", one) for one in types)
+
+
+def test_neither_product_knows_the_errors_of_the_other() -> None:
+    assert not issubclass(timelapse_errors.TimelapseError, runtime_errors.LambdaRuntimeError)
+    assert not issubclass(runtime_errors.LambdaRuntimeError, timelapse_errors.TimelapseError)

@@ -1,0 +1,156 @@
+"""The layout's rules, read from the syntax trees: imports point one way, and each library has one door."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "timelapse_runtime"
+ROOT = Path(__file__).parents[1]
+
+MAY_IMPORT = {
+    "runtime": set[str](),
+    "timelapse": {"runtime"},  # of it, CONTRACT alone
+    "emulator": {"runtime", "timelapse"},
+    "cli": {"runtime", "timelapse", "emulator"},
+    "__main__": {"runtime"},
+    "http1": set[str](),
+    "tls": set[str](),
+}
+"""What each part of the package may import, beside itself."""
+
+CONTRACT = {"runtime.function", "runtime.clock", "runtime.outbox", "runtime.deadline_alarm"}
+"""Where the two products meet: what the function imports of the runtime."""
+
+TIMELAPSE = (
+    {"errors", "storage.contract"},
+    {"model.checkpoint", "model.keys", "model.frame_tracker", "model.playlist", "events", "config"},
+    {"storage", "video"},
+    {"catalog", "commit_plan", "checkpoint_store", "derived", "ingest", "playlist_writer", "read_ahead", "reconcile",
+     "reel_writer", "stream", "tail", "verify", "writer"},
+    {"function"},
+)  # fmt: skip
+"""The function's layers, from the bottom up."""
+
+MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / PACKAGE).rglob("*.py"))
+PARTS = sorted({path.parts[1].removesuffix(".py") for path in MODULES} - {"__init__"})
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(), str(path))
+
+
+def part(path: Path) -> str:
+    """The module or the package right below timelapse_runtime that a file belongs to."""
+    return path.parts[1].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Dotted names, with what `from a import b` takes: `a.b`. Those under TYPE_CHECKING count: they are imports."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_imports(path: Path) -> set[str]:
+    """What a file imports of the project, below the package: `runtime.function.Deadline`."""
+    found = {name.removeprefix(PACKAGE + ".") for name in imports(path) if name.startswith(PACKAGE + ".")}
+    return found - {"__version__"}
+
+
+def layer(name: str) -> int:
+    """Of a module of the function, dotted."""
+    found = [number for number, names in enumerate(TIMELAPSE) for one in names if f"{name}.".startswith(f"{one}.")]
+    assert found, f"timelapse.{name} has no layer: give it one in {Path(__file__).name}"
+    return min(found)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_imports_of_each_part_point_one_way(name: str) -> None:
+    for path in MODULES:
+        if part(path) == name:
+            wrong = {
+                one for one in own_imports(path) if one.split(".")[0] not in {name, "http1", "tls", *MAY_IMPORT[name]}
+            }
+            assert not wrong, f"{path} imports {wrong}"
+
+
+def test_the_function_meets_the_runtime_in_the_contract_alone() -> None:
+    for path in MODULES:
+        if part(path) == "timelapse":
+            met = {one for one in own_imports(path) if one.startswith("runtime.")}
+            wrong = {one for one in met if ".".join(one.split(".")[:2]) not in CONTRACT}
+            assert not wrong, f"{path} imports {wrong}"
+
+
+@pytest.mark.parametrize(
+    "path", [one for one in MODULES if part(one) == "timelapse" and one.name != "__init__.py"], ids=str
+)
+def test_imports_within_the_function_point_down(path: Path) -> None:
+    name = ".".join(path.with_suffix("").parts[2:])
+    for one in own_imports(path):
+        if one.startswith("timelapse.") and len(one.split(".")) > 2:
+            imported = one.removeprefix("timelapse.")
+            assert layer(imported) <= layer(name), f"{path} imports {imported}, which is above it"
+
+
+@pytest.mark.parametrize(
+    ("foreign", "doors"),
+    [
+        ({"boto3", "botocore"}, {"timelapse/storage/s3_credentials.py", "emulator"}),
+        ({"certifi"}, {"tls.py"}),
+        ({"av"}, {"timelapse/video", "emulator", "cli"}),
+        ({"httpx"}, {"emulator"}),
+        ({"numpy"}, {"emulator"}),
+        ({"moto", "flask", "werkzeug"}, {"emulator"}),
+    ],
+    ids=lambda names: "+".join(sorted(names)),
+)
+def test_a_library_has_one_door(foreign: set[str], doors: set[str]) -> None:
+    users = [path for path in MODULES if foreign & {name.split(".")[0] for name in imports(path)}]
+    outside = [str(path) for path in users if not any(path.is_relative_to(Path(PACKAGE, door)) for door in doors)]
+    assert not outside
+
+
+def reads_environment(path: Path) -> bool:
+    words = {"environ", "environb", "getenv", "getenvb"}
+    taken = {f"os.{word}" for word in words}
+    return bool(taken & set(imports(path))) or any(
+        isinstance(node, ast.Attribute)
+        and node.attr in words
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+        for node in ast.walk(tree(path))
+    )
+
+
+def test_only_entry_points_read_the_environment() -> None:
+    readers = {path for path in MODULES if reads_environment(path)}
+    allowed = {Path(PACKAGE, name) for name in ("__main__.py", "runtime/extension.py", "cli", "emulator")}
+    assert Path(PACKAGE, "__main__.py") in readers
+    assert not [path for path in readers if not any(path.is_relative_to(one) for one in allowed)]
+
+
+def test_the_protocol_touches_nothing() -> None:
+    outside_world = {
+        "socket",
+        "http",
+        "urllib",
+        "time",
+        "datetime",
+        "os",
+        "pathlib",
+        "threading",
+        "signal",
+        "subprocess",
+    }
+    protocol = [path for path in MODULES if path.is_relative_to(Path(PACKAGE, "runtime/protocol"))]
+    assert protocol
+    for path in protocol:
+        assert not outside_world & {name.split(".")[0] for name in imports(path)}, path

@@ -1,0 +1,14 @@
+"""What the README says of the configuration is what the code does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from timelapse_runtime.timelapse.config import table
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def test_the_readmes_table_of_variables_is_the_codes() -> None:
+    start, end = "<!-- table: timelapse_runtime/timelapse/config.py -->\n", "<!-- end of table -->"
+    assert README.partition(start)[2].partition(end)[0] == table()

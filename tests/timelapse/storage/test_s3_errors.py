@@ -1,0 +1,223 @@
+"""The one border where S3's errors become ours, row by row; and where S3 is asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.timelapse.storage.conftest import variables
+from tests.timelapse.storage.scripted_server import Answer, ScriptedServer, error
+from timelapse_runtime.http1 import date_epoch_seconds
+from timelapse_runtime.timelapse.errors import (
+    AccessDenied,
+    ObjectNotFound,
+    PreconditionFailed,
+    StorageError,
+    StorageUnavailable,
+)
+from timelapse_runtime.timelapse.storage.contract import IfMatch
+from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.timelapse.storage.s3_endpoint import Endpoint, Place
+
+KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
+FOUND = Answer(body=b"body", headers=(("ETag", '"etag"'), ("Last-Modified", "Fri, 20 Nov 2026 23:55:01 GMT")))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (404, "NoSuchKey", ObjectNotFound),
+        (404, "NoSuchBucket", AccessDenied),
+        (404, "NoSuchUpload", StorageUnavailable),
+        (404, "SomethingNew", ObjectNotFound),
+        (412, "PreconditionFailed", PreconditionFailed),
+        (401, "Unauthorized", AccessDenied),
+        (403, "AccessDenied", AccessDenied),
+        (403, "InvalidAccessKeyId", AccessDenied),
+        (403, "SignatureDoesNotMatch", AccessDenied),
+        (403, "SomethingNew", AccessDenied),
+        (400, "ExpiredToken", AccessDenied),
+        (400, "SomethingNew", StorageUnavailable),
+        (409, "ConditionalRequestConflict", StorageUnavailable),
+    ],
+)
+def test_an_error_of_s3_becomes_one_of_ours(
+    store: S3Store, server: ScriptedServer, status: int, code: str, expected: type[StorageError]
+) -> None:
+    server.answers = [error(status, code)]
+    with pytest.raises(expected, match=rf"{code} \(HTTP {status}\): why") as caught:
+        store.get("key")
+    assert (caught.value.operation, caught.value.bucket, caught.value.key) == ("GetObject", "bucket", "key")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (500, "InternalError"),
+        (502, "BadGateway"),
+        (503, "SlowDown"),
+        (504, "Gateway"),
+        (400, "RequestTimeout"),
+        (429, "TooMany"),
+        (403, "RequestTimeTooSkewed"),
+    ],
+)
+def test_what_may_heal_is_tried_three_times_and_then_unavailable(
+    store: S3Store, server: ScriptedServer, pauses: list[float], status: int, code: str
+) -> None:
+    server.answers = [*[error(status, code)] * 3, FOUND]
+    with pytest.raises(StorageUnavailable, match=code):
+        store.get("key")
+    assert len(server.requests) == 3
+    assert 0 <= pauses[0] <= 0.5
+    assert 0 <= pauses[1] <= 1
+    assert store.get("key").body == b"body"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(404, ObjectNotFound), (403, AccessDenied), (412, PreconditionFailed)]
+)
+def test_an_error_without_a_body_is_known_by_its_status(
+    store: S3Store, server: ScriptedServer, status: int, expected: type[StorageError]
+) -> None:
+    server.answers = [Answer(status)]
+    with pytest.raises(expected):
+        store.head("key")
+
+
+def test_a_match_on_a_missing_key_is_a_failed_condition(store: S3Store, server: ScriptedServer) -> None:
+    server.answers = [error(404, "NoSuchKey")]
+    with pytest.raises(PreconditionFailed):
+        store.put("key", b"", condition=IfMatch('"etag"'))
+
+
+def test_a_missing_bucket_is_no_failed_condition(store: S3Store, server: ScriptedServer) -> None:
+    server.answers = [error(404, "NoSuchBucket")]
+    with pytest.raises(AccessDenied):
+        store.put("key", b"", condition=IfMatch('"etag"'))
+
+
+def test_crossed_conditional_writes_are_tried_again_and_then_given_up(store: S3Store, server: ScriptedServer) -> None:
+    server.answers = [error(409, "ConditionalRequestConflict")] * 5
+    with pytest.raises(StorageUnavailable):
+        store.put("key", b"", condition=IfMatch('"etag"'))
+    assert len(server.requests) == 4
+
+
+def test_a_clock_that_is_wrong_is_set_by_s3s(store: S3Store, server: ScriptedServer) -> None:
+    """Also after a freeze between signing and sending: the next attempt is signed anew."""
+    refused = error(403, "RequestTimeTooSkewed")
+    server.answers = [Answer(403, refused.body, (("Date", "Tue, 01 Dec 2026 12:00:00 GMT"),)), FOUND]
+    assert store.get("key").body == b"body"
+    first, second = (request.headers["x-amz-date"] for request in server.requests)
+    assert second.startswith("20261201T1200")
+    assert first != second
+
+
+def test_a_bucket_of_another_region_is_asked_there(server: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
+    moved = Answer(301, error(301, "PermanentRedirect").body, (("x-amz-bucket-region", "eu-north-1"),))
+    server.answers = [moved, FOUND, FOUND]
+    store = S3Store(make_client(variables={**variables(server), "AWS_REGION": "us-west-2"}), "bucket")
+    assert [store.get("key").body, store.get("key").body] == [b"body"] * 2
+    regions = [request.headers["authorization"].split("/")[2] for request in server.requests]
+    assert regions == ["us-west-2", "eu-north-1", "eu-north-1"]
+    (record,) = caplog.records
+    assert "bucket is in eu-north-1, not in us-west-2" in record.getMessage()
+
+
+def test_two_stores_on_one_client_count_their_own_requests(server: ScriptedServer) -> None:
+    client = make_client(variables=variables(server), pause=lambda _seconds: None)
+    one, more = S3Store(client, "one-bucket"), S3Store(client, "one-bucket-more")
+    written = Answer(headers=(("ETag", '"etag"'),))
+    server.answers = [written, written, error(403, "AccessDenied")]
+    one.put("one-bucket-more/key", b"")
+    more.put("key", b"")
+    with pytest.raises(AccessDenied):
+        list(more.list_after(""))
+    assert one.request_counts == {"PutObject": 1}
+    assert more.request_counts == {"PutObject": 1, "ListObjectsV2": 1}
+
+
+def test_s3s_own_endpoint_variable_comes_first() -> None:
+    one, other = {"AWS_ENDPOINT_URL": "http://all.test"}, {"AWS_ENDPOINT_URL_S3": "http://s3.test:9000"}
+    places = [Endpoint(endpoint).place("bucket", "r") for endpoint in (one, other, one | other)]
+    assert places == [
+        Place("http", "all.test", "bucket"),
+        Place("http", "s3.test:9000", "bucket"),
+        Place("http", "s3.test:9000", "bucket"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bucket", "region", "set_by_users", "host", "in_path"),
+    [
+        ("photos", "eu-north-1", {}, "photos.s3.eu-north-1.amazonaws.com", ""),
+        ("photos.example.org", "eu-north-1", {}, "s3.eu-north-1.amazonaws.com", "photos.example.org"),
+        ("photos", "cn-north-1", {}, "photos.s3.cn-north-1.amazonaws.com.cn", ""),
+        (
+            "photos",
+            "us-gov-west-1",
+            {"AWS_USE_FIPS_ENDPOINT": "true"},
+            "photos.s3-fips.us-gov-west-1.amazonaws.com",
+            "",
+        ),
+        (
+            *("photos", "eu-west-1", {"AWS_USE_DUALSTACK_ENDPOINT": "true"}),
+            *("photos.s3.dualstack.eu-west-1.amazonaws.com", ""),
+        ),
+    ],
+)
+def test_aws_is_asked_where_the_bucket_is(
+    bucket: str, region: str, set_by_users: dict[str, str], host: str, in_path: str
+) -> None:
+    assert Endpoint(set_by_users).place(bucket, region) == Place("https", host, in_path)
+
+
+@pytest.mark.parametrize(
+    ("call", "operation"),
+    [
+        (lambda store: store.get("key"), "GetObject"),
+        (lambda store: store.presign_put("key", expires_seconds=60), "presign"),
+    ],
+)
+def test_no_credentials_are_access_denied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[[S3Store], object], operation: str
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    store = S3Store(make_client(variables={"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}), "bucket")
+    with pytest.raises(AccessDenied, match="AWS_ACCESS_KEY_ID") as caught:
+        call(store)
+    assert (caught.value.operation, caught.value.key) == (operation, "key")
+
+
+def test_a_persons_profile_is_used_where_the_variables_hold_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: ScriptedServer
+) -> None:
+    (tmp_path / "credentials").write_text("[camera]\naws_access_key_id = theirs\naws_secret_access_key = secret\n")
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_PROFILE", "camera")
+    server.answers = [FOUND]
+    store = S3Store(make_client(variables={"AWS_ENDPOINT_URL_S3": server.endpoint_url}), "bucket")
+    assert store.get("key").body == b"body"
+    assert "Credential=theirs/" in server.requests[0].headers["authorization"]
+
+
+def test_an_endpoint_that_is_down_is_unavailable() -> None:
+    nowhere = KEYS | {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
+    with pytest.raises(StorageUnavailable, match=r"127\.0\.0\.1:9"):
+        S3Store(make_client(variables=nowhere, pause=lambda _seconds: None), "bucket").get("key")
+
+
+def test_a_date_of_http_is_read() -> None:
+    assert date_epoch_seconds("Fri, 20 Nov 2026 23:55:01 GMT") == 1795218901
+    with pytest.raises(ValueError, match="no date"):
+        date_epoch_seconds("yesterday")

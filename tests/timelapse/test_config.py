@@ -1,0 +1,92 @@
+"""The configuration: defaults, every variable's wrong value, and what must not feed itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from timelapse_runtime.timelapse.config import VARIABLES, Location, parse_config
+from timelapse_runtime.timelapse.errors import ConfigError
+
+REQUIRED = {"TIMELAPSE_FRAMES": "s3://photos/frames", "TIMELAPSE_VIDEO": "s3://films/video/"}
+
+
+def test_the_defaults_are_those_of_the_table() -> None:
+    config = parse_config(REQUIRED)
+    assert (config.frames, config.video) == (Location("photos", "frames/"), Location("films", "video/"))
+    assert (config.flush_every, config.keyframe_interval, config.fps, config.crf) == (60, 180, 30, 23)
+    assert (config.size, config.stream, config.threads, config.reel) == (None, None, 1, "day")
+    assert (config.late, config.rejected) == ("reject", "skip")
+
+
+def test_values_are_read() -> None:
+    config = parse_config(
+        {**REQUIRED, "TIMELAPSE_SIZE": "1920x1080", "TIMELAPSE_STREAM": "cam 1", "TIMELAPSE_CRF": " 30 "}
+    )
+    assert (config.size, config.stream, config.crf) == ((1920, 1080), "cam 1", 30)
+
+
+@pytest.mark.parametrize(("memory", "threads"), [("128", 1), ("1769", 1), ("3538", 2), ("10240", 5)])
+def test_threads_follow_the_memory_size(memory: str, threads: int) -> None:
+    assert parse_config({**REQUIRED, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory}).threads == threads
+
+
+WRONG = {
+    "FRAMES": ["", "photos", "s3://", "s3://Photos/x", "https://photos/x"],
+    "VIDEO": ["", "s3:/films", "s3://ab"],
+    "STREAM": ["a/b", "a\nb"],
+    "FLUSH_EVERY": ["0", "10001", "x", "1.5", ""],
+    "FLUSH_AFTER_SECONDS": ["0", "-1"],
+    "KEYFRAME_INTERVAL": ["0", "1801"],
+    "FPS": ["0", "121"],
+    "SIZE": ["1920", "1921x1080", "8x8", "0x0", "1920X1080"],
+    "CRF": ["-1", "52"],
+    "PRESET": ["placebo", "VERYFAST"],
+    "THREADS": ["17"],
+    "REEL": ["hour"],
+    "TIMEZONE": ["Mars/Olympus", "../etc/passwd"],
+    "TAIL_FRAMES": ["65"],
+    "REORDER_WINDOW": ["-1"],
+    "LATE": ["drop"],
+    "REJECTED": ["stop"],
+    "OPEN_STREAMS": ["0"],
+    "MAXIMUM_PHOTO_BYTES": ["0"],
+    "MAXIMUM_PIXELS": ["1"],
+}
+
+
+def test_every_variable_has_wrong_values_here() -> None:
+    assert set(WRONG) == {variable.name for variable in VARIABLES}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str) -> None:
+    variable = next(one for one in VARIABLES if one.name == name)
+    with pytest.raises(ConfigError) as caught:
+        parse_config({**REQUIRED, f"TIMELAPSE_{name}": value})
+    assert caught.value.variable == f"TIMELAPSE_{name}"
+    assert caught.value.value == value
+    assert variable.allowed in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["TIMELAPSE_FRAMES", "TIMELAPSE_VIDEO"])
+def test_a_required_variable_that_is_missing_is_named(name: str) -> None:
+    variables = {key: value for key, value in REQUIRED.items() if key != name}
+    with pytest.raises(ConfigError, match=f"{name}: it is not set"):
+        parse_config(variables)
+
+
+def test_a_variable_that_does_not_exist_is_a_mistake() -> None:
+    with pytest.raises(ConfigError, match="TIMELAPSE_FLUSH_EVRY"):
+        parse_config({**REQUIRED, "TIMELAPSE_FLUSH_EVRY": "10"})
+    parse_config({**REQUIRED, "TIMELAPSE_PYTHON": "/usr/bin/python3", "TIMELAPSE_EXEC_WRAPPED": "1"})
+
+
+@pytest.mark.parametrize("video", ["s3://photos/frames/", "s3://photos/frames/video", "s3://photos/frames/a/b/"])
+def test_a_film_among_the_photos_is_refused(video: str) -> None:
+    with pytest.raises(ConfigError, match="without end"):
+        parse_config({**REQUIRED, "TIMELAPSE_VIDEO": video})
+
+
+@pytest.mark.parametrize("video", ["s3://photos/video/", "s3://photos/frames-video/", "s3://films/frames/"])
+def test_a_film_beside_the_photos_is_fine(video: str) -> None:
+    assert str(parse_config({**REQUIRED, "TIMELAPSE_VIDEO": video}).video) == video

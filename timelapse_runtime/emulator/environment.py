@@ -1,0 +1,245 @@
+"""A Lambda execution environment on a developer's machine: one function, one environment, one invocation at a time.
+
+It runs the bootstrap and external extensions that a deployment would run, as processes that know no difference:
+the Runtime API, the Extensions API, SIGSTOP between invocations, the time-out, resets that keep the temporary
+folder, the shutdown sequence, and (`kill`) the loss of a host. What it does not do: limits of memory and CPU, several
+environments side by side (make several), streamed responses, SnapStart.
+
+Where production and AWS's runtime interface emulator differ, it is as strict as the stricter one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from timelapse_runtime.emulator.control_plane import ControlPlane, Event, Failure, Invocation
+from timelapse_runtime.emulator.outcome import Outcome, ProcessUsage
+from timelapse_runtime.emulator.sandbox import TIMED_OUT, Life, Programs, ShutdownBudget, ShutdownReport
+from timelapse_runtime.emulator.server import RuntimeApiServer
+
+REGION = "us-east-1"
+FUNCTION_NAME = "local"
+FUNCTION_ARN = f"arn:aws:lambda:{REGION}:000000000000:function:{FUNCTION_NAME}"
+UNSAMPLED_TRACE = "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0"
+SHUTDOWN_BUDGET = ShutdownBudget()
+
+
+class LocalLambda:
+    """Starts at the first `invoke`, ends with `shutdown` or `kill`, and may then be started again by an `invoke`.
+
+    Use it in a `with` statement, or call `close`: processes and threads are left otherwise. `on_log` gets each line
+    that a process prints, with `runtime` or the extension's name, from threads of this class. The processes get
+    `temporary_folder` (in `temp_folder`, which is for this object alone) as TMPDIR: it is kept over resets, and over
+    `shutdown` and `kill` only with `keep_temporary_files`, as a new environment has an empty one. Every executable
+    file in `extensions` is an external extension. PATH is ours; no other variable of ours reaches the processes.
+    """
+
+    def __init__(
+        self,
+        *,
+        bootstrap: Path,
+        handler: str,
+        variables: Mapping[str, str],
+        extensions: Path | None,
+        task_root: Path,
+        temp_folder: Path,
+        timeout_seconds: float = 60.0,
+        init_timeout_seconds: float = 10.0,
+        memory_size_mb: int = 1769,
+        freeze: bool = True,
+        keep_temporary_files: bool = False,
+        shutdown_budget: ShutdownBudget = SHUTDOWN_BUDGET,
+        on_log: Callable[[str, str], None] | None = None,
+    ) -> None:
+        self.cold_starts = 0
+        self.temporary_folder = temp_folder.absolute() / "environment"
+        self._bootstrap = bootstrap.absolute()
+        self._extensions = _executables(extensions)
+        self._handler = handler
+        self._variables = dict(variables)
+        self._task_root = task_root.absolute()
+        self._timeout_seconds = timeout_seconds
+        self._init_timeout_seconds = init_timeout_seconds
+        self._memory_size_mb = memory_size_mb
+        self._freeze = freeze
+        self._keep_temporary_files = keep_temporary_files
+        self._budget = shutdown_budget
+        self._on_log = on_log or (lambda _source, _line: None)
+        self._server: RuntimeApiServer | None = None
+        self._life: Life | None = None
+        self._ending = threading.Lock()
+        self._past_usage = ProcessUsage()
+
+    def invoke(
+        self,
+        event: Any,
+        *,
+        tenant_id: str | None = None,
+        client_context: Any | None = None,
+        cognito_identity: Any | None = None,
+        trace_id: str | None = UNSAMPLED_TRACE,
+    ) -> Outcome:
+        """Run one invocation, after an init where there is no environment. Never raises for what the function does.
+
+        An init that fails or takes too long is run again within the invocation's time-out, as Lambda does it; both
+        count as cold starts. After a time-out or a crash the environment has been reset when this returns.
+        """
+        request_id = str(uuid.uuid4())
+        life, failure, init = self._life, None, self._life is None
+        if life is None:
+            life, failure = self._init(self._init_timeout_seconds)
+            if failure is not None:
+                self._reset(life, failure)
+                life, failure = self._init(self._timeout_seconds)
+        began = time.monotonic()
+        if failure is None:
+            optional = {
+                "Lambda-Runtime-Trace-Id": trace_id,
+                "Lambda-Runtime-Client-Context": None if client_context is None else json.dumps(client_context),
+                "Lambda-Runtime-Cognito-Identity": None if cognito_identity is None else json.dumps(cognito_identity),
+                "Lambda-Runtime-Aws-Tenant-Id": tenant_id,
+            }
+            life.thaw()
+            failure = life.invoke(self._invocation(request_id, event, optional), self._timeout_seconds)
+        duration_ms = (time.monotonic() - began) * 1000
+        if failure is not None:
+            self._reset(life, failure)
+        elif self._freeze:
+            life.freeze()
+        return Outcome.of(request_id, life.result, failure, duration_ms=duration_ms, init=init)
+
+    def shutdown(self) -> ShutdownReport:
+        """End the environment as Lambda does when it has been idle for long."""
+        with self._ending:
+            life, self._life = self._life, None
+            if life is None:
+                return ShutdownReport("spindown", None, False, {})
+            report = life.stop("spindown", self._budget)
+            self._settle(life)
+            return report
+
+    def kill(self) -> None:
+        """Lose the host: SIGKILL to all at once, no SHUTDOWN. May be called while another thread invokes."""
+        with self._ending:
+            life, self._life = self._life, None
+            if life is not None:
+                life.kill()
+                self._settle(life)
+
+    def close(self) -> None:
+        """Kill what lives, and end the threads. The object may be used again all the same."""
+        self.kill()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def usage(self) -> ProcessUsage:
+        """As of now, the running process included."""
+        usage = replace(self._past_usage)
+        if (life := self._life) is not None and life.runtime is not None:
+            usage.add(life.runtime)
+        return usage
+
+    @property
+    def process_ids(self) -> Mapping[str, int]:
+        """The ids of the processes that were started in this life: `runtime`, and the extensions by name."""
+        return {} if self._life is None else {process.name: process.pid for process in self._life.processes}
+
+    def _init(self, timeout_seconds: float) -> tuple[Life, Failure | None]:
+        self.cold_starts += 1
+        self.temporary_folder.mkdir(parents=True, exist_ok=True)
+        plane = ControlPlane(
+            external_extensions=frozenset(path.name for path in self._extensions),
+            handler=self._handler,
+            function_name=FUNCTION_NAME,
+        )
+        if self._server is None:
+            self._server = RuntimeApiServer(plane)
+        else:
+            self._server.serve(plane)
+        life = self._life = Life(self._programs(self._server.address), plane, self._on_log)
+        return life, life.start(timeout_seconds)
+
+    def _programs(self, runtime_api_address: str) -> Programs:
+        variables = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            **self._variables,
+            "AWS_LAMBDA_RUNTIME_API": runtime_api_address,
+            "AWS_LAMBDA_FUNCTION_NAME": FUNCTION_NAME,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self._memory_size_mb),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "TMPDIR": str(self.temporary_folder),
+        }
+        runtime_only = {  # the Extensions API's page lists what extensions don't get
+            "_HANDLER": self._handler,
+            "LAMBDA_TASK_ROOT": str(self._task_root),
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{FUNCTION_NAME}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"[$LATEST]{self.cold_starts}",
+        }
+        return Programs(self._bootstrap, self._extensions, self._task_root, variables | runtime_only, variables)
+
+    def _invocation(self, request_id: str, event: Any, optional: Mapping[str, str | None]) -> Invocation:
+        deadline_epoch_ms = int((time.time() + self._timeout_seconds) * 1000)
+        trace = optional["Lambda-Runtime-Trace-Id"]
+        for_extensions = {
+            "eventType": "INVOKE",
+            "deadlineMs": deadline_epoch_ms,
+            "requestId": request_id,
+            "invokedFunctionArn": FUNCTION_ARN,
+            "tracing": {"type": "X-Amzn-Trace-Id", "value": trace or ""},
+        }
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": request_id,
+            "Lambda-Runtime-Deadline-Ms": str(deadline_epoch_ms),
+            "Lambda-Runtime-Invoked-Function-Arn": FUNCTION_ARN,
+            **{name: value for name, value in optional.items() if value is not None},
+        }
+        return Invocation(
+            request_id, Event(json.dumps(event).encode(), headers), Event(json.dumps(for_extensions).encode())
+        )
+
+    def _reset(self, life: Life, failure: Failure) -> None:
+        """End the processes and keep the temporary folder. A `kill` from another thread may have been faster."""
+        with self._ending:
+            if self._life is life:
+                self._life = None
+                life.stop("timeout" if failure.error_type == TIMED_OUT else "failure", self._budget)
+                self._count(life)
+
+    def _settle(self, life: Life) -> None:
+        """The environment is gone, and its folder with it."""
+        self._count(life)
+        if not self._keep_temporary_files:
+            shutil.rmtree(self.temporary_folder)
+
+    def _count(self, life: Life) -> None:
+        if life.runtime is not None:
+            self._past_usage.add(life.runtime)
+
+
+def _executables(folder: Path | None) -> tuple[Path, ...]:
+    if folder is None:
+        return ()
+    files = (path for path in sorted(folder.absolute().iterdir()) if path.is_file())
+    return tuple(path for path in files if os.access(path, os.X_OK))

@@ -1,0 +1,67 @@
+"""What an invocation of the local environment came to, and what its processes used."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from timelapse_runtime.emulator.control_plane import Failure
+from timelapse_runtime.emulator.process import ChildProcess
+from timelapse_runtime.emulator.sandbox import TIMED_OUT
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an invocation came to.
+
+    `payload` is the response's JSON (its text, where it is none). `error_type` and `error` are the function's error,
+    or the environment's: then `timed_out` or `crashed` says how it ended. `duration_ms` is without the init phase;
+    `init` says that there was one.
+    """
+
+    request_id: str
+    payload: Any | None
+    error_type: str | None
+    error: Any | None
+    timed_out: bool
+    crashed: bool
+    duration_ms: float
+    init: bool
+
+    @classmethod
+    def of(
+        cls, request_id: str, result: bytes | Failure | None, failure: Failure | None, *, duration_ms: float, init: bool
+    ) -> Outcome:
+        """From the function's own answer or error, where there is one: the environment may have failed after it."""
+        error = result if isinstance(result, Failure) else failure
+        timed_out = failure is not None and failure.error_type == TIMED_OUT
+        return cls(
+            request_id=request_id,
+            payload=_json_or_text(result) if isinstance(result, bytes) else None,
+            error_type=None if error is None else error.error_type,
+            error=None if error is None else _json_or_text(error.body),
+            timed_out=timed_out,
+            crashed=failure is not None and not timed_out,
+            duration_ms=duration_ms,
+            init=init,
+        )
+
+
+@dataclass(slots=True)
+class ProcessUsage:
+    """What the runtime's processes used: CPU summed over restarts, the largest one's memory. No extensions."""
+
+    cpu_seconds: float = 0.0
+    peak_rss_bytes: int = 0
+
+    def add(self, process: ChildProcess) -> None:
+        self.cpu_seconds += process.cpu_seconds
+        self.peak_rss_bytes = max(self.peak_rss_bytes, process.peak_rss_bytes)
+
+
+def _json_or_text(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace") or None

@@ -1,0 +1,115 @@
+"""An S3 server on this machine: moto's, as a process of its own on a free port.
+
+In a process group of its own, too: Ctrl-C ends who writes to it first, and what they save on their way out arrives.
+It ends with the `with` block, and with our process, however that ends (on Linux, where setpriv is installed).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from timelapse_runtime.emulator.process import ChildProcess
+from timelapse_runtime.timelapse.storage.s3 import make_client
+from timelapse_runtime.timelapse.storage.s3_client import S3Request
+
+_START_SECONDS = 30
+_POLL_SECONDS = 0.05
+_LINES_KEPT = 10
+REGION = "us-east-1"
+
+
+class S3ServerFailed(Exception):
+    """The server did not come up; the message has its last words."""
+
+
+class EmbeddedS3:
+    """Runs while the `with` block does. `command` lets tests run another server in the same way.
+
+    The command gets the port in place of `{port}`, and in the environment as GATEWAY_PORT.
+    """
+
+    def __init__(
+        self, command: tuple[str, ...] = (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "{port}")
+    ) -> None:
+        self._command = command
+        self._process: ChildProcess | None = None
+        self._last_lines: deque[str] = deque(maxlen=_LINES_KEPT)
+        self._port = 0
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def variables(self) -> Mapping[str, str]:
+        """What an S3 client needs in its environment to reach it."""
+        return {
+            "AWS_ACCESS_KEY_ID": "test",  # the only one that ministack knows
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_ENDPOINT_URL_S3": self.endpoint_url,
+        }
+
+    def create_buckets(self, *buckets: str) -> None:
+        """Make buckets."""
+        client = make_client(variables=self.variables())
+        for bucket in buckets:
+            client.send(S3Request("CreateBucket", "PUT", bucket), Counter())
+
+    def __enter__(self) -> Self:
+        self._port = _free_port()
+        command = [part.format(port=self._port) for part in self._command]
+        addressed = {"GATEWAY_PORT": str(self._port), "BIND_HOST": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
+        try:
+            self._process = ChildProcess(
+                "s3",
+                command,
+                variables={**os.environ, **addressed},
+                folder=Path.cwd(),
+                on_line=self._last_lines.append,
+                on_exit=lambda _process: None,
+            )
+        except OSError as error:
+            raise S3ServerFailed(f"{' '.join(command)} could not be started: {error}") from error
+        try:
+            self._wait(self._process, " ".join(command))
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    def _wait(self, process: ChildProcess, command: str) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if process.exited.wait(_POLL_SECONDS):
+                said = "\n".join(self._last_lines) or "(it said nothing)"
+                raise S3ServerFailed(f"{command} ended with {process.exit_code}:\n{said}")
+            if time.monotonic() > deadline:
+                raise S3ServerFailed(f"{command} did not answer at {self.endpoint_url} in {_START_SECONDS} s")
+
+    def _answers(self) -> bool:
+        try:
+            httpx.get(f"{self.endpoint_url}/", timeout=5, trust_env=False)
+        except httpx.TransportError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,161 @@
+"""The Runtime API (2018-06-01) and the Extensions API (2020-01-01) over HTTP, on a free port of 127.0.0.1.
+
+It turns requests into calls of the `ControlPlane` that is in charge when the connection is made, and holds no
+rules but the paths. A thread per connection: a `next` blocks its own thread only. Chunked (streamed) responses
+are refused with 411.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from timelapse_runtime.emulator.control_plane import (
+    RESPONSE_LIMIT_BYTES,
+    Answer,
+    ControlPlane,
+    Event,
+    Failure,
+    refused,
+)
+
+_RUNTIME = "/2018-06-01/runtime/"
+_EXTENSION = "/2020-01-01/extension/"
+_CLOSE_POLL_SECONDS = 0.1
+
+
+class RuntimeApiServer:
+    """Serves from construction to `close`. `address` is what `AWS_LAMBDA_RUNTIME_API` says."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._server = _Server(plane)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_CLOSE_POLL_SECONDS,), name="runtime-api"
+        )
+        self._thread.start()
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+
+    def serve(self, plane: ControlPlane) -> None:
+        """Connections made from now on talk to `plane`."""
+        self._server.plane = plane
+
+    def drop_connections(self) -> None:
+        """Close what is open; the plane's blocked calls must have been ended (`ControlPlane.close`)."""
+        with self._server.connections_lock:
+            for connection in self._server.connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Stop listening and end all threads."""
+        self._server.shutdown()
+        self.drop_connections()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # server_close then joins the connections' threads
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self.plane = plane
+        self.connections: set[socket.socket] = set()
+        self.connections_lock = threading.Lock()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def server_bind(self) -> None:
+        # Without HTTPServer's look-up of our own name, which can take seconds where DNS does not answer.
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+    plane: ControlPlane
+
+    def setup(self) -> None:
+        super().setup()
+        self.plane = self.server.plane
+        with self.server.connections_lock:
+            self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        with self.server.connections_lock:
+            self.server.connections.discard(self.connection)
+        super().finish()
+
+    def handle(self) -> None:
+        # A process that was killed resets its connections: expected here, and not worth a stack trace.
+        with suppress(ConnectionError):
+            super().handle()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silent: the processes' own lines are what a developer wants to see."""
+
+    def do_GET(self) -> None:
+        if self.path == _RUNTIME + "invocation/next":
+            self._send(self.plane.runtime_next())
+        elif self.path == _EXTENSION + "event/next":
+            self._send(self.plane.extension_next(self.headers.get("Lambda-Extension-Identifier")))
+        else:
+            self._send(refused(404, "NotFound", f"no such path: GET {self.path}"))
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length")
+        if length is None:
+            self.close_connection = True  # what follows can't be told from the next request
+            self._send(refused(411, "LengthRequired", "Content-Length is needed"))
+        elif int(length) > RESPONSE_LIMIT_BYTES:
+            self._discard(int(length))
+            self._send(self._too_large())
+        else:
+            self._send(self._post(self.rfile.read(int(length))))
+
+    def _post(self, body: bytes) -> Answer:
+        match self.path.split("/")[1:]:
+            case ["2018-06-01", "runtime", "invocation", request_id, "response"]:
+                return self.plane.runtime_result(request_id, body)
+            case ["2018-06-01", "runtime", "invocation", request_id, "error"]:
+                return self.plane.runtime_result(request_id, self._failure("Runtime", body))
+            case ["2018-06-01", "runtime", "init", "error"]:
+                return self.plane.runtime_init_error(self._failure("Runtime", body))
+            case ["2020-01-01", "extension", "register"]:
+                return self.plane.register(self.headers.get("Lambda-Extension-Name", ""), body)
+            case ["2020-01-01", "extension", "init" | "exit", "error"]:
+                identifier = self.headers.get("Lambda-Extension-Identifier")
+                return self.plane.extension_error(identifier, self._failure("Extension", body))
+        return refused(404, "NotFound", f"no such path: POST {self.path}")
+
+    def _too_large(self) -> Answer:
+        match self.path.split("/")[1:]:
+            case ["2018-06-01", "runtime", "invocation", request_id, "response"]:
+                return self.plane.runtime_result_too_large(request_id)
+        return refused(413, "RequestEntityTooLarge", f"more than {RESPONSE_LIMIT_BYTES} bytes")
+
+    def _failure(self, who: str, body: bytes) -> Failure:
+        return Failure(self.headers.get(f"Lambda-{who}-Function-Error-Type", ""), body)
+
+    def _discard(self, size_bytes: int) -> None:
+        # Read all the same: a client that is still sending would see a reset instead of the answer.
+        while size_bytes > 0 and (chunk := self.rfile.read(min(size_bytes, 1 << 16))):
+            size_bytes -= len(chunk)
+
+    def _send(self, answer: Answer | Event | None) -> None:
+        """One write for head and body, and no Date or Server: this runs twice per invocation in benchmarks."""
+        if answer is None:
+            self.close_connection = True
+            return
+        status = HTTPStatus(answer.status if isinstance(answer, Answer) else 200)
+        head = [
+            f"HTTP/1.1 {status.value} {status.phrase}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(answer.body)}",
+            *(f"{name}: {value}" for name, value in answer.headers.items()),
+            "\r\n",
+        ]
+        self.wfile.write("\r\n".join(head).encode("latin-1") + answer.body)

@@ -1,0 +1,64 @@
+"""Every error that the runtime raises on purpose.
+
+    LambdaRuntimeError
+    ├── ConfigError              a variable is wrong: which one, its value, what is allowed
+    ├── HandlerError             _HANDLER names nothing that can run
+    ├── ProtocolError
+    │   ├── LocalProtocolError   the runtime tried a call that the API's state does not allow: our bug
+    │   └── RemoteProtocolError  the Lambda service answered something that its documents do not allow
+    └── TransportError           no answer, or only part of one, from the Lambda service
+
+`error_type` is stable: it is sent in Lambda's header `Lambda-Runtime-Function-Error-Type`. Code branches on classes,
+never on text.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LambdaRuntimeError(Exception):
+    """Root of the runtime's errors."""
+
+    error_type: ClassVar[str] = "Runtime.Unknown"
+
+
+class ConfigError(LambdaRuntimeError):
+    """An environment variable that the runtime cannot use."""
+
+    error_type = "Runtime.ConfigError"
+
+    def __init__(self, variable: str, value: str | None, allowed: str) -> None:
+        got = "it is not set" if value is None else f"it is {value!r}"
+        super().__init__(f"environment variable {variable}: {got}; allowed: {allowed}")
+        self.variable, self.value, self.allowed = variable, value, allowed
+
+
+class HandlerError(LambdaRuntimeError):
+    """`_HANDLER` names nothing that can run."""
+
+    error_type = "Runtime.HandlerNotFound"
+
+
+class ProtocolError(LambdaRuntimeError):
+    """A Lambda API was used, or would be used, against its rules."""
+
+    error_type = "Runtime.ProtocolError"
+
+
+class LocalProtocolError(ProtocolError):
+    """The runtime tried a call that the API's state does not allow: our bug."""
+
+    error_type = "Runtime.LocalProtocolError"
+
+
+class RemoteProtocolError(ProtocolError):
+    """The Lambda service answered something that its documents do not allow."""
+
+    error_type = "Runtime.RemoteProtocolError"
+
+
+class TransportError(LambdaRuntimeError):
+    """No answer, or only part of one, came from the Lambda service."""
+
+    error_type = "Runtime.TransportError"

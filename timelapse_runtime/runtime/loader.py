@@ -1,0 +1,94 @@
+"""`_HANDLER` to a stateful function.
+
+`package/module.attribute` or `package.module.attribute`, found from LAMBDA_TASK_ROOT on. The attribute is a
+class or an object with `open`, `invoke`, `flush` and `close`, or a plain `handler(event, context)`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from timelapse_runtime.runtime.errors import HandlerError
+from timelapse_runtime.runtime.function import Context, Deadline, Environment, StatefulFunction
+
+METHODS = ("open", "invoke", "flush", "close")
+
+
+class PlainFunction:
+    """A `handler(event, context)` as a stateful function without state."""
+
+    def __init__(self, handler: Callable[[Any, Context], Any]) -> None:
+        self._handler = handler
+
+    def open(self, environment: Environment) -> None:
+        """Nothing to open."""
+
+    def invoke(self, event: Any, context: Context) -> Any:
+        """Call the handler."""
+        return self._handler(event, context)
+
+    def flush(self, deadline: Deadline) -> None:
+        """Nothing is held."""
+
+    def close(self, deadline: Deadline) -> None:
+        """Nothing is held."""
+
+
+def resolve(name: str, task_root: Path) -> StatefulFunction:
+    """Import what `_HANDLER` names; `task_root` goes to the front of `sys.path`.
+
+    Raises HandlerError when there is no such thing. What the module itself raises while it is imported passes
+    through, with its own stack.
+    """
+    module_name, dot, attribute = name.rpartition(".")
+    module_name = module_name.replace("/", ".")
+    if not dot or not module_name or not attribute:
+        raise HandlerError(f"_HANDLER is {name!r}: expected module.attribute, as in 'app.handler' or 'src/app.handler'")
+    if str(task_root) not in sys.path:
+        sys.path.insert(0, str(task_root))
+    module = _module(name, module_name, task_root)
+    try:
+        found = getattr(module, attribute)
+    except AttributeError as error:
+        callables = sorted(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
+        raise HandlerError(
+            f"_HANDLER is {name!r}: {module.__file__} has no {attribute!r}; "
+            f"it has {', '.join(callables) or 'nothing that can be called'}. Correct the function's handler setting."
+        ) from error
+    return _stateful(name, found)
+
+
+def _module(name: str, module_name: str, task_root: Path) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the module is there; something that it imports is not
+        raise HandlerError(
+            f"_HANDLER is {name!r}: there is no module {error.name!r} in {task_root}, nor elsewhere on sys.path "
+            f"({', '.join(sys.path)}). Add it to the deployed package or correct the function's handler setting."
+        ) from error
+
+
+def _stateful(name: str, found: Any) -> StatefulFunction:
+    missing = [method for method in METHODS if not callable(getattr(found, method, None))]
+    if isinstance(found, type):
+        if missing:
+            raise HandlerError(f"_HANDLER is {name!r}: class {found.__name__} has no {', '.join(missing)}")
+        try:
+            return cast(StatefulFunction, found())
+        except TypeError as error:
+            raise HandlerError(f"_HANDLER is {name!r}: {found.__name__}() cannot be called: {error}") from error
+    if not missing:
+        return cast(StatefulFunction, found)
+    if callable(found):
+        return PlainFunction(found)
+    raise HandlerError(
+        f"_HANDLER is {name!r}: that is a {type(found).__name__}, and neither a function (event, context) "
+        f"nor an object with {', '.join(METHODS)} (it lacks {', '.join(missing)})"
+    )

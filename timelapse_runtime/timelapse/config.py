@@ -1,0 +1,260 @@
+"""The timelapse function's configuration: environment variables, parsed once into a typed value.
+
+A wrong value is a ConfigError that names the variable, the value and what is allowed; it ends init. VARIABLES is
+the one table: parsing, defaults and the README's table (a test compares them) come from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from timelapse_runtime.timelapse.errors import ConfigError
+
+PREFIX = "TIMELAPSE_"
+_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+_MIB = 1024**2
+# Lambda gives one vCPU per 1,769 MB (Lambda developer guide, 'Configure memory', read November 2026).
+_MEMORY_MB_PER_VCPU = 1769
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in S3: everything in `bucket` whose key begins with `prefix` (empty, or ending with a slash)."""
+
+    bucket: str
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    def contains(self, other: Location) -> bool:
+        """Whether `other` lies in this place or is it."""
+        return self.bucket == other.bucket and other.prefix.startswith(self.prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What is configured; the names are those of the variables without their prefix, in lower case."""
+
+    frames: Location
+    video: Location
+    stream: str | None
+    flush_every: int
+    flush_after_seconds: int
+    keyframe_interval: int
+    fps: int
+    size: tuple[int, int] | None
+    crf: int
+    preset: str
+    threads: int
+    reel: str
+    timezone: tzinfo
+    tail_frames: int
+    reorder_window: int
+    late: str
+    rejected: str
+    open_streams: int
+    maximum_photo_bytes: int
+    maximum_pixels: int
+    memory_mb: int | None
+    """The function's memory size, where Lambda says it."""
+
+    def memory_needed_mb(self, width: int, height: int) -> int:
+        """What one stream's process takes at this size of film, roughly: 100 MB, and the pictures that are held.
+
+        Some 50 by x264 at its default preset (of them, most at half size or several times), the tail, the window.
+        Measured: 126 MB at 640x360, 283 to 297 MB at 1920x1080 (docs/performance.md).
+        """
+        picture_bytes = width * height * 3 // 2
+        return 100 + picture_bytes * (50 + self.tail_frames + self.reorder_window) // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One row of the table: `default` as it would be written, or None where a value is required."""
+
+    name: str
+    default: str | None
+    allowed: str
+    meaning: str
+    parse: Callable[[str], Any]
+
+
+def parse_location(text: str) -> Location:
+    """`s3://BUCKET/PREFIX`, with a slash at the end where there is a prefix. Raises ValueError."""
+    match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", text, re.DOTALL)
+    if match is None:
+        raise ValueError(text)
+    prefix = match[2] or ""
+    return Location(match[1], prefix if not prefix or prefix.endswith("/") else prefix + "/")
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    if text == "auto":
+        return None
+    match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", text)
+    size = (int(match[1]), int(match[2])) if match else (0, 0)
+    if min(size) < 16 or size[0] % 2 or size[1] % 2:
+        raise ValueError(text)
+    return size
+
+
+def _stream(text: str) -> str | None:
+    if text and not re.fullmatch(r"[^/\x00-\x1f]{1,200}", text):
+        raise ValueError(text)
+    return text or None
+
+
+def _timezone(text: str) -> tzinfo:
+    if text == "UTC":
+        return UTC  # needs no time zone data, which a minimal system lacks
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(text) from error
+
+
+VARIABLES = (
+    Variable(
+        "FRAMES",
+        None,
+        "s3://BUCKET/PREFIX/",
+        "where photos arrive; the first folder below is the stream",
+        parse_location,
+    ),
+    Variable(
+        "VIDEO", None, "s3://BUCKET/PREFIX/, not inside FRAMES", "where each stream's film is kept", parse_location
+    ),
+    Variable(
+        "STREAM", "", "a name without a slash, or empty", "take all photos below FRAMES as this one stream", _stream
+    ),
+    Variable("FLUSH_EVERY", "60", "1 to 10000", "frames between two flushes to S3", _integer(1, 10_000)),
+    Variable(
+        "FLUSH_AFTER_SECONDS",
+        "300",
+        "1 to 86400",
+        "a sweep drains a stream that has been still this long",
+        _integer(1, 86_400),
+    ),
+    Variable(
+        "KEYFRAME_INTERVAL", "180", "1 to 1800", "frames between two keyframes: the longest segment", _integer(1, 1_800)
+    ),
+    Variable("FPS", "30", "1 to 120", "frames per second of film", _integer(1, 120)),
+    Variable(
+        "SIZE",
+        "auto",
+        "auto, or WIDTHxHEIGHT (even, 16 to 9998)",
+        "the film's size; auto: the first photo's, made even",
+        _size,
+    ),
+    Variable("CRF", "23", "0 to 51", "x264's quality, lower is better and larger", _integer(0, 51)),
+    Variable("PRESET", "veryfast", ", ".join(_PRESETS), "x264's speed against size", _choice(*_PRESETS)),
+    Variable(
+        "THREADS", "0", "0 to 16", "x264's threads; 0: one per vCPU of the function's memory size", _integer(0, 16)
+    ),
+    Variable("REEL", "day", "day, never", "when a new film begins", _choice("day", "never")),
+    Variable("TIMEZONE", "UTC", "an IANA name such as Europe/Berlin", "whose midnight ends the day", _timezone),
+    Variable("TAIL_FRAMES", "8", "0 to 64", "decoded frames kept in memory", _integer(0, 64)),
+    Variable("REORDER_WINDOW", "2", "0 to 64", "frames held back for events that overtake each other", _integer(0, 64)),
+    Variable(
+        "LATE",
+        "reject",
+        "reject, append",
+        "a photo that comes after later ones are in the film: only recorded, or put at the film's end",
+        _choice("reject", "append"),
+    ),
+    Variable(
+        "REJECTED",
+        "skip",
+        "skip, repeat",
+        "a photo that cannot be used: leave it out, or repeat the frame before it so that time does not jump",
+        _choice("skip", "repeat"),
+    ),
+    Variable(
+        "OPEN_STREAMS",
+        "4",
+        "1 to 1000",
+        "streams kept in memory; the least recently used one is closed",
+        _integer(1, 1_000),
+    ),
+    Variable(
+        "MAXIMUM_PHOTO_BYTES",
+        str(64 * _MIB),
+        "1 to 1073741824",
+        "a larger object is rejected unread",
+        _integer(1, 1024 * _MIB),
+    ),
+    Variable(
+        "MAXIMUM_PIXELS",
+        "100000000",
+        "256 to 1000000000",
+        "a photo that claims more is rejected undecoded",
+        _integer(256, 10**9),
+    ),
+)
+
+
+def parse_config(environ: Mapping[str, str]) -> Config:
+    """The configuration in `environ`. Raises ConfigError."""
+    known = {PREFIX + variable.name for variable in VARIABLES}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known and name not in _READ_ELSEWHERE:
+            raise ConfigError(name, environ[name], "no such variable; known are " + ", ".join(sorted(known)))
+    values: dict[str, Any] = {}
+    for variable in VARIABLES:
+        text = environ.get(PREFIX + variable.name, variable.default)
+        if text is None:
+            raise ConfigError(PREFIX + variable.name, None, variable.allowed)
+        try:
+            values[variable.name.lower()] = variable.parse(text.strip())
+        except ValueError as error:
+            raise ConfigError(PREFIX + variable.name, text, variable.allowed) from error
+    memory_size = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+    values["memory_mb"] = int(memory_size) if memory_size.isdigit() else None
+    values["threads"] = values["threads"] or _threads(values["memory_mb"])
+    config = Config(**{field.name: values[field.name] for field in fields(Config)})
+    if config.frames.contains(config.video):
+        allowed = f"a place outside {PREFIX}FRAMES ({config.frames}): the film would be taken for photos, without end"
+        raise ConfigError(PREFIX + "VIDEO", str(config.video), allowed)
+    return config
+
+
+def table() -> str:
+    """The README's table of variables, in Markdown."""
+    rows = ["| variable | default | allowed | meaning |", "|---|---|---|---|"]
+    for variable in VARIABLES:
+        default = "required" if variable.default is None else f"`{variable.default}`" if variable.default else "empty"
+        rows.append(f"| `{PREFIX}{variable.name}` | {default} | {variable.allowed} | {variable.meaning} |")
+    return "\n".join(rows) + "\n"
+
+
+_READ_ELSEWHERE = frozenset({"TIMELAPSE_PYTHON", "TIMELAPSE_EXEC_WRAPPED"})  # bootstrap reads and sets them
+
+
+def _threads(memory_mb: int | None) -> int:
+    """One thread per whole vCPU: a thread more costs a frame of delay and gains nothing on a part of one."""
+    return max(1, memory_mb // _MEMORY_MB_PER_VCPU) if memory_mb else 1

@@ -1,0 +1,135 @@
+"""Every error that the timelapse function raises on purpose.
+
+    TimelapseError
+    ├── ConfigError              a variable is wrong: which one, its value, what is allowed
+    ├── UnknownEvent             an event that this function does not take
+    ├── StorageError
+    │   ├── ObjectNotFound
+    │   ├── PreconditionFailed   If-Match or If-None-Match did not hold (412)
+    │   ├── AccessDenied
+    │   └── StorageUnavailable   time-out, 5xx, SlowDown, 409, broken answer
+    ├── StateError
+    │   ├── Fenced               another instance committed: drop the state and reload
+    │   └── CheckpointCorrupt    checkpoint.json cannot be read
+    ├── MediaError
+    │   ├── FrameRejected        this photo cannot be used
+    │   ├── SegmentCorrupt       a stored segment does not decode to what the checkpoint claims
+    │   └── EncoderFailed        libx264 failed: open a new encoder
+    └── DeadlineTooClose         not enough time left in the invocation
+
+`error_type` is stable: it is sent in Lambda's header `Lambda-Runtime-Function-Error-Type`. Code branches on classes,
+never on text.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TimelapseError(Exception):
+    """Root of the function's errors."""
+
+    error_type: ClassVar[str] = "Function.TimelapseError"
+
+
+class ConfigError(TimelapseError):
+    """A configuration variable that cannot be used."""
+
+    error_type = "Runtime.ConfigError"
+
+    def __init__(self, variable: str, value: str | None, allowed: str) -> None:
+        got = "it is not set" if value is None else f"it is {value!r}"
+        super().__init__(f"environment variable {variable}: {got}; allowed: {allowed}")
+        self.variable, self.value, self.allowed = variable, value, allowed
+
+
+class UnknownEvent(TimelapseError):
+    """An event that is neither S3's nor a sweep: the function is wired to the wrong source."""
+
+    error_type = "Function.UnknownEvent"
+
+
+class StorageError(TimelapseError):
+    """An object store call failed. `operation`, `bucket` and `key` say which; `cause` is the store's own word."""
+
+    error_type = "Function.StorageError"
+
+    def __init__(self, operation: str, bucket: str, key: str, cause: str) -> None:
+        super().__init__(f"{operation} s3://{bucket}/{key}: {cause}")
+        self.operation, self.bucket, self.key, self.cause = operation, bucket, key, cause
+
+
+class ObjectNotFound(StorageError):
+    """There is no such object (404)."""
+
+    error_type = "Function.ObjectNotFound"
+
+
+class PreconditionFailed(StorageError):
+    """If-Match or If-None-Match did not hold (412). After a retry it may be our own earlier success: read back."""
+
+    error_type = "Function.PreconditionFailed"
+
+
+class AccessDenied(StorageError):
+    """Credentials or policy forbid the call (401, 403)."""
+
+    error_type = "Function.AccessDenied"
+
+
+class StorageUnavailable(StorageError):
+    """Time-out, 5xx, SlowDown, 409 or a broken answer. Whether a write happened is not known."""
+
+    error_type = "Function.StorageUnavailable"
+
+
+class StateError(TimelapseError):
+    """The stream's state cannot be carried on."""
+
+    error_type = "Function.StateError"
+
+
+class Fenced(StateError):
+    """This instance's checkpoint write met a newer one. Its state is void; reload it."""
+
+    error_type = "Function.Fenced"
+
+
+class CheckpointCorrupt(StateError):
+    """checkpoint.json exists and cannot be read. Nothing is written over it."""
+
+    error_type = "Function.CheckpointCorrupt"
+
+
+class MediaError(TimelapseError):
+    """Photo, segment or encoder trouble."""
+
+    error_type = "Function.MediaError"
+
+
+class FrameRejected(MediaError):
+    """This photo cannot be used. `reason` is a stable word, `detail` a sentence for a person."""
+
+    error_type = "Function.FrameRejected"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+class SegmentCorrupt(MediaError):
+    """A stored segment does not decode to the frames that the checkpoint claims."""
+
+    error_type = "Function.SegmentCorrupt"
+
+
+class EncoderFailed(MediaError):
+    """libx264 failed. Its frames are still in S3: open a new encoder and append them again."""
+
+    error_type = "Function.EncoderFailed"
+
+
+class DeadlineTooClose(TimelapseError):
+    """What is left of the invocation would not do. What was appended stays; the event is to be retried."""
+
+    error_type = "Function.DeadlineTooClose"

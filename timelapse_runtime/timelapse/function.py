@@ -1,0 +1,238 @@
+"""The timelapse as a stateful function: S3 events in, growing films out. Named by `_HANDLER`.
+
+Keeps the streams that are open, the least recently used one leaving first. A stream whose state may no longer be
+right (fenced, encoder failed, anything unforeseen) is dropped: what it had not committed is in S3 as photos.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
+
+from timelapse_runtime.runtime.clock import Clock, SystemClock
+from timelapse_runtime.runtime.deadline_alarm import OutOfTime, ring_before
+from timelapse_runtime.runtime.function import Context, Deadline, Environment
+from timelapse_runtime.runtime.outbox import Put as HandoverPut
+from timelapse_runtime.runtime.outbox import write_plan
+from timelapse_runtime.timelapse.config import Config, parse_config
+from timelapse_runtime.timelapse.errors import DeadlineTooClose, Fenced, StorageError, TimelapseError
+from timelapse_runtime.timelapse.events import FrameHint, Request, Sweep, parse_event
+from timelapse_runtime.timelapse.read_ahead import Begin, in_thread
+from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.timelapse.stream import Counts, Stream
+
+_log = logging.getLogger(__name__)
+
+_PLAN_LIFETIME_SECONDS = 120
+_DRAIN_RESERVE_MS = 70
+"""Left of the shutdown's time when draining stops: to mux, and to write the plan (20 ms at 10 MB)."""
+_FENCED_TRIES = 3
+
+StoreFactory = Callable[[Config, Environment], tuple[Store, Store]]
+"""Makes the frames' store and the video's."""
+Alarm = Callable[[Deadline, Clock], AbstractContextManager[None]]
+"""Raises OutOfTime shortly before a deadline."""
+
+
+def _s3_stores(config: Config, environment: Environment) -> tuple[Store, Store]:
+    client = make_client(variables=environment.variables)
+    frames = S3Store(client, config.frames.bucket)
+    same = config.video.bucket == config.frames.bucket
+    return frames, frames if same else S3Store(client, config.video.bucket)
+
+
+class Timelapse:
+    """The function; `stores`, `clock`, `alarm` and `begin_read` are given by tests."""
+
+    def __init__(
+        self,
+        *,
+        stores: StoreFactory = _s3_stores,
+        clock: Clock | None = None,
+        alarm: Alarm = ring_before,
+        begin_read: Begin = in_thread,
+    ) -> None:
+        self._make_stores, self._clock, self._alarm = stores, clock or SystemClock(), alarm
+        self._begin_read = begin_read
+        self._streams: OrderedDict[str, Stream] = OrderedDict()
+        self._totals: Counter[str] = Counter()
+
+    def open(self, environment: Environment) -> None:
+        """Parse the configuration and make the S3 client. Raises ConfigError."""
+        self._environment = environment
+        self._config = parse_config(environment.variables)
+        self._frames, self._video = self._make_stores(self._config, environment)
+
+    def invoke(self, event: Any, context: Context) -> dict[str, Any]:
+        """Take the event's frames into their films; carry out its sweeps.
+
+        The answer counts what happened, in this invocation by stream and in this environment in all. Raises
+        DeadlineTooClose before Lambda's time-out would end the process: the event is to be retried.
+        """
+        deadline = Deadline(context.deadline_epoch_ms)
+        try:
+            with self._alarm(deadline, self._clock):
+                return self._invoke(parse_event(event), deadline)
+        except OutOfTime as error:
+            raise DeadlineTooClose("the invocation's time is nearly over, and something still waits") from error
+
+    def _invoke(self, request: Request, deadline: Deadline) -> dict[str, Any]:
+        for what in request.ignored:
+            _log.info("ignored", extra={"event": what})
+        exact: dict[str, list[str]] = {}
+        relist: set[str] = set()
+        for hint in request.frames:
+            named = self._locate(hint)
+            if named is None:
+                continue
+            keys = exact.setdefault(named[0], [])
+            if hint.is_exact:
+                keys.append(named[1])
+            else:
+                relist.add(named[0])
+        answer: dict[str, Any] = {}
+        for name, keys in exact.items():
+            append = partial(Stream.append, keys=keys, relist=name in relist, deadline=deadline)
+            answer[name] = self._with_stream(name, append)
+        for sweep in request.sweeps:
+            action = partial(
+                Stream.sweep, deadline=deadline, drain=sweep.drain, close=sweep.close, all_reels=sweep.all_reels
+            )
+            for name in self._swept(sweep):
+                answer[name] = self._with_stream(name, action)
+        for retry in request.retries:
+            action = partial(Stream.retry_rejected, deadline=deadline, reason=retry.reason)
+            answer[retry.stream] = self._with_stream(retry.stream, action)
+        self._close_least_recently_used(deadline)
+        return {"streams": answer, "environment": self._summary()}
+
+    def flush(self, deadline: Deadline) -> None:
+        """Save what is complete, at once: the first act of a shutdown."""
+        self._save(deadline, drain=False)
+
+    def close(self, deadline: Deadline) -> None:
+        """Save what the time allows to complete."""
+        self._save(deadline, drain=True)
+        self._streams.clear()
+
+    # ---- streams
+
+    def _locate(self, hint: FrameHint) -> tuple[str, str] | None:
+        """The stream of a frame and its key there, or None for what is not ours, with a word in the log."""
+        place = self._config.frames
+        if hint.bucket != place.bucket or not hint.key.startswith(place.prefix):
+            _log.warning("ignored: not below TIMELAPSE_FRAMES", extra={"bucket": hint.bucket, "frame": hint.key})
+            return None
+        rest = hint.key[len(place.prefix) :]
+        if self._config.stream is not None:
+            return self._config.stream, rest
+        name, slash, key = rest.partition("/")
+        if not (name and slash and key):
+            help_text = "put photos into a folder per camera, or set TIMELAPSE_STREAM"
+            _log.warning("ignored: no stream's folder in its key", extra={"frame": hint.key, "help": help_text})
+            return None
+        return name, key
+
+    def _prefix_of(self, name: str) -> str:
+        place = self._config.frames
+        return place.prefix if self._config.stream is not None else f"{place.prefix}{name}/"
+
+    def _swept(self, sweep: Sweep) -> list[str]:
+        if sweep.stream is not None:
+            return [sweep.stream]
+        if self._config.stream is not None:
+            return [self._config.stream]
+        start = len(self._config.frames.prefix)
+        return [folder[start:-1] for folder in self._frames.list_folders(self._config.frames.prefix)]
+
+    def _with_stream(self, name: str, action: Callable[[Stream], None]) -> dict[str, Any]:
+        """Run `action` on the open stream; when it is fenced, on a reloaded one."""
+        for left in reversed(range(_FENCED_TRIES)):
+            stream = self._streams.get(name)
+            try:
+                if stream is None:
+                    stores = self._frames, self._video
+                    stream = Stream(name, self._prefix_of(name), self._config, *stores, self._clock, self._begin_read)
+                    stream.open()
+                    self._streams[name] = stream
+                self._streams.move_to_end(name)
+                before = _as_counter(stream.counts)
+                action(stream)
+            except Fenced as error:
+                self._streams.pop(name, None)
+                _log.warning("fenced: the stream is loaded again", extra={"stream": name}, exc_info=error)
+                if not left:
+                    raise
+            except (StorageError, DeadlineTooClose):
+                raise  # the state is as right as before: what was not done is done by the next invocation
+            except BaseException:
+                self._streams.pop(name, None)
+                raise
+            else:
+                happened = _as_counter(stream.counts) - before
+                self._totals += happened
+                return {**happened, "frames_in_video": stream.frames_in_video}
+        raise AssertionError("unreachable")
+
+    def _close_least_recently_used(self, deadline: Deadline) -> None:
+        while len(self._streams) > self._config.open_streams:
+            name = next(iter(self._streams))
+            self._with_stream(name, lambda stream: stream.flush(deadline, drain=True))
+            del self._streams[name]
+
+    def _summary(self) -> dict[str, Any]:
+        requests = Counter(self._frames.request_counts)
+        if self._video is not self._frames:
+            requests.update(self._video.request_counts)
+        return {"id": self._environment.cold_start_id, **self._totals, "s3_requests": dict(requests)}
+
+    # ---- shutdown
+
+    def _save(self, deadline: Deadline, *, drain: bool) -> None:
+        for name, stream in reversed(self._streams.items()):  # the busiest first
+            try:
+                self._save_stream(name, stream, deadline, drain=drain)
+            except (TimelapseError, OSError) as error:  # OSError: no space for the plan in /tmp
+                _log.warning("not saved at shutdown; the next open finds it", extra={"stream": name}, exc_info=error)
+
+    def _save_stream(self, name: str, stream: Stream, deadline: Deadline, *, drain: bool) -> None:
+        def go_on() -> bool:
+            return deadline.remaining_ms(self._clock.now_epoch_ms()) > _DRAIN_RESERVE_MS
+
+        prepared = stream.prepare_shutdown(drain=drain, go_on=go_on)
+        if prepared is None:
+            return
+        if self._environment.handover is None:
+            stream.commit_shutdown(prepared)
+            return
+        puts = []
+        for put in stream.for_others(prepared).puts():
+            signed = self._video.presign_put(
+                put.key,
+                condition=put.condition,
+                content_type=put.content_type,
+                cache_control=put.cache_control,
+                expires_seconds=_PLAN_LIFETIME_SECONDS,
+            )
+            puts.append(HandoverPut(signed.url, dict(signed.headers), put.body, signed.read_url))
+        now = self._clock.now_epoch_ms()
+        path = write_plan(
+            self._environment.handover,
+            name,
+            puts,
+            created_epoch_ms=now,
+            expires_epoch_ms=now + _PLAN_LIFETIME_SECONDS * 1000,
+        )
+        saved = prepared.plan.checkpoint.frame_count - stream.frames_in_video
+        remaining_ms = deadline.remaining_ms(self._clock.now_epoch_ms())
+        what = {"stream": name, "frames": saved, "bytes": path.stat().st_size, "remaining_ms": remaining_ms}
+        _log.info("plan written", extra=what)
+
+
+def _as_counter(counts: Counts) -> Counter[str]:
+    return Counter({name: getattr(counts, name) for name in Counts.__slots__})

@@ -1,0 +1,173 @@
+"""The stream's one mutable truth: `checkpoint.json`, format 1.
+
+Invariants: segments lie end to end from frame 0 of the reel; `watermark` never goes back from one generation to
+the next; every frame whose key is at most `watermark`, or is in `ahead`, is in a segment of this or an earlier
+reel, or has a rejection record. Frame keys are relative to the stream's prefix and are ordered as S3 orders
+them: by their UTF-8 bytes.
+
+`ahead` holds frames that were committed past the last listing (at a shutdown, where there is no time for one):
+the watermark must not pass a frame that no listing has shown, or a photo whose event is lost is never found.
+
+The list of segments grows with the reel, which a day or MAXIMUM_REEL_FRAMES bounds (about 150 bytes a segment).
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt
+
+FORMAT = 1
+MAXIMUM_REEL_FRAMES = 100_000
+"""A reel ends here at the latest: 555 segments of 180 frames, a checkpoint of about 80 kB."""
+
+
+def key_order(key: str) -> bytes:
+    """S3's order of keys: UTF-8 bytes. (Python's own order, by code points, is the same; that of UTF-16 is not.)"""
+    return key.encode("utf-8", "surrogatepass")
+
+
+def checksum(body: bytes) -> str:
+    """CRC-32 in hexadecimal, as `crc32` and `gzip` have it. Damage within a picture's data often decodes to some other
+    picture without a word; a cryptographic digest would double the checkpoint of a day."""
+    return f"{zlib.crc32(body):08x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One committed segment. `last_key` is the key of its last frame that is in key order; `out_of_order` are those of
+    its frames that came too late for their place; `crc32` is its bytes' `checksum`."""
+
+    first: int
+    count: int
+    attempt: str
+    size_bytes: int
+    crc32: str
+    last_key: str
+    out_of_order: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reel:
+    """One continuous video. The last segment may still grow while `last_is_open`."""
+
+    number: int
+    name: str
+    width: int
+    height: int
+    fps: int
+    keyframe_interval: int
+    reorder_frames: int
+    init_size_bytes: int
+    init_sha256: str
+    first_sequence: int
+    previous: str | None
+    segments: tuple[Segment, ...] = ()
+    last_is_open: bool = False
+    is_closed: bool = False
+
+    @property
+    def date(self) -> str:
+        """The day that the reel began on, as in its name."""
+        return self.name[:10]
+
+    @property
+    def frame_count(self) -> int:
+        """Frames committed; the number of the next one."""
+        return self.segments[-1].first + self.segments[-1].count if self.segments else 0
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of `video.mp4` when it holds all committed frames."""
+        return self.init_size_bytes + sum(segment.size_bytes for segment in self.segments)
+
+    @property
+    def closed_segments(self) -> tuple[Segment, ...]:
+        """The segments that will not change any more."""
+        return self.segments[:-1] if self.last_is_open else self.segments
+
+    @property
+    def closed_size_bytes(self) -> int:
+        """The part of `size_bytes` that the closed segments end."""
+        return self.init_size_bytes + sum(segment.size_bytes for segment in self.closed_segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far the video has come. `source` is where the stream's photos are; `generation` counts commits; `commit`
+    is unique to the attempt that wrote it."""
+
+    source: str
+    generation: int
+    commit: str
+    watermark: str
+    ahead: tuple[str, ...]
+    frame_count: int
+    rejected_count: int
+    reel: Reel | None
+
+    def to_json(self) -> bytes:
+        """As stored."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, body: bytes) -> Checkpoint:
+        """As read. Raises CheckpointCorrupt, which names what is wrong."""
+        try:
+            value: dict[str, Any] = json.loads(body)
+            if value.get("format") != FORMAT:
+                raise CheckpointCorrupt(
+                    f"checkpoint.json has format {value.get('format')!r}; this version reads {FORMAT}"
+                )
+            reel = None if value["reel"] is None else reel_from_value(value["reel"])
+            return cls(**_typed_fields(cls, value), ahead=_keys(value["ahead"]), reel=reel)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointCorrupt(f"checkpoint.json cannot be read: {error!r}") from error
+
+
+def reel_to_json(reel: Reel) -> bytes:
+    """A closed reel's manifest, as stored in `reel.json`."""
+    return json.dumps({"format": FORMAT, **asdict(reel)}, separators=(",", ":")).encode()
+
+
+def reel_from_value(value: dict[str, Any]) -> Reel:
+    """A reel from parsed JSON. Raises KeyError, TypeError or ValueError."""
+    reel = Reel(**_typed_fields(Reel, value), segments=tuple(_segment_from_value(one) for one in value["segments"]))
+    expected = 0
+    for segment in reel.segments:
+        if segment.first != expected or segment.count < 1:
+            raise ValueError(f"reel {reel.name}: frame {expected} was to begin a segment; found {segment}")
+        expected += segment.count
+    return reel
+
+
+def _segment_from_value(value: dict[str, Any]) -> Segment:
+    return Segment(**{**value, **_typed_fields(Segment, value), "out_of_order": _keys(value["out_of_order"])})
+
+
+_JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "str": (str,),
+    "bool": (bool,),
+    "str | None": (str, type(None)),
+}
+
+
+def _typed_fields(owner: type, value: dict[str, Any]) -> dict[str, Any]:
+    """The plain fields of `owner`, each of its type: a wrong one would else be found where it is used, or never."""
+    found = {}
+    for name, annotation in owner.__annotations__.items():
+        if annotation in _JSON_TYPES:
+            if type(value[name]) not in _JSON_TYPES[annotation]:
+                raise TypeError(f"{name} is {value[name]!r}, not {annotation}")
+            found[name] = value[name]
+    return found
+
+
+def _keys(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
+        raise TypeError(f"{value!r} is not a list of keys")
+    return tuple(value)

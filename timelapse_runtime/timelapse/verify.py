@@ -1,0 +1,275 @@
+"""The audit of a stream: is every photo in the film once, in order, or in a rejection record, and does all of it play?
+
+Reads everything and trusts nothing but the listing of the photos. Changes nothing. The film's own words (the
+provenance boxes) are checked against its pictures: each segment is decoded whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from timelapse_runtime.timelapse.catalog import photos_after
+from timelapse_runtime.timelapse.checkpoint_store import read_manifest
+from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound, SegmentCorrupt
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum, key_order
+from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_number
+from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist
+from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.video.boxes import Role, SourceFrame, read_provenance
+from timelapse_runtime.timelapse.video.read import decode_segment
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong: a stable word, where, and a sentence."""
+
+    kind: str
+    where: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found. `pending` photos were uploaded and are not covered yet; that is no damage."""
+
+    frame_count: int = 0
+    rejected_count: int = 0
+    uploaded_count: int = 0
+    pending: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def add(self, kind: str, where: str, detail: str) -> None:
+        """One more finding."""
+        self.findings.append(Finding(kind, where, detail))
+
+
+class Audit:
+    """One stream's audit. `folder` is the stream's in the video bucket, `prefix` its photos' in the frames bucket."""
+
+    def __init__(self, frames: Store, video: Store, folder: str, prefix: str) -> None:
+        self._frames, self._video, self._prefix = frames, video, prefix
+        self._keys = StreamKeys(folder)
+        self.report = Report()
+
+    def run(self) -> Report:
+        """Look at everything. Raises StorageError where S3, not the stream, is the trouble."""
+        objects = {info.key: info.size_bytes for info in self._video.list_after(self._keys.folder)}
+        checkpoint = self._read_checkpoint(objects)
+        if checkpoint is None:
+            return self.report
+        reels = list(self._reels(checkpoint))
+        frames = [frame for reel in reels for frame in self._read_reel(reel, objects)]
+        film = [frame.key for frame in frames if frame.role is not Role.STAND_IN]
+        self.report.frame_count = len(frames)
+        rejected = self._read_rejections(objects)
+        self.report.rejected_count = len(rejected)
+        self._compare(checkpoint, film, rejected)
+        self._find_orphans(reels, objects)
+        for reel in reels:
+            self._check_derived(reel, is_current=reel == checkpoint.reel)
+        return self.report
+
+    def _read_checkpoint(self, objects: dict[str, int]) -> Checkpoint | None:
+        where = self._keys.checkpoint
+        try:
+            return Checkpoint.from_json(self._video.get(where).body)
+        except ObjectNotFound:
+            if objects:
+                self.report.add("checkpoint-missing", where, f"there is none, and {len(objects)} other objects")
+            self.report.pending = [key for key, _ in photos_after(self._frames, self._prefix)]
+            self.report.uploaded_count = len(self.report.pending)
+        except CheckpointCorrupt as error:
+            self.report.add("checkpoint-corrupt", where, str(error))
+        return None
+
+    def _reels(self, checkpoint: Checkpoint) -> Iterator[Reel]:
+        """All reels, oldest first."""
+        reel, found = checkpoint.reel, []
+        while reel is not None:
+            found.append(reel)
+            if reel.previous is None:
+                break
+            try:
+                reel = read_manifest(self._video, self._keys, reel.previous)
+            except (ObjectNotFound, CheckpointCorrupt) as error:
+                self.report.add("manifest-missing", self._keys.manifest(reel.previous or ""), str(error))
+                break
+        yield from reversed(found)
+
+    def _read_reel(self, reel: Reel, objects: dict[str, int]) -> list[SourceFrame]:
+        """The photos of a reel's frames, in film order, as far as they can be read."""
+        try:
+            init_segment = self._video.get(self._keys.init(reel.name)).body
+        except ObjectNotFound:
+            self.report.add("init-missing", self._keys.init(reel.name), f"reel {reel.name} does not play without it")
+            init_segment = b""
+        if init_segment and hashlib.sha256(init_segment).hexdigest() != reel.init_sha256:
+            self.report.add("init-changed", self._keys.init(reel.name), "it is not what the reel was begun with")
+        found: list[SourceFrame] = []
+        for segment in reel.segments:
+            found += self._read_segment(reel, segment, init_segment, objects)
+        in_order = [frame.key for frame in found if frame.role is not Role.OUT_OF_ORDER]
+        for before, after in itertools.pairwise(in_order):
+            if key_order(after) < key_order(before):
+                self.report.add("disordered", reel.name, f"{after} comes after {before}")
+        return found
+
+    def _read_segment(
+        self, reel: Reel, segment: Segment, init_segment: bytes, objects: dict[str, int]
+    ) -> list[SourceFrame]:
+        where = segment_key(self._keys, reel, segment)
+        if where not in objects:
+            if not reel.is_closed:
+                self.report.add("segment-missing", where, f"{segment.count} frames from {segment.first} on are gone")
+            return self._from_video(reel, segment, init_segment)
+        return self._read_frames(reel, segment, init_segment, self._video.get(where).body, where)
+
+    def _from_video(self, reel: Reel, segment: Segment, init_segment: bytes) -> list[SourceFrame]:
+        """A closed reel may live in its video.mp4 alone."""
+        if not reel.is_closed:
+            return []
+        where, start = self._keys.video(reel.name), reel.init_size_bytes
+        start += sum(earlier.size_bytes for earlier in reel.segments if earlier.first < segment.first)
+        try:
+            body = self._video.get_range(where, start, start + segment.size_bytes).body
+        except ObjectNotFound:
+            self.report.add("segment-missing", segment_key(self._keys, reel, segment), "and there is no video.mp4")
+            return []
+        return self._read_frames(reel, segment, init_segment, body, where)
+
+    def _read_frames(
+        self, reel: Reel, segment: Segment, init_segment: bytes, body: bytes, where: str
+    ) -> list[SourceFrame]:
+        if len(body) != segment.size_bytes:
+            claimed = f"{len(body)} bytes; the checkpoint claims {segment.size_bytes}"
+            self.report.add("segment-size", where, claimed)
+        elif checksum(body) != segment.crc32:
+            claimed = f"its CRC-32 is {checksum(body)}; the checkpoint claims {segment.crc32}"
+            self.report.add("segment-changed", where, claimed)
+        try:
+            frames = [frame for part in read_provenance(body) for frame in part.frames]
+            late = tuple(frame.key for frame in frames if frame.role is Role.OUT_OF_ORDER)
+            in_order = [frame.key for frame in frames if frame.role is not Role.OUT_OF_ORDER]
+            if (
+                len(frames) != segment.count
+                or late != segment.out_of_order
+                or in_order[-1:] not in ([], [segment.last_key])
+            ):
+                claimed = f"{segment.count} frames to {segment.last_key}"
+                self.report.add("segment-frames", where, f"it names {len(frames)} photos; claimed are {claimed}")
+        except SegmentCorrupt as error:
+            self.report.add("undecodable", where, str(error))
+            return []
+        try:
+            decode_segment(
+                init_segment,
+                body,
+                first=segment.first,
+                count=segment.count,
+                reorder_frames=reel.reorder_frames,
+                keep=1,
+            )
+        except SegmentCorrupt as error:
+            self.report.add("undecodable", where, str(error))
+        return frames
+
+    def _read_rejections(self, objects: dict[str, int]) -> set[str]:
+        found = set()
+        for where in objects:
+            if where.startswith(self._keys.rejections):
+                try:
+                    key = str(json.loads(self._video.get(where).body)["key"])
+                except (ValueError, KeyError, TypeError) as error:
+                    self.report.add("rejection-corrupt", where, repr(error))
+                else:
+                    found.add(key.removeprefix(self._prefix))
+        return found
+
+    def _compare(self, checkpoint: Checkpoint, film: list[str], rejected: set[str]) -> None:
+        seen: set[str] = set()
+        for key in film:
+            if key in seen:
+                self.report.add("double", key, "it is in the film more than once")
+            seen.add(key)
+        for key in sorted(seen & rejected):
+            self.report.add("rejected-and-in-film", key, "a rejection record names it, and the film has it")
+        covered = frozenset(checkpoint.ahead)
+        for key in sorted(seen):
+            if key_order(key) > key_order(checkpoint.watermark) and key not in covered:
+                self.report.add("unclaimed", key, "the film has it, and the checkpoint does not cover it")
+        for key, _ in photos_after(self._frames, self._prefix):
+            self.report.uploaded_count += 1
+            if key in seen or key in rejected:
+                continue
+            if key_order(key) <= key_order(checkpoint.watermark) or key in covered:
+                self.report.add("missing", key, "uploaded and covered, neither in the film nor rejected")
+            else:
+                self.report.pending.append(key)
+        if checkpoint.frame_count != self.report.frame_count:
+            detail = f"the checkpoint counts {checkpoint.frame_count} frames; the film has {self.report.frame_count}"
+            self.report.add("frame-count", self._keys.checkpoint, detail)
+
+    def _find_orphans(self, reels: list[Reel], objects: dict[str, int]) -> None:
+        """An init segment that stands ready for a reel yet to come is none: a sweep leaves it, too."""
+        named = {self._keys.checkpoint, self._keys.live, self._keys.latest}
+        for reel in reels:
+            name = reel.name
+            named |= {self._keys.init(name), self._keys.index(name), self._keys.video(name), self._keys.manifest(name)}
+            named |= {segment_key(self._keys, reel, segment) for segment in reel.segments}
+        for where in sorted(objects):
+            name, _, rest = where.removeprefix(self._keys.reels).partition("/")
+            is_ready = rest == "init.mp4" and reel_number(name) > (reels[-1].number if reels else 0)
+            if where not in named and not is_ready and not where.startswith(self._keys.rejections):
+                self.report.add("orphan", where, f"nothing names it ({objects[where]} bytes); a sweep removes segments")
+
+    def _check_derived(self, reel: Reel, *, is_current: bool) -> None:
+        expected = {self._keys.index(reel.name): index_playlist(reel)}
+        if is_current:
+            expected[self._keys.live] = live_playlist(reel)
+        for where, body in expected.items():
+            try:
+                if self._video.get(where).body != body:
+                    self.report.add("playlist", where, "it is not what the checkpoint says; a sweep renews it")
+            except ObjectNotFound:
+                self.report.add("playlist", where, "there is none; a sweep writes it")
+        self._check_video(reel)
+
+    def _check_video(self, reel: Reel) -> None:
+        """`video.mp4` is the reel's bytes up to some point; of a closed reel, all of them."""
+        where = self._keys.video(reel.name)
+        try:
+            info = self._video.head(where)
+        except ObjectNotFound:
+            self.report.add("video", where, "there is none; a sweep publishes it")
+            return
+        if info.size_bytes > reel.size_bytes or (reel.is_closed and info.size_bytes != reel.size_bytes):
+            self.report.add("video", where, f"{info.size_bytes} bytes; the reel has {reel.size_bytes}")
+            return
+        position = 0
+        for part, size_bytes in self._parts(reel):
+            if position >= info.size_bytes:
+                return
+            end = min(position + size_bytes, info.size_bytes)
+            try:
+                stored = self._video.get(part).body[: end - position]
+            except ObjectNotFound:
+                stored = None  # reported already, or a closed reel's segment that was removed
+            if stored is not None and stored != self._video.get_range(where, position, end, etag=info.etag).body:
+                self.report.add("video", where, f"bytes {position} to {end} are not those of {part}")
+                return
+            position = end
+
+    def _parts(self, reel: Reel) -> Iterator[tuple[str, int]]:
+        yield self._keys.init(reel.name), reel.init_size_bytes
+        for segment in reel.segments:
+            yield segment_key(self._keys, reel, segment), segment.size_bytes

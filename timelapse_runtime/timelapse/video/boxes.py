@@ -1,0 +1,110 @@
+"""ISO base media boxes, as far as they are read and written here: a walk, and the provenance box.
+
+Source: ISO/IEC 14496-12 clause 4.2 (box header, `uuid` extension).
+
+The provenance box stands before each moof and names the photo behind each frame of that fragment, in the order
+of frame numbers. Players skip a `uuid` box they do not know. Its payload is zlib over UTF-8 JSON:
+`{"first": number, "frames": [[key, captured_epoch_ms], ...]}`, keys relative to the stream's prefix. A third
+element stands where the frame's role is not the usual one.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import uuid
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from timelapse_runtime.timelapse.errors import SegmentCorrupt
+
+PROVENANCE_UUID = uuid.UUID("7d9a1f6e-52c4-4c1b-9a57-0e3b6c8d2f10")
+
+
+class Role(IntEnum):
+    """How a frame came to its place: in key order, as a repeat of its neighbour in place of a photo that was
+    rejected, or later than its key says."""
+
+    IN_ORDER = 0
+    STAND_IN = 1
+    OUT_OF_ORDER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFrame:
+    """The photo behind a frame: its key relative to the stream's prefix, and when S3 took it in."""
+
+    key: str
+    captured_epoch_ms: int
+    role: Role = Role.IN_ORDER
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The photos behind the frames `first`, `first + 1`, …"""
+
+    first: int
+    frames: tuple[SourceFrame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A top-level box: its four-letter type and where it lies; `payload` starts after the header."""
+
+    type: str
+    start: int
+    payload: int
+    end: int
+
+
+def walk_boxes(data: bytes) -> Iterator[Box]:
+    """The top-level boxes of `data`. Raises SegmentCorrupt where a box does not fit."""
+    position = 0
+    while position < len(data):
+        if position + 8 > len(data):
+            raise SegmentCorrupt(f"a box header is cut off at byte {position} of {len(data)}")
+        size, kind = struct.unpack_from(">I4s", data, position)
+        header = 8
+        if size == 1 and position + 16 <= len(data):
+            (size,) = struct.unpack_from(">Q", data, position + 8)
+            header = 16
+        if size < header or position + size > len(data):
+            raise SegmentCorrupt(f"box {kind!r} at byte {position} claims {size} of {len(data) - position} bytes")
+        yield Box(kind.decode("latin-1"), position, position + header, position + size)
+        position += size
+
+
+def split_init(data: bytes) -> tuple[bytes, bytes]:
+    """A fragmented file as its init segment (up to and with moov) and the rest."""
+    for box in walk_boxes(data):
+        if box.type == "moov":
+            return data[: box.end], data[box.end :]
+    raise SegmentCorrupt("there is no moov box")
+
+
+def pack_provenance(first: int, frames: Sequence[SourceFrame]) -> bytes:
+    """The provenance box of a fragment."""
+    listed = [[f.key, f.captured_epoch_ms, *([int(f.role)] if f.role else [])] for f in frames]
+    text = json.dumps({"first": first, "frames": listed}, ensure_ascii=False)
+    payload = PROVENANCE_UUID.bytes + zlib.compress(text.encode("utf-8", "surrogatepass"), 9)
+    return struct.pack(">I4s", 8 + len(payload), b"uuid") + payload
+
+
+def read_provenance(segment: bytes) -> list[Provenance]:
+    """The provenance of each fragment of a segment, in order. Raises SegmentCorrupt."""
+    found = []
+    for box in walk_boxes(segment):
+        if box.type == "uuid" and segment[box.payload : box.payload + 16] == PROVENANCE_UUID.bytes:
+            try:
+                text = zlib.decompress(segment[box.payload + 16 : box.end]).decode("utf-8", "surrogatepass")
+                value = json.loads(text)
+                frames = tuple(
+                    SourceFrame(str(key), int(captured), Role(role[0]) if role else Role.IN_ORDER)
+                    for key, captured, *role in value["frames"]
+                )
+                found.append(Provenance(int(value["first"]), frames))
+            except (zlib.error, ValueError, KeyError, TypeError, OverflowError) as error:
+                raise SegmentCorrupt(f"the provenance box at byte {box.start} is damaged: {error}") from error
+    return found

@@ -1,0 +1,78 @@
+"""Encoded frames to CMAF-like fragments, each by a fresh mp4 muxer whose time runs on from the last one.
+
+Media time: TICKS_PER_FRAME ticks a frame, time scale `fps * TICKS_PER_FRAME`. Frame number n is decoded at tick
+n * TICKS_PER_FRAME and shown `reorder_frames` frames later, so that decode time starts at 0 and neither edit
+list nor negative offset is needed. With the flags `cmaf` or `negative_cts_offsets` each fresh muxer would
+shift dts by another amount, and frames are lost (FACTS: 714 of 720).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from fractions import Fraction
+
+import av
+from av.video.stream import VideoStream
+
+from timelapse_runtime.timelapse.errors import EncoderFailed
+from timelapse_runtime.timelapse.video.boxes import split_init
+from timelapse_runtime.timelapse.video.encode import EncodedFrame
+
+TICKS_PER_FRAME = 512
+
+_MOVFLAGS = "frag_keyframe+empty_moov+default_base_moof+frag_discont+skip_trailer"
+
+
+class FragmentMuxer:
+    """Makes the fragments of one encoder.
+
+    The stream's template is demuxed from `parameter_sets` and the encoder's first (key) frame as a raw H.264
+    stream. That gives the same bytes as `add_stream('libx264')`, which would open a second x264 for each flush
+    (measured at 1080p: 106 ms against 1.7 ms).
+    """
+
+    def __init__(self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int) -> None:
+        if not first.is_keyframe:
+            raise EncoderFailed(f"the encoder began with frame {first.pts}, which is no keyframe")
+        self._fps, self._reorder_frames = fps, reorder_frames
+        self._source = av.open(io.BytesIO(parameter_sets + first.data), format="h264")
+        self._template: VideoStream = self._source.streams.video[0]
+        self.init_segment, _ = split_init(self._mux([first], number=first.pts))
+        """ftyp + moov: equal for all encoders whose parameter sets are equal."""
+
+    def fragment(self, frames: Sequence[EncodedFrame], *, number: int) -> bytes:
+        """One moof + mdat of the complete run `frames` (decode order, one keyframe at most, and that one first).
+
+        `number` is the lowest frame number in it: the run is decoded from that tick on, a frame per frame's time.
+        """
+        _, fragment = split_init(self._mux(frames, number=number))
+        return fragment
+
+    def _mux(self, frames: Sequence[EncodedFrame], *, number: int) -> bytes:
+        sink = io.BytesIO()
+        options = {
+            "movflags": _MOVFLAGS,
+            "use_editlist": "0",
+            "avoid_negative_ts": "disabled",
+            "video_track_timescale": str(self._fps * TICKS_PER_FRAME),
+            # Has only to rise from fragment to fragment: frame numbers do, across restarts too.
+            "fragment_index": str(number + 1),
+        }
+        # Without seeking the muxer cannot go back and write what it should not.
+        with av.open(_WriteOnly(sink), "w", format="mp4", options=options) as output:
+            stream = output.add_stream_from_template(self._template)
+            stream.time_base = tick = Fraction(1, self._fps)  # the muxer changes the stream's own
+            for position, frame in enumerate(frames):
+                packet = av.Packet(frame.data)
+                packet.stream = stream
+                packet.time_base = tick
+                packet.pts, packet.dts = frame.pts + self._reorder_frames, number + position
+                packet.duration, packet.is_keyframe = 1, frame.is_keyframe
+                output.mux(packet)
+        return sink.getvalue()
+
+
+class _WriteOnly:
+    def __init__(self, sink: io.BytesIO) -> None:
+        self.write = sink.write

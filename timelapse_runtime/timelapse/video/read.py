@@ -1,0 +1,43 @@
+"""Stored segments back to pictures: the proof that what is stored decodes to what the checkpoint claims."""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+
+import av
+from av.video.frame import VideoFrame
+
+from timelapse_runtime.timelapse.errors import SegmentCorrupt
+from timelapse_runtime.timelapse.video.mux import TICKS_PER_FRAME
+
+
+def decode_segment(
+    init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int, keep: int
+) -> list[tuple[int, VideoFrame]]:
+    """Decode a whole segment, and give its last `keep` frames with their numbers.
+
+    Raises SegmentCorrupt unless it decodes, without any damage, to exactly the frames `first` to
+    `first + count - 1`.
+    """
+    kept: deque[tuple[int, VideoFrame]] = deque(maxlen=keep)
+    expected = first
+    try:
+        with av.open(io.BytesIO(init_segment + segment), "r", format="mp4") as container:
+            stream = container.streams.video[0]
+            if getattr(stream, "codec_context", None) is None:  # PyAV's types do not say that it may be
+                raise SegmentCorrupt("the init segment names no codec that can be decoded")
+            stream.codec_context.options = {"err_detect": "explode"}
+            stream.codec_context.thread_type = "SLICE"  # frame threads would cost a picture of memory each
+            for frame in container.decode(stream):
+                number = None if frame.pts is None else frame.pts // TICKS_PER_FRAME - reorder_frames
+                if number != expected or frame.is_corrupt:
+                    damage = "damaged" if frame.is_corrupt else "out of place"
+                    raise SegmentCorrupt(f"frame {expected} was to come; frame {number} came, {damage}")
+                kept.append((number, frame))
+                expected += 1
+    except (av.FFmpegError, ValueError, IndexError) as error:
+        raise SegmentCorrupt(f"frames {first} to {first + count - 1} do not decode: {error}") from error
+    if expected != first + count:
+        raise SegmentCorrupt(f"it claims {count} frames and decodes to {expected - first}")
+    return list(kept)
