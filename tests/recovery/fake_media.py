@@ -212,17 +212,17 @@ class FakeLumaSampler:
 
 _PRODUCT = "timelapse_runtime.timelapse"
 _REPLACED: dict[str, object] = {
-    f"{_PRODUCT}.film_writer.ThumbnailEncoder": FakeThumbnailEncoder,
-    f"{_PRODUCT}.film_writer.PictureFitter": FakePictureFitter,
-    f"{_PRODUCT}.film_writer.decode_segment": decode_segment,
-    f"{_PRODUCT}.intake.PhotoDecoder": FakePhotoDecoder,
+    f"{_PRODUCT}.writer.ThumbnailEncoder": FakeThumbnailEncoder,
+    f"{_PRODUCT}.writer.PictureFitter": FakePictureFitter,
+    f"{_PRODUCT}.writer.decode_segment": decode_segment,
+    f"{_PRODUCT}.ingest.PhotoDecoder": FakePhotoDecoder,
     f"{_PRODUCT}.reel_writer.Encoder": FakeEncoder,
     f"{_PRODUCT}.reel_writer.FragmentMuxer": FakeMuxer,
-    f"{_PRODUCT}.audit.decode_segment": decode_segment,
+    f"{_PRODUCT}.verify.decode_segment": decode_segment,
     "tests.world.decode_segment": decode_segment,
     f"{_PRODUCT}.tail.LumaSampler": FakeLumaSampler,
-    f"{_PRODUCT}.publish.MULTIPART_MINIMUM_BYTES": MULTIPART_MINIMUM_BYTES,
-    f"{_PRODUCT}.publish._PART_BYTES": _PART_BYTES,
+    f"{_PRODUCT}.derived.MULTIPART_MINIMUM_BYTES": MULTIPART_MINIMUM_BYTES,
+    f"{_PRODUCT}.derived._PART_BYTES": _PART_BYTES,
     "timelapse_runtime.timelapse.storage.memory.MULTIPART_MINIMUM_BYTES": MULTIPART_MINIMUM_BYTES,
 }
 
