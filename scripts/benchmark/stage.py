@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from scripts.benchmark.counting_s3 import CAMERA
-from timelapse_runtime.emulator.camera import object_created_event
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.outcome import Outcome
+from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
@@ -116,7 +116,7 @@ class Stage:
         """Upload the next photo; the answer is the event that S3 would send."""
         key = f"frames/{self.stream}/{next(self._numbers):08d}.jpg"
         etag = self.store.put(key, body)
-        return object_created_event(BUCKET, key, len(body), etag)
+        return object_created_event(BUCKET, key, size_bytes=len(body), etag=etag)
 
     def feed(self, body: bytes) -> Outcome:
         """Upload one photo and invoke with its event. Raises BenchFailed when the invocation fails."""

@@ -11,7 +11,6 @@ import pytest
 
 from tests.photos import make_photos
 from timelapse_runtime.cli import main as cli
-from timelapse_runtime.cli import replay
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
@@ -37,6 +36,7 @@ def store(
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("TIMELAPSE_REEL", "never")
         options = [
+            "replay",
             str(folder),
             "--endpoint-url",
             server.endpoint_url,
@@ -45,7 +45,7 @@ def store(
             "--out",
             str(tmp_path / "out"),
         ]
-        assert replay.main(options) == 0
+        assert cli.main(options) == 0
         capsys.readouterr()
         yield S3Store(make_client(variables=server.variables()), "bucket")
 
@@ -54,7 +54,7 @@ def test_a_stream_is_verified_damaged_repaired_and_its_rejected_photo_tried_agai
     store: S3Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["verify", STREAM]) == 0
-    assert "20 photos: 19 frames in the film, 1 rejected" in capsys.readouterr().out
+    assert "20 photos: 19 frames in the video, 1 rejected" in capsys.readouterr().out
 
     live = store.get("video/camera/live.m3u8").body
     store.put("video/camera/live.m3u8", b"#EXTM3U\n")
@@ -69,9 +69,9 @@ def test_a_stream_is_verified_damaged_repaired_and_its_rejected_photo_tried_agai
     assert cli.main(["verify", STREAM]) == 0
     assert "1 rejected" in capsys.readouterr().out
     assert cli.main(["retry-rejected", STREAM]) == 0
-    assert "1 frames appended, 20 in the film" in capsys.readouterr().out
+    assert "1 frames appended, 20 frames in the video" in capsys.readouterr().out
     assert cli.main(["verify", STREAM]) == 0
-    assert "20 photos: 20 frames in the film, 0 rejected" in capsys.readouterr().out
+    assert "20 photos: 20 frames in the video, 0 rejected" in capsys.readouterr().out
 
 
 def test_a_repair_takes_a_photo_that_no_listing_shows_any_more(

@@ -22,7 +22,7 @@ COUNT = 90
 
 
 def replay(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "timelapse_runtime.cli.replay", *map(str, arguments)]
+    command = [sys.executable, "-m", "timelapse_runtime.cli.main", "replay", *map(str, arguments)]
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=variables, timeout=110)
 
@@ -110,10 +110,10 @@ def test_a_stream_that_exists_is_not_mixed_with_another(
         command = (photos(5)[0].parent, "--endpoint-url", server.endpoint_url, "--out", tmp_path / "out", "--json")
         assert report_of(replay(*command, "--bucket", "bucket"))["frames_in_video"] == 5
         again = replay(*command, "--bucket", "bucket")
-        assert again.returncode == 1
+        assert again.returncode == 2
         assert "name another --stream" in again.stderr
         missing = replay(*command, "--bucket", "no-such-bucket")
-        assert missing.returncode == 1
+        assert missing.returncode == 2
         assert "no-such-bucket" in missing.stderr
         assert "Traceback" not in missing.stderr
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.photos import make_photos
-from timelapse_runtime.emulator.camera import object_created_event
 from timelapse_runtime.emulator.environment import LocalLambda
+from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
@@ -62,7 +62,7 @@ def test_no_secret_gets_out(tmp_path: Path) -> None:
             for number, body in enumerate([*make_photos(8, (160, 96)), b"no photo"]):
                 key = f"frames/camera/{number:06d}.jpg"
                 etag = store.put(key, body)
-                answers.append(environment.invoke(object_created_event(bucket, key, len(body), etag)))
+                answers.append(environment.invoke(object_created_event(bucket, key, size_bytes=len(body), etag=etag)))
             store.put("video/camera/checkpoint.json", b"not a checkpoint")  # the next commit fails
             for event in ({"sweep": True}, {"unknown": "event"}, {"sweep": {"stream": "camera", "drain": True}}):
                 answers.append(environment.invoke(event))
@@ -70,7 +70,7 @@ def test_no_secret_gets_out(tmp_path: Path) -> None:
             for number, body in enumerate(make_photos(3, (160, 96)), start=20):
                 key = f"frames/other/{number:06d}.jpg"
                 etag = store.put(key, body)
-                answers.append(environment.invoke(object_created_event(bucket, key, len(body), etag)))
+                answers.append(environment.invoke(object_created_event(bucket, key, size_bytes=len(body), etag=etag)))
             environment.shutdown()
         objects = [(info.key, store.get(info.key).body) for info in store.list_after("")]
 

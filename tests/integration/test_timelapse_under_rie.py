@@ -12,8 +12,8 @@ import pytest
 
 from tests.photos import make_photos, read_number
 from tests.probe import ffmpeg_lumas, ffprobe_frames
-from timelapse_runtime.emulator.camera import object_created_event
 from timelapse_runtime.emulator.rie import Emulator
+from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
@@ -57,7 +57,7 @@ def test_sigterm_saves_the_frames_that_wait_in_the_encoder(
     for number, body in enumerate(make_photos(10)):
         key = f"frames/rie/{number:06d}.jpg"
         etag = store.put(key, body)
-        answer = running.invoke(object_created_event(BUCKET, key, len(body), etag))
+        answer = running.invoke(object_created_event(BUCKET, key, size_bytes=len(body), etag=etag))
         assert answer.payload["streams"]["rie"]["frames_in_video"] == 0
     assert not list(store.list_after("video/rie/"))
     running.shutdown()

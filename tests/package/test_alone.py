@@ -15,8 +15,8 @@ from tests.package.sandbox import emulator_in_chroot, emulator_in_container, mak
 from tests.photos import make_photos
 from tests.probe import ffmpeg_numbers, ffprobe_frames
 from tests.programs import require_program
-from timelapse_runtime.emulator.camera import object_created_event
 from timelapse_runtime.emulator.rie import Emulator
+from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
@@ -51,7 +51,7 @@ def shoot_and_judge(running: Emulator, server: EmbeddedS3, stream: str, folder: 
     keys = StreamKeys(f"video/{stream}/")
     for number, body in enumerate(make_photos(FRAMES)):
         key = f"frames/{stream}/{number:06d}.jpg"
-        answer = running.invoke(object_created_event(BUCKET, key, len(body), store.put(key, body)))
+        answer = running.invoke(object_created_event(BUCKET, key, size_bytes=len(body), etag=store.put(key, body)))
         assert stream in answer.payload.get("streams", {}), answer.body
     flushed = Checkpoint.from_json(store.get(keys.checkpoint).body).frame_count
     assert 0 < flushed < FRAMES

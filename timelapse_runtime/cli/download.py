@@ -1,4 +1,4 @@
-"""The finished film, from the bucket to a folder, and counted there."""
+"""Copies a stream's finished video from the bucket to a folder, and counts its frames there."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
-
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.video.read import count_frames
 
-_OURS = ("segments", "reels", "rejected")
+_FOLDERS = ("segments", "reels", "rejected")
+_FILES = ("checkpoint.json", "latest.jpg", "video.mp4", "index.m3u8", "init.mp4", "reel.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """What lies in the folder. `frame_count` was counted in the video files, not taken from any record."""
+class Download:
+    """What is in the folder. `frame_count` is the number of packets in the video files, of all reels."""
 
-    video: Path
+    file: Path
     playlist: Path
     frame_count: int
     rejected_count: int
-    video_bytes: int
+    size_bytes: int
     reel_count: int
 
 
-def download_film(store: Store, folder: str, out: Path) -> Film:
-    """Copy the stream below `folder` to `out`: the newest reel at its top, earlier ones in `reels/`.
+def download_video(store: Store, folder: str, out: Path) -> Download:
+    """Copy the stream below `folder` to `out`: the newest reel to its top, earlier ones to `reels/`.
 
-    Replaces a film that was put there before, and touches nothing else in `out`.
+    Replaces an earlier download in `out`, and leaves other files in `out` alone. Raises StorageError.
     """
     keys = StreamKeys(folder)
     body = store.get(keys.checkpoint).body
     checkpoint = Checkpoint.from_json(body)
-    _clear(out)
+    _remove_earlier_download(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "checkpoint.json").write_bytes(body)
     newest = checkpoint.reel.name if checkpoint.reel else ""
@@ -49,32 +49,27 @@ def download_film(store: Store, folder: str, out: Path) -> Film:
             rejected_count += 1
             target = out / "rejected" / Path(relative).name
         elif not relative.startswith("reels/") and relative != "latest.jpg":
-            continue  # live.m3u8 points to addresses in the bucket
+            continue  # live.m3u8 has paths as in the bucket
         if relative.startswith("reels/"):
             reels.add(relative.split("/")[1])
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(store.get(info.key).body)
         if target.name == "video.mp4":
             videos.append(target)
-    return Film(
-        video=(out / "video.mp4").absolute(),
+    return Download(
+        file=(out / "video.mp4").absolute(),
         playlist=(out / "index.m3u8").absolute(),
-        frame_count=sum(_count_frames(video) for video in videos),
+        frame_count=sum(map(count_frames, videos)),
         rejected_count=rejected_count,
-        video_bytes=sum(video.stat().st_size for video in videos),
+        size_bytes=sum(video.stat().st_size for video in videos),
         reel_count=len(reels),
     )
 
 
-def _count_frames(video: Path) -> int:
-    with av.open(str(video), "r") as container:
-        return sum(1 for packet in container.demux(video=0) if packet.size)
-
-
-def _clear(out: Path) -> None:
+def _remove_earlier_download(out: Path) -> None:
     if not (out / "checkpoint.json").is_file():
         return
-    for name in _OURS:
+    for name in _FOLDERS:
         shutil.rmtree(out / name, ignore_errors=True)
-    for name in ("checkpoint.json", "latest.jpg", "video.mp4", "index.m3u8", "init.mp4", "reel.json"):
+    for name in _FILES:
         (out / name).unlink(missing_ok=True)

@@ -1,187 +1,138 @@
-"""`timelapse`: what a user can ask of a stream in S3, and of a deployment before it is one.
+"""The parser of the `timelapse` command, and its exit codes.
 
-    timelapse verify s3://BUCKET/PREFIX/STREAM            is every photo in the film, once and in order? 0: yes, 1: no
-    timelapse verify … --repair                           and let a sweep renew what can be renewed, then look again
-    timelapse retry-rejected s3://BUCKET/PREFIX/STREAM    put what can be used now at the film's end
-    timelapse deploy-check [--set Parameter=value]        do template, configuration and package fit together?
+    timelapse replay [FOLDER]                                make a video of a folder of photos, on this machine
+    timelapse verify s3://BUCKET/PREFIX/STREAM [--repair]    is every photo in the video, once and in order?
+    timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
 
-Credentials, region and endpoint come from the environment, as for every AWS tool. Exit code 2: S3, the template
-or the arguments.
+Exit code 0: done; 1: `verify` found problems; 2: the arguments are wrong, S3 refused, or the function failed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import re
 import sys
-import time
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote_plus
 
-from timelapse_runtime.runtime.function import Environment
-from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.config import PREFIX, VARIABLES, Location, parse_location
-from timelapse_runtime.timelapse.errors import ConfigError, ObjectNotFound, TimelapseError
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
-from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.storage.contract import Store
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
-from timelapse_runtime.timelapse.verify import Audit, Report
+from timelapse_runtime import __version__
+from timelapse_runtime.cli import EXIT_ERROR, EXIT_FINDINGS, EXIT_OK, CommandFailed, retry, verify
+from timelapse_runtime.timelapse.config import Location, parse_location, parse_size
+from timelapse_runtime.timelapse.errors import TimelapseError
 
-RIGHT, WRONG, TROUBLE = 0, 1, 2
-_SWEEP_SECONDS = 3_600
+EXIT_INTERRUPTED = 130
+"""What a shell reports for a command that SIGINT ended."""
 
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A stream: its folder in the video bucket, and where its photos are."""
-
-    video: Location
-    frames: Location
-
-    @property
-    def stream(self) -> str:
-        """The stream's name: the last part of its folder."""
-        return self.video.prefix.rstrip("/").rpartition("/")[2]
-
-
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """As much of Lambda's context as the function reads."""
-
-    deadline_epoch_ms: int
+_REPLAY_NEEDS = ("numpy", "httpx", "moto", "flask", "flask_cors")
+"""Modules of the extra `local`: the sample scene, and the embedded S3 server with what starts it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run it; the exit code."""
+    """Run one command; the exit code."""
     options = _parser().parse_args(argv)
     try:
         return int(options.run(options, os.environ))
-    except TimelapseError as error:
+    except (CommandFailed, TimelapseError) as error:
         print(f"timelapse: {error}", file=sys.stderr)
-        return TROUBLE
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("timelapse: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
 
 
-def _verify(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
-    target, stores = _open(options, variables)
-    if options.repair:
-        _run_function(target, {"sweep": {"stream": target.stream, "all_reels": True}}, variables)
-    report = _audit(target, stores)
-    missing = [finding.where for finding in report.findings if finding.kind == "missing"]
-    if options.repair and missing:  # where as many were deleted as came late, the sweep does not look closer
-        _run_function(target, _uploaded(target, missing), variables)
-        report = _audit(target, stores)
-    print(json.dumps({**asdict(report), "is_right": report.is_right}) if options.json else _text(report))
-    return RIGHT if report.is_right else WRONG
+def _replay(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
+    missing = [name for name in _REPLAY_NEEDS if find_spec(name) is None]
+    if missing:
+        raise CommandFailed(
+            f"replay needs the extra 'local' ({', '.join(missing)} not installed): "
+            "python -m pip install 'timelapse-runtime[local]'"
+        )
+    from timelapse_runtime.cli import replay  # noqa: PLC0415  imports what only the extra brings
 
-
-def _audit(target: Target, stores: tuple[Store, Store]) -> Report:
-    return Audit(stores[0], stores[1], target.video.prefix, target.frames.prefix).run()
-
-
-def _uploaded(target: Target, keys: list[str]) -> dict[str, Any]:
-    """S3's notification of these photos, once more."""
-    bucket = {"name": target.frames.bucket}
-    records = [{"bucket": bucket, "object": {"key": quote_plus(target.frames.prefix + key)}} for key in keys]
-    return {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": s3} for s3 in records]}
-
-
-def _retry(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
-    target, _ = _open(options, variables)
-    what = {"stream": target.stream, **({"reason": options.reason} if options.reason else {})}
-    answer = _run_function(target, {"retry_rejected": what}, variables)["streams"][target.stream]
-    print(f"{answer.get('appended', 0)} frames appended, {answer['frames_in_video']} in the film")
-    return RIGHT
+    return replay.run(options, variables)
 
 
 def _deploy_check(options: argparse.Namespace, _variables: Mapping[str, str]) -> int:
-    # For a developer's machine, with what the extra `local` brings: nothing of it when a stream is asked.
-    from scripts.deploy_check import rules  # noqa: PLC0415
+    from scripts.deploy_check import rules  # noqa: PLC0415  in a checkout only
     from scripts.deploy_check.template import Template, TemplateUnreadable  # noqa: PLC0415
 
     try:
-        template = Template(options.template, dict(options.set))
-        findings = list(rules.check(template, options.package))
+        findings = list(rules.check(Template(options.template, dict(options.set)), options.package))
     except TemplateUnreadable as error:
-        print(f"timelapse: {error}", file=sys.stderr)
-        return TROUBLE
+        raise CommandFailed(str(error)) from error
     for finding in findings:
         print(finding)
     error_count = sum(finding.is_error for finding in findings)
     print(f"{options.template}: {f'{error_count} errors' if error_count else 'all is right'}")
-    return WRONG if error_count else RIGHT
-
-
-def _open(options: argparse.Namespace, variables: Mapping[str, str]) -> tuple[Target, tuple[Store, Store]]:
-    """The stream and its stores (photos', film's)."""
-    video: Location = options.stream
-    client = make_client(variables=variables)
-    store = S3Store(client, video.bucket)
-    frames = options.frames
-    if frames is None:
-        try:
-            source = Checkpoint.from_json(store.get(StreamKeys(video.prefix).checkpoint).body).source
-        except ObjectNotFound as error:
-            hint = "not a stream's folder, or nothing was committed yet; --frames s3://… says where its photos are"
-            raise ConfigError("STREAM", str(video), hint) from error
-        frames = parse_location(source)
-    return Target(video, frames), (S3Store(client, frames.bucket), store)
-
-
-def _run_function(target: Target, event: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
-    """Run the timelapse function here, on this one stream. A running Lambda environment is fenced and reloads."""
-    function = Timelapse()
-    parent = target.video.prefix.rstrip("/").rpartition("/")[0]
-    ours = {PREFIX + variable.name for variable in VARIABLES}  # on this machine others may begin like that
-    configured = {
-        **{name: value for name, value in variables.items() if name in ours or not name.startswith(PREFIX)},
-        f"{PREFIX}FRAMES": str(target.frames),
-        f"{PREFIX}VIDEO": f"s3://{target.video.bucket}/{parent}",
-        f"{PREFIX}STREAM": target.stream,
-    }
-    function.open(Environment(configured, None, uuid.uuid4().hex))
-    context: Any = _Context(int((time.time() + _SWEEP_SECONDS) * 1000))
-    return function.invoke(event, context)
-
-
-def _text(report: Report) -> str:
-    lines = [f"{finding.kind:<20} {finding.where}\n{'':<20} {finding.detail}" for finding in report.findings]
-    state = "all is right" if report.is_right else f"{len(report.findings)} findings"
-    lines.append(
-        f"{report.uploaded_count} photos: {report.frame_count} frames in the film, {report.rejected_count} rejected, "
-        f"{len(report.pending)} waiting for the next flush; {state}"
-    )
-    return "\n".join(lines)
+    return EXIT_FINDINGS if error_count else EXIT_OK
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="timelapse", description="Ask of a stream in S3.")
+    parser = argparse.ArgumentParser(prog="timelapse", description="Make timelapse videos, and check those in S3.")
+    parser.add_argument("--version", action="version", version=f"timelapse-runtime {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    verify = commands.add_parser("verify", help="is every photo in the film, once and in order, and does it play?")
-    verify.add_argument(
+    _add_replay(commands.add_parser("replay", help="make a video of a folder of photos, on this machine"))
+    check = commands.add_parser("verify", help="is every photo in the video, once and in order, and does it play?")
+    check.add_argument(
         "--repair",
         action="store_true",
-        help="sweep first: renews what is derived, removes leftovers, and takes what is missing",
+        help="run a sweep first: renews derived objects, removes leftovers, and takes missing photos",
     )
-    verify.add_argument("--json", action="store_true", help="print one JSON object")
-    verify.set_defaults(run=_verify)
-    retry = commands.add_parser("retry-rejected", help="try the rejected photos again")
-    retry.add_argument("--reason", help="only those of this reason, such as late or undecodable")
-    retry.set_defaults(run=_retry)
+    check.add_argument("--json", action="store_true", help="print one JSON object")
+    check.set_defaults(run=verify.run)
+    again = commands.add_parser("retry-rejected", help="append the rejected photos that can be used now")
+    again.add_argument("--reason", help="only photos rejected for this reason, such as late or undecodable")
+    again.set_defaults(run=retry.run)
     deploy = commands.add_parser("deploy-check", help="do template, configuration and package fit together? offline")
     deploy.add_argument("--template", type=Path, default=Path("infra/template.yaml"), help="default: %(default)s")
     deploy.add_argument("--package", type=Path, help="the function's zip; default: what the template names")
     deploy.add_argument("--set", type=_setting, action="append", default=[], metavar="Parameter=value")
     deploy.set_defaults(run=_deploy_check)
-    for command in (verify, retry):
+    for command in (check, again):
         command.add_argument("stream", type=_location, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
-        command.add_argument("--frames", type=_location, help="its photos, where the checkpoint cannot say")
+        command.add_argument("--frames", type=_location, help="its photos, if the stream has no checkpoint yet")
     return parser
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Make a video of photos with the real runtime, a local Lambda environment and an S3 server."
+    parser.add_argument("frames", nargs="?", type=Path, help="a folder of photos; without it, a sample scene is drawn")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="the folder for the video (default: out)")
+    parser.add_argument("--stream", type=_stream_name, default="camera", help="the stream's name (default: camera)")
+    parser.add_argument("--flush-every", type=_positive, default=60, metavar="N", help="frames per flush (default: 60)")
+    parser.add_argument("--size", type=_size, metavar="WxH", help="the video's size (default: the first photo's)")
+    parser.add_argument("--scene-frames", type=_positive, default=300, metavar="N", help="length of the sample scene")
+    ends = parser.add_mutually_exclusive_group()
+    ends.add_argument("--restart-every", type=_positive, metavar="K", help="a new environment after every K frames")
+    ends.add_argument("--kill-every", type=_positive, metavar="K", help="the same by SIGKILL, as if a host were lost")
+    parser.add_argument("--endpoint-url", metavar="URL", help="use this S3 server instead of an embedded one")
+    parser.add_argument("--bucket", default="timelapse-replay", help="the bucket (default: timelapse-replay)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
+    parser.add_argument("--verbose", action="store_true", help="show the runtime's log on stderr")
+    parser.set_defaults(run=_replay)
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= value <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 1 to 10000")
+    return value
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    try:
+        return parse_size(text)
+    except ValueError:
+        allowed = "auto, or WIDTHxHEIGHT, both even and at least 16, such as 1280x720"
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: {allowed}") from None
+
+
+def _stream_name(text: str) -> str:
+    if not re.fullmatch(r"[^/\x00-\x1f]{1,200}", text):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a name without a slash")
+    return text
 
 
 def _setting(text: str) -> tuple[str, str]:

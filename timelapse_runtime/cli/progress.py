@@ -11,7 +11,7 @@ _REDRAW_SECONDS = 0.1
 
 
 class Progress:
-    """Counts to `total`. On a terminal it draws; elsewhere it says one line at the end; `quiet` says nothing."""
+    """Counts to `total`. Redraws on a terminal, else prints one line at the end; prints nothing if `quiet`."""
 
     def __init__(self, total: int, *, quiet: bool = False) -> None:
         self._total, self._done, self._quiet = total, 0, quiet
@@ -26,7 +26,7 @@ class Progress:
             self._draw("\n")
 
     def step(self) -> None:
-        """One more."""
+        """Count one frame."""
         self._done += 1
         now = time.monotonic()
         if self._is_terminal and not self._quiet and now - self._drawn >= _REDRAW_SECONDS:

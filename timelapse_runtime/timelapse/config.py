@@ -113,7 +113,8 @@ def _choice(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def _size(text: str) -> tuple[int, int] | None:
+def parse_size(text: str) -> tuple[int, int] | None:
+    """`auto` (None), or `WIDTHxHEIGHT` as (width, height). Raises ValueError."""
     if text == "auto":
         return None
     match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", text)
@@ -169,7 +170,7 @@ VARIABLES = (
         "auto",
         "auto, or WIDTHxHEIGHT (even, 16 to 9998)",
         "the film's size; auto: the first photo's, made even",
-        _size,
+        parse_size,
     ),
     Variable("CRF", "23", "0 to 51", "x264's quality, lower is better and larger", _integer(0, 51)),
     Variable("PRESET", "veryfast", ", ".join(_PRESETS), "x264's speed against size", _choice(*_PRESETS)),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tests.probe import ffmpeg_numbers, ffprobe_frames
 from tests.recovery.http.proxy import Fault
 from tests.recovery.http.rig import BUCKET, Rig
-from timelapse_runtime.emulator.camera import object_created_event
+from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.verify import Audit
 
@@ -51,7 +51,7 @@ class Take:
         (self._usable if body is None else self._unusable).append(number)
         body = self._rig.photo(self._scenario.photo_size, number) if body is None else body
         etag = self._rig.store.put(self._key(number), body, content_type="image/jpeg")
-        return object_created_event(BUCKET, self._key(number), len(body), etag)
+        return object_created_event(BUCKET, self._key(number), size_bytes=len(body), etag=etag)
 
     def deliver(self, event: dict[str, object]) -> None:
         """An asynchronous invocation."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
+from pathlib import Path
 
 import av
 from av.video.frame import VideoFrame
@@ -41,3 +42,9 @@ def decode_segment(
     if expected != first + count:
         raise SegmentCorrupt(f"it claims {count} frames and decodes to {expected - first}")
     return list(kept)
+
+
+def count_frames(video: Path) -> int:
+    """How many frames a finished video file has, counted as packets; nothing is decoded. Raises av.FFmpegError."""
+    with av.open(str(video), "r") as container:
+        return sum(1 for packet in container.demux(video=0) if packet.size)

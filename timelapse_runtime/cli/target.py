@@ -1,0 +1,82 @@
+"""The stream that a command works on: its folder, its photos, the stores of both, and the function on it alone."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from timelapse_runtime.runtime.function import Environment
+from timelapse_runtime.timelapse import Timelapse
+from timelapse_runtime.timelapse.config import PREFIX, VARIABLES, Location, parse_location
+from timelapse_runtime.timelapse.errors import ConfigError, ObjectNotFound
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
+from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+
+_RUN_SECONDS = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A stream: where its video and its photos are, and the store of each bucket."""
+
+    video: Location
+    frames: Location
+    video_store: Store
+    frames_store: Store
+
+    @property
+    def stream(self) -> str:
+        """The stream's name: the last part of its folder."""
+        return self.video.prefix.rstrip("/").rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What the function reads of Lambda's context object."""
+
+    deadline_epoch_ms: int
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, self.deadline_epoch_ms - int(time.time() * 1000))
+
+
+def open_target(video: Location, frames: Location | None, variables: Mapping[str, str]) -> Target:
+    """The stream in the folder `video`. Without `frames`, the checkpoint says where its photos are.
+
+    Credentials, region and endpoint come from `variables`, as for every AWS tool. Raises ConfigError if there is
+    no checkpoint, and StorageError.
+    """
+    client = make_client(variables=variables)
+    store = S3Store(client, video.bucket)
+    if frames is None:
+        try:
+            source = Checkpoint.from_json(store.get(StreamKeys(video.prefix).checkpoint).body).source
+        except ObjectNotFound as error:
+            hint = "the folder of a stream that has a checkpoint; --frames s3://BUCKET/PREFIX/ names its photos if not"
+            raise ConfigError("STREAM", str(video), hint) from error
+        frames = parse_location(source)
+    return Target(video, frames, store, S3Store(client, frames.bucket))
+
+
+def run_function(target: Target, event: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """Run the timelapse function in this process, on this stream, and return its response.
+
+    A Lambda environment that has the stream open is fenced: its next commit fails, and it loads the stream again.
+    """
+    parent = target.video.prefix.rstrip("/").rpartition("/")[0]
+    known = {PREFIX + variable.name for variable in VARIABLES}  # other variables of this machine may share the prefix
+    configured = {
+        **{name: value for name, value in variables.items() if name in known or not name.startswith(PREFIX)},
+        f"{PREFIX}FRAMES": str(target.frames),
+        f"{PREFIX}VIDEO": f"s3://{target.video.bucket}/{parent}",
+        f"{PREFIX}STREAM": target.stream,
+    }
+    function = Timelapse()
+    function.open(Environment(configured, None, uuid.uuid4().hex))
+    context: Any = _Context(int((time.time() + _RUN_SECONDS) * 1000))
+    return function.invoke(event, context)
