@@ -1,4 +1,4 @@
-"""The sample scene is a real stream of photos: whole, the same every time, moving a little from one to the next."""
+"""The sample scene: every photo decodes, is the same in every run, and differs a little from the one before."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def test_the_same_count_size_and_seed_give_the_same_photos() -> None:
     assert first != list(render_scene(4, (160, 90), seed=8))
 
 
-def test_a_photo_does_not_depend_on_how_many_were_taken_of_the_iterator() -> None:
+def test_a_photo_does_not_depend_on_how_many_are_rendered() -> None:
     first, *_ = render_scene(9, (160, 90))
     assert next(render_scene(9, (160, 90))) == first
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 33), (161, 91), (90, 160), (640, 16), (321, 240)])
-def test_every_size_is_kept(size: tuple[int, int]) -> None:
+def test_photos_have_the_requested_size(size: tuple[int, int]) -> None:
     for photo in render_scene(2, size):
         with av.logging.Capture() as messages:
             frame = PhotoDecoder(maximum_pixels=10_000_000).decode(photo).frame
@@ -38,17 +38,17 @@ def test_every_size_is_kept(size: tuple[int, int]) -> None:
         assert messages == []
 
 
-def test_a_single_photo_is_taken_by_day() -> None:
+def test_a_single_photo_shows_the_day() -> None:
     (photo,) = render_scene(1, (160, 90))
     night = next(render_scene(10, (160, 90)))
     assert luma(photo).mean() > 2 * luma(night).mean()
 
 
-def test_no_photos_are_no_photos() -> None:
+def test_a_scene_of_no_photos_is_empty() -> None:
     assert list(render_scene(0, (160, 90))) == []
 
 
-def test_neighbours_differ_slightly_and_the_day_passes() -> None:
+def test_consecutive_photos_differ_slightly_and_the_day_passes() -> None:
     photos = [luma(photo) for photo in render_scene(120, (160, 90))]
     steps = [np.abs(after - before).mean() for before, after in pairwise(photos)]
     assert min(steps) > 0.5
@@ -58,13 +58,13 @@ def test_neighbours_differ_slightly_and_the_day_passes() -> None:
     assert max(brightness[:5] + brightness[-5:]) < max(brightness) / 2
 
 
-def test_exposure_flickers_by_about_two_percent() -> None:
+def test_exposure_flickers_by_about_one_percent() -> None:
     brightness = np.array([luma(photo).mean() for photo in render_scene(400, (160, 90))][180:220])
     trend = np.polyval(np.polyfit(np.arange(40), brightness, 3), np.arange(40))
     flicker = (brightness / trend - 1).std()
     assert 0.004 < flicker < 0.02
 
 
-def test_a_size_without_room_for_a_picture_is_refused() -> None:
+def test_a_size_below_16_is_refused() -> None:
     with pytest.raises(ValueError, match="15x90"):
         next(render_scene(1, (15, 90)))

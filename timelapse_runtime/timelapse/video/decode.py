@@ -20,6 +20,7 @@ from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from timelapse_runtime.timelapse.errors import FrameRejected
 from timelapse_runtime.timelapse.video.exif import UPRIGHT, orientation
+from timelapse_runtime.timelapse.video.jpeg import JpegEncoder
 
 _RANGE_LIMITED, _RANGE_FULL = 1, 2
 Picture: TypeAlias = VideoFrame
@@ -264,22 +265,24 @@ def _open_range(width: int, height: int) -> Graph:
     return graph
 
 
+_THUMBNAIL_QSCALE = 2
+
+
 class ThumbnailEncoder:
     """Small JPEGs for `latest.jpg`."""
 
     def __init__(self, *, maximum_width: int = 640) -> None:
         self._maximum_width = maximum_width
         self._reformatter = VideoReformatter()
-        self._context: VideoCodecContext | None = None
+        self._encoder: JpegEncoder | None = None
         self._size = (0, 0)
-        self._encoded = 0
 
     def encode(self, picture: VideoFrame) -> bytes:
         """One JPEG of `picture`, scaled down to `maximum_width` when it is wider."""
         width = min(self._maximum_width, picture.width)
         size = even_size(width, max(2, round(picture.height * width / picture.width)))
-        if self._context is None or size != self._size:
-            self._context, self._size = _open_mjpeg(size), size
+        if self._encoder is None or size != self._size:
+            self._encoder, self._size = JpegEncoder(*size, qscale=_THUMBNAIL_QSCALE), size
         small = self._reformatter.reformat(
             picture,
             width=size[0],
@@ -289,16 +292,4 @@ class ThumbnailEncoder:
             dst_color_range=_RANGE_FULL,
             threads=1,
         )
-        small.pts, small.time_base = self._encoded, self._context.time_base
-        self._encoded += 1
-        return b"".join(bytes(packet) for packet in self._context.encode(small))
-
-
-def _open_mjpeg(size: tuple[int, int]) -> VideoCodecContext:
-    context = VideoCodecContext.create("mjpeg", "w")
-    context.width, context.height = size
-    context.pix_fmt = "yuvj420p"
-    context.time_base = Fraction(1, 25)
-    context.thread_count = 1  # frame threads would hold pictures back
-    context.options = {"flags": "+qscale", "global_quality": str(118 * 5)}
-    return context
+        return self._encoder.encode(small)
