@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from scripts.benchmark.counting_s3 import CAMERA
 from timelapse_runtime.emulator.environment import LocalLambda
-from timelapse_runtime.emulator.outcome import Outcome
+from timelapse_runtime.emulator.result import InvocationResult
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
@@ -118,7 +118,7 @@ class Stage:
         etag = self.store.put(key, body)
         return object_created_event(BUCKET, key, size_bytes=len(body), etag=etag)
 
-    def feed(self, body: bytes) -> Outcome:
+    def feed(self, body: bytes) -> InvocationResult:
         """Upload one photo and invoke with its event. Raises BenchFailed when the invocation fails."""
         return self.invoke(self.upload(body))
 
@@ -141,7 +141,7 @@ class Stage:
         (video,) = [info.key for info in found if info.key.endswith("video.mp4")]  # TIMELAPSE_REEL=never: one
         return self.store.get(video).body
 
-    def invoke(self, event: dict[str, Any]) -> Outcome:
+    def invoke(self, event: dict[str, Any]) -> InvocationResult:
         """One invocation. Raises BenchFailed when it fails."""
         outcome = self.environment.invoke(event)
         if outcome.error_type is not None:

@@ -8,9 +8,16 @@ from typing import Any
 
 import pytest
 
-from timelapse_runtime.emulator.control_plane import EXTENSION_LIMIT, Answer, ControlPlane, Event, Failure, Invocation
+from timelapse_runtime.emulator.control_plane import (
+    EXTENSION_LIMIT,
+    ControlPlane,
+    Event,
+    Failure,
+    InvocationEvents,
+    Response,
+)
 
-INVOCATION = Invocation("id-1", Event(b"for the runtime"), Event(b"for extensions"))
+INVOCATION = InvocationEvents("id-1", Event(b"for the runtime"), Event(b"for extensions"))
 
 
 @pytest.fixture
@@ -18,8 +25,8 @@ def plane() -> ControlPlane:
     return ControlPlane(external_extensions=frozenset({"watcher"}), handler="app.handler", function_name="local")
 
 
-def error_type(answer: Answer | Event | None) -> Any:
-    assert isinstance(answer, Answer)
+def error_type(answer: Response | Event | None) -> Any:
+    assert isinstance(answer, Response)
     assert answer.status == 403
     return json.loads(answer.body)["errorType"]
 

@@ -1,1 +1,1 @@
-"""Everything for a developer's machine: never deployed, and nothing deployed imports it."""
+"""A Lambda environment, an S3 server and a sample scene for a developer's machine. Never deployed."""

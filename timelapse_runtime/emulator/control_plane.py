@@ -1,10 +1,10 @@
-"""What Lambda knows during one life of an environment's processes: who registered, who waits, what was answered.
+"""The state of the Runtime API and the Extensions API for one sandbox: registrations, pending `next` calls, results.
 
-The HTTP server calls it from its threads, one per connection; `life.py` starts invocations and waits for what
-follows. It knows no sockets and no processes. One `ControlPlane` serves one life: after a reset there is a new one.
+The HTTP server calls it from its threads, one per connection. `sandbox.py` begins invocations and waits for their end.
+It knows no sockets and no processes. A reset makes a new sandbox with a new `ControlPlane`.
 
 Sources: 'Lambda Runtime API' and 'Lambda Extensions API' in the Lambda developer guide, read November 2026; error
-types, and which call is refused when, from the source of AWS's runtime interface emulator and from trying it.
+types, and which call is refused when: the source of AWS's runtime interface emulator, and trials with it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 RESPONSE_LIMIT_BYTES = 6 * 1024**2 + 100
-"""The longest response of a synchronous invocation; a longer one gets 413 (seen from the emulator)."""
+"""The longest response of a synchronous invocation; a longer one gets 413 (seen from AWS's emulator)."""
 EXTENSION_LIMIT = 10
 """Extensions per function, external and internal together (Lambda developer guide)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What an HTTP call gets: a JSON body and what goes with it."""
+class Response:
+    """An HTTP response: status, JSON body and headers."""
 
     status: int
     body: bytes
@@ -33,15 +33,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a `next` call brings: to the runtime an invocation, to an extension INVOKE or SHUTDOWN."""
+    """The result of a `next` call: an invocation for the runtime; INVOKE or SHUTDOWN for an extension."""
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Invocation:
-    """One invocation as both APIs tell it."""
+class InvocationEvents:
+    """One invocation, as the two APIs deliver it."""
 
     request_id: str
     for_runtime: Event
@@ -50,26 +50,27 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error and its JSON body: of one invocation, or of the environment."""
+    """An error with its JSON body, of one invocation or of the sandbox."""
 
     error_type: str
     body: bytes
 
     @classmethod
     def of(cls, error_type: str, message: str) -> Failure:
+        """A failure that the emulator itself reports."""
         return cls(error_type, json.dumps({"errorType": error_type, "errorMessage": message}).encode())
 
 
-ACCEPTED = Answer(202, b'{"status":"OK"}\n')
+ACCEPTED = Response(202, b'{"status":"OK"}\n')
 
 
-def refused(status: int, error_type: str, message: str) -> Answer:
-    """An error answer as both APIs word it."""
-    return Answer(status, Failure.of(error_type, message).body)
+def refused(status: int, error_type: str, message: str) -> Response:
+    """An error response in the format of both APIs."""
+    return Response(status, Failure.of(error_type, message).body)
 
 
 class _Subscriber:
-    """Someone who asks for events, one at a time: the runtime or an extension."""
+    """A client that asks for events, one at a time: the runtime or an extension."""
 
     def __init__(self, events: frozenset[str] = frozenset()) -> None:
         self.events = events
@@ -78,11 +79,11 @@ class _Subscriber:
 
     @property
     def waits(self) -> bool:
-        """Whether a `next` is pending. False from the moment an event is given, not from when it was sent."""
+        """Whether a `next` is pending. It becomes False when an event is given, before the response is sent."""
         return self._poll is not None
 
     def ask(self) -> SimpleQueue[Event | None]:
-        """A new `next`. An older one is answered with None: its client has given up, or it would not ask again."""
+        """A new `next`. An older one that is pending ends with None: its client has given up."""
         self.end()
         poll: SimpleQueue[Event | None] = SimpleQueue()
         if self._held is None:
@@ -93,7 +94,7 @@ class _Subscriber:
         return poll
 
     def give(self, event: Event) -> None:
-        """Answer the pending `next`, or the coming one."""
+        """Deliver an event to the pending `next`, or to the following one."""
         if self._poll is None:
             self._held = event
         else:
@@ -101,6 +102,7 @@ class _Subscriber:
             self._poll = None
 
     def end(self) -> None:
+        """End a pending `next` without an event."""
         if self._poll is not None:
             self._poll.put(None)
             self._poll = None
@@ -124,32 +126,33 @@ class ControlPlane:
         self._result: bytes | Failure | None = None
         self._failure: Failure | None = None
 
-    # What life.py asks and tells.
+    # ---- for the sandbox
 
     @property
     def failure(self) -> Failure | None:
-        """What ended this life, if anything has: the first thing that did."""
+        """The first failure of this sandbox, if there was one; it ends the sandbox."""
         return self._failure
 
     @property
     def result(self) -> bytes | Failure | None:
-        """What the runtime answered to the last invocation; None while it has not."""
+        """The runtime's response or error for the last invocation; None until it has come."""
         return self._result
 
     @property
     def has_extensions(self) -> bool:
-        """Whether anything registered, external or internal."""
+        """Whether any extension registered, external or internal."""
         return bool(self._extensions)
 
     def all_registered(self) -> bool:
+        """Whether every external extension has registered."""
         return self._external_names <= self._identifiers.keys()
 
     def ready(self) -> bool:
-        """Init is over: the runtime asked for its first invocation and every extension for its first event."""
+        """Whether init is over: the runtime and every extension have a `next` pending."""
         return self._runtime.waits and all(extension.waits for extension in self._extensions.values())
 
     def finished(self) -> bool:
-        """The invocation is answered, and whoever had a part in it waits for the next one."""
+        """Whether the invocation has a result, and the runtime and all INVOKE extensions have a `next` pending."""
         return (
             self._result is not None
             and self._runtime.waits
@@ -157,12 +160,12 @@ class ControlPlane:
         )
 
     def wait(self, condition: Callable[[], bool], timeout_seconds: float) -> bool:
-        """Block until `condition` (one of the methods above) holds or this life has failed; False on a time-out."""
+        """Block until `condition` (a method above) is true or the sandbox has failed; False on a time-out."""
         with self._changed:
             return self._changed.wait_for(lambda: self._failure is not None or condition(), max(0.0, timeout_seconds))
 
-    def begin(self, invocation: Invocation) -> None:
-        """Hand out an invocation. The one before must be finished."""
+    def begin(self, invocation: InvocationEvents) -> None:
+        """Deliver an invocation. The one before must be finished."""
         with self._changed:
             self._request_id, self._result = invocation.request_id, None
             for extension in self._extensions.values():
@@ -171,32 +174,32 @@ class ControlPlane:
             self._runtime.give(invocation.for_runtime)
 
     def fail(self, failure: Failure) -> None:
-        """This life is over, for this reason; only the first reason counts."""
+        """End the sandbox for this reason; later reasons are ignored."""
         with self._changed:
             self._failure = self._failure or failure
             self._changed.notify_all()
 
     def send_shutdown(self, event: Event) -> frozenset[str]:
-        """Give SHUTDOWN to the extensions that registered for it; their names."""
+        """Deliver SHUTDOWN to the extensions that registered for it, and return their names."""
         with self._changed:
-            told = frozenset(
+            notified = frozenset(
                 name for name, key in self._identifiers.items() if "SHUTDOWN" in self._extensions[key].events
             )
-            for name in told:
+            for name in notified:
                 self._extensions[self._identifiers[name]].give(event)
-            return told
+            return notified
 
     def close(self) -> None:
-        """End every blocked `next` without an answer; later ones end at once."""
+        """End every pending `next` without an event; later ones end at once."""
         with self._changed:
             self._closed = True
             for subscriber in (self._runtime, *self._extensions.values()):
                 subscriber.end()
 
-    # What the runtime asks and tells.
+    # ---- for the runtime
 
     def runtime_next(self) -> Event | None:
-        """Block until there is an invocation; None when the connection is to be closed instead."""
+        """Block until there is an invocation; None if the connection is to be closed instead."""
         with self._changed:
             if self._closed:
                 return None
@@ -205,38 +208,39 @@ class ControlPlane:
             self._changed.notify_all()
         return poll.get()
 
-    def runtime_result(self, request_id: str, result: bytes | Failure) -> Answer:
-        """A response or an error of the invocation in hand; anything else is refused."""
+    def runtime_result(self, request_id: str, result: bytes | Failure) -> Response:
+        """Take the response or the error of the current invocation. Refuses a second one, and other request ids."""
         with self._changed:
             if request_id != self._request_id:
                 return refused(400, "InvalidRequestID", "Invalid request ID")
             if self._result is not None:
-                return refused(403, "InvalidStateTransition", "the invocation has been answered")
+                return refused(403, "InvalidStateTransition", "the invocation already has a result")
             self._result = result
             self._changed.notify_all()
         return ACCEPTED
 
-    def runtime_result_too_large(self, request_id: str) -> Answer:
-        """A response over RESPONSE_LIMIT_BYTES fails the invocation; a later `error` for it comes too late."""
+    def runtime_result_too_large(self, request_id: str) -> Response:
+        """Fail the invocation because of a response over RESPONSE_LIMIT_BYTES; a later `error` for it is refused."""
         message = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT_BYTES} bytes)."
-        answer = self.runtime_result(request_id, Failure.of("Function.ResponseSizeTooLarge", message))
-        if answer is not ACCEPTED:
-            return answer
+        response = self.runtime_result(request_id, Failure.of("Function.ResponseSizeTooLarge", message))
+        if response is not ACCEPTED:
+            return response
         return refused(
             413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT_BYTES} bytes)."
         )
 
-    def runtime_init_error(self, failure: Failure) -> Answer:
+    def runtime_init_error(self, failure: Failure) -> Response:
+        """Fail the sandbox during init; refused once init is over."""
         with self._changed:
             if not self._registration_open:
                 return refused(403, "InvalidStateTransition", "init is over")
         self.fail(failure)
         return ACCEPTED
 
-    # What extensions ask and tell.
+    # ---- for extensions
 
-    def register(self, name: str, body: bytes) -> Answer:
-        """Register by name: external when a file of that name was started, internal (in the runtime) otherwise."""
+    def register(self, name: str, body: bytes) -> Response:
+        """Register an extension: external if an executable of that name was started, else internal."""
         try:
             events = frozenset(json.loads(body)["events"])
         except (ValueError, KeyError, TypeError) as error:
@@ -254,10 +258,10 @@ class ControlPlane:
             identifier = self._identifiers[name] = str(uuid.uuid4())
             self._extensions[identifier] = _Subscriber(events)
             self._changed.notify_all()
-        return Answer(200, self._about_function, {"Lambda-Extension-Identifier": identifier})
+        return Response(200, self._about_function, {"Lambda-Extension-Identifier": identifier})
 
-    def extension_next(self, identifier: str | None) -> Event | Answer | None:
-        """Block until there is an event for this extension; None when the connection is to be closed instead."""
+    def extension_next(self, identifier: str | None) -> Event | Response | None:
+        """Block until there is an event for this extension; None if the connection is to be closed instead."""
         with self._changed:
             extension = self._extensions.get(identifier or "")
             if extension is None:
@@ -268,8 +272,8 @@ class ControlPlane:
             self._changed.notify_all()
         return poll.get()
 
-    def extension_error(self, identifier: str | None, failure: Failure) -> Answer:
-        """`init/error` and `exit/error`: either way this life is over."""
+    def extension_error(self, identifier: str | None, failure: Failure) -> Response:
+        """`init/error` and `exit/error`: both end the sandbox."""
         with self._changed:
             if (identifier or "") not in self._extensions:
                 return _unknown_extension(identifier)
@@ -279,7 +283,7 @@ class ControlPlane:
         return ACCEPTED
 
 
-def _registration_refusal(name: str, events: frozenset[object], *, external: bool) -> Answer | None:
+def _registration_refusal(name: str, events: frozenset[object], *, external: bool) -> Response | None:
     if not name:
         return refused(403, "Extension.InvalidExtensionName", "Empty extension name")
     for event in events:
@@ -291,7 +295,7 @@ def _registration_refusal(name: str, events: frozenset[object], *, external: boo
     return None
 
 
-def _unknown_extension(identifier: str | None) -> Answer:
+def _unknown_extension(identifier: str | None) -> Response:
     if identifier is None:
         message = "Missing Lambda-Extension-Identifier header"
         return refused(403, "Extension.MissingExtensionIdentifier", message)

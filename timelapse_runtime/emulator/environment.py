@@ -1,11 +1,11 @@
 """A Lambda execution environment on a developer's machine: one function, one environment, one invocation at a time.
 
-It runs the bootstrap and external extensions that a deployment would run, as processes that know no difference:
-the Runtime API, the Extensions API, SIGSTOP between invocations, the time-out, resets that keep the temporary
-folder, the shutdown sequence, and (`kill`) the loss of a host. What it does not do: limits of memory and CPU, several
-environments side by side (make several), streamed responses, SnapStart.
+It runs the bootstrap and the external extensions of a deployment as processes. It provides the Runtime API, the
+Extensions API, SIGSTOP between invocations, the time-out, resets that keep the temporary folder, the shutdown sequence,
+and (`kill`) the loss of a host. It does not limit memory or CPU, and has no streamed responses and no SnapStart. For
+several environments, make several objects.
 
-Where production and AWS's runtime interface emulator differ, it is as strict as the stricter one.
+If Lambda and AWS's runtime interface emulator differ, it follows the stricter one.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from timelapse_runtime.emulator.control_plane import ControlPlane, Event, Failure, Invocation
-from timelapse_runtime.emulator.outcome import Outcome, ProcessUsage
-from timelapse_runtime.emulator.sandbox import TIMED_OUT, Life, Programs, ShutdownBudget, ShutdownReport
+from timelapse_runtime.emulator.control_plane import ControlPlane, Event, Failure, InvocationEvents
+from timelapse_runtime.emulator.result import InvocationResult, ProcessUsage
+from timelapse_runtime.emulator.sandbox import TIMED_OUT, Programs, Sandbox, ShutdownBudget, ShutdownReport
 from timelapse_runtime.emulator.server import RuntimeApiServer
 
 REGION = "us-east-1"
@@ -34,13 +34,13 @@ SHUTDOWN_BUDGET = ShutdownBudget()
 
 
 class LocalLambda:
-    """Starts at the first `invoke`, ends with `shutdown` or `kill`, and may then be started again by an `invoke`.
+    """Starts at the first `invoke`, ends with `shutdown` or `kill`; the next `invoke` starts a new environment.
 
-    Use it in a `with` statement, or call `close`: processes and threads are left otherwise. `on_log` gets each line
-    that a process prints, with `runtime` or the extension's name, from threads of this class. The processes get
-    `temporary_folder` (in `temp_folder`, which is for this object alone) as TMPDIR: it is kept over resets, and over
-    `shutdown` and `kill` only with `keep_temporary_files`, as a new environment has an empty one. Every executable
-    file in `extensions` is an external extension. PATH is ours; no other variable of ours reaches the processes.
+    Use it in a `with` statement, or call `close`; otherwise processes and threads remain. `on_log` gets each line that
+    a process prints, with `runtime` or the extension's name, from threads of this class. TMPDIR of the processes is
+    `temporary_folder`, in `temp_folder`, which no other object may use. Resets keep its files; `shutdown` and `kill`
+    remove them unless `keep_temporary_files`. Every executable file in `extensions` is an external extension. The
+    processes inherit PATH and no other variable of this process.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class LocalLambda:
         self._budget = shutdown_budget
         self._on_log = on_log or (lambda _source, _line: None)
         self._server: RuntimeApiServer | None = None
-        self._life: Life | None = None
+        self._sandbox: Sandbox | None = None
         self._ending = threading.Lock()
         self._past_usage = ProcessUsage()
 
@@ -87,19 +87,19 @@ class LocalLambda:
         client_context: Any | None = None,
         cognito_identity: Any | None = None,
         trace_id: str | None = UNSAMPLED_TRACE,
-    ) -> Outcome:
-        """Run one invocation, after an init where there is no environment. Never raises for what the function does.
+    ) -> InvocationResult:
+        """Run one invocation, after an init if there is no environment. Failures of the function do not raise.
 
-        An init that fails or takes too long is run again within the invocation's time-out, as Lambda does it; both
-        count as cold starts. After a time-out or a crash the environment has been reset when this returns.
+        An init that fails or takes too long is run again within the invocation's time-out, as on Lambda; both count as
+        cold starts. After a time-out or a crash, the environment has been reset when this returns.
         """
         request_id = str(uuid.uuid4())
-        life, failure, init = self._life, None, self._life is None
-        if life is None:
-            life, failure = self._init(self._init_timeout_seconds)
+        sandbox, failure, init = self._sandbox, None, self._sandbox is None
+        if sandbox is None:
+            sandbox, failure = self._init(self._init_timeout_seconds)
             if failure is not None:
-                self._reset(life, failure)
-                life, failure = self._init(self._timeout_seconds)
+                self._reset(sandbox, failure)
+                sandbox, failure = self._init(self._timeout_seconds)
         began = time.monotonic()
         if failure is None:
             optional = {
@@ -108,35 +108,35 @@ class LocalLambda:
                 "Lambda-Runtime-Cognito-Identity": None if cognito_identity is None else json.dumps(cognito_identity),
                 "Lambda-Runtime-Aws-Tenant-Id": tenant_id,
             }
-            life.thaw()
-            failure = life.invoke(self._invocation(request_id, event, optional), self._timeout_seconds)
+            sandbox.thaw()
+            failure = sandbox.invoke(self._invocation(request_id, event, optional), self._timeout_seconds)
         duration_ms = (time.monotonic() - began) * 1000
         if failure is not None:
-            self._reset(life, failure)
+            self._reset(sandbox, failure)
         elif self._freeze:
-            life.freeze()
-        return Outcome.of(request_id, life.result, failure, duration_ms=duration_ms, init=init)
+            sandbox.freeze()
+        return InvocationResult.of(request_id, sandbox.result, failure, duration_ms=duration_ms, init=init)
 
     def shutdown(self) -> ShutdownReport:
-        """End the environment as Lambda does when it has been idle for long."""
+        """End the environment as Lambda does after a long idle time."""
         with self._ending:
-            life, self._life = self._life, None
-            if life is None:
+            sandbox, self._sandbox = self._sandbox, None
+            if sandbox is None:
                 return ShutdownReport("spindown", None, False, {})
-            report = life.stop("spindown", self._budget)
-            self._settle(life)
+            report = sandbox.stop("spindown", self._budget)
+            self._finish(sandbox)
             return report
 
     def kill(self) -> None:
-        """Lose the host: SIGKILL to all at once, no SHUTDOWN. May be called while another thread invokes."""
+        """Lose the host: SIGKILL to all processes, no SHUTDOWN. May be called while another thread invokes."""
         with self._ending:
-            life, self._life = self._life, None
-            if life is not None:
-                life.kill()
-                self._settle(life)
+            sandbox, self._sandbox = self._sandbox, None
+            if sandbox is not None:
+                sandbox.kill()
+                self._finish(sandbox)
 
     def close(self) -> None:
-        """Kill what lives, and end the threads. The object may be used again all the same."""
+        """Kill the processes and end the threads. The object may be used again."""
         self.kill()
         if self._server is not None:
             self._server.close()
@@ -150,18 +150,18 @@ class LocalLambda:
 
     @property
     def usage(self) -> ProcessUsage:
-        """As of now, the running process included."""
+        """What the runtime's processes have used so far, including the running one."""
         usage = replace(self._past_usage)
-        if (life := self._life) is not None and life.runtime is not None:
-            usage.add(life.runtime)
+        if (sandbox := self._sandbox) is not None and sandbox.runtime is not None:
+            usage.add(sandbox.runtime)
         return usage
 
     @property
     def process_ids(self) -> Mapping[str, int]:
-        """The ids of the processes that were started in this life: `runtime`, and the extensions by name."""
-        return {} if self._life is None else {process.name: process.pid for process in self._life.processes}
+        """The ids of the current sandbox's processes: `runtime`, and the extensions by name."""
+        return {} if self._sandbox is None else {process.name: process.pid for process in self._sandbox.processes}
 
-    def _init(self, timeout_seconds: float) -> tuple[Life, Failure | None]:
+    def _init(self, timeout_seconds: float) -> tuple[Sandbox, Failure | None]:
         self.cold_starts += 1
         self.temporary_folder.mkdir(parents=True, exist_ok=True)
         plane = ControlPlane(
@@ -173,8 +173,8 @@ class LocalLambda:
             self._server = RuntimeApiServer(plane)
         else:
             self._server.serve(plane)
-        life = self._life = Life(self._programs(self._server.address), plane, self._on_log)
-        return life, life.start(timeout_seconds)
+        sandbox = self._sandbox = Sandbox(self._programs(self._server.address), plane, self._on_log)
+        return sandbox, sandbox.start(timeout_seconds)
 
     def _programs(self, runtime_api_address: str) -> Programs:
         variables = {
@@ -191,7 +191,7 @@ class LocalLambda:
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "TMPDIR": str(self.temporary_folder),
         }
-        runtime_only = {  # the Extensions API's page lists what extensions don't get
+        runtime_only = {  # 'Lambda Extensions API' lists what extensions do not get
             "_HANDLER": self._handler,
             "LAMBDA_TASK_ROOT": str(self._task_root),
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{FUNCTION_NAME}",
@@ -199,7 +199,7 @@ class LocalLambda:
         }
         return Programs(self._bootstrap, self._extensions, self._task_root, variables | runtime_only, variables)
 
-    def _invocation(self, request_id: str, event: Any, optional: Mapping[str, str | None]) -> Invocation:
+    def _invocation(self, request_id: str, event: Any, optional: Mapping[str, str | None]) -> InvocationEvents:
         deadline_epoch_ms = int((time.time() + self._timeout_seconds) * 1000)
         trace = optional["Lambda-Runtime-Trace-Id"]
         for_extensions = {
@@ -215,27 +215,27 @@ class LocalLambda:
             "Lambda-Runtime-Invoked-Function-Arn": FUNCTION_ARN,
             **{name: value for name, value in optional.items() if value is not None},
         }
-        return Invocation(
+        return InvocationEvents(
             request_id, Event(json.dumps(event).encode(), headers), Event(json.dumps(for_extensions).encode())
         )
 
-    def _reset(self, life: Life, failure: Failure) -> None:
-        """End the processes and keep the temporary folder. A `kill` from another thread may have been faster."""
+    def _reset(self, sandbox: Sandbox, failure: Failure) -> None:
+        """End the processes and keep the temporary folder. A `kill` from another thread may have come first."""
         with self._ending:
-            if self._life is life:
-                self._life = None
-                life.stop("timeout" if failure.error_type == TIMED_OUT else "failure", self._budget)
-                self._count(life)
+            if self._sandbox is sandbox:
+                self._sandbox = None
+                sandbox.stop("timeout" if failure.error_type == TIMED_OUT else "failure", self._budget)
+                self._count(sandbox)
 
-    def _settle(self, life: Life) -> None:
-        """The environment is gone, and its folder with it."""
-        self._count(life)
+    def _finish(self, sandbox: Sandbox) -> None:
+        """Account for a sandbox that has ended, and remove the temporary folder."""
+        self._count(sandbox)
         if not self._keep_temporary_files:
             shutil.rmtree(self.temporary_folder)
 
-    def _count(self, life: Life) -> None:
-        if life.runtime is not None:
-            self._past_usage.add(life.runtime)
+    def _count(self, sandbox: Sandbox) -> None:
+        if sandbox.runtime is not None:
+            self._past_usage.add(sandbox.runtime)
 
 
 def _executables(folder: Path | None) -> tuple[Path, ...]:

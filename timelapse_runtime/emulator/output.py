@@ -1,6 +1,6 @@
-"""Reads what a process prints, line by line, until the process is gone.
+"""Reads the output of a process, line by line, until the process has ended.
 
-Not until end of file: a grandchild that left the process group may hold the pipe's other end for ever.
+End of file is not the criterion: a grandchild that left the process group may keep the pipe open forever.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import suppress
 
 
 class OutputReader:
-    """A pipe whose `write_end` is a process's stdout and stderr, and the thread that hands on its lines."""
+    """A pipe and a thread that reads it. `write_end` is for stdout and stderr of a process, `on_line` for its lines."""
 
     def __init__(self, name: str, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
@@ -24,7 +24,7 @@ class OutputReader:
         self._thread.start()
 
     def close(self) -> None:
-        """Hand on what is still in the pipe and end the thread. To be called when the process was reaped."""
+        """Read what is left in the pipe and end the thread. Call it when the process was reaped."""
         os.close(self.write_end)
         os.close(self._stop_write_end)
         self._thread.join()

@@ -1,8 +1,8 @@
-"""One process of the local environment, with everything in its process group: start, freeze, signal, account for.
+"""One process of the local environment with its process group: start, freeze, signal, resource usage.
 
-Two threads per process, both gone once `close` returned: one starts it and waits for its end, one reads its
-output. Needs `os.waitid`: Linux, or macOS from Python 3.13 on, where there is no /proc and the figures of a living
-process stay 0.
+Each process has two threads, which have ended when `close` returns: one starts it and waits for its end, one reads its
+output. Needs `os.waitid`: Linux, or macOS with Python 3.13 or later. macOS has no /proc: there, usage is 0 until the
+process ends.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from timelapse_runtime.emulator.output import OutputReader
 
 
 class ChildProcess:
-    """A started process. `on_exit` is called from a thread of ours after the process was reaped."""
+    """A started process. `on_exit` is called from a thread of this class after the process was reaped."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class ChildProcess:
     def _run(self, command: Sequence[str], variables: dict[str, str], folder: Path, started: Future[int]) -> None:
         """Start and wait in one thread: the kernel sends the parent-death signal when the *thread* that forked ends.
 
-        That signal is for the day our own process is killed: a runtime asks for `next` again for ever, and a frozen
-        one would not even notice.
+        The signal ends the process if this Python process is killed. Without it, a runtime would retry `next` forever,
+        and a frozen one would stay frozen.
         """
         setpriv = shutil.which("setpriv")
         guard = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
@@ -71,13 +71,13 @@ class ChildProcess:
             self._output.close()
             started.set_exception(error)
             return
-        self.pid = process.pid  # here: it may have ended before the other thread wakes
+        self.pid = process.pid  # set here: the process may end before the other thread wakes up
         started.set_result(process.pid)
-        # WNOWAIT leaves a zombie: it holds the process id, so that the group can still be named.
+        # WNOWAIT leaves a zombie, which keeps the process id in use: the group can still be signalled.
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         self.exited_monotonic = time.monotonic()
         with self._lock:
-            self._signal(signal.SIGKILL)  # what the process left behind in its group
+            self._signal(signal.SIGKILL)  # other processes of its group
             _, status, usage = os.wait4(process.pid, 0)
             self._cpu_seconds = usage.ru_utime + usage.ru_stime
             self.exit_code = process.returncode = os.waitstatus_to_exitcode(status)
@@ -86,37 +86,37 @@ class ChildProcess:
         self._on_exit(self)
 
     def terminate(self) -> None:
-        """SIGTERM to the group."""
+        """Send SIGTERM to the group."""
         self._note_peak_rss()
         with self._lock:
             self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL to the group, frozen or not."""
+        """Send SIGKILL to the group; it also ends a frozen one."""
         self._note_peak_rss()
         with self._lock:
             self._signal(signal.SIGKILL)
 
     def freeze(self) -> None:
-        """SIGSTOP to the group; returns once the process stands still (or is gone)."""
+        """Send SIGSTOP to the group, and return once the process has stopped or ended."""
         with self._lock:
             self._signal(signal.SIGSTOP)
-        with suppress(ChildProcessError):  # reaped meanwhile
+        with suppress(ChildProcessError):  # reaped in the meantime
             os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
-        """SIGCONT to the group."""
+        """Send SIGCONT to the group."""
         with self._lock:
             self._signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """Kill it if it lives, and return when the process and its threads are gone."""
+        """Kill the process if it runs, and return when it and its threads have ended."""
         self.kill()
         self._watcher.join()
 
     @property
     def cpu_seconds(self) -> float:
-        """User and system time of the process and of those that it waited for, so far."""
+        """User and system time so far, of the process and of the children that it waited for."""
         with self._lock:
             if self.exit_code is None:
                 with suppress(OSError):
@@ -126,13 +126,13 @@ class ChildProcess:
 
     @property
     def peak_rss_bytes(self) -> int:
-        """The most memory that was resident, as of now or of the moment before the last signal to end it."""
+        """The maximum of resident memory, read now or before the last signal that ended the process."""
         self._note_peak_rss()
         return self._peak_rss_bytes
 
     def _note_peak_rss(self) -> None:
-        # VmHWM, not wait4's ru_maxrss: between fork and exec a child lives in its parent's pages, and the kernel
-        # keeps their number as the child's maximum. That would be the size of this Python, not of the runtime.
+        # VmHWM, not wait4's ru_maxrss: between fork and exec a child shares its parent's pages, and the kernel
+        # counts them for the child. ru_maxrss would be the size of this Python process, not of the runtime.
         with suppress(OSError):
             for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
                 if line.startswith("VmHWM:"):  # a zombie has none
@@ -140,5 +140,5 @@ class ChildProcess:
 
     def _signal(self, number: signal.Signals) -> None:
         if self.exit_code is None:
-            with suppress(ProcessLookupError, PermissionError):  # macOS says so of a group of zombies
+            with suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS, for a group of zombies
                 os.killpg(self.pid, number)

@@ -1,9 +1,9 @@
-"""AWS's Lambda runtime interface emulator (RIE): where to get it, and one environment under it, without Docker.
+"""AWS's Lambda runtime interface emulator (RIE): download it, and run one environment under it without Docker.
 
-The emulator is AWS's own control plane in one static binary. It takes extensions from /opt/extensions only, so it
-runs in a mount namespace where that folder is ours; a process id namespace around it ends everything with it. Both
-need Linux, root and util-linux's `unshare`. It does not freeze processes between invocations, and it gives a runtime
-600 ms after SIGTERM where production promises 300.
+The emulator is AWS's own control plane in one static binary. It takes extensions from /opt/extensions only, so it runs
+in a mount namespace that has the wanted files there. A process id namespace ends all of its processes with it. Both
+need Linux, root and util-linux's `unshare`. Unlike Lambda, it does not freeze processes between invocations, and it
+gives a runtime 600 ms after SIGTERM (Lambda promises 300 ms).
 
 Source: github.com/aws/aws-lambda-runtime-interface-emulator, read November 2026.
 """
@@ -41,7 +41,7 @@ _SHUTDOWN_SECONDS = 15.0
 _ENTER = """
 set -eu
 extensions=$1; scratch=$2; shift 2
-if [ ! -d /opt/extensions ]; then  # what is in /opt stays reachable, and the host's /opt stays as it is
+if [ ! -d /opt/extensions ]; then  # the content of /opt stays reachable, and the host's /opt does not change
   mkdir -p "$scratch/opt" /opt
   mount --rbind /opt "$scratch/opt"
   mount -t tmpfs tmpfs /opt
@@ -54,14 +54,14 @@ exec "$@"
 
 
 class EmulatorUnavailable(Exception):
-    """The emulator can't be had, or can't run here; the message says why and what would help."""
+    """The emulator cannot be downloaded or cannot run here. The message says why and what is needed."""
 
 
 def fetch_emulator(folder: Path) -> Path:
-    """The emulator's binary for this machine's architecture, in `folder`, downloaded if it isn't there.
+    """The emulator's binary for this machine's architecture, in `folder`; downloads it if it is missing.
 
-    It travels in the wheel `aws-sam-cli` (Apache-2.0), which pip downloads and checks against WHEEL_SHA256; nothing
-    of it is installed. One wheel carries the binaries of both architectures.
+    The wheel `aws-sam-cli` (Apache-2.0) has the binaries of both architectures. pip downloads it and checks it against
+    WHEEL_SHA256; nothing of it is installed. Raises EmulatorUnavailable.
     """
     machine = platform.machine()
     if sys.platform != "linux" or machine not in _BINARIES:
@@ -76,7 +76,7 @@ def fetch_emulator(folder: Path) -> Path:
             fresh = Path(download) / binary.name
             fresh.write_bytes(archive.read(f"samcli/local/rapid/{_BINARIES[machine]}"))
         fresh.chmod(0o755)
-        fresh.replace(binary)  # at once: another process may be fetching it too
+        fresh.replace(binary)  # atomic: another process may download it at the same time
     return binary
 
 
@@ -92,11 +92,11 @@ def _download_wheel(folder: Path) -> Path:
 
 
 def why_not_here() -> str | None:
-    """Why this machine can't run the emulator with its own extensions' folder; None when it can."""
+    """The reason why this machine cannot run the emulator with a given folder of extensions; None if it can."""
     if sys.platform != "linux":
-        return "it needs Linux's namespaces"
+        return "it needs the namespaces of Linux"
     if os.geteuid() != 0:
-        return "it needs root, to mount a folder at /opt/extensions in a namespace of its own"
+        return "it needs root, to mount a folder at /opt/extensions in a namespace"
     if shutil.which("unshare") is None:
         return "it needs `unshare` (Debian: util-linux)"
     tried = subprocess.run(["unshare", *_NAMESPACES, "true"], capture_output=True, text=True, check=False)
@@ -104,25 +104,25 @@ def why_not_here() -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class EmulatorAnswer:
-    """What the emulator's invoke endpoint said. Errors of the function come with status 200 as well."""
+class EmulatorResponse:
+    """The response of the emulator's invoke endpoint. Errors of the function have status 200, too."""
 
     status: int
     body: bytes
 
     @property
     def payload(self) -> Any:
-        """The body as JSON. A time-out is answered in plain text: ValueError."""
+        """The body as JSON. Raises ValueError for a time-out, which the emulator reports in plain text."""
         return json.loads(self.body)
 
 
 class Emulator:
     """One bootstrap, and every file in `extensions`, under the emulator, from construction to `close`.
 
-    /opt/extensions holds links to these files, so that an extension finds what lies beside it in a source tree.
-    The processes start at the first `invoke`. `on_log` gets every line of the emulator and of the processes, mixed,
-    from a thread of this class. They get TMPDIR, a folder below `temp_folder` that is kept over resets. PATH is
-    ours; no other variable of ours reaches them. Raises EmulatorUnavailable where it can't run.
+    /opt/extensions has links to these files, so that an extension finds its source tree. The processes start at the
+    first `invoke`. `on_log` gets every line of the emulator and of the processes, mixed, from a thread of this class.
+    TMPDIR is a folder below `temp_folder`; resets keep its files. The processes inherit PATH and no other variable of
+    this process. Raises EmulatorUnavailable if it cannot run.
     """
 
     def __init__(
@@ -141,11 +141,11 @@ class Emulator:
     ) -> None:
         reason = why_not_here()
         if reason is not None:
-            raise EmulatorUnavailable(f"the emulator can't run here: {reason}")
+            raise EmulatorUnavailable(f"the emulator cannot run here: {reason}")
         self.temporary_folder = temp_folder.absolute() / "environment"
         self.temporary_folder.mkdir(parents=True, exist_ok=True)
         scratch = temp_folder.absolute() / "emulator"
-        links = _fresh_links(scratch / "extensions", extensions)
+        links = _make_links(scratch / "extensions", extensions)
         self._port, api_port = _free_ports()
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -162,7 +162,7 @@ class Emulator:
         enter = ["sh", "-c", _ENTER, "sh", str(links), str(scratch)]
         addresses = ["--runtime-interface-emulator-address", f"127.0.0.1:{self._port}"]
         addresses += ["--runtime-api-address", f"127.0.0.1:{api_port}"]
-        self._answer_timeout_seconds = timeout_seconds + 30.0  # its own init and shutdown come on top
+        self._response_timeout_seconds = timeout_seconds + 30.0  # and time for init and shutdown
         self._process = ChildProcess(
             "emulator",
             ["unshare", *_NAMESPACES, *enter, str(binary.absolute()), *addresses, str(bootstrap.absolute())],
@@ -172,28 +172,28 @@ class Emulator:
             on_exit=lambda _process: None,
         )
 
-    def invoke(self, event: Any, headers: Mapping[str, str] | None = None) -> EmulatorAnswer:
-        """One invocation; the first one includes the init phase. Raises ConnectionError when the emulator is gone."""
+    def invoke(self, event: Any, headers: Mapping[str, str] | None = None) -> EmulatorResponse:
+        """Run one invocation; the first one includes the init phase. Raises ConnectionError if the emulator ended."""
         url = f"http://127.0.0.1:{self._port}/2015-03-31/functions/function/invocations"
         end = time.monotonic() + _START_SECONDS
-        with httpx.Client(timeout=self._answer_timeout_seconds, trust_env=False) as client:
+        with httpx.Client(timeout=self._response_timeout_seconds, trust_env=False) as client:
             while True:
                 try:
-                    answer = client.post(url, content=json.dumps(event).encode(), headers=dict(headers or {}))
-                except httpx.ConnectError as error:  # it does not listen yet, or any more
+                    response = client.post(url, content=json.dumps(event).encode(), headers=dict(headers or {}))
+                except httpx.ConnectError as error:  # not listening yet, or no longer
                     if self._process.exited.wait(0.02) or time.monotonic() > end:
                         raise ConnectionRefusedError(f"the emulator does not listen: {error}") from error
                 except httpx.TransportError as error:
-                    raise ConnectionResetError(f"the emulator went away: {error}") from error
+                    raise ConnectionResetError(f"the emulator ended: {error}") from error
                 else:
-                    return EmulatorAnswer(answer.status_code, answer.content)
+                    return EmulatorResponse(response.status_code, response.content)
 
     def shutdown(self) -> None:
-        """SIGTERM to the emulator: the whole shutdown sequence. Nothing of it is left when this returns."""
+        """Send SIGTERM to the emulator, which runs the shutdown sequence. No process is left when this returns."""
         process_id = self._process.pid
-        with suppress(OSError):  # gone already
+        with suppress(OSError):  # it has ended already
             children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
-            for child in children:  # `unshare` waits for one, and takes no SIGTERM for it
+            for child in children:  # `unshare` waits for its child and does not pass SIGTERM on
                 os.kill(int(child), signal.SIGTERM)
         in_time = self._process.exited.wait(_SHUTDOWN_SECONDS)
         self.close()
@@ -201,7 +201,7 @@ class Emulator:
             raise TimeoutError(f"the emulator did not end within {_SHUTDOWN_SECONDS} s of SIGTERM and was killed")
 
     def close(self) -> None:
-        """Kill what lives and end the thread."""
+        """Kill the processes and end the threads."""
         self._process.close()
 
     def __enter__(self) -> Self:
@@ -211,8 +211,8 @@ class Emulator:
         self.close()
 
 
-def _fresh_links(folder: Path, extensions: Path | None) -> Path:
-    """A folder of links to the extensions, without those of an earlier run."""
+def _make_links(folder: Path, extensions: Path | None) -> Path:
+    """Make a new folder of links to the extensions, in place of an earlier one."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in () if extensions is None else extensions.absolute().iterdir():
@@ -222,7 +222,7 @@ def _fresh_links(folder: Path, extensions: Path | None) -> Path:
 
 
 def _free_ports() -> tuple[int, int]:
-    """Two ports that are free now; the emulator has no way to choose its own and say which."""
+    """Two ports that are free now: the emulator cannot choose its own ports and report them."""
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))

@@ -1,7 +1,7 @@
-"""An S3 server on this machine: moto's, as a process of its own on a free port.
+"""An S3 server on this machine: moto's, in a separate process on a free port.
 
-In a process group of its own, too: Ctrl-C ends who writes to it first, and what they save on their way out arrives.
-It ends with the `with` block, and with our process, however that ends (on Linux, where setpriv is installed).
+It has its own process group: Ctrl-C stops its clients first, so that their final writes still arrive. It ends with the
+`with` block, and when this Python process ends in any way (on Linux, if setpriv is installed).
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ REGION = "us-east-1"
 
 
 class S3ServerFailed(Exception):
-    """The server did not come up; the message has its last words."""
+    """The server did not start. The message has the last lines that it printed."""
 
 
 class EmbeddedS3:
-    """Runs while the `with` block does. `command` lets tests run another server in the same way.
+    """Runs during the `with` block. `command` lets tests run another server in the same way.
 
-    The command gets the port in place of `{port}`, and in the environment as GATEWAY_PORT.
+    The command gets the port in place of `{port}`, and in the variable GATEWAY_PORT.
     """
 
     def __init__(
@@ -47,20 +47,20 @@ class EmbeddedS3:
 
     @property
     def endpoint_url(self) -> str:
-        """Where it listens."""
+        """The URL of the server."""
         return f"http://127.0.0.1:{self._port}"
 
     def variables(self) -> Mapping[str, str]:
-        """What an S3 client needs in its environment to reach it."""
+        """The environment variables by which an S3 client reaches the server."""
         return {
-            "AWS_ACCESS_KEY_ID": "test",  # the only one that ministack knows
+            "AWS_ACCESS_KEY_ID": "test",  # the only key that ministack accepts
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL_S3": self.endpoint_url,
         }
 
     def create_buckets(self, *buckets: str) -> None:
-        """Make buckets."""
+        """Create buckets."""
         client = make_client(variables=self.variables())
         for bucket in buckets:
             client.send(S3Request("CreateBucket", "PUT", bucket), Counter())
@@ -94,14 +94,14 @@ class EmbeddedS3:
 
     def _wait(self, process: ChildProcess, command: str) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while not self._answers():
+        while not self._responds():
             if process.exited.wait(_POLL_SECONDS):
-                said = "\n".join(self._last_lines) or "(it said nothing)"
-                raise S3ServerFailed(f"{command} ended with {process.exit_code}:\n{said}")
+                output = "\n".join(self._last_lines) or "(it printed nothing)"
+                raise S3ServerFailed(f"{command} ended with exit code {process.exit_code}:\n{output}")
             if time.monotonic() > deadline:
-                raise S3ServerFailed(f"{command} did not answer at {self.endpoint_url} in {_START_SECONDS} s")
+                raise S3ServerFailed(f"{command} did not respond at {self.endpoint_url} in {_START_SECONDS} s")
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         try:
             httpx.get(f"{self.endpoint_url}/", timeout=5, trust_env=False)
         except httpx.TransportError:

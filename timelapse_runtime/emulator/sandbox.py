@@ -1,8 +1,10 @@
-"""One life of an environment's processes: extensions first, the runtime when they registered; invocations with
-everything frozen between them; the shutdown sequence, or the kill. After a reset there is a new life.
+"""The processes of an environment from init to shutdown or reset.
+
+Extensions start first, the runtime once they have registered. All processes are frozen between invocations. The end is
+the shutdown sequence or a kill; after a reset, the environment makes a new sandbox.
 
 Sources: 'Understanding the Lambda execution environment lifecycle' and 'Lambda Extensions API' in the Lambda
-developer guide, read November 2026; the order of shutdown was seen from AWS's runtime interface emulator.
+developer guide, read November 2026; the order of shutdown as observed in AWS's runtime interface emulator.
 """
 
 from __future__ import annotations
@@ -14,19 +16,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from timelapse_runtime.emulator.control_plane import ControlPlane, Event, Failure, Invocation
+from timelapse_runtime.emulator.control_plane import ControlPlane, Event, Failure, InvocationEvents
 from timelapse_runtime.emulator.process import ChildProcess
 
 TIMED_OUT = "Sandbox.Timedout"
-"""The error type of an init or an invocation that took too long, as Lambda words it."""
+"""Lambda's error type for an init or an invocation that took too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShutdownBudget:
-    """What shutdown may take, from SIGTERM on (developer guide, 'Shutdown phase').
+    """Time limits of shutdown, counted from SIGTERM (developer guide, 'Shutdown phase').
 
-    The emulator gives the runtime 600 ms (30 % of the total) with either kind of extension; the documents promise
-    less, and what works within that works in both.
+    AWS's emulator gives the runtime 600 ms (30 % of the total) with either kind of extension. The documents promise
+    less; a runtime that meets their limits works with both.
     """
 
     runtime_ms: int = 300
@@ -36,7 +38,7 @@ class ShutdownBudget:
 
 @dataclass(frozen=True, slots=True)
 class ExtensionExit:
-    """How an external extension left: milliseconds after SHUTDOWN was sent, and whether SIGKILL was needed."""
+    """How an external extension ended: milliseconds after SHUTDOWN was sent, and whether it took a SIGKILL."""
 
     exit_ms: float
     killed: bool
@@ -44,10 +46,10 @@ class ExtensionExit:
 
 @dataclass(frozen=True, slots=True)
 class ShutdownReport:
-    """What a shutdown sequence saw.
+    """How a shutdown sequence went.
 
-    `runtime_exit_ms` counts from SIGTERM, or from SIGKILL where no extension is registered; None when the runtime
-    was gone before. `runtime_killed` is True when it was ended by SIGKILL.
+    `runtime_exit_ms` counts from SIGTERM, or from SIGKILL if no extension is registered; None if the runtime had ended
+    before. `runtime_killed` is True if it took a SIGKILL.
     """
 
     reason: str
@@ -58,7 +60,7 @@ class ShutdownReport:
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """What is started, and with which variables."""
+    """The executables of a sandbox, and their variables."""
 
     bootstrap: Path
     extensions: tuple[Path, ...]
@@ -67,8 +69,8 @@ class Programs:
     extension_variables: Mapping[str, str]
 
 
-class Life:
-    """Processes from `start` to `stop` or `kill`. `kill` may come from another thread at any time."""
+class Sandbox:
+    """Owns the processes from `start` to `stop` or `kill`. `kill` may be called from another thread at any time."""
 
     def __init__(self, programs: Programs, plane: ControlPlane, on_log: Callable[[str, str], None]) -> None:
         self._programs = programs
@@ -79,22 +81,22 @@ class Life:
 
     @property
     def processes(self) -> tuple[ChildProcess, ...]:
-        """Runtime first, then the external extensions; also those that have ended."""
+        """The runtime first, then the external extensions, including those that have ended."""
         runtime = () if self._runtime is None else (self._runtime,)
         return (*runtime, *self._extensions.values())
 
     @property
     def runtime(self) -> ChildProcess | None:
-        """The runtime's process once it was started."""
+        """The runtime's process, once it has been started."""
         return self._runtime
 
     @property
     def result(self) -> bytes | Failure | None:
-        """What the runtime answered to the last invocation, if it has."""
+        """The runtime's response or error for the last invocation; None until it has come."""
         return self._plane.result
 
     def start(self, timeout_seconds: float) -> Failure | None:
-        """Init. What is returned is why it failed; the processes are then still to be stopped."""
+        """Run the init phase. Returns why it failed, if it did; the caller must then `stop` the sandbox."""
         end = time.monotonic() + timeout_seconds
         for path in self._programs.extensions:
             self._extensions[path.name] = self._spawn(path.name, path, "Extension.Crash")
@@ -106,10 +108,11 @@ class Life:
             return self._plane.failure
         return Failure.of(TIMED_OUT, f"Init timed out after {timeout_seconds:.2f} seconds")
 
-    def invoke(self, invocation: Invocation, timeout_seconds: float) -> Failure | None:
-        """One invocation, until all who had a part in it wait again. What is returned ends this life.
+    def invoke(self, invocation: InvocationEvents, timeout_seconds: float) -> Failure | None:
+        """Run one invocation, until the runtime and its extensions wait for the next one.
 
-        The runtime's answer is in the control plane then: it may have come before the failure.
+        Returns the failure that ends this sandbox, if there was one. `result` has the runtime's response, which may
+        have come before the failure.
         """
         self._plane.begin(invocation)
         if self._plane.wait(self._plane.finished, timeout_seconds):
@@ -120,31 +123,31 @@ class Life:
         )
 
     def freeze(self) -> None:
-        """SIGSTOP to all."""
+        """Send SIGSTOP to all processes."""
         for process in self.processes:
             process.freeze()
 
     def thaw(self) -> None:
-        """SIGCONT to all."""
+        """Send SIGCONT to all processes."""
         for process in self.processes:
             process.thaw()
 
     def stop(self, reason: str, budget: ShutdownBudget) -> ShutdownReport:
-        """The shutdown sequence. Nothing of this life is left when it returns."""
+        """Run the shutdown sequence. No process is left when it returns."""
         try:
             self.thaw()
             began = time.monotonic()
             total_ms = budget.total_ms if self._extensions else budget.internal_only_ms
             runtime_ms = budget.runtime_ms if self._extensions else budget.internal_only_ms
             runtime_exit_ms, runtime_killed = self._stop_runtime(runtime_ms)
-            # Only now: the runtime has gone, and what it left in the temporary folder is whole.
+            # After the runtime has ended: the files that it left in the temporary folder are complete.
             extensions = self._stop_extensions(reason, began + total_ms / 1000)
             return ShutdownReport(reason, runtime_exit_ms, runtime_killed, extensions)
         finally:
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to all, and wait until they are gone."""
+        """Send SIGKILL to all processes, and wait until they have ended."""
         for process in self.processes:
             process.kill()
         for process in self.processes:
@@ -165,10 +168,10 @@ class Life:
         began = time.monotonic()
         deadline_epoch_ms = int((time.time() + end - began) * 1000)
         event = {"eventType": "SHUTDOWN", "deadlineMs": deadline_epoch_ms, "shutdownReason": reason}
-        told = self._plane.send_shutdown(Event(json.dumps(event).encode()))
+        notified = self._plane.send_shutdown(Event(json.dumps(event).encode()))
         running = {name: process for name, process in self._extensions.items() if not process.exited.is_set()}
         for name, process in running.items():
-            if name not in told:
+            if name not in notified:
                 process.kill()
         exits = {}
         for name, process in running.items():
@@ -187,8 +190,8 @@ class Life:
                 how = f"with error: signal: {signal.Signals(-code).name}"
             else:
                 how = f"with error: exit status {code}" if code else "without providing a reason"
-            who = "Runtime" if is_runtime else f"Extension {name}"
-            self._plane.fail(Failure.of(error_type, f"{who} exited {how}"))
+            subject = "Runtime" if is_runtime else f"Extension {name}"
+            self._plane.fail(Failure.of(error_type, f"{subject} exited {how}"))
 
         return ChildProcess(
             name,

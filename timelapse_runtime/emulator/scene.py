@@ -1,9 +1,8 @@
 """The sample scene: a day over a mountain lake, as photographed by a camera on a tripod.
 
-`timelapse replay` renders it if it is given no photos. Colours are RGB from 0 to 1. In the plane of the picture, y is a
-fraction of the height and x is in heights, too, from the top left; a picture is 3 x rows x columns of float32. Each
-photo follows from its number, the count, the size and the seed alone; on another processor the last bit of a sample may
-differ.
+`timelapse replay` renders it if it gets no photos. Colours are RGB from 0 to 1. Positions: y is a fraction of the
+height, from the top; x is in heights, too, from the left. An image is 3 x rows x columns of float32. Each photo depends
+on its number, the count, the size and the seed alone; on another processor the last bit of a sample may differ.
 """
 
 from __future__ import annotations
@@ -68,10 +67,10 @@ def render_scene(count: int, size: tuple[int, int], *, seed: int = 1) -> Iterato
         rng = np.random.default_rng((seed, number))
         light = _Light(number / (count - 1) if count > 1 else 0.5)
         exposure, noise = 1 + _FLICKER * np.clip(rng.normal(), -2, 2), _NOISE * (1 + light.night)
-        picture = scene.paint(light)
+        image = scene.paint(light)
         for k in range(3):
             top, left = rng.integers(128, size=2)
-            noisy = picture[k] * (exposure * 255) + grain[top : top + height, left : left + width] * (noise * 255)
+            noisy = image[k] * (exposure * 255) + grain[top : top + height, left : left + width] * (noise * 255)
             pixels[:, :, k] = np.clip(noisy, 0, 255)
         yield encoder.encode_rgba(pixels.tobytes())
 
@@ -105,7 +104,7 @@ class _Scene:
         self._width, self._height, self._aspect = width, height, width / height
         self._shore = math.ceil(_SHORE * height)
         self._clouds, self._rock = _noise_texture(rng, 1.78), _noise_texture(rng, 1.6)
-        self._picture = np.empty((3, height, width), np.float32)
+        self._image = np.empty((3, height, width), np.float32)
         y = ((np.arange(height) + 0.5) / height).astype(np.float32)[:, None]
         x = ((np.arange(width) + 0.5) / height).astype(np.float32)[None, :]
         self._y, self._x = y[: self._shore : 2], x[:, ::2]  # clouds and gradient are soft: half size will do
@@ -152,21 +151,21 @@ class _Scene:
             self._windows += np.clip((0.0024 - square) * self._height + 0.5, 0, 1)
 
     def paint(self, light: _Light) -> Array:
-        """The picture at a moment; valid until the next call."""
-        picture, shore, side = self._picture, self._shore, (light.sun[0] - 0.5) * 2
-        picture[:, :shore] = self._sky(light)
+        """The image at a moment; valid until the next call."""
+        image, shore, side = self._image, self._shore, (light.sun[0] - 0.5) * 2
+        image[:, :shore] = self._sky(light)
         lamps = _smooth(-light.elevation, -4, 5)
         for k, lamp in enumerate((1.1, 0.75, 0.40)):
-            plane = picture[k, :shore]
+            plane = image[k, :shore]
             plane *= self._sky_seen
             plane += self._ground[k] * light["ground"][k] + self._relief * (side * light["sun"][k])
             plane += self._haze * (0.62 * light["low"][k] + 0.38 * light["middle"][k])
             plane += self._windows * (lamps * lamp)
-        np.clip(picture[:, :shore], 0, 1, out=picture[:, :shore])
+        np.clip(image[:, :shore], 0, 1, out=image[:, :shore])
         self._paint_lake(light)
         for k, dark in enumerate((0.07, 0.09, 0.06)):
-            picture[k] += (dark * light["ground"][k] - picture[k]) * self._bank
-        return picture
+            image[k] += (dark * light["ground"][k] - image[k]) * self._bank
+        return image
 
     def _sky(self, light: _Light) -> Array:
         density, lit = self._cloud_layer(light)
@@ -232,9 +231,9 @@ class _Scene:
         across = (np.arange(self._width) / self._width - body[0]) / (0.018 + 0.045 * self._below)
         path = np.exp(-across * across) * np.clip(0.9 * ripple - 0.2, 0, 1) * _smooth(abs(light.elevation), 0, 5)
         for k, deep in enumerate((0.05, 0.12, 0.16)):
-            water = self._picture[k, : self._shore].reshape(-1).take(index) * (0.86 - 0.30 * self._below)
+            water = self._image[k, : self._shore].reshape(-1).take(index) * (0.86 - 0.30 * self._below)
             water += deep * light["ground"][k] + 0.02 * ripple * light["low"][k] + path * (0.6 * glitter[k])
-            self._picture[k, self._shore :] = water
+            self._image[k, self._shore :] = water
 
 
 def _smooth(value: float, low: float, high: float) -> float:

@@ -1,8 +1,8 @@
 """The Runtime API (2018-06-01) and the Extensions API (2020-01-01) over HTTP, on a free port of 127.0.0.1.
 
-It turns requests into calls of the `ControlPlane` that is in charge when the connection is made, and holds no
-rules but the paths. A thread per connection: a `next` blocks its own thread only. Chunked (streamed) responses
-are refused with 411.
+It turns requests into calls of the current `ControlPlane`, which has the rules; only the paths are here. A connection
+keeps the control plane that was current when it was made. Each connection has a thread, so a `next` blocks its own
+thread only. Chunked (streamed) responses are refused with 411.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from timelapse_runtime.emulator.control_plane import (
     RESPONSE_LIMIT_BYTES,
-    Answer,
     ControlPlane,
     Event,
     Failure,
+    Response,
     refused,
 )
 
@@ -28,7 +28,7 @@ _CLOSE_POLL_SECONDS = 0.1
 
 
 class RuntimeApiServer:
-    """Serves from construction to `close`. `address` is what `AWS_LAMBDA_RUNTIME_API` says."""
+    """Serves from construction to `close`. `address` is the value for `AWS_LAMBDA_RUNTIME_API`."""
 
     def __init__(self, plane: ControlPlane) -> None:
         self._server = _Server(plane)
@@ -39,11 +39,11 @@ class RuntimeApiServer:
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
 
     def serve(self, plane: ControlPlane) -> None:
-        """Connections made from now on talk to `plane`."""
+        """Use `plane` for connections made from now on."""
         self._server.plane = plane
 
     def drop_connections(self) -> None:
-        """Close what is open; the plane's blocked calls must have been ended (`ControlPlane.close`)."""
+        """Close all connections. The plane's blocked calls must have ended (`ControlPlane.close`)."""
         with self._server.connections_lock:
             for connection in self._server.connections:
                 with suppress(OSError):
@@ -67,7 +67,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def server_bind(self) -> None:
-        # Without HTTPServer's look-up of our own name, which can take seconds where DNS does not answer.
+        # HTTPServer would look up the name of this host, which can take seconds without a DNS server.
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
 
@@ -90,12 +90,12 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def handle(self) -> None:
-        # A process that was killed resets its connections: expected here, and not worth a stack trace.
+        # A process that was killed resets its connections. That is expected here: no stack trace.
         with suppress(ConnectionError):
             super().handle()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silent: the processes' own lines are what a developer wants to see."""
+        """Log nothing: the log shows the lines of the processes only."""
 
     def do_GET(self) -> None:
         if self.path == _RUNTIME + "invocation/next":
@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length")
         if length is None:
-            self.close_connection = True  # what follows can't be told from the next request
+            self.close_connection = True  # the body cannot be told from the next request
             self._send(refused(411, "LengthRequired", "Content-Length is needed"))
         elif int(length) > RESPONSE_LIMIT_BYTES:
             self._discard(int(length))
@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(self._post(self.rfile.read(int(length))))
 
-    def _post(self, body: bytes) -> Answer:
+    def _post(self, body: bytes) -> Response:
         match self.path.split("/")[1:]:
             case ["2018-06-01", "runtime", "invocation", request_id, "response"]:
                 return self.plane.runtime_result(request_id, body)
@@ -131,31 +131,31 @@ class _Handler(BaseHTTPRequestHandler):
                 return self.plane.extension_error(identifier, self._failure("Extension", body))
         return refused(404, "NotFound", f"no such path: POST {self.path}")
 
-    def _too_large(self) -> Answer:
+    def _too_large(self) -> Response:
         match self.path.split("/")[1:]:
             case ["2018-06-01", "runtime", "invocation", request_id, "response"]:
                 return self.plane.runtime_result_too_large(request_id)
         return refused(413, "RequestEntityTooLarge", f"more than {RESPONSE_LIMIT_BYTES} bytes")
 
-    def _failure(self, who: str, body: bytes) -> Failure:
-        return Failure(self.headers.get(f"Lambda-{who}-Function-Error-Type", ""), body)
+    def _failure(self, sender: str, body: bytes) -> Failure:
+        return Failure(self.headers.get(f"Lambda-{sender}-Function-Error-Type", ""), body)
 
     def _discard(self, size_bytes: int) -> None:
-        # Read all the same: a client that is still sending would see a reset instead of the answer.
+        # Read the body all the same: a client that is still sending would get a reset, not the response.
         while size_bytes > 0 and (chunk := self.rfile.read(min(size_bytes, 1 << 16))):
             size_bytes -= len(chunk)
 
-    def _send(self, answer: Answer | Event | None) -> None:
-        """One write for head and body, and no Date or Server: this runs twice per invocation in benchmarks."""
-        if answer is None:
+    def _send(self, response: Response | Event | None) -> None:
+        """Send head and body in one write, without Date and Server: benchmarks measure this path."""
+        if response is None:
             self.close_connection = True
             return
-        status = HTTPStatus(answer.status if isinstance(answer, Answer) else 200)
+        status = HTTPStatus(response.status if isinstance(response, Response) else 200)
         head = [
             f"HTTP/1.1 {status.value} {status.phrase}",
             "Content-Type: application/json",
-            f"Content-Length: {len(answer.body)}",
-            *(f"{name}: {value}" for name, value in answer.headers.items()),
+            f"Content-Length: {len(response.body)}",
+            *(f"{name}: {value}" for name, value in response.headers.items()),
             "\r\n",
         ]
-        self.wfile.write("\r\n".join(head).encode("latin-1") + answer.body)
+        self.wfile.write("\r\n".join(head).encode("latin-1") + response.body)

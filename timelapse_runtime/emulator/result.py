@@ -1,4 +1,4 @@
-"""What an invocation of the local environment came to, and what its processes used."""
+"""The result of an invocation in the local environment, and the resources that its processes used."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from timelapse_runtime.emulator.sandbox import TIMED_OUT
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an invocation came to.
+class InvocationResult:
+    """How an invocation ended.
 
-    `payload` is the response's JSON (its text, where it is none). `error_type` and `error` are the function's error,
-    or the environment's: then `timed_out` or `crashed` says how it ended. `duration_ms` is without the init phase;
-    `init` says that there was one.
+    `payload` is the response: JSON, or its text if it is not JSON. `error_type` and `error` are the function's error or
+    the environment's; `timed_out` or `crashed` is True if the environment ended. `duration_ms` does not count the init
+    phase; `init` tells whether there was one.
     """
 
     request_id: str
@@ -32,8 +32,8 @@ class Outcome:
     @classmethod
     def of(
         cls, request_id: str, result: bytes | Failure | None, failure: Failure | None, *, duration_ms: float, init: bool
-    ) -> Outcome:
-        """From the function's own answer or error, where there is one: the environment may have failed after it."""
+    ) -> InvocationResult:
+        """Prefers the function's own response or error, if there is one: the environment may have failed later."""
         error = result if isinstance(result, Failure) else failure
         timed_out = failure is not None and failure.error_type == TIMED_OUT
         return cls(
@@ -50,12 +50,13 @@ class Outcome:
 
 @dataclass(slots=True)
 class ProcessUsage:
-    """What the runtime's processes used: CPU summed over restarts, the largest one's memory. No extensions."""
+    """Resources of the runtime's processes: the sum of CPU time, the maximum of memory. Without extensions."""
 
     cpu_seconds: float = 0.0
     peak_rss_bytes: int = 0
 
     def add(self, process: ChildProcess) -> None:
+        """Include one process."""
         self.cpu_seconds += process.cpu_seconds
         self.peak_rss_bytes = max(self.peak_rss_bytes, process.peak_rss_bytes)
 
