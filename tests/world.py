@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.photos import make_photos
-from timelapse_runtime.runtime.clock import Clock, ManualClock
+from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.runtime.function import Deadline, Environment
-from timelapse_runtime.runtime.outbox import read_plan
+from timelapse_runtime.runtime.outbox import JOB_SUFFIX, Outbox, read_job
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import StorageError
@@ -35,18 +34,10 @@ _Read = TypeVar("_Read")
 class InvocationContext:
     """As much of Lambda's context as the function reads."""
 
-    deadline_epoch_ms: int = NO_DEADLINE_EPOCH_MS
-    function_name: str = "test"
-    function_version: str = "$LATEST"
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:test"
-    memory_limit_in_mb: str = "1769"
-    aws_request_id: str = "request"
-    log_group_name: str = "group"
-    log_stream_name: str = "stream"
-    tenant_id: str | None = None
+    remaining_ms: int = 10**12
 
     def get_remaining_time_in_millis(self) -> int:
-        return self.deadline_epoch_ms
+        return self.remaining_ms
 
 
 def at_once(read: Callable[[], _Read]) -> Callable[[], _Read | None]:
@@ -63,8 +54,7 @@ class World:
     """`frames` and `video` are the buckets. Small pictures, short segments, an encoder that holds 4 frames back."""
 
     settings: dict[str, str] = field(default_factory=dict)
-    handover: Path | None = None
-    alarm: Callable[[Deadline, Clock], AbstractContextManager[None]] = lambda _deadline, _clock: nullcontext()
+    outbox: Path | None = None
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
@@ -75,9 +65,7 @@ class World:
     def environment(self, **settings: str) -> Timelapse:
         """A new environment: nothing in memory."""
         stores = self.frames, self.video
-        function = Timelapse(
-            stores=lambda _config, _environment: stores, clock=self.clock, alarm=self.alarm, begin_read=at_once
-        )
+        function = Timelapse(stores=lambda _config, _environment: stores, clock=self.clock, begin_read=at_once)
         variables = {
             "TIMELAPSE_FRAMES": f"s3://{self.frames.bucket}/frames/",
             "TIMELAPSE_VIDEO": f"s3://{self.video.bucket}/video/",
@@ -88,7 +76,8 @@ class World:
             **self.settings,
             **{f"TIMELAPSE_{name.upper()}": value for name, value in settings.items()},
         }
-        function.open(Environment(variables, self.handover, "cold-start"))
+        outbox = Outbox(self.outbox, self.clock) if self.outbox else None
+        function.open(Environment(variables, outbox, "cold-start"))
         return function
 
     # ---- the camera
@@ -123,22 +112,26 @@ class World:
 
     def deliver(self, function: Timelapse, *keys: str, deadline_epoch_ms: int = NO_DEADLINE_EPOCH_MS) -> dict[str, Any]:
         """Invoke with the events of `keys`."""
-        return function.invoke(self.event(*keys), InvocationContext(deadline_epoch_ms))
+        return function.invoke(self.event(*keys), self.context(deadline_epoch_ms))
+
+    def context(self, deadline_epoch_ms: int) -> InvocationContext:
+        """The context of an invocation that must end by `deadline_epoch_ms`."""
+        return InvocationContext(deadline_epoch_ms - self.clock.now_epoch_ms())
 
     def sweep(
         self, function: Timelapse, *, deadline_epoch_ms: int = NO_DEADLINE_EPOCH_MS, **what: bool
     ) -> dict[str, Any]:
         """Invoke with a sweep of the stream."""
-        return function.invoke({"sweep": {"stream": STREAM, **what}}, InvocationContext(deadline_epoch_ms))
+        return function.invoke({"sweep": {"stream": STREAM, **what}}, self.context(deadline_epoch_ms))
 
     def shut_down(self, function: Timelapse, *, budget_ms: int = 10_000) -> None:
-        """SIGTERM to an idle environment; then the extension, where there is one, carries out the plan."""
+        """SIGTERM to an idle environment; then the extension, if there is one, sends the outbox job."""
         deadline = Deadline(self.clock.now_epoch_ms() + budget_ms)
         function.flush(deadline)
         function.close(deadline)
-        if self.handover is not None:
-            for path in sorted(self.handover.glob("*.plan")):
-                for put in read_plan(path).puts:
+        if self.outbox is not None:
+            for path in sorted(self.outbox.glob(f"*{JOB_SUFFIX}")):
+                for put in read_job(path).puts:
                     if self.video.accept(put.url, put.body) != 200:
                         break
                 path.unlink()

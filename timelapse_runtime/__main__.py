@@ -1,31 +1,33 @@
 """The runtime's process: `python -m timelapse_runtime`, started by `bootstrap`. Wiring only.
 
-Exit codes: 0 after SIGTERM, 1 when init failed or the process could not go on. The process ends without
-Python's own farewell (atexit, module teardown): it would cost tens of the 300 ms that a shutdown has.
+Exit codes: 0 after SIGTERM, 1 if init failed or the process could not continue. The process ends without the normal
+interpreter shutdown (atexit, module teardown), which would take tens of milliseconds of the 300 available.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
 import os
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 
-from timelapse_runtime.runtime import loader, log, outbox
+from timelapse_runtime.runtime import loader, log
+from timelapse_runtime.runtime.client import HttpxTransport
 from timelapse_runtime.runtime.clock import Clock, SystemClock
 from timelapse_runtime.runtime.errors import ConfigError
-from timelapse_runtime.runtime.exchange import Transport
 from timelapse_runtime.runtime.function import StatefulFunction
 from timelapse_runtime.runtime.internal_extension import register_internally
-from timelapse_runtime.runtime.loop import EXIT_FAILED, EXIT_LEFT, Runtime
-from timelapse_runtime.runtime.termination import BUDGET_WITH_INTERNAL_EXTENSION_MS, Terminated, Termination
-from timelapse_runtime.runtime.transport import SocketTransport
+from timelapse_runtime.runtime.interrupts import BUDGET_WITH_INTERNAL_EXTENSION_MS, SigtermReceived, Termination
+from timelapse_runtime.runtime.loop import EXIT_FAILED, EXIT_OK, Runtime
+from timelapse_runtime.runtime.outbox import Outbox, has_jobs, is_extension_alive, outbox_folder
+from timelapse_runtime.runtime.retry import Transport
 
-LEFT_PLANS_MS = 3_000
-"""For plans that an earlier process left, out of the 10 s that init has."""
+LEFT_JOBS_MS = 3_000
+"""For outbox jobs that an earlier process left, out of the 10 s that init has."""
 
 logger = logging.getLogger("timelapse_runtime")
 
@@ -39,7 +41,7 @@ def main() -> int:
         scope = log.configure(os.environ, sys.stderr)
         variables = dict(os.environ)
         try:
-            transport = SocketTransport(_required(variables, "AWS_LAMBDA_RUNTIME_API", "host:port, as Lambda sets it"))
+            transport = HttpxTransport(_required(variables, "AWS_LAMBDA_RUNTIME_API", "host:port, as Lambda sets it"))
         except ConfigError as error:
             logger.critical("%s", error)
             return EXIT_FAILED
@@ -53,8 +55,8 @@ def main() -> int:
             termination=termination,
             pause=time.sleep,
         ).run()
-    except Terminated:  # before there was anything to leave
-        return EXIT_LEFT
+    except SigtermReceived:  # before there was anything to shut down
+        return EXIT_OK
 
 
 def _resolve(variables: Mapping[str, str]) -> StatefulFunction:
@@ -62,30 +64,32 @@ def _resolve(variables: Mapping[str, str]) -> StatefulFunction:
     return loader.resolve(name, Path(variables.get("LAMBDA_TASK_ROOT") or Path.cwd()))
 
 
-def _prepare(variables: Mapping[str, str], transport: Transport, clock: Clock, termination: Termination) -> Path | None:
-    """Ready the shutdown that is to come, and finish the one that was; the folder for plans if an extension waits.
+def _prepare(
+    variables: Mapping[str, str], transport: Transport, clock: Clock, termination: Termination
+) -> Outbox | None:
+    """Prepare the coming shutdown and finish the last one. Returns the outbox if an extension waits to send it.
 
-    Trouble with the folder fails nothing: a shutdown makes the video fresher, never right.
+    An error with the folder fails nothing: the outbox makes the result of a shutdown fresher, never correct.
     """
-    plans = outbox.folder(variables)
+    folder = outbox_folder(variables)
     has_extension = False
     try:
-        has_extension = outbox.is_announced(plans)
-        if outbox.are_left(plans):
-            _carry_out(plans, clock)
+        has_extension = is_extension_alive(folder)
+        if has_jobs(folder):
+            _send_left_jobs(folder, variables, clock)
     except OSError:
-        logger.exception("The handover folder %s cannot be used", plans)
+        logger.exception("The outbox folder %s cannot be used", folder)
     if not has_extension and register_internally(transport, time.sleep):
         termination.budget_ms = BUDGET_WITH_INTERNAL_EXTENSION_MS
-    return plans if has_extension else None
+    return Outbox(folder, clock) if has_extension else None
 
 
-def _carry_out(plans: Path, clock: Clock) -> None:
-    from timelapse_runtime.runtime.transport_stdlib import PutSender  # noqa: PLC0415 - few cold starts need it: 10 ms
+def _send_left_jobs(folder: Path, variables: Mapping[str, str], clock: Clock) -> None:
+    from timelapse_runtime.runtime.outbox_sender import send_all  # noqa: PLC0415 - few cold starts need these
+    from timelapse_runtime.runtime.put_sender import HttpxPutSender  # noqa: PLC0415
 
-    deadline_epoch_ms = clock.now_epoch_ms() + LEFT_PLANS_MS
-    with closing(PutSender()) as sender:
-        outbox.carry_out_all(plans, deadline_epoch_ms=deadline_epoch_ms, clock=clock, send=sender, read=sender.read)
+    with contextlib.closing(HttpxPutSender(variables)) as sender:
+        send_all(folder, deadline_epoch_ms=clock.now_epoch_ms() + LEFT_JOBS_MS, clock=clock, sender=sender)
 
 
 def _required(variables: Mapping[str, str], name: str, allowed: str) -> str:
@@ -96,7 +100,9 @@ def _required(variables: Mapping[str, str], name: str, allowed: str) -> str:
 
 
 if __name__ == "__main__":
+    gc.disable()  # until init is over (`Runtime._initialise`): what init makes stays, and looking at it takes 30 ms
     code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(ValueError, OSError, AttributeError):  # the function may have closed it
+            stream.flush()
     os._exit(code)

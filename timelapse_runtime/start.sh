@@ -8,8 +8,8 @@ for python in "$root/python/bin/python3" /opt/python/bin/python3; do
     [ -x "$python" ] && return 0
 done
 
-if [ -n "${TIMELAPSE_PYTHON:-}" ]; then
-    set -- "$TIMELAPSE_PYTHON" # a wrong one is an error: it is not made up for by another
+if [ -n "${STATEFUL_RUNTIME_PYTHON:-}" ]; then
+    set -- "$STATEFUL_RUNTIME_PYTHON" # a wrong one is an error: it is not made up for by another
 else
     set -- python3 python3.13 python3.12 python3.11
 fi
@@ -22,5 +22,5 @@ for python; do
 done
 
 echo "$0: no Python of 3.11 or later: there is no $root/python/bin/python3 and no /opt/python/bin/python3," \
-    "and $* is missing or older (PATH is $PATH; TIMELAPSE_PYTHON chooses another)" >&2
+    "and $* is missing or older (PATH is $PATH; STATEFUL_RUNTIME_PYTHON chooses another)" >&2
 exit 1

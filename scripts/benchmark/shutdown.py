@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from scripts.benchmark.stage import BenchFailed, Stage, endless, percentile
-from timelapse_runtime.runtime.termination import BUDGET_WITH_EXTERNAL_EXTENSION_MS, MARGIN_MS
+from timelapse_runtime.runtime.interrupts import BUDGET_WITH_EXTERNAL_EXTENSION_MS, SHUTDOWN_MARGIN_MS
 
 KEYFRAME_INTERVAL = 180
-_DEADLINE_MS = BUDGET_WITH_EXTERNAL_EXTENSION_MS - MARGIN_MS
+_DEADLINE_MS = BUDGET_WITH_EXTERNAL_EXTENSION_MS - SHUTDOWN_MARGIN_MS
 
 
 def measure(photos: Sequence[bytes], *, rounds: int) -> dict[str, Any]:
@@ -31,14 +31,14 @@ def measure(photos: Sequence[bytes], *, rounds: int) -> dict[str, Any]:
             report = stage.environment.shutdown()
             if report.runtime_exit_ms is None:
                 raise BenchFailed("the runtime was gone before SIGTERM")
-            stage.wait_for_log("carried out")  # the extension's last word: the runtime's lines are there then
-            plans = [record for record in stage.log if record.get("message") == "plan written"]
+            stage.wait_for_log("outbox_sent_count")  # the extension's last word: the runtime's lines are there then
+            plans = [record for record in stage.log if "outbox_frame_count" in record]
             exits.append(report.runtime_exit_ms)
             killed += report.runtime_killed
             if len(plans) > 1:  # else a flush had just been, and only draining gave something to save
                 first_plans.append(_DEADLINE_MS - plans[0]["remaining_ms"])
-                saved.append(plans[-1]["frames"] - plans[0]["frames"])
-            plan_bytes.append(plans[-1]["bytes"])
+                saved.append(plans[-1]["outbox_frame_count"] - plans[0]["outbox_frame_count"])
+            plan_bytes.append(plans[-1]["outbox_size_bytes"])
     return {
         "rounds": rounds,
         "rounds_with_two_plans": len(first_plans),

@@ -84,7 +84,7 @@ class Stage:
             "TIMELAPSE_FRAMES": f"s3://{BUCKET}/frames/",
             "TIMELAPSE_VIDEO": f"s3://{BUCKET}/video/",
             "TIMELAPSE_REEL": "never",
-            "TIMELAPSE_PYTHON": sys.executable,
+            "STATEFUL_RUNTIME_PYTHON": sys.executable,
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
             **self._variables,
         }

@@ -12,7 +12,7 @@ import pytest
 
 from tests.contract.conftest import KnownWrong
 from timelapse_runtime.runtime.clock import ManualClock
-from timelapse_runtime.runtime.transport_stdlib import PutSender
+from timelapse_runtime.runtime.put_sender import HttpxPutSender
 from timelapse_runtime.timelapse.errors import ObjectNotFound
 from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, PresignedPut, Store
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
@@ -67,7 +67,7 @@ def test_it_writes_over_the_version_it_was_signed_for_once(store: Store) -> None
 
 def test_its_read_url_gives_what_is_stored(store: Store) -> None:
     signed = signed_put(store, IfAbsent())
-    with closing(PutSender()) as sender:
+    with closing(HttpxPutSender({})) as sender:
         read = store.give if isinstance(store, MemoryStore) else partial(sender.read, timeout_seconds=10)
         assert read(signed.read_url) is None
         store.put(KEY, b"another's")

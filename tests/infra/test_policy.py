@@ -21,6 +21,7 @@ from tests.photos import make_photos
 from tests.world import InvocationContext
 from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.runtime.function import Deadline, Environment
+from timelapse_runtime.runtime.outbox import Outbox
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES, Store
@@ -49,7 +50,7 @@ class Camera:
         return self.function.invoke(event, InvocationContext())
 
 
-def open_camera(stack: Stack, handover: Path | None = None) -> Camera:
+def open_camera(stack: Stack, outbox: Path | None = None) -> Camera:
     """A new environment with the stack's own variables."""
     recorders = []
 
@@ -63,7 +64,7 @@ def open_camera(stack: Stack, handover: Path | None = None) -> Camera:
     small = {"TIMELAPSE_FLUSH_EVERY": "4", "TIMELAPSE_KEYFRAME_INTERVAL": "8", "TIMELAPSE_PRESET": "ultrafast"}
     large = {"TIMELAPSE_CRF": "0", "TIMELAPSE_REORDER_WINDOW": "0"}  # so that a short film is above the multipart limit
     variables = {**deployed, **small, **large, **stack.server.variables()}
-    function.open(Environment(variables, handover, "cold-start"))
+    function.open(Environment(variables, Outbox(outbox, SystemClock()) if outbox else None, "cold-start"))
     return Camera(stack, recorders[0], function)
 
 
@@ -99,7 +100,7 @@ def recorded(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[Rec
     camera.upload("000201.jpg", small[1])
     camera.function.close(Deadline(SystemClock().now_epoch_ms() + 10_000))
 
-    again = open_camera(stack, tmp_path_factory.mktemp("handover"))
+    again = open_camera(stack, tmp_path_factory.mktemp("outbox"))
     again.upload("000202.jpg", small[2])
     again.function.flush(Deadline(SystemClock().now_epoch_ms() + 10_000))
     again.function.close(Deadline(SystemClock().now_epoch_ms() + 10_000))

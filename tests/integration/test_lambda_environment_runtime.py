@@ -90,7 +90,7 @@ def make_environment(
         options: dict[str, Any] = {
             "bootstrap": ROOT / "bootstrap",
             "handler": f"functions.{handler}",
-            "variables": {"TIMELAPSE_PYTHON": sys.executable, "COUNTER_URL": put_server.url, **variables},
+            "variables": {"STATEFUL_RUNTIME_PYTHON": sys.executable, "COUNTER_URL": put_server.url, **variables},
             "extensions": ROOT / "layer" / "extensions" if extension else None,
             "task_root": Path(__file__).parent / "toys",
             "temp_folder": tmp_path,
@@ -138,12 +138,43 @@ def test_after_a_crash_a_new_process_answers(make_environment: MakeEnvironment, 
     assert (after["count"], after["pid"] != first["pid"]) == (1, True)
 
 
-def test_timeout_ends_the_process_and_its_state_is_handed_over(
+def test_alarm_before_the_deadline_fails_the_invocation_and_keeps_the_state(make_environment: MakeEnvironment) -> None:
+    environment = make_environment("Counter", timeout_seconds=2)
+    first = environment.invoke({})
+    error = environment.invoke({"do": "sleep", "seconds": 60})
+    assert error["errorType"] == "Function.DeadlineTooClose"
+    after = environment.invoke({})
+    assert (after["count"], after["pid"]) == (3, first["pid"])
+
+
+@pytest.mark.parametrize("how", ["terminated", "gets SIGTERM", "exits", "fails", "returns"])
+def test_forked_child_never_acts_as_the_runtime(make_environment: MakeEnvironment, journal: Any, how: str) -> None:
+    environment = make_environment("Counter")
+    first = environment.invoke({})
+    answer = environment.invoke({"do": "fork", "how": how})
+    after = environment.invoke({})
+    assert [answer["count"], after["count"]] == [2, 3]
+    assert first["pid"] == answer["pid"] == after["pid"]
+    assert "closed after" not in journal.said
+    environment.shutdown()
+    assert journal.said.count("closed after 3, flushed 3") == 1
+
+
+@pytest.mark.parametrize("characters", [600_000, 3_200_000])
+def test_long_error_message_fails_its_invocation_only(make_environment: MakeEnvironment, characters: int) -> None:
+    environment = make_environment("Counter")
+    error = environment.invoke({"do": "raise a long message", "characters": characters})
+    assert error["errorType"] == "ValueError"
+    assert error["errorMessage"].startswith("éééé")
+    assert environment.invoke({})["count"] == 2
+
+
+def test_timeout_ends_the_process_and_its_state_is_sent(
     make_environment: MakeEnvironment, put_server: PutServer
 ) -> None:
     environment = make_environment("Counter", timeout_seconds=2)
     environment.invoke({})
-    assert "timed out" in str(environment.invoke({"do": "sleep", "seconds": 60}))
+    assert "timed out" in str(environment.invoke({"do": "sleep through the alarm"}))
     assert environment.invoke({})["count"] == 1  # the reset is over: what it left has been sent
     assert put_server.puts == [("/open/segment?signed=1", b'{"count": 2}', "1")]
 
@@ -170,7 +201,7 @@ def test_without_an_external_extension_the_runtime_gets_its_sigterm_all_the_same
 
 
 def test_sigterm_right_after_a_thaw_is_not_slept_through(make_environment: MakeEnvironment, journal: Any) -> None:
-    """The kernel may hand it to another thread than the main one, which waits in `next`; see termination.py."""
+    """The kernel may hand it to another thread than the main one, which waits in `next`; see interrupts.py."""
     for count in range(1, 6):
         environment = make_environment("Counter")
         environment.invoke({})

@@ -65,25 +65,25 @@ def shell(request: pytest.FixtureRequest) -> list[str]:
 @pytest.mark.parametrize("arguments", [(), ("image.handler",)], ids=["none", "an image's CMD"])
 def test_an_argument_is_the_handler(shell: list[str], package: Path, arguments: tuple[str, ...]) -> None:
     (package / "timelapse_runtime/__main__.py").write_text("import os; print(os.environ['_HANDLER'])")
-    done = run(shell, package / "bootstrap", *arguments, TIMELAPSE_PYTHON=sys.executable, _HANDLER="zip.handler")
+    done = run(shell, package / "bootstrap", *arguments, STATEFUL_RUNTIME_PYTHON=sys.executable, _HANDLER="zip.handler")
     assert (done.stdout, done.stderr) == (f"{(*arguments, 'zip.handler')[0]}\n", "")
 
 
 def test_chosen_python_runs_the_package_beside_bootstrap(shell: list[str], package: Path) -> None:
-    done = run(shell, package / "bootstrap", TIMELAPSE_PYTHON=sys.executable)
+    done = run(shell, package / "bootstrap", STATEFUL_RUNTIME_PYTHON=sys.executable)
     assert done.stderr == ""
     assert done.stdout == f"{sys.executable} 0 [] {package}\n"
 
 
 def test_task_root_that_lambda_sets_stays(shell: list[str], package: Path) -> None:
-    done = run(shell, package / "bootstrap", TIMELAPSE_PYTHON=sys.executable, LAMBDA_TASK_ROOT="/var/task")
+    done = run(shell, package / "bootstrap", STATEFUL_RUNTIME_PYTHON=sys.executable, LAMBDA_TASK_ROOT="/var/task")
     assert done.stdout.endswith(" /var/task\n")
 
 
 def test_bundled_python_comes_first(shell: list[str], package: Path) -> None:
     executable(package / "python/bin/python3", f'#!/bin/sh\necho bundled "$@"\nexec "{sys.executable}" "$@"\n')
-    done = run(shell, package / "bootstrap", TIMELAPSE_PYTHON="/nowhere")
-    assert done.stdout.splitlines()[0] == "bundled -P -u -m timelapse_runtime"
+    done = run(shell, package / "bootstrap", STATEFUL_RUNTIME_PYTHON="/nowhere")
+    assert done.stdout.splitlines()[0] == "bundled -P -u -mtimelapse_runtime"
 
 
 def test_old_python_on_the_path_is_passed_over(shell: list[str], package: Path, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_old_python_on_the_path_is_passed_over(shell: list[str], package: Path, 
 
 @pytest.mark.parametrize("script", ["bootstrap", "extensions/timelapse-shutdown"])
 def test_no_python_is_said_with_what_was_tried(shell: list[str], package: Path, script: str) -> None:
-    done = run(shell, package / script, TIMELAPSE_PYTHON="/nowhere/python")
+    done = run(shell, package / script, STATEFUL_RUNTIME_PYTHON="/nowhere/python")
     assert done.returncode == 1
     assert "no Python of 3.11 or later" in done.stderr
     assert "/nowhere/python is missing or older" in done.stderr
@@ -108,28 +108,58 @@ def test_no_python_is_said_with_what_was_tried(shell: list[str], package: Path, 
 @pytest.mark.parametrize("script", ["bootstrap", "extensions/timelapse-shutdown"])
 def test_package_that_is_not_whole_is_said(shell: list[str], package: Path, script: str) -> None:
     (package / "timelapse_runtime/start.sh").unlink()
-    done = run(shell, package / script, TIMELAPSE_PYTHON=sys.executable)
+    done = run(shell, package / script, STATEFUL_RUNTIME_PYTHON=sys.executable)
     assert done.returncode == 1
     assert "no timelapse_runtime/" in done.stderr
 
 
 def test_exec_wrapper_gets_the_command_and_runs_once(shell: list[str], package: Path, tmp_path: Path) -> None:
     wrapper = executable(tmp_path / "wrapper", '#!/bin/sh\necho "wrapped:" "$@"\nexec "$LAMBDA_TASK_ROOT/bootstrap"\n')
-    done = run(shell, package / "bootstrap", TIMELAPSE_PYTHON=sys.executable, AWS_LAMBDA_EXEC_WRAPPER=str(wrapper))
+    done = run(
+        shell, package / "bootstrap", STATEFUL_RUNTIME_PYTHON=sys.executable, AWS_LAMBDA_EXEC_WRAPPER=str(wrapper)
+    )
     assert done.stdout.splitlines() == [
-        f"wrapped: {sys.executable} -P -u -m timelapse_runtime",
+        f"wrapped: {sys.executable} -P -u -mtimelapse_runtime",
         f"{sys.executable} 0 [] {package}",
     ]
 
 
+DOCUMENTED_WRAPPER = """#!/bin/bash
+
+# the path to the interpreter and all of the originally intended arguments
+args=("$@")
+
+# the extra options to pass to the interpreter
+extra_args=("-X" "importtime")
+
+# insert the extra options
+args=("${args[@]:0:$#-1}" "${extra_args[@]}" "${args[@]: -1}")
+
+# start the runtime with the extra options
+exec "${args[@]}"
+"""
+"""Verbatim. Source: Lambda developer guide, 'Modifying the runtime environment', read November 2026."""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_wrapper_of_awss_documentation_runs_verbatim(package: Path, tmp_path: Path) -> None:
+    wrapper = executable(tmp_path / "wrapper", DOCUMENTED_WRAPPER)
+    done = run(
+        ["sh"], package / "bootstrap", STATEFUL_RUNTIME_PYTHON=sys.executable, AWS_LAMBDA_EXEC_WRAPPER=str(wrapper)
+    )
+    assert done.returncode == 0
+    assert done.stdout == f"{sys.executable} 0 [] {package}\n"
+    assert "import time:" in done.stderr
+
+
 def test_wrapper_that_cannot_be_executed_is_said(shell: list[str], package: Path) -> None:
-    done = run(shell, package / "bootstrap", TIMELAPSE_PYTHON=sys.executable, AWS_LAMBDA_EXEC_WRAPPER="/nowhere")
+    done = run(shell, package / "bootstrap", STATEFUL_RUNTIME_PYTHON=sys.executable, AWS_LAMBDA_EXEC_WRAPPER="/nowhere")
     assert done.returncode == 1
     assert "AWS_LAMBDA_EXEC_WRAPPER is /nowhere" in done.stderr
 
 
 def test_extension_runs_without_site_packages_under_its_file_name(shell: list[str], package: Path) -> None:
-    done = run(shell, package / "extensions/timelapse-shutdown", TIMELAPSE_PYTHON=sys.executable)
+    done = run(shell, package / "extensions/timelapse-shutdown", STATEFUL_RUNTIME_PYTHON=sys.executable)
     assert done.stdout == f"{sys.executable} 1 ['timelapse-shutdown'] None\n"
 
 

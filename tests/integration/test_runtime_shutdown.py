@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from timelapse_runtime.runtime import outbox
+from timelapse_runtime.runtime.clock import SystemClock
+from timelapse_runtime.runtime.outbox import Outbox, OutboxPut, hold_presence, outbox_folder
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = """
@@ -47,7 +47,7 @@ class Function:
         if self.hang_at == name:
             work_in_c()
     def open(self, environment):
-        print("handover", environment.handover)
+        print("outbox", environment.outbox and environment.outbox.folder)
         self.step("open")
     def invoke(self, event, context):
         self.step("invoke")
@@ -130,7 +130,7 @@ def start(service: Lambda, folder: Path, **variables: str) -> subprocess.Popen[s
     (folder / "app.py").write_text(FUNCTION)
     environment = {
         "PATH": os.environ["PATH"],
-        "TIMELAPSE_PYTHON": sys.executable,
+        "STATEFUL_RUNTIME_PYTHON": sys.executable,
         "LAMBDA_TASK_ROOT": str(folder),
         "TMPDIR": str(folder),
         "AWS_LAMBDA_RUNTIME_API": service.authority,
@@ -147,7 +147,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[list[str], str]:
     with process:
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    return [line for line in out.splitlines() if not line.startswith("handover")], err
+    return [line for line in out.splitlines() if not line.startswith("outbox")], err
 
 
 def test_sigterm_while_it_waits_for_an_invocation(service: Lambda, tmp_path: Path) -> None:
@@ -190,35 +190,34 @@ def test_watchdog_ends_a_shutdown_that_hangs_in_c(
     process.send_signal(signal.SIGTERM)
     printed, err = finish(process)
     assert printed == ["open", "invoke", *steps]
-    assert "Not done by the shutdown deadline" in err
+    assert "Shutdown deadline reached" in err
 
 
 def test_watchdog_ends_a_process_whose_main_thread_never_sees_the_signal(service: Lambda, tmp_path: Path) -> None:
     steps, err = finish(start(service, tmp_path, HANG_AT="invoke", TERMINATE_AT="in c"))
     assert steps == ["open", "invoke"]
-    assert "Not done by the shutdown deadline" in err
+    assert "Shutdown deadline reached" in err
 
 
-def test_plan_that_an_earlier_process_left_is_carried_out_before_anything_else(service: Lambda, tmp_path: Path) -> None:
-    now_epoch_ms = time.time_ns() // 1_000_000
-    plans = outbox.folder({"TMPDIR": str(tmp_path)})
-    put = outbox.Put(f"http://{service.authority}/bucket/segment", {"If-None-Match": "*"}, b"frames", read_url="")
-    outbox.write_plan(plans, "cam", [put], created_epoch_ms=now_epoch_ms, expires_epoch_ms=now_epoch_ms + 60_000)
+def test_job_that_an_earlier_process_left_is_sent_before_anything_else(service: Lambda, tmp_path: Path) -> None:
+    folder = outbox_folder({"TMPDIR": str(tmp_path)})
+    put = OutboxPut(f"http://{service.authority}/bucket/segment", {"If-None-Match": "*"}, b"frames", read_url="")
+    Outbox(folder, SystemClock()).write("cam", [put], lifetime_seconds=60)
     _, err = finish(start(service, tmp_path, TERMINATE_AT="open"))
     assert service.seen[0] == "/bucket/segment"
-    assert "Plan cam: carried out" in err
-    assert list(plans.iterdir()) == []
+    assert "Outbox job cam: sent" in err
+    assert list(folder.iterdir()) == []
 
 
-def test_handover_folder_is_known_only_while_an_extension_lives(service: Lambda, tmp_path: Path) -> None:
-    plans = outbox.folder({"TMPDIR": str(tmp_path)})
-    with outbox.announce(plans), start(service, tmp_path, TERMINATE_AT="open") as process:
+def test_outbox_is_known_only_while_an_extension_lives(service: Lambda, tmp_path: Path) -> None:
+    folder = outbox_folder({"TMPDIR": str(tmp_path)})
+    with hold_presence(folder), start(service, tmp_path, TERMINATE_AT="open") as process:
         out, _ = process.communicate(timeout=60)
-    assert f"handover {plans}" in out
+    assert f"outbox {folder}" in out
     assert service.seen == []
     with start(service, tmp_path, TERMINATE_AT="open") as process:
         out, _ = process.communicate(timeout=60)
-    assert "handover None" in out
+    assert "outbox None" in out
     assert service.seen == ["extension/register"]
 
 

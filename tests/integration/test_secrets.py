@@ -36,7 +36,7 @@ def test_no_secret_gets_out(tmp_path: Path) -> None:
             "TIMELAPSE_FRAMES": f"s3://{bucket}/frames/",
             "TIMELAPSE_VIDEO": f"s3://{bucket}/video/",
             "TIMELAPSE_FLUSH_EVERY": "4",
-            "TIMELAPSE_PYTHON": sys.executable,
+            "STATEFUL_RUNTIME_PYTHON": sys.executable,
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
             "AWS_LAMBDA_LOG_LEVEL": "TRACE",
         }
@@ -44,8 +44,8 @@ def test_no_secret_gets_out(tmp_path: Path) -> None:
 
         def on_log(_source: str, line: str) -> None:
             lines.append(line)
-            if "plan written" in line:
-                for path in tmp_path.rglob("*.plan"):
+            if "outbox job written" in line:
+                for path in tmp_path.rglob("*.job"):
                     head = json.loads(path.read_bytes().partition(b"\n")[0])
                     plans.append((path.stat().st_mode, path.parent.stat().st_mode, head))
 
@@ -75,7 +75,7 @@ def test_no_secret_gets_out(tmp_path: Path) -> None:
         objects = [(info.key, store.get(info.key).body) for info in store.list_after("")]
 
     assert any(answer.error_type for answer in answers)
-    assert any("plan written" in line for line in lines)
+    assert any("outbox job written" in line for line in lines)
     text = "\n".join([*lines, *map(repr, answers)]).encode()
     for name, secret in SECRETS.items():
         if name != "AWS_ACCESS_KEY_ID":

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.recovery.races import Actor
 from tests.recovery.watch import Watch, stream_key
 from tests.world import STREAM, World
-from timelapse_runtime.runtime.outbox import PLAN_SUFFIX
+from timelapse_runtime.runtime.outbox import JOB_SUFFIX
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, key_order
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo
@@ -25,10 +25,10 @@ from timelapse_runtime.timelapse.video.boxes import Role
 
 @dataclass(eq=False)
 class Process:
-    """An environment with its /tmp (`handover`), and what it was told since it started."""
+    """An environment with its /tmp (`outbox`), and what it was told since it started."""
 
     function: Timelapse
-    handover: Path | None
+    outbox: Path | None
     actor: Actor | None = None
     told: set[str] = field(default_factory=set)
     """Photos whose events it took: the invocation went well."""
@@ -40,7 +40,7 @@ class Process:
     @property
     def has_plan(self) -> bool:
         """Whether a plan waits to be carried out."""
-        return self.handover is not None and any(self.handover.glob(f"*{PLAN_SUFFIX}"))
+        return self.outbox is not None and any(self.outbox.glob(f"*{JOB_SUFFIX}"))
 
     @property
     def checkpoint(self) -> Checkpoint | None:

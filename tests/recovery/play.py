@@ -65,8 +65,8 @@ class Play(Stage):
 
     def open_process(self) -> Process:
         """An environment more."""
-        self.world.handover = self._new_folder()
-        process = Process(self.world.environment(), self.world.handover)
+        self.world.outbox = self._new_folder()
+        process = Process(self.world.environment(), self.world.outbox)
         self.processes.append(process)
         return process
 
@@ -80,13 +80,13 @@ class Play(Stage):
         process = self._running
         if process.has_plan:
             self.leaving.append(replace(process, actor=None))
-            process.handover = self.world.handover = self._new_folder()
+            process.outbox = self.world.outbox = self._new_folder()
         super().new_environment()
         process.function, process.told, process.listed = self.function, set(), set()
 
     def _enter(self, process: Process) -> None:
         self._running = self.model.running = process
-        self.function, self.world.handover = process.function, process.handover
+        self.function, self.world.outbox = process.function, process.outbox
 
     def run(self, process: Process, work: Callable[[], object], *, until: int, faults: Mapping[int, Fault]) -> None:
         """Let an idle process do something, up to its request number `until`."""

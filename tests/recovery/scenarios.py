@@ -78,7 +78,7 @@ def _shut_down(stage: Stage) -> None:
 def _plan_not_carried_out(stage: Stage) -> None:
     stage.shoot(range(5))
     stage.shut_down(carried_out=False)
-    for plan in stage.world.handover.glob("*") if stage.world.handover else ():
+    for plan in stage.world.outbox.glob("*") if stage.world.outbox else ():
         plan.unlink()
     stage.shoot(range(5, 10))
     stage.shut_down(carried_out=False)

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.recovery.watch import MUTATIONS, Watch
-from tests.world import NO_DEADLINE_EPOCH_MS, STREAM, InvocationContext, World
-from timelapse_runtime.runtime.deadline_alarm import OutOfTime
+from tests.world import NO_DEADLINE_EPOCH_MS, STREAM, World
 from timelapse_runtime.runtime.function import Deadline
-from timelapse_runtime.runtime.outbox import Put, carry_out_all
+from timelapse_runtime.runtime.interrupts import DeadlineReached
+from timelapse_runtime.runtime.outbox import OutboxPut
+from timelapse_runtime.runtime.outbox_sender import send_all
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import PreconditionFailed, StorageUnavailable, TimelapseError
 from timelapse_runtime.timelapse.model.checkpoint import key_order
@@ -40,7 +41,7 @@ class Killed(BaseException):
     """SIGKILL: the process does nothing any more."""
 
 
-class Terminated(BaseException):
+class SigtermReceived(BaseException):
     """SIGTERM during an invocation: the runtime raises where it stands, then flushes and closes."""
 
 
@@ -78,9 +79,9 @@ class Stage:
         with_extension: bool = False,
         shows_photos: bool = True,
     ) -> None:
-        handover = Path(_folders.name) / str(next(_folder_numbers)) if with_extension else None
+        outbox = Path(_folders.name) / str(next(_folder_numbers)) if with_extension else None
         small = {"TIMELAPSE_KEYFRAME_INTERVAL": "6", "TIMELAPSE_FLUSH_EVERY": "3", "TIMELAPSE_REORDER_WINDOW": "1"}
-        self.world = World(settings={**small, **(settings or {})}, handover=handover)
+        self.world = World(settings={**small, **(settings or {})}, outbox=outbox)
         self.watch = Watch(self.world, shows_photos=shows_photos)
         self.requests = 0
         self.fired: list[Fault] = []
@@ -120,12 +121,12 @@ class Stage:
             self._is_dead = True
             raise PowerOff if fault is Fault.POWER_OFF else Killed
         if fault is Fault.TERMINATED:
-            raise Terminated
+            raise SigtermReceived
         if fault is Fault.HANGS_BEFORE:
-            raise OutOfTime  # as the alarm does, while an answer is waited for
+            raise DeadlineReached  # as the alarm does, while an answer is waited for
         answer = self._done(store, operation, key, effect)
         if fault is Fault.HANGS_AFTER:
-            raise OutOfTime
+            raise DeadlineReached
         if fault is Fault.KILLED_AFTER:
             self._is_dead = True
             raise Killed
@@ -151,12 +152,12 @@ class Stage:
         """An asynchronous invocation, with two more attempts. The answer is whether one of them went well."""
         for _ in range(3):
             try:
-                self.function.invoke(event, InvocationContext(self.deadline_epoch_ms()))
+                self.function.invoke(event, self.world.context(self.deadline_epoch_ms()))
             except Killed:
                 self.new_environment()
-            except Terminated:
+            except SigtermReceived:
                 self.shut_down()
-            except TimelapseError:
+            except (TimelapseError, DeadlineReached):
                 pass
             else:
                 return True
@@ -187,7 +188,7 @@ class Stage:
         try:
             self.function.flush(deadline)
             self.function.close(deadline)
-        except (Killed, Terminated, OutOfTime):  # what hangs now is ended by the watchdog
+        except (Killed, SigtermReceived, DeadlineReached):  # what hangs now is ended by the watchdog
             self._is_dead = False
         if carried_out:
             self.carry_out()
@@ -195,24 +196,23 @@ class Stage:
 
     def carry_out(self) -> None:
         """The extension, now or later. It does not survive this."""
-        if self.world.handover is None:
+        if self.world.outbox is None:
             return
         clock = self.world.clock
         try:
-            carry_out_all(
-                self.world.handover,
+            send_all(
+                self.world.outbox,
                 deadline_epoch_ms=clock.now_epoch_ms() + _SHUTDOWN_MS,
                 clock=clock,
-                send=self._send,
-                read=self._read,
+                sender=self,
                 pause=lambda seconds: clock.advance(seconds * 1000),
             )
-        except (Killed, Terminated, OutOfTime):
+        except (Killed, SigtermReceived, DeadlineReached):
             self._is_dead = False
-        for plan in self.world.handover.glob("*"):
+        for plan in self.world.outbox.glob("*"):
             plan.unlink()
 
-    def _send(self, put: Put, _timeout_seconds: float) -> int:
+    def put(self, put: OutboxPut, _timeout_seconds: float) -> int:
         try:
             return self.world.video.accept(put.url, put.body)
         except LostAnswer as error:
@@ -220,7 +220,7 @@ class Stage:
         except StorageUnavailable:
             return 503
 
-    def _read(self, url: str, _timeout_seconds: float) -> bytes | None:
+    def read(self, url: str, _timeout_seconds: float) -> bytes | None:
         try:
             return self.world.video.give(url)
         except LostAnswer as error:

@@ -10,9 +10,8 @@ import pytest
 
 from tests.world import InvocationContext, World
 from timelapse_runtime.runtime.clock import SystemClock
-from timelapse_runtime.runtime.deadline_alarm import ring_before
 from timelapse_runtime.runtime.function import Deadline
-from timelapse_runtime.timelapse.errors import DeadlineTooClose
+from timelapse_runtime.runtime.interrupts import DeadlineReached, deadline_alarm
 
 pytestmark = pytest.mark.timeout(60, method="thread")
 
@@ -23,7 +22,7 @@ def hang(*_request: Any) -> None:
 
 @pytest.mark.parametrize("operation", ["GetObject", "ListObjectsV2", "PutObject"])
 def test_a_call_that_hangs_fails_its_invocation_and_loses_nothing(operation: str) -> None:
-    world = World(alarm=lambda _deadline, _clock: ring_before(soon(), SystemClock()))
+    world = World()
     function = world.environment()
     world.shoot(function, range(7))
     late = [world.upload(number) for number in range(7, 12)]
@@ -33,7 +32,7 @@ def test_a_call_that_hangs_fails_its_invocation_and_loses_nothing(operation: str
 
     for store in (world.frames, world.video):
         store.around = around
-    with pytest.raises(DeadlineTooClose, match="nearly over"):
+    with pytest.raises(DeadlineReached), deadline_alarm(soon(), SystemClock()):
         function.invoke(world.event(*late), InvocationContext())
     for store in (world.frames, world.video):
         store.around = lambda _what, _key, effect: effect()

@@ -65,7 +65,7 @@ def test_environments_of_few_frames_keep_the_films_time(world: World, tmp_path: 
 
 @pytest.mark.parametrize("with_extension", [True, False], ids=["extension", "alone"])
 def test_a_shutdown_saves_every_frame(world: World, tmp_path: Path, *, with_extension: bool) -> None:
-    world.handover = tmp_path if with_extension else None
+    world.outbox = tmp_path if with_extension else None
     function = world.environment()
     for start in (0, 3, 11):
         world.shoot(function, range(start, {0: 3, 3: 11, 11: 20}[start]))
@@ -76,7 +76,7 @@ def test_a_shutdown_saves_every_frame(world: World, tmp_path: Path, *, with_exte
 
 
 def test_a_shutdown_without_time_to_drain_saves_what_is_complete(world: World, tmp_path: Path) -> None:
-    world.handover = tmp_path
+    world.outbox = tmp_path
     function = world.environment(flush_every="60")
     world.shoot(function, range(20))
     world.shut_down(function, budget_ms=0)
@@ -89,7 +89,7 @@ def test_a_shutdown_without_time_to_drain_saves_what_is_complete(world: World, t
 
 
 def test_a_shutdown_claims_no_frame_that_no_listing_has_shown(world: World, tmp_path: Path) -> None:
-    world.handover = tmp_path
+    world.outbox = tmp_path
     function = world.environment(flush_every="60", reorder_window="0")
     world.shoot(function, [0])
     world.upload(1)  # its event is lost
@@ -105,7 +105,7 @@ def test_a_shutdown_claims_no_frame_that_no_listing_has_shown(world: World, tmp_
 
 
 def test_a_shutdown_without_space_for_its_plan_loses_nothing(world: World, tmp_path: Path) -> None:
-    world.handover = tmp_path
+    world.outbox = tmp_path
     (tmp_path / f"{STREAM}.unfinished").symlink_to("/dev/full")
     function = world.environment(flush_every="60")
     world.shoot(function, range(7))
@@ -115,7 +115,7 @@ def test_a_shutdown_without_space_for_its_plan_loses_nothing(world: World, tmp_p
 
 
 def test_a_plan_does_not_begin_a_reel_before_the_last_one_is_finished(world: World, tmp_path: Path) -> None:
-    world.handover = tmp_path
+    world.outbox = tmp_path
     function = world.environment(reorder_window="2")
     world.shoot(function, range(6))
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from timelapse_runtime.runtime.context import InvocationContext
+from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.runtime.errors import HandlerError
-from timelapse_runtime.runtime.function import Deadline, Environment
+from timelapse_runtime.runtime.function import Context, Deadline, Environment
 from timelapse_runtime.runtime.loader import PlainFunction, resolve
+from timelapse_runtime.runtime.protocol.invocation import CognitoIdentity
 
 SOURCE = """
 import json
@@ -52,7 +53,7 @@ def test_class_or_object_with_the_four_methods_is_the_function(task_root: Path, 
     assert type(function).__name__ == "Whole"
 
 
-def test_plain_function_is_wrapped(task_root: Path, context: InvocationContext) -> None:
+def test_plain_function_is_wrapped(task_root: Path, context: Context) -> None:
     function = resolve("shop_for_test/app.handler", task_root)
     assert isinstance(function, PlainFunction)
     function.open(Environment({}, None, "id"))
@@ -62,12 +63,21 @@ def test_plain_function_is_wrapped(task_root: Path, context: InvocationContext) 
 
 
 @pytest.fixture
-def context() -> InvocationContext:
-    from timelapse_runtime.runtime.clock import ManualClock
-    from timelapse_runtime.runtime.context import make_context
-    from timelapse_runtime.runtime.protocol.invocation import Invocation
-
-    return make_context(Invocation("id", 0, "", None, None, None, None, b""), {}, ManualClock())
+def context() -> Context:
+    return Context(
+        function_name="function",
+        function_version="$LATEST",
+        invoked_function_arn="arn",
+        memory_limit_in_mb="1769",
+        aws_request_id="id",
+        log_group_name="",
+        log_stream_name="",
+        tenant_id=None,
+        identity=CognitoIdentity(None, None),
+        client_context=None,
+        deadline=Deadline(0),
+        clock=ManualClock(),
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,6 +94,8 @@ def context() -> InvocationContext:
         ("shop_for_test/app.Demanding", "Demanding() cannot be called"),
         ("shop_for_test/app.half", "it lacks invoke, flush, close"),
         ("shop_for_test/app.LIMIT", "that is a int"),
+        ("sys.handler", "the module 'sys' has no 'handler'"),
+        ("time.handler", "the module 'time' has no 'handler'"),
     ],
 )
 def test_error_says_what_was_looked_for_and_where(task_root: Path, name: str, said: str) -> None:

@@ -69,7 +69,7 @@ def test_exception_becomes_fields() -> None:
     except ValueError:
         logger.exception("not a number")
     line = json_line(stream)
-    assert line["errorType"] == "Function.ValueError"
+    assert line["errorType"] == "ValueError"
     assert "invalid literal" in line["errorMessage"]
     assert any('int("x")' in frame for frame in line["stackTrace"])
 
@@ -126,3 +126,20 @@ def test_the_sdk_never_writes_down_its_requests() -> None:
     assert stream.getvalue() == ""
     logging.getLogger("botocore.endpoint").warning("slow")
     assert json_line(stream)["message"] == "slow"
+
+
+@pytest.mark.parametrize("log_format", ["JSON", "Text"])
+def test_line_is_bounded(log_format: str) -> None:
+    stream, _ = set_up(format=log_format)
+    try:
+        raise ValueError("x" * 3_000_000)
+    except ValueError as error:
+        logger.exception("failed: %s", error)  # noqa: TRY401
+    assert len(stream.getvalue()) < 256 * 1024
+
+
+def test_httpx_writes_no_line_per_request() -> None:
+    stream, _ = set_up(format="JSON", level="TRACE")
+    logging.getLogger("httpx").info("HTTP Request: PUT https://bucket/key?X-Amz-Signature=secret")
+    logging.getLogger("httpcore.http11").debug("X-Amz-Security-Token: secret")
+    assert stream.getvalue() == ""

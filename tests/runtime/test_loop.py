@@ -12,27 +12,36 @@ from typing import Any
 import pytest
 
 from timelapse_runtime.runtime.clock import ManualClock
-from timelapse_runtime.runtime.errors import HandlerError, TransportError
-from timelapse_runtime.runtime.exchange import ATTEMPTS
+from timelapse_runtime.runtime.errors import ConnectionRefused, HandlerError, TransportError
 from timelapse_runtime.runtime.function import Context, Deadline, Environment
+from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived, Termination
 from timelapse_runtime.runtime.log import LogScope
-from timelapse_runtime.runtime.loop import BAD_ANSWER_LIMIT, EXIT_FAILED, EXIT_LEFT, TRACE_VARIABLE, Runtime
-from timelapse_runtime.runtime.protocol.messages import Answer, Request
-from timelapse_runtime.runtime.termination import Terminated, Termination
-from timelapse_runtime.runtime.transport_scripted import ScriptedTransport, Step
+from timelapse_runtime.runtime.loop import (
+    BAD_RESPONSE_LIMIT,
+    DEADLINE_ERROR_TYPE,
+    EXIT_FAILED,
+    EXIT_OK,
+    TRACE_VARIABLE,
+    Runtime,
+)
+from timelapse_runtime.runtime.outbox import Outbox
+from timelapse_runtime.runtime.protocol.messages import Request, Response
+from timelapse_runtime.runtime.retry import ATTEMPTS
+from timelapse_runtime.runtime.scripted_client import ScriptedTransport, Step
 from timelapse_runtime.timelapse.errors import Fenced
 
-ACCEPTED = Answer(202)
+ACCEPTED = Response(202)
+OUTBOX = Outbox(Path("/outbox"), ManualClock())
 INVOCATION = "/2018-06-01/runtime/invocation"
 
 
-def invocation(number: int, event: bytes = b"{}", **headers: str) -> Answer:
+def invocation(number: int, event: bytes = b"{}", **headers: str) -> Response:
     names = {"aws-request-id": f"id-{number}", "deadline-ms": "1790000001500", "invoked-function-arn": "arn"} | headers
-    return Answer(200, {f"lambda-runtime-{name.replace('_', '-')}": value for name, value in names.items()}, event)
+    return Response(200, {f"lambda-runtime-{name.replace('_', '-')}": value for name, value in names.items()}, event)
 
 
-def terminate(_request: Request) -> Answer:
-    raise Terminated
+def terminate(_request: Request) -> Response:
+    raise SigtermReceived
 
 
 class Recorder:
@@ -60,7 +69,7 @@ class Recorder:
         return [name for name, _ in self.calls]
 
 
-class Bench:
+class RuntimeHarness:
     """A runtime with everything around it in the test's hands."""
 
     def __init__(self, function: Recorder, *steps: Step, **variables: str) -> None:
@@ -74,7 +83,7 @@ class Bench:
         self.runtime = Runtime(
             transport=self.transport,
             resolve=self.resolve,
-            prepare=lambda: Path("/handover"),
+            prepare=lambda: OUTBOX,
             variables=self.variables,
             scope=self.scope,
             clock=self.clock,
@@ -101,26 +110,26 @@ class Bench:
 
 
 def test_function_is_opened_once_and_each_answer_goes_to_its_invocation() -> None:
-    bench = Bench(Recorder(), invocation(1, b"1"), ACCEPTED, invocation(2, b"[2]"), ACCEPTED, terminate)
-    assert bench.run() == EXIT_LEFT
-    assert bench.function.names == ["open", "invoke", "invoke", "flush", "close"]
-    assert bench.sent == [(f"{INVOCATION}/id-1/response", ""), (f"{INVOCATION}/id-2/response", "")]
-    assert [bench.body(0), bench.body(1)] == [1, [2]]
+    harness = RuntimeHarness(Recorder(), invocation(1, b"1"), ACCEPTED, invocation(2, b"[2]"), ACCEPTED, terminate)
+    assert harness.run() == EXIT_OK
+    assert harness.function.names == ["open", "invoke", "invoke", "flush", "close"]
+    assert harness.sent == [(f"{INVOCATION}/id-1/response", ""), (f"{INVOCATION}/id-2/response", "")]
+    assert [harness.body(0), harness.body(1)] == [1, [2]]
 
 
 def test_environment_says_what_the_process_was_started_with() -> None:
-    benches = [Bench(Recorder(), terminate, FLAVOUR="mint") for _ in range(2)]
-    for bench in benches:
-        bench.run()
-    first, second = (bench.function.calls[0][1] for bench in benches)
+    harnesses = [RuntimeHarness(Recorder(), terminate, FLAVOUR="mint") for _ in range(2)]
+    for harness in harnesses:
+        harness.run()
+    first, second = (harness.function.calls[0][1] for harness in harnesses)
     assert first.variables["FLAVOUR"] == "mint"
-    assert first.handover == Path("/handover")
+    assert first.outbox is OUTBOX
     assert first.cold_start_id != second.cold_start_id
 
 
 def test_context_has_what_aws_gives() -> None:
     seen: list[Any] = []
-    bench = Bench(
+    harness = RuntimeHarness(
         Recorder(lambda _event, context: seen.append(context)),
         invocation(1, client_context='{"custom": {"k": 1}}', cognito_identity="{}", aws_tenant_id="gate"),
         ACCEPTED,
@@ -131,7 +140,7 @@ def test_context_has_what_aws_gives() -> None:
         AWS_LAMBDA_LOG_GROUP_NAME="group",
         AWS_LAMBDA_LOG_STREAM_NAME="stream",
     )
-    bench.run()
+    harness.run()
     (context,) = seen
     assert (context.function_name, context.function_version) == ("lapse", "7")
     assert (context.aws_request_id, context.invoked_function_arn) == ("id-1", "arn")
@@ -139,38 +148,38 @@ def test_context_has_what_aws_gives() -> None:
     assert (context.tenant_id, context.client_context.custom) == ("gate", {"k": 1})
     assert context.identity.cognito_identity_id is None
     assert context.get_remaining_time_in_millis() == 1500
-    bench.clock.advance(2000)
+    harness.clock.advance(2000)
     assert context.get_remaining_time_in_millis() == 0
 
 
 def test_trace_id_is_set_for_its_invocation_and_gone_in_one_without() -> None:
     seen: list[str | None] = []
-    bench = Bench(
-        Recorder(lambda _event, _context: seen.append(bench.variables.get(TRACE_VARIABLE))),
+    harness = RuntimeHarness(
+        Recorder(lambda _event, _context: seen.append(harness.variables.get(TRACE_VARIABLE))),
         invocation(1, trace_id="Root=1"),
         ACCEPTED,
         invocation(2),
         ACCEPTED,
         terminate,
     )
-    bench.run()
+    harness.run()
     assert seen == ["Root=1", None]
 
 
 def test_log_scope_is_the_invocation_and_nothing_between() -> None:
     scopes: list[dict[str, str]] = []
 
-    def look(_request: Request) -> Answer:
-        scopes.append(bench.scope.fields())
-        raise Terminated
+    def look(_request: Request) -> Response:
+        scopes.append(harness.scope.fields())
+        raise SigtermReceived
 
-    bench = Bench(
-        Recorder(lambda _event, _context: scopes.append(bench.scope.fields())),
+    harness = RuntimeHarness(
+        Recorder(lambda _event, _context: scopes.append(harness.scope.fields())),
         invocation(1, aws_tenant_id="gate"),
         ACCEPTED,
         look,
     )
-    bench.run()
+    harness.run()
     assert scopes == [{"requestId": "id-1", "tenantId": "gate"}, {}]
 
 
@@ -186,6 +195,7 @@ def fail(error: BaseException) -> Callable[[Any, Any], Any]:
     [
         (fail(KeyError("k")), b"{}", {}, "Function.KeyError"),
         (fail(Fenced("newer")), b"{}", {}, "Function.Fenced"),
+        (fail(DeadlineReached()), b"{}", {}, DEADLINE_ERROR_TYPE),
         (fail(RecursionError()), b"{}", {}, "Function.RecursionError"),
         (lambda _e, _c: {1, 2}, b"{}", {}, "Runtime.MarshalError"),
         (lambda _e, _c: float("nan"), b"{}", {}, "Runtime.MarshalError"),
@@ -199,57 +209,57 @@ def fail(error: BaseException) -> Callable[[Any, Any], Any]:
 def test_error_fails_its_invocation_and_the_loop_goes_on(
     act: Callable[[Any, Any], Any], event: bytes, headers: dict[str, str], error_type: str
 ) -> None:
-    bench = Bench(Recorder(act), invocation(1, event, **headers), ACCEPTED, terminate)
-    assert bench.run() == EXIT_LEFT
-    assert bench.sent == [(f"{INVOCATION}/id-1/error", error_type)]
-    assert bench.body(0)["errorType"] == error_type
-    assert bench.body(0)["stackTrace"]
+    harness = RuntimeHarness(Recorder(act), invocation(1, event, **headers), ACCEPTED, terminate)
+    assert harness.run() == EXIT_OK
+    assert harness.sent == [(f"{INVOCATION}/id-1/error", error_type)]
+    assert harness.body(0)["errorType"] in (error_type, error_type.removeprefix("Function."))
+    assert harness.body(0)["stackTrace"]
 
 
 @pytest.mark.parametrize("error", [MemoryError("full"), SystemExit(0), KeyboardInterrupt()])
 def test_process_reports_and_ends_where_memory_is_not_to_be_trusted(error: BaseException) -> None:
-    bench = Bench(Recorder(fail(error)), invocation(1), ACCEPTED)
-    assert bench.run() == EXIT_FAILED
-    assert bench.sent == [(f"{INVOCATION}/id-1/error", f"Function.{type(error).__name__}")]
-    assert bench.function.names == ["open", "invoke"]
+    harness = RuntimeHarness(Recorder(fail(error)), invocation(1), ACCEPTED)
+    assert harness.run() == EXIT_FAILED
+    assert harness.sent == [(f"{INVOCATION}/id-1/error", f"Function.{type(error).__name__}")]
+    assert harness.function.names == ["open", "invoke"]
 
 
 def test_response_that_is_too_large_is_logged_and_not_answered_again(caplog: pytest.LogCaptureFixture) -> None:
-    bench = Bench(Recorder(), invocation(1), Answer(413), terminate)
-    assert bench.run() == EXIT_LEFT
-    assert len(bench.sent) == 1
+    harness = RuntimeHarness(Recorder(), invocation(1), Response(413), terminate)
+    assert harness.run() == EXIT_OK
+    assert len(harness.sent) == 1
     assert "too large" in caplog.text
 
 
 def test_refused_response_is_logged_and_the_loop_goes_on(caplog: pytest.LogCaptureFixture) -> None:
-    bench = Bench(Recorder(), invocation(1), Answer(403), invocation(2), ACCEPTED, terminate)
-    assert bench.run() == EXIT_LEFT
+    harness = RuntimeHarness(Recorder(), invocation(1), Response(403), invocation(2), ACCEPTED, terminate)
+    assert harness.run() == EXIT_OK
     assert "refused" in caplog.text
-    assert len(bench.sent) == 2
+    assert len(harness.sent) == 2
 
 
 def test_response_that_cannot_be_delivered_does_not_end_the_runtime() -> None:
     lost = [TransportError("reset")] * ATTEMPTS
-    bench = Bench(Recorder(), invocation(1), *lost, invocation(2), ACCEPTED, terminate)
-    assert bench.run() == EXIT_LEFT
-    assert bench.function.names.count("invoke") == 2
+    harness = RuntimeHarness(Recorder(), invocation(1), *lost, invocation(2), ACCEPTED, terminate)
+    assert harness.run() == EXIT_OK
+    assert harness.function.names.count("invoke") == 2
 
 
 def test_broken_service_ends_the_runtime() -> None:
-    assert Bench(Recorder(), invocation(1), Answer(500)).run() == EXIT_FAILED
+    assert RuntimeHarness(Recorder(), invocation(1), Response(500)).run() == EXIT_FAILED
 
 
 def test_next_that_makes_no_sense_is_asked_again_a_few_times_only() -> None:
-    nonsense = [Answer(200)] * (BAD_ANSWER_LIMIT - 1)
-    bench = Bench(Recorder(), *nonsense, invocation(1), ACCEPTED, *nonsense, Answer(500))
-    assert bench.run() == EXIT_FAILED
-    assert bench.function.names == ["open", "invoke"]
+    nonsense = [Response(200)] * (BAD_RESPONSE_LIMIT - 1)
+    harness = RuntimeHarness(Recorder(), *nonsense, invocation(1), ACCEPTED, *nonsense, Response(500))
+    assert harness.run() == EXIT_FAILED
+    assert harness.function.names == ["open", "invoke"]
 
 
 def test_lost_connection_of_next_is_no_event_at_all() -> None:
-    bench = Bench(Recorder(), *[TransportError("stale")] * 50, invocation(1), ACCEPTED, terminate)
-    assert bench.run() == EXIT_LEFT
-    assert bench.function.names.count("invoke") == 1
+    harness = RuntimeHarness(Recorder(), *[TransportError("stale")] * 50, invocation(1), ACCEPTED, terminate)
+    assert harness.run() == EXIT_OK
+    assert harness.function.names.count("invoke") == 1
 
 
 class Unopenable(Recorder):
@@ -259,46 +269,46 @@ class Unopenable(Recorder):
 
 
 def test_error_in_open_becomes_init_error_and_a_failing_exit_code() -> None:
-    bench = Bench(Unopenable(), ACCEPTED)
-    assert bench.run() == EXIT_FAILED
-    assert bench.sent == [("/2018-06-01/runtime/init/error", "Function.ValueError")]
-    assert bench.body(0)["errorMessage"] == "no lens"
-    assert bench.function.names == ["open"]
+    harness = RuntimeHarness(Unopenable(), ACCEPTED)
+    assert harness.run() == EXIT_FAILED
+    assert harness.sent == [("/2018-06-01/runtime/init/error", "Function.ValueError")]
+    assert harness.body(0)["errorMessage"] == "no lens"
+    assert harness.function.names == ["open"]
 
 
 def test_handler_that_is_not_found_becomes_init_error() -> None:
-    bench = Bench(Recorder(), ACCEPTED)
+    harness = RuntimeHarness(Recorder(), ACCEPTED)
 
     def resolve() -> Recorder:
         raise HandlerError("there is none")
 
-    bench.runtime._resolve = resolve
-    assert bench.run() == EXIT_FAILED
-    assert bench.sent == [("/2018-06-01/runtime/init/error", "Runtime.HandlerNotFound")]
+    harness.runtime._resolve = resolve
+    assert harness.run() == EXIT_FAILED
+    assert harness.sent == [("/2018-06-01/runtime/init/error", "Runtime.HandlerNotFound")]
 
 
 def test_snapstart_opens_the_function_after_the_restore() -> None:
-    def restore(request: Request) -> Answer:
+    def restore(request: Request) -> Response:
         assert request.path == "/2018-06-01/runtime/restore/next"
-        assert bench.function.names == []
-        return Answer(200)
+        assert harness.function.names == []
+        return Response(200)
 
-    bench = Bench(Recorder(), restore, terminate, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
-    assert bench.run() == EXIT_LEFT
-    assert bench.function.names == ["open", "flush", "close"]
+    harness = RuntimeHarness(Recorder(), restore, terminate, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
+    assert harness.run() == EXIT_OK
+    assert harness.function.names == ["open", "flush", "close"]
 
 
 def test_error_in_open_after_a_restore_becomes_restore_error() -> None:
-    bench = Bench(Unopenable(), Answer(200), ACCEPTED, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
-    assert bench.run() == EXIT_FAILED
-    assert bench.sent == [("/2018-06-01/runtime/restore/error", "Function.ValueError")]
+    harness = RuntimeHarness(Unopenable(), Response(200), ACCEPTED, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
+    assert harness.run() == EXIT_FAILED
+    assert harness.sent == [("/2018-06-01/runtime/restore/error", "Function.ValueError")]
 
 
 def test_sigterm_in_an_invocation_flushes_and_closes_with_the_budget() -> None:
-    bench = Bench(Recorder(fail(Terminated())), invocation(1))
-    assert bench.run() == EXIT_LEFT
-    assert bench.sent == []
-    assert bench.function.calls[-2:] == [
+    harness = RuntimeHarness(Recorder(fail(SigtermReceived())), invocation(1))
+    assert harness.run() == EXIT_OK
+    assert harness.sent == []
+    assert harness.function.calls[-2:] == [
         ("flush", Deadline(1_790_000_000_280)),
         ("close", Deadline(1_790_000_000_280)),
     ]
@@ -308,11 +318,11 @@ def test_sigterm_during_init_leaves_at_once() -> None:
     class Slow(Recorder):
         def open(self, environment: Environment) -> None:
             super().open(environment)
-            raise Terminated
+            raise SigtermReceived
 
-    bench = Bench(Slow())
-    assert bench.run() == EXIT_LEFT
-    assert bench.function.names == ["open"]
+    harness = RuntimeHarness(Slow())
+    assert harness.run() == EXIT_OK
+    assert harness.function.names == ["open"]
 
 
 def test_close_comes_even_when_flush_fails() -> None:
@@ -321,30 +331,60 @@ def test_close_comes_even_when_flush_fails() -> None:
             super().flush(deadline)
             sys.exit(9)
 
-    bench = Bench(Leaky(), terminate)
-    assert bench.run() == EXIT_LEFT
-    assert bench.function.names == ["open", "flush", "close"]
+    harness = RuntimeHarness(Leaky(), terminate)
+    assert harness.run() == EXIT_OK
+    assert harness.function.names == ["open", "flush", "close"]
 
 
 def test_sigterm_that_a_function_swallowed_is_raised_before_the_next_invocation() -> None:
     def swallow(_event: Any, _context: Any) -> None:
-        with pytest.raises(Terminated):
-            bench.termination._handle(15, None)
+        with pytest.raises(SigtermReceived):
+            harness.termination._handle(15, None)
 
-    bench = Bench(Recorder(swallow), invocation(1), ACCEPTED)
-    assert bench.run() == EXIT_LEFT
-    assert bench.function.names == ["open", "invoke", "flush", "close"]
-    assert bench.transport.left == 0
+    harness = RuntimeHarness(Recorder(swallow), invocation(1), ACCEPTED)
+    assert harness.run() == EXIT_OK
+    assert harness.function.names == ["open", "invoke", "flush", "close"]
+    assert harness.transport.steps_left == 0
 
 
 def test_failed_invocation_is_one_line_with_its_stack(caplog: pytest.LogCaptureFixture) -> None:
-    Bench(Recorder(fail(KeyError("k"))), invocation(1), ACCEPTED, terminate).run()
+    RuntimeHarness(Recorder(fail(KeyError("k"))), invocation(1), ACCEPTED, terminate).run()
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert record.exc_info is not None
-    assert record.__dict__["errorType"] == "Function.KeyError"
 
 
 def test_restore_that_makes_no_sense_ends_the_process_without_a_word_to_lambda() -> None:
-    bench = Bench(Recorder(), Answer(500), AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
-    assert bench.run() == EXIT_FAILED
-    assert bench.sent == []
+    harness = RuntimeHarness(Recorder(), Response(500), AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
+    assert harness.run() == EXIT_FAILED
+    assert harness.sent == []
+
+
+def test_invocation_id_is_sent_back_with_response_and_error() -> None:
+    act = Recorder(lambda event, _context: 1 / event)
+    first, second = invocation(1, b"1", invocation_id="try-1"), invocation(2, b"0", invocation_id="try-2")
+    harness = RuntimeHarness(act, first, ACCEPTED, second, ACCEPTED, invocation(3, b"1"), ACCEPTED, terminate)
+    assert harness.run() == EXIT_OK
+    posts = [request for request in harness.transport.requests if request.method == "POST"]
+    assert [post.headers.get("Lambda-Runtime-Invocation-Id") for post in posts] == ["try-1", "try-2", None]
+
+
+def test_stack_begins_in_the_function() -> None:
+    harness = RuntimeHarness(Recorder(fail(KeyError("k"))), invocation(1), ACCEPTED, terminate)
+    harness.run()
+    frames = [line for line in harness.body(0)["stackTrace"] if line.lstrip().startswith("File")]
+    assert frames
+    assert not any("timelapse_runtime/runtime/" in frame for frame in frames)
+
+
+def test_service_that_is_gone_ends_the_process() -> None:
+    harness = RuntimeHarness(Recorder(), *[ConnectionRefused("refused")] * 1000)
+    assert harness.run() == EXIT_FAILED
+    assert harness.function.names == ["open"]
+
+
+def test_null_as_client_context_is_none() -> None:
+    seen: list[Any] = []
+    act = Recorder(lambda _event, context: seen.append((context.client_context, context.identity.cognito_identity_id)))
+    harness = RuntimeHarness(act, invocation(1, client_context="null", cognito_identity="null"), ACCEPTED, terminate)
+    assert harness.run() == EXIT_OK
+    assert seen == [(None, None)]

@@ -78,7 +78,7 @@ def test_a_required_variable_that_is_missing_is_named(name: str) -> None:
 def test_a_variable_that_does_not_exist_is_a_mistake() -> None:
     with pytest.raises(ConfigError, match="TIMELAPSE_FLUSH_EVRY"):
         parse_config({**REQUIRED, "TIMELAPSE_FLUSH_EVRY": "10"})
-    parse_config({**REQUIRED, "TIMELAPSE_PYTHON": "/usr/bin/python3", "TIMELAPSE_EXEC_WRAPPED": "1"})
+    parse_config({**REQUIRED, "STATEFUL_RUNTIME_PYTHON": "/usr/bin/python3", "STATEFUL_RUNTIME_EXEC_WRAPPED": "1"})
 
 
 @pytest.mark.parametrize("video", ["s3://photos/frames/", "s3://photos/frames/video", "s3://photos/frames/a/b/"])

@@ -52,8 +52,8 @@ class Totals:
 
     def add_log_record(self, record: Mapping[str, Any]) -> None:
         """A line of the extension's log counts if it reports an outbox job: one flush, with so many PUTs."""
-        if "done_count" in record:
-            self.requests["PutObject"] += record["done_count"]
+        if "outbox_sent_count" in record:
+            self.requests["PutObject"] += record["outbox_sent_count"]
             self.flushes += 1
 
     def finish(self) -> None:
@@ -191,7 +191,7 @@ def _configuration(options: argparse.Namespace) -> dict[str, str]:
         "TIMELAPSE_SIZE": f"{size[0]}x{size[1]}" if size else "auto",
         "TIMELAPSE_REEL": "never",  # a folder becomes one video, also if midnight passes during the replay
         "AWS_LAMBDA_LOG_FORMAT": "JSON",
-        "TIMELAPSE_PYTHON": sys.executable,
+        "STATEFUL_RUNTIME_PYTHON": sys.executable,
     }
 
 

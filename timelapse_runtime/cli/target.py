@@ -78,5 +78,5 @@ def run_function(target: Target, event: dict[str, Any], variables: Mapping[str, 
     }
     function = Timelapse()
     function.open(Environment(configured, None, uuid.uuid4().hex))
-    context: Any = _Context(int((time.time() + _RUN_SECONDS) * 1000))
+    context = _Context(int((time.time() + _RUN_SECONDS) * 1000))
     return function.invoke(event, context)

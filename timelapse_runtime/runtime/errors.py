@@ -6,7 +6,9 @@
     ├── ProtocolError
     │   ├── LocalProtocolError   the runtime tried a call that the API's state does not allow: our bug
     │   └── RemoteProtocolError  the Lambda service answered something that its documents do not allow
-    └── TransportError           no answer, or only part of one, from the Lambda service
+    ├── TransportError           no response, or only part of one, from the Lambda service
+    │   └── ConnectionRefused    nothing listens at its address
+    └── ServiceGone              nothing has listened there for a minute: the process must end
 
 `error_type` is stable: it is sent in Lambda's header `Lambda-Runtime-Function-Error-Type`. Code branches on classes,
 never on text.
@@ -59,6 +61,18 @@ class RemoteProtocolError(ProtocolError):
 
 
 class TransportError(LambdaRuntimeError):
-    """No answer, or only part of one, came from the Lambda service."""
+    """No response, or only part of one, came from the Lambda service."""
 
     error_type = "Runtime.TransportError"
+
+
+class ConnectionRefused(TransportError):
+    """Nothing listens at the Lambda service's address."""
+
+    error_type = "Runtime.ConnectionRefused"
+
+
+class ServiceGone(LambdaRuntimeError):
+    """Nothing has listened at the Lambda service's address for a minute of waking time."""
+
+    error_type = "Runtime.ServiceGone"

@@ -1,47 +1,62 @@
-"""What a stateful function is. The runtime runs one and knows nothing of what it does.
+"""The contract between the runtime and a stateful function. The runtime runs a function and knows nothing of what it
+does.
 
-Order of calls, each at most once but `invoke`: `open`, `invoke` …, then at shutdown `flush` and `close`. All
-from the main thread. A SIGKILL may end the process between any two, or inside one: what must survive is to be
-in durable storage by then, or to be found again from there.
+Order of calls, each at most once except `invoke`: `open`, `invoke` …, then at shutdown `flush` and `close`. All calls
+come from the main thread. SIGKILL may end the process between any two calls or inside one: whatever must survive has to
+be in durable storage by then, or to be found again from there.
 
-How `_HANDLER` names one is in `handler.py`.
+`invoke` may be interrupted at any point: by SIGTERM, or by the alarm that the runtime sets shortly before the
+invocation's deadline (`interrupts.py`). Both are BaseExceptions, raised in the main thread. After one of them, state
+that `invoke` was changing may be half changed when `flush` sees it: a function that catches neither must drop such
+state.
+
+`loader.py` finds the function that `_HANDLER` names.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
+
+from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.outbox import Outbox
+from timelapse_runtime.runtime.protocol.invocation import ClientContext, CognitoIdentity
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What a function gets to know about the execution environment that it is opened in.
+    """What a function is told about the execution environment in which it is opened.
 
-    `variables` are the environment's variables, read once. `handover` is the folder in which shutdown plans are
-    left for the external extension (see `handover.py`), or None when there is no such extension: then `close`
-    must do its own uploads. `cold_start_id` is unique to this process.
+    `variables` are the environment's variables, read once. `outbox` takes what is to be uploaded after this process has
+    ended; it is None if no external extension is there to send it: then `close` must upload by itself. `cold_start_id`
+    is unique to this process.
     """
 
     variables: Mapping[str, str]
-    handover: Path | None
+    outbox: Outbox | None
     cold_start_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment on the wall clock, in Unix milliseconds: frozen processes make monotonic clocks useless here."""
+    """A moment on the wall clock, in Unix milliseconds. A monotonic clock is no use here: Lambda freezes processes."""
 
     epoch_ms: int
 
     def remaining_ms(self, now_epoch_ms: int) -> int:
-        """Milliseconds from `now_epoch_ms` to the deadline, 0 when it has passed."""
+        """Milliseconds from `now_epoch_ms` to the deadline, 0 if it has passed."""
         return max(0, self.epoch_ms - now_epoch_ms)
 
 
-class Context(Protocol):
-    """The second argument of `invoke`: AWS's Python context object (Lambda developer guide, 'context object')."""
+@dataclass(kw_only=True)
+class Context:
+    """The second argument of `invoke`, with the attributes and methods of AWS's Python runtime.
+
+    Source: Lambda developer guide, 'Using the Lambda context object to retrieve Python function information', read
+    November 2026.
+    """
 
     function_name: str
     function_version: str
@@ -51,28 +66,43 @@ class Context(Protocol):
     log_group_name: str
     log_stream_name: str
     tenant_id: str | None
-    deadline_epoch_ms: int
+    identity: CognitoIdentity
+    client_context: ClientContext | None
+    deadline: Deadline
+    clock: Clock
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds left before Lambda ends the invocation."""
+        """Milliseconds until Lambda ends the invocation, 0 if that time has passed."""
+        return self.deadline.remaining_ms(self.clock.now_epoch_ms())
+
+    def log(self, message: object) -> None:
+        """Write one line to the log, as AWS's context does."""
+        logging.getLogger("timelapse_runtime.runtime.context").info("%s", message)
+
+
+class RemainingTime(Protocol):
+    """As much of a Context as a function needs that only keeps to its deadline."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """See Context."""
         ...
 
 
 class StatefulFunction(Protocol):
-    """An object that is opened once, invoked per event, asked to flush, and closed with a deadline."""
+    """An object that is opened once, invoked once per event, asked to flush, and closed before a deadline."""
 
     def open(self, environment: Environment) -> None:
-        """Called in the init phase (10 s). An error here becomes `init/error` and ends the process."""
+        """Called in the init phase (10 s). An error here is reported as `init/error` and ends the process."""
         ...
 
     def invoke(self, event: Any, context: Context) -> Any:
-        """Called per invocation; the answer must be JSON-serialisable. An error fails the invocation only."""
+        """Called once per invocation. The result must be JSON-serialisable. An error fails this invocation only."""
         ...
 
     def flush(self, deadline: Deadline) -> None:
-        """Make safe, at once, what can be made safe without waiting: the first act after SIGTERM."""
+        """Save at once what can be saved without waiting: the first call after SIGTERM."""
         ...
 
     def close(self, deadline: Deadline) -> None:
-        """Finish what time allows, free everything. Must return before `deadline`; the process then ends."""
+        """Finish what time allows and free everything. Must return before `deadline`; then the process ends."""
         ...

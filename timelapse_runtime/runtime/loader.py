@@ -1,4 +1,4 @@
-"""`_HANDLER` to a stateful function.
+"""Finds the stateful function that `_HANDLER` names.
 
 `package/module.attribute` or `package.module.attribute`, found from LAMBDA_TASK_ROOT on. The attribute is a
 class or an object with `open`, `invoke`, `flush` and `close`, or a plain `handler(event, context)`.
@@ -42,8 +42,8 @@ class PlainFunction:
 def resolve(name: str, task_root: Path) -> StatefulFunction:
     """Import what `_HANDLER` names; `task_root` goes to the front of `sys.path`.
 
-    Raises HandlerError when there is no such thing. What the module itself raises while it is imported passes
-    through, with its own stack.
+    Raises HandlerError if there is no such thing. What the module itself raises while it is imported passes through,
+    with its own stack.
     """
     module_name, dot, attribute = name.rpartition(".")
     module_name = module_name.replace("/", ".")
@@ -55,9 +55,11 @@ def resolve(name: str, task_root: Path) -> StatefulFunction:
     try:
         found = getattr(module, attribute)
     except AttributeError as error:
+        # A built-in module and a namespace package have no file.
+        place = getattr(module, "__file__", None) or f"the module {module.__name__!r}"
         callables = sorted(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
         raise HandlerError(
-            f"_HANDLER is {name!r}: {module.__file__} has no {attribute!r}; "
+            f"_HANDLER is {name!r}: {place} has no {attribute!r}; "
             f"it has {', '.join(callables) or 'nothing that can be called'}. Correct the function's handler setting."
         ) from error
     return _stateful(name, found)

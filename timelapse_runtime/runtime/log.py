@@ -14,7 +14,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from timelapse_runtime.runtime.protocol.failure import Failure
+from timelapse_runtime.runtime.protocol.error_report import (
+    MESSAGE_LIMIT_BYTES,
+    STACK_LIMIT_BYTES,
+    ErrorReport,
+    bounded,
+)
 
 TRACE = 5
 LEVELS = {
@@ -25,9 +30,9 @@ LEVELS = {
     "ERROR": logging.ERROR,
     "FATAL": logging.CRITICAL,
 }
-_TELLTALES = ("botocore", "boto3", "urllib3")
-"""For functions that bring the SDK. At DEBUG it writes down requests with their headers: signatures and the session
-token, which is a secret."""
+_NOISY_LOGGERS = ("botocore", "boto3", "urllib3", "httpx", "httpcore")
+"""At DEBUG these write requests with their headers: signatures, and the session token, which is a secret. httpx writes
+a line per request at INFO."""
 _OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -53,8 +58,8 @@ def configure(variables: Mapping[str, str], stream: IO[str]) -> LogScope:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(LEVELS.get(variables.get("AWS_LAMBDA_LOG_LEVEL", "").upper(), logging.INFO))
-    for name in _TELLTALES:
-        logging.getLogger(name).setLevel(max(root.level, logging.INFO))
+    for name in _NOISY_LOGGERS:
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING if name == "httpx" else logging.INFO))
     return scope
 
 
@@ -70,7 +75,7 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, Any] = {
             "timestamp": _timestamp(record),
             "level": _level(record),
-            "message": record.getMessage(),
+            "message": bounded(record.getMessage(), MESSAGE_LIMIT_BYTES),
             "logger": record.name,
             **self._scope.fields(),
         }
@@ -88,10 +93,11 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's line."""
-        parts = [f"[{_level(record)}]", _timestamp(record), self._scope.request_id or "-", record.getMessage()]
+        message = bounded(record.getMessage(), MESSAGE_LIMIT_BYTES)
+        parts = [f"[{_level(record)}]", _timestamp(record), self._scope.request_id or "-", message]
         parts += [f"{name}={value}" for name, value in _extra(record).items()]
         if record.exc_info:
-            parts.append(self.formatException(record.exc_info))
+            parts.append(bounded(self.formatException(record.exc_info), STACK_LIMIT_BYTES))
         # A newline would make two log events of one record.
         return "\t".join(parts).replace("\r", "\\r").replace("\n", "\\n")
 
@@ -112,5 +118,5 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
 def _exception(record: logging.LogRecord) -> dict[str, Any]:
     if not record.exc_info or record.exc_info[1] is None:
         return {}
-    failure = Failure.of(record.exc_info[1])
-    return {"errorType": failure.error_type, "errorMessage": failure.message, "stackTrace": failure.stack_trace}
+    report = ErrorReport.of(record.exc_info[1])
+    return {"errorType": report.exception_name, "errorMessage": report.message, "stackTrace": report.stack_trace}

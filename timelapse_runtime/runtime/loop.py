@@ -1,54 +1,59 @@
 """The runtime's life: init, then invocation after invocation, until SIGTERM.
 
-It runs a stateful function and knows nothing of what it does. What reaches the Lambda service: `init/error` (or
-`restore/error`) when the function cannot be opened, a response or an error for each invocation. An error fails
-its invocation only; after MemoryError, SystemExit and their like the process reports and exits, because what is
-in memory is no longer to be trusted, and everything that matters is in durable storage.
+It runs a stateful function and knows nothing of what it does. The Lambda service is told `init/error` (or
+`restore/error`) if the function cannot be opened, and a response or an error for each invocation. An error fails its
+invocation only. So does an invocation that comes near its deadline: an alarm interrupts it, and what is in memory
+survives. After MemoryError, SystemExit and the like the process reports and exits, because what is in memory can no
+longer be trusted, and everything that matters is in durable storage.
 
-Under SnapStart the handler is imported before the snapshot and opened after the restore: each copy then has its
-own `cold_start_id`, connections and credentials.
+A child that the function forked must not act as the runtime: if it comes back here, it exits.
+
+Under SnapStart the handler is imported before the snapshot and opened after the restore, so that each copy has its own
+`cold_start_id`, connections and credentials.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
+import os
 import uuid
 from collections.abc import Callable, MutableMapping
-from pathlib import Path
 from typing import Any
 
 from timelapse_runtime.runtime.clock import Clock
-from timelapse_runtime.runtime.context import make_context
-from timelapse_runtime.runtime.errors import RemoteProtocolError, TransportError
-from timelapse_runtime.runtime.exchange import Transport, exchange
-from timelapse_runtime.runtime.function import Deadline, Environment, StatefulFunction
+from timelapse_runtime.runtime.errors import RemoteProtocolError, ServiceGone, TransportError
+from timelapse_runtime.runtime.function import Context, Deadline, Environment, StatefulFunction
+from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived, Termination, deadline_alarm
 from timelapse_runtime.runtime.log import LogScope
-from timelapse_runtime.runtime.protocol.failure import Failure
+from timelapse_runtime.runtime.outbox import Outbox
+from timelapse_runtime.runtime.protocol.error_report import ErrorReport
 from timelapse_runtime.runtime.protocol.invocation import Invocation
 from timelapse_runtime.runtime.protocol.messages import Request
-from timelapse_runtime.runtime.protocol.runtime_api import Receipt, RuntimeApi, RuntimeState
-from timelapse_runtime.runtime.termination import Terminated, Termination
+from timelapse_runtime.runtime.protocol.runtime_api import Ack, RuntimeApi, RuntimeState
+from timelapse_runtime.runtime.retry import Transport, call
 
-EXIT_LEFT = 0
+EXIT_OK = 0
 EXIT_FAILED = 1
 TRACE_VARIABLE = "_X_AMZN_TRACE_ID"
-BAD_ANSWER_LIMIT = 3
-"""Answers to `next` that make no sense, in a row, before the process gives up and lets Lambda start another."""
-BAD_ANSWER_PAUSE_SECONDS = 0.1
+BAD_RESPONSE_LIMIT = 3
+"""Unusable responses to `next`, in a row, before the process gives up and lets Lambda start another."""
+BAD_RESPONSE_PAUSE_SECONDS = 0.1
+DEADLINE_ERROR_TYPE = "Function.DeadlineTooClose"
 
 logger = logging.getLogger("timelapse_runtime.runtime.loop")
 
 
 class Fatal(Exception):
-    """The process must end, and not with 0. What it is raised from is reported already."""
+    """The process must end with a code other than 0. Its cause has been reported."""
 
 
 class Runtime:
-    """One process's run. `prepare` readies the shutdown and returns the handover folder, if there is an extension;
+    """One process's run. `prepare` prepares the shutdown and returns the outbox, if there is an extension to send it.
     `resolve` finds the function. Both are part of init and may fail it.
 
-    `variables` is the process's environment, written for the trace id only.
+    `variables` is the process's environment; only the trace id is written to it.
     """
 
     def __init__(
@@ -56,7 +61,7 @@ class Runtime:
         *,
         transport: Transport,
         resolve: Callable[[], StatefulFunction],
-        prepare: Callable[[], Path | None],
+        prepare: Callable[[], Outbox | None],
         variables: MutableMapping[str, str],
         scope: LogScope,
         clock: Clock,
@@ -68,6 +73,7 @@ class Runtime:
         self._termination, self._pause = termination, pause
         self._api = RuntimeApi()
         self._opened: StatefulFunction | None = None
+        self._process_id = os.getpid()
 
     def run(self) -> int:
         """Run until SIGTERM or until the process must end; the exit code."""
@@ -76,33 +82,37 @@ class Runtime:
             while True:
                 self._termination.check()
                 self._serve(function)
-        except Terminated:
-            self._leave(self._termination.deadline)
-            return EXIT_LEFT
+        except SigtermReceived:
+            self._shut_down(self._termination.deadline)
+            return EXIT_OK
         except Fatal as error:
             logger.critical("The runtime ends: %r", error.__cause__)
-        except RemoteProtocolError as error:
-            logger.critical("The runtime ends, the Lambda service is broken: %s", error)
+        except (RemoteProtocolError, ServiceGone) as error:
+            logger.critical("The runtime ends, the Lambda service cannot be used: %s", error)
         return EXIT_FAILED
 
     def _initialise(self) -> StatefulFunction:
         try:
-            plans = self._prepare()
+            outbox = self._prepare()
             function = self._resolve()
             if self._variables.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
-                self._api.restored(exchange(self._transport, self._api.restore_next(), self._pause))
-            function.open(Environment(dict(self._variables), plans, cold_start_id=uuid.uuid4().hex))
-        except Terminated:
+                self._api.restored(call(self._transport, self._api.restore_next(), self._pause))
+            function.open(Environment(dict(self._variables), outbox, cold_start_id=uuid.uuid4().hex))
+        except SigtermReceived:
             raise
         except BaseException as error:
+            self._exit_if_forked(error)
             logger.exception("Init failed")
-            failure = Failure.of(error)
+            report = ErrorReport.of(error)
             if self._api.state is RuntimeState.RESTORED:
-                self._deliver(self._api.restore_error(failure))
+                self._deliver(self._api.restore_error(report))
             elif self._api.state is RuntimeState.INIT:
-                self._deliver(self._api.init_error(failure))
+                self._deliver(self._api.init_error(report))
             raise Fatal from error
         self._opened = function
+        # What init made lives as long as the process: the collector need not look at it again. `__main__` disabled it.
+        gc.freeze()
+        gc.enable()
         return function
 
     def _serve(self, function: StatefulFunction) -> None:
@@ -114,37 +124,42 @@ class Runtime:
             self._variables[TRACE_VARIABLE] = invocation.trace_id
         try:
             request = self._invoke(function, invocation)
-        except Terminated:
+        except SigtermReceived:
             raise
         except BaseException as error:
+            self._exit_if_forked(error)
             self._deliver(self._failed(error))
             raise Fatal from error
+        self._exit_if_forked(None)
         self._deliver(request)
         self._scope.request_id = self._scope.tenant_id = None
 
     def _next(self) -> Invocation:
-        for attempt in range(1, BAD_ANSWER_LIMIT + 1):
-            answer = exchange(self._transport, self._api.next(), self._pause)
+        for attempt in range(1, BAD_RESPONSE_LIMIT + 1):
+            response = call(self._transport, self._api.next(), self._pause)
             try:
-                return self._api.invocation(answer)
+                return self._api.invocation(response)
             except RemoteProtocolError as error:
-                if attempt == BAD_ANSWER_LIMIT:
+                if attempt == BAD_RESPONSE_LIMIT:
                     raise
                 logger.warning("Asking again: %s", error)
-                self._pause(BAD_ANSWER_PAUSE_SECONDS)
+                self._pause(BAD_RESPONSE_PAUSE_SECONDS)
         raise AssertionError("the last attempt neither returned nor raised")
 
     def _invoke(self, function: StatefulFunction, invocation: Invocation) -> Request:
         try:
             event = invocation.event()
-            context = make_context(invocation, self._variables, self._clock)
+            context = self._context(invocation)
         except (ValueError, RecursionError) as error:
             return self._failed(error, "Runtime.UnmarshalError")
         try:
-            result = function.invoke(event, context)
+            with deadline_alarm(context.deadline, self._clock):
+                result = function.invoke(event, context)
+        except DeadlineReached as error:
+            return self._failed(error, DEADLINE_ERROR_TYPE)
         except MemoryError:
             raise
-        except Exception as error:  # noqa: BLE001  a function may raise anything, and it fails its invocation only
+        except Exception as error:  # noqa: BLE001  a function may raise anything; it fails its invocation only
             return self._failed(error)
         try:
             body = _marshal(result)
@@ -152,24 +167,50 @@ class Runtime:
             return self._failed(error, "Runtime.MarshalError")
         return self._api.response(body)
 
+    def _context(self, invocation: Invocation) -> Context:
+        """Raises ValueError if what the caller sent with the event is not JSON."""
+        variables = self._variables
+        return Context(
+            function_name=variables.get("AWS_LAMBDA_FUNCTION_NAME", ""),
+            function_version=variables.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            invoked_function_arn=invocation.invoked_function_arn,
+            memory_limit_in_mb=variables.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", ""),
+            aws_request_id=invocation.request_id,
+            log_group_name=variables.get("AWS_LAMBDA_LOG_GROUP_NAME", ""),
+            log_stream_name=variables.get("AWS_LAMBDA_LOG_STREAM_NAME", ""),
+            tenant_id=invocation.tenant_id,
+            identity=invocation.cognito_identity(),
+            client_context=invocation.client_context(),
+            deadline=Deadline(invocation.deadline_epoch_ms),
+            clock=self._clock,
+        )
+
     def _failed(self, error: BaseException, error_type: str | None = None) -> Request:
-        failure = Failure.of(error, error_type)
-        logger.error("Invocation failed", exc_info=error, extra={"errorType": failure.error_type})
-        return self._api.error(failure)
+        logger.error("Invocation failed", exc_info=error)
+        return self._api.error(ErrorReport.of(error, error_type))
 
     def _deliver(self, request: Request) -> None:
         """Send a response or an error. Whatever becomes of it, the next step is the same."""
         try:
-            receipt = self._api.receipt(exchange(self._transport, request, self._pause))
+            ack = self._api.ack(call(self._transport, request, self._pause))
         except TransportError as error:
             logger.error("%s was not delivered: %s", request.path, error)  # noqa: TRY400  its stack says nothing
             return
-        if receipt is Receipt.TOO_LARGE:
+        if ack is Ack.TOO_LARGE:
             logger.error("Lambda failed the invocation: a response of %d bytes is too large", len(request.body))
-        elif receipt is Receipt.REFUSED:
+        elif ack is Ack.REFUSED:
             logger.warning("Lambda refused %s: the invocation is over", request.path)
 
-    def _leave(self, deadline: Deadline) -> None:
+    def _exit_if_forked(self, error: BaseException | None) -> None:
+        """End a child that the function forked: only the parent may answer the invocation."""
+        if os.getpid() == self._process_id:
+            return
+        if error is not None and not isinstance(error, SystemExit):
+            logger.error("A forked child failed", exc_info=error)
+        code = error.code if isinstance(error, SystemExit) else error is not None
+        os._exit(code if isinstance(code, int) else EXIT_OK if code is None else EXIT_FAILED)
+
+    def _shut_down(self, deadline: Deadline) -> None:
         self._scope.request_id = self._scope.tenant_id = None
         if self._opened is None:
             return
@@ -178,9 +219,10 @@ class Runtime:
                 step(deadline)
             except BaseException:
                 logger.exception("%s failed at shutdown", step.__name__)
-        logger.info("Left, %d ms before the deadline", deadline.remaining_ms(self._clock.now_epoch_ms()))
+        remaining_ms = deadline.remaining_ms(self._clock.now_epoch_ms())
+        logger.info("Shutdown complete %d ms before the deadline", remaining_ms, extra={"remaining_ms": remaining_ms})
 
 
 def _marshal(result: Any) -> bytes:
-    # NaN and lone surrogates have no JSON: better our error than a caller who cannot read the answer.
+    # NaN and lone surrogates have no JSON form: our error is better than a response that the caller cannot read.
     return json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

@@ -223,7 +223,7 @@ def parse_config(environ: Mapping[str, str]) -> Config:
     """The configuration in `environ`. Raises ConfigError."""
     known = {PREFIX + variable.name for variable in VARIABLES}
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known and name not in _READ_ELSEWHERE:
+        if name.startswith(PREFIX) and name not in known:
             raise ConfigError(name, environ[name], "no such variable; known are " + ", ".join(sorted(known)))
     values: dict[str, Any] = {}
     for variable in VARIABLES:
@@ -253,7 +253,9 @@ def table() -> str:
     return "\n".join(rows) + "\n"
 
 
-_READ_ELSEWHERE = frozenset({"TIMELAPSE_PYTHON", "TIMELAPSE_EXEC_WRAPPED"})  # bootstrap reads and sets them
+_READ_ELSEWHERE = frozenset(
+    {"STATEFUL_RUNTIME_PYTHON", "STATEFUL_RUNTIME_EXEC_WRAPPED"}
+)  # bootstrap reads and sets them
 
 
 def _threads(memory_mb: int | None) -> int:

@@ -9,15 +9,12 @@ from __future__ import annotations
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 from timelapse_runtime.runtime.clock import Clock, SystemClock
-from timelapse_runtime.runtime.deadline_alarm import OutOfTime, ring_before
-from timelapse_runtime.runtime.function import Context, Deadline, Environment
-from timelapse_runtime.runtime.outbox import Put as HandoverPut
-from timelapse_runtime.runtime.outbox import write_plan
+from timelapse_runtime.runtime.function import Deadline, Environment, RemainingTime
+from timelapse_runtime.runtime.outbox import OutboxPut
 from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, Fenced, StorageError, TimelapseError
 from timelapse_runtime.timelapse.events import FrameHint, Request, Sweep, parse_event
@@ -28,15 +25,13 @@ from timelapse_runtime.timelapse.stream import Counts, Stream
 
 _log = logging.getLogger(__name__)
 
-_PLAN_LIFETIME_SECONDS = 120
+_JOB_LIFETIME_SECONDS = 120
 _DRAIN_RESERVE_MS = 70
-"""Left of the shutdown's time when draining stops: to mux, and to write the plan (20 ms at 10 MB)."""
+"""Left of the shutdown's time when draining stops: to mux, and to write the outbox job (20 ms at 10 MB)."""
 _FENCED_TRIES = 3
 
 StoreFactory = Callable[[Config, Environment], tuple[Store, Store]]
 """Makes the frames' store and the video's."""
-Alarm = Callable[[Deadline, Clock], AbstractContextManager[None]]
-"""Raises OutOfTime shortly before a deadline."""
 
 
 def _s3_stores(config: Config, environment: Environment) -> tuple[Store, Store]:
@@ -47,17 +42,16 @@ def _s3_stores(config: Config, environment: Environment) -> tuple[Store, Store]:
 
 
 class Timelapse:
-    """The function; `stores`, `clock`, `alarm` and `begin_read` are given by tests."""
+    """The function; `stores`, `clock` and `begin_read` are given by tests."""
 
     def __init__(
         self,
         *,
         stores: StoreFactory = _s3_stores,
         clock: Clock | None = None,
-        alarm: Alarm = ring_before,
         begin_read: Begin = in_thread,
     ) -> None:
-        self._make_stores, self._clock, self._alarm = stores, clock or SystemClock(), alarm
+        self._make_stores, self._clock = stores, clock or SystemClock()
         self._begin_read = begin_read
         self._streams: OrderedDict[str, Stream] = OrderedDict()
         self._totals: Counter[str] = Counter()
@@ -68,18 +62,14 @@ class Timelapse:
         self._config = parse_config(environment.variables)
         self._frames, self._video = self._make_stores(self._config, environment)
 
-    def invoke(self, event: Any, context: Context) -> dict[str, Any]:
+    def invoke(self, event: Any, context: RemainingTime) -> dict[str, Any]:
         """Take the event's frames into their films; carry out its sweeps.
 
-        The answer counts what happened, in this invocation by stream and in this environment in all. Raises
-        DeadlineTooClose before Lambda's time-out would end the process: the event is to be retried.
+        The answer counts what happened, in this invocation by stream and in this environment in all. An invocation that
+        is interrupted (SIGTERM, the alarm before its deadline) drops the stream that it was working on.
         """
-        deadline = Deadline(context.deadline_epoch_ms)
-        try:
-            with self._alarm(deadline, self._clock):
-                return self._invoke(parse_event(event), deadline)
-        except OutOfTime as error:
-            raise DeadlineTooClose("the invocation's time is nearly over, and something still waits") from error
+        deadline = Deadline(self._clock.now_epoch_ms() + context.get_remaining_time_in_millis())
+        return self._invoke(parse_event(event), deadline)
 
     def _invoke(self, request: Request, deadline: Deadline) -> dict[str, Any]:
         for what in request.ignored:
@@ -197,7 +187,7 @@ class Timelapse:
         for name, stream in reversed(self._streams.items()):  # the busiest first
             try:
                 self._save_stream(name, stream, deadline, drain=drain)
-            except (TimelapseError, OSError) as error:  # OSError: no space for the plan in /tmp
+            except (TimelapseError, OSError) as error:  # OSError: no space for the job in /tmp
                 _log.warning("not saved at shutdown; the next open finds it", extra={"stream": name}, exc_info=error)
 
     def _save_stream(self, name: str, stream: Stream, deadline: Deadline, *, drain: bool) -> None:
@@ -207,7 +197,8 @@ class Timelapse:
         prepared = stream.prepare_shutdown(drain=drain, go_on=go_on)
         if prepared is None:
             return
-        if self._environment.handover is None:
+        outbox = self._environment.outbox
+        if outbox is None:
             stream.commit_shutdown(prepared)
             return
         puts = []
@@ -217,21 +208,17 @@ class Timelapse:
                 condition=put.condition,
                 content_type=put.content_type,
                 cache_control=put.cache_control,
-                expires_seconds=_PLAN_LIFETIME_SECONDS,
+                expires_seconds=_JOB_LIFETIME_SECONDS,
             )
-            puts.append(HandoverPut(signed.url, dict(signed.headers), put.body, signed.read_url))
-        now = self._clock.now_epoch_ms()
-        path = write_plan(
-            self._environment.handover,
-            name,
-            puts,
-            created_epoch_ms=now,
-            expires_epoch_ms=now + _PLAN_LIFETIME_SECONDS * 1000,
-        )
-        saved = prepared.plan.checkpoint.frame_count - stream.frames_in_video
-        remaining_ms = deadline.remaining_ms(self._clock.now_epoch_ms())
-        what = {"stream": name, "frames": saved, "bytes": path.stat().st_size, "remaining_ms": remaining_ms}
-        _log.info("plan written", extra=what)
+            puts.append(OutboxPut(signed.url, dict(signed.headers), put.body, signed.read_url))
+        size_bytes = outbox.write(name, puts, lifetime_seconds=_JOB_LIFETIME_SECONDS)
+        fields = {
+            "stream": name,
+            "outbox_frame_count": prepared.plan.checkpoint.frame_count - stream.frames_in_video,
+            "outbox_size_bytes": size_bytes,
+            "remaining_ms": deadline.remaining_ms(self._clock.now_epoch_ms()),
+        }
+        _log.info("outbox job written", extra=fields)
 
 
 def _as_counter(counts: Counts) -> Counter[str]:

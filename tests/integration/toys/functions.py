@@ -1,13 +1,18 @@
-"""Functions for the real runtime: a plain handler, and a stateful one that leaves a plan at shutdown. Not a test."""
+"""Functions for the real runtime: a plain handler, and a stateful one that leaves an outbox job at shutdown. Not a
+test."""
 
+import contextlib
 import json
+import multiprocessing
 import os
+import signal
 import sys
 import time
 from typing import Any
 
-from timelapse_runtime.runtime import outbox
 from timelapse_runtime.runtime.function import Context, Deadline, Environment
+from timelapse_runtime.runtime.interrupts import DeadlineReached
+from timelapse_runtime.runtime.outbox import OutboxPut
 
 
 def plain(event: Any, context: Context) -> Any:
@@ -17,6 +22,14 @@ def plain(event: Any, context: Context) -> Any:
         case {"do": "sleep", "seconds": seconds}:
             print("sleeps", flush=True)
             time.sleep(seconds)
+        case {"do": "sleep through the alarm"}:
+            while True:
+                with contextlib.suppress(DeadlineReached):
+                    time.sleep(60)
+        case {"do": "fork", "how": how}:
+            fork(how)
+        case {"do": "raise a long message", "characters": characters}:
+            raise ValueError("é" * characters)
         case {"do": "exit", "code": code}:
             sys.exit(code)
         case {"do": "die"}:
@@ -30,6 +43,29 @@ def plain(event: Any, context: Context) -> Any:
         "trace": os.environ.get("_X_AMZN_TRACE_ID"),
         "pid": os.getpid(),
     }
+
+
+def fork(how: str) -> None:
+    """A child that ends in one of the ways in which children end. The parent waits for it and continues."""
+    if how == "terminated":
+        process = multiprocessing.Process(target=time.sleep, args=(60,))
+        process.start()
+        time.sleep(0.2)
+        process.terminate()
+        process.join()
+        return
+    child = os.fork()
+    if child:
+        time.sleep(0.2)
+        if how == "gets SIGTERM":
+            os.kill(child, signal.SIGTERM)
+        os.waitpid(child, 0)
+    elif how == "gets SIGTERM":
+        time.sleep(60)
+    elif how == "exits":
+        sys.exit(3)
+    elif how == "fails":
+        raise ValueError("in the child")
 
 
 class Counter:
@@ -54,17 +90,10 @@ class Counter:
         assert self.environment is not None
         assert deadline.epoch_ms > 0
         self.flushed = self.count
-        if self.environment.handover is not None:
-            now_epoch_ms = time.time_ns() // 1_000_000
+        if self.environment.outbox is not None:
             body = json.dumps({"count": self.count}).encode()
-            put = outbox.Put(self.environment.variables["COUNTER_URL"], {"X-Toy": "1"}, body, read_url="")
-            outbox.write_plan(
-                self.environment.handover,
-                "counter",
-                [put],
-                created_epoch_ms=now_epoch_ms,
-                expires_epoch_ms=now_epoch_ms + 3_600_000,
-            )
+            put = OutboxPut(self.environment.variables["COUNTER_URL"], {"X-Toy": "1"}, body, read_url="")
+            self.environment.outbox.write("counter", [put], lifetime_seconds=3_600)
 
     def close(self, deadline: Deadline) -> None:
         assert deadline.epoch_ms > 0

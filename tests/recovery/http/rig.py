@@ -35,7 +35,7 @@ _SETTINGS = {
     "TIMELAPSE_REORDER_WINDOW": "1",
     "TIMELAPSE_PRESET": "superfast",
     "TIMELAPSE_REEL": "never",
-    "TIMELAPSE_PYTHON": sys.executable,
+    "STATEFUL_RUNTIME_PYTHON": sys.executable,
     "AWS_LAMBDA_LOG_FORMAT": "JSON",
 }
 _SHUTDOWN_BUDGET = ShutdownBudget(runtime_ms=1_500, total_ms=4_000)

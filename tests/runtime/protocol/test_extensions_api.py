@@ -8,24 +8,24 @@ from collections.abc import Callable
 import pytest
 
 from timelapse_runtime.runtime.errors import LocalProtocolError, RemoteProtocolError
+from timelapse_runtime.runtime.protocol.error_report import ErrorReport
 from timelapse_runtime.runtime.protocol.extensions_api import (
     TABLE,
-    ExtensionMove,
     ExtensionsApi,
     ExtensionState,
+    ExtensionTransition,
     Invoke,
     Shutdown,
 )
-from timelapse_runtime.runtime.protocol.failure import Failure
-from timelapse_runtime.runtime.protocol.messages import Answer
+from timelapse_runtime.runtime.protocol.messages import Response
 
-S, M = ExtensionState, ExtensionMove
-REGISTERED = Answer(200, {"lambda-extension-identifier": "key"}, b"{}")
-INVOKE = Answer(200, {}, b'{"eventType":"INVOKE","deadlineMs":1790000000000,"requestId":"id-1"}')
-SHUTDOWN = Answer(200, {}, b'{"eventType":"SHUTDOWN","deadlineMs":1790000000000,"shutdownReason":"SPINDOWN"}')
-FAILURE = Failure("Extension.HandoverFailed", "no room")
+S, M = ExtensionState, ExtensionTransition
+REGISTERED = Response(200, {"lambda-extension-identifier": "key"}, b"{}")
+INVOKE = Response(200, {}, b'{"eventType":"INVOKE","deadlineMs":1790000000000,"requestId":"id-1"}')
+SHUTDOWN = Response(200, {}, b'{"eventType":"SHUTDOWN","deadlineMs":1790000000000,"shutdownReason":"SPINDOWN"}')
+FAILURE = ErrorReport("Extension.HandoverFailed", "ValueError", "no room")
 
-MAKE: dict[ExtensionMove, Callable[[ExtensionsApi], object]] = {
+MAKE: dict[ExtensionTransition, Callable[[ExtensionsApi], object]] = {
     M.REGISTER: lambda api: api.register(["SHUTDOWN"]),
     M.GET_IDENTIFIER: lambda api: api.registered(REGISTERED),
     M.ASK_NEXT: lambda api: api.next(),
@@ -33,7 +33,7 @@ MAKE: dict[ExtensionMove, Callable[[ExtensionsApi], object]] = {
     M.GET_SHUTDOWN: lambda api: api.event(SHUTDOWN),
     M.SEND_INIT_ERROR: lambda api: api.init_error(FAILURE),
     M.SEND_EXIT_ERROR: lambda api: api.exit_error(FAILURE),
-    M.GET_RECEIPT: lambda api: api.receipt(Answer(202)),
+    M.GET_ACK: lambda api: api.ack(Response(202)),
 }
 WAY = {
     S.NEW: [],
@@ -43,7 +43,7 @@ WAY = {
     S.INVOKED: [M.REGISTER, M.GET_IDENTIFIER, M.ASK_NEXT, M.GET_INVOKE],
     S.SHUTTING_DOWN: [M.REGISTER, M.GET_IDENTIFIER, M.ASK_NEXT, M.GET_SHUTDOWN],
     S.FAILING: [M.REGISTER, M.GET_IDENTIFIER, M.SEND_INIT_ERROR],
-    S.FAILED: [M.REGISTER, M.GET_IDENTIFIER, M.SEND_INIT_ERROR, M.GET_RECEIPT],
+    S.FAILED: [M.REGISTER, M.GET_IDENTIFIER, M.SEND_INIT_ERROR, M.GET_ACK],
 }
 LEGAL = {
     (S.NEW, M.REGISTER): S.REGISTERING,
@@ -57,28 +57,30 @@ LEGAL = {
     (S.INVOKED, M.ASK_NEXT): S.WAITING,
     (S.INVOKED, M.SEND_EXIT_ERROR): S.FAILING,
     (S.SHUTTING_DOWN, M.SEND_EXIT_ERROR): S.FAILING,
-    (S.FAILING, M.GET_RECEIPT): S.FAILED,
+    (S.FAILING, M.GET_ACK): S.FAILED,
 }
 
 
 def api_in(state: ExtensionState) -> ExtensionsApi:
     api = ExtensionsApi("timelapse-shutdown")
-    for move in WAY[state]:
-        MAKE[move](api)
+    for transition in WAY[state]:
+        MAKE[transition](api)
     assert api.state is state
     return api
 
 
 @pytest.mark.parametrize("state", S, ids=lambda state: state.value)
-@pytest.mark.parametrize("move", M, ids=lambda move: move.value)
-def test_each_cell_of_the_table_moves_or_raises_and_changes_nothing(state: ExtensionState, move: ExtensionMove) -> None:
+@pytest.mark.parametrize("transition", M, ids=lambda transition: transition.value)
+def test_each_cell_of_the_table_is_taken_or_raises_and_changes_nothing(
+    state: ExtensionState, transition: ExtensionTransition
+) -> None:
     api = api_in(state)
-    if (state, move) in LEGAL:
-        MAKE[move](api)
-        assert api.state is LEGAL[state, move]
+    if (state, transition) in LEGAL:
+        MAKE[transition](api)
+        assert api.state is LEGAL[state, transition]
     else:
         with pytest.raises(LocalProtocolError):
-            MAKE[move](api)
+            MAKE[transition](api)
         assert api.state is state
 
 
@@ -119,8 +121,8 @@ def test_events_are_read() -> None:
     assert api_in(S.WAITING).event(SHUTDOWN) == Shutdown("SPINDOWN", 1790000000000)
 
 
-@pytest.mark.parametrize("answer", [Answer(403, {}, b"{}"), Answer(200, {}, b"{}")], ids=["403", "no identifier"])
-def test_bad_registration_raises_and_changes_nothing(answer: Answer) -> None:
+@pytest.mark.parametrize("answer", [Response(403, {}, b"{}"), Response(200, {}, b"{}")], ids=["403", "no identifier"])
+def test_bad_registration_raises_and_changes_nothing(answer: Response) -> None:
     api = api_in(S.REGISTERING)
     with pytest.raises(RemoteProtocolError):
         api.registered(answer)
@@ -130,15 +132,15 @@ def test_bad_registration_raises_and_changes_nothing(answer: Answer) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(500, {}, INVOKE.body),
-        Answer(200, {}, b"not json"),
-        Answer(200, {}, b"[]"),
-        Answer(200, {}, b'{"eventType":"SHUTDOWN"}'),
-        Answer(200, {}, b'{"eventType":"PARTY","deadlineMs":1}'),
+        Response(500, {}, INVOKE.body),
+        Response(200, {}, b"not json"),
+        Response(200, {}, b"[]"),
+        Response(200, {}, b'{"eventType":"SHUTDOWN"}'),
+        Response(200, {}, b'{"eventType":"PARTY","deadlineMs":1}'),
     ],
     ids=["500", "not JSON", "not an object", "no deadline", "unknown type"],
 )
-def test_bad_event_raises_and_leaves_the_extension_waiting(answer: Answer) -> None:
+def test_bad_event_raises_and_leaves_the_extension_waiting(answer: Response) -> None:
     api = api_in(S.WAITING)
     with pytest.raises(RemoteProtocolError):
         api.event(answer)
@@ -148,5 +150,5 @@ def test_bad_event_raises_and_leaves_the_extension_waiting(answer: Answer) -> No
 def test_refused_error_is_no_receipt() -> None:
     api = api_in(S.FAILING)
     with pytest.raises(RemoteProtocolError):
-        api.receipt(Answer(403))
+        api.ack(Response(403))
     assert api.state is S.FAILING

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from timelapse_runtime.runtime.protocol.invocation import Client, CognitoIdentity, Invocation, parse_invocation
-from timelapse_runtime.runtime.protocol.messages import Answer
+from timelapse_runtime.runtime.protocol.messages import Response
 
 HEADERS = {"lambda-runtime-aws-request-id": "id-1", "lambda-runtime-deadline-ms": "1790000000000"}
 
 
 def invocation(body: bytes = b"{}", **headers: str) -> Invocation:
     names = {f"lambda-runtime-{name.replace('_', '-')}": value for name, value in headers.items()}
-    return parse_invocation(Answer(200, HEADERS | names, body))
+    return parse_invocation(Response(200, HEADERS | names, body))
 
 
 def test_every_header_finds_its_place() -> None:

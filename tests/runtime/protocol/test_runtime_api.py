@@ -8,25 +8,25 @@ from collections.abc import Callable
 import pytest
 
 from timelapse_runtime.runtime.errors import LocalProtocolError, RemoteProtocolError
-from timelapse_runtime.runtime.protocol.failure import Failure
-from timelapse_runtime.runtime.protocol.messages import Answer
-from timelapse_runtime.runtime.protocol.runtime_api import TABLE, Receipt, RuntimeApi, RuntimeMove, RuntimeState
+from timelapse_runtime.runtime.protocol.error_report import ErrorReport
+from timelapse_runtime.runtime.protocol.messages import Response
+from timelapse_runtime.runtime.protocol.runtime_api import TABLE, Ack, RuntimeApi, RuntimeState, RuntimeTransition
 
-S, M = RuntimeState, RuntimeMove
-NEXT = Answer(200, {"lambda-runtime-aws-request-id": "id-1", "lambda-runtime-deadline-ms": "1790000000000"}, b"{}")
-ACCEPTED = Answer(202)
-FAILURE = Failure("Function.KeyError", "no such key", ("line 1",))
+S, M = RuntimeState, RuntimeTransition
+NEXT = Response(200, {"lambda-runtime-aws-request-id": "id-1", "lambda-runtime-deadline-ms": "1790000000000"}, b"{}")
+ACCEPTED = Response(202)
+FAILURE = ErrorReport("Function.KeyError", "ValueError", "no such key", ("line 1",))
 
-MAKE: dict[RuntimeMove, Callable[[RuntimeApi], object]] = {
+MAKE: dict[RuntimeTransition, Callable[[RuntimeApi], object]] = {
     M.ASK_RESTORE: lambda api: api.restore_next(),
-    M.GET_RESTORE: lambda api: api.restored(Answer(200)),
+    M.GET_RESTORE: lambda api: api.restored(Response(200)),
     M.ASK_NEXT: lambda api: api.next(),
     M.GET_INVOCATION: lambda api: api.invocation(NEXT),
     M.SEND_RESPONSE: lambda api: api.response(b"null"),
     M.SEND_ERROR: lambda api: api.error(FAILURE),
     M.SEND_INIT_ERROR: lambda api: api.init_error(FAILURE),
     M.SEND_RESTORE_ERROR: lambda api: api.restore_error(FAILURE),
-    M.GET_RECEIPT: lambda api: api.receipt(ACCEPTED),
+    M.GET_ACK: lambda api: api.ack(ACCEPTED),
 }
 WAY = {
     S.INIT: [],
@@ -35,9 +35,9 @@ WAY = {
     S.WAITING: [M.ASK_NEXT],
     S.INVOKED: [M.ASK_NEXT, M.GET_INVOCATION],
     S.ANSWERED: [M.ASK_NEXT, M.GET_INVOCATION, M.SEND_RESPONSE],
-    S.READY: [M.ASK_NEXT, M.GET_INVOCATION, M.SEND_RESPONSE, M.GET_RECEIPT],
+    S.READY: [M.ASK_NEXT, M.GET_INVOCATION, M.SEND_RESPONSE, M.GET_ACK],
     S.FAILING: [M.SEND_INIT_ERROR],
-    S.FAILED: [M.SEND_INIT_ERROR, M.GET_RECEIPT],
+    S.FAILED: [M.SEND_INIT_ERROR, M.GET_ACK],
 }
 LEGAL = {
     (S.INIT, M.ASK_NEXT): S.WAITING,
@@ -51,31 +51,33 @@ LEGAL = {
     (S.WAITING, M.GET_INVOCATION): S.INVOKED,
     (S.INVOKED, M.SEND_RESPONSE): S.ANSWERED,
     (S.INVOKED, M.SEND_ERROR): S.ANSWERED,
-    (S.ANSWERED, M.GET_RECEIPT): S.READY,
+    (S.ANSWERED, M.GET_ACK): S.READY,
     (S.ANSWERED, M.ASK_NEXT): S.WAITING,
     (S.READY, M.ASK_NEXT): S.WAITING,
-    (S.FAILING, M.GET_RECEIPT): S.FAILED,
+    (S.FAILING, M.GET_ACK): S.FAILED,
 }
 
 
 def api_in(state: RuntimeState) -> RuntimeApi:
     api = RuntimeApi()
-    for move in WAY[state]:
-        MAKE[move](api)
+    for transition in WAY[state]:
+        MAKE[transition](api)
     assert api.state is state
     return api
 
 
 @pytest.mark.parametrize("state", S, ids=lambda state: state.value)
-@pytest.mark.parametrize("move", M, ids=lambda move: move.value)
-def test_each_cell_of_the_table_moves_or_raises_and_changes_nothing(state: RuntimeState, move: RuntimeMove) -> None:
+@pytest.mark.parametrize("transition", M, ids=lambda transition: transition.value)
+def test_each_cell_of_the_table_is_taken_or_raises_and_changes_nothing(
+    state: RuntimeState, transition: RuntimeTransition
+) -> None:
     api = api_in(state)
-    if (state, move) in LEGAL:
-        MAKE[move](api)
-        assert api.state is LEGAL[state, move]
+    if (state, transition) in LEGAL:
+        MAKE[transition](api)
+        assert api.state is LEGAL[state, transition]
     else:
-        with pytest.raises(LocalProtocolError, match=move.value):
-            MAKE[move](api)
+        with pytest.raises(LocalProtocolError, match=transition.value):
+            MAKE[transition](api)
         assert api.state is state
 
 
@@ -92,7 +94,7 @@ def test_next_has_no_timeout_and_the_others_have_one() -> None:
 def test_response_goes_to_the_invocation_in_hand() -> None:
     api = api_in(S.READY)
     api.next()
-    api.invocation(Answer(200, {**NEXT.headers, "lambda-runtime-aws-request-id": "id-2"}, b"{}"))
+    api.invocation(Response(200, {**NEXT.headers, "lambda-runtime-aws-request-id": "id-2"}, b"{}"))
     request = api.response(b"[1]")
     assert (request.method, request.path) == ("POST", "/2018-06-01/runtime/invocation/id-2/response")
     assert request.body == b"[1]"
@@ -112,7 +114,7 @@ def test_errors_carry_type_message_and_stack(state: RuntimeState, send: Callable
     assert getattr(request, "headers", {})["Lambda-Runtime-Function-Error-Type"] == "Function.KeyError"
     assert json.loads(getattr(request, "body", b"")) == {
         "errorMessage": "no such key",
-        "errorType": "Function.KeyError",
+        "errorType": "ValueError",
         "stackTrace": ["line 1"],
     }
 
@@ -120,39 +122,39 @@ def test_errors_carry_type_message_and_stack(state: RuntimeState, send: Callable
 @pytest.mark.parametrize(
     ("status", "receipt"),
     [
-        (200, Receipt.ACCEPTED),
-        (202, Receipt.ACCEPTED),
-        (413, Receipt.TOO_LARGE),
-        (400, Receipt.REFUSED),
-        (403, Receipt.REFUSED),
+        (200, Ack.ACCEPTED),
+        (202, Ack.ACCEPTED),
+        (413, Ack.TOO_LARGE),
+        (400, Ack.REFUSED),
+        (403, Ack.REFUSED),
     ],
 )
-def test_receipt_follows_the_status_and_the_runtime_is_ready_again(status: int, receipt: Receipt) -> None:
+def test_receipt_follows_the_status_and_the_runtime_is_ready_again(status: int, receipt: Ack) -> None:
     api = api_in(S.ANSWERED)
-    assert api.receipt(Answer(status)) is receipt
+    assert api.ack(Response(status)) is receipt
     assert api.state is S.READY
 
 
 def test_broken_service_is_no_receipt() -> None:
     api = api_in(S.ANSWERED)
     with pytest.raises(RemoteProtocolError, match="500"):
-        api.receipt(Answer(500))
+        api.ack(Response(500))
     assert api.state is S.ANSWERED
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(403, NEXT.headers, b"{}"),
-        Answer(500),
-        Answer(200, {}, b"{}"),
-        Answer(200, {"lambda-runtime-aws-request-id": "id-1"}, b"{}"),
-        Answer(200, {**NEXT.headers, "lambda-runtime-deadline-ms": "soon"}, b"{}"),
-        Answer(200, {**NEXT.headers, "lambda-runtime-aws-request-id": "../init"}, b"{}"),
+        Response(403, NEXT.headers, b"{}"),
+        Response(500),
+        Response(200, {}, b"{}"),
+        Response(200, {"lambda-runtime-aws-request-id": "id-1"}, b"{}"),
+        Response(200, {**NEXT.headers, "lambda-runtime-deadline-ms": "soon"}, b"{}"),
+        Response(200, {**NEXT.headers, "lambda-runtime-aws-request-id": "../init"}, b"{}"),
     ],
     ids=["403", "500", "no request id", "no deadline", "deadline not a number", "request id leaves its path"],
 )
-def test_bad_answer_to_next_raises_and_leaves_the_runtime_waiting(answer: Answer) -> None:
+def test_bad_answer_to_next_raises_and_leaves_the_runtime_waiting(answer: Response) -> None:
     api = api_in(S.WAITING)
     with pytest.raises(RemoteProtocolError):
         api.invocation(answer)
@@ -162,5 +164,5 @@ def test_bad_answer_to_next_raises_and_leaves_the_runtime_waiting(answer: Answer
 def test_bad_answer_to_restore_leaves_the_runtime_restoring() -> None:
     api = api_in(S.RESTORING)
     with pytest.raises(RemoteProtocolError):
-        api.restored(Answer(500))
+        api.restored(Response(500))
     assert api.state is S.RESTORING

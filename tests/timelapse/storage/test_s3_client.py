@@ -24,7 +24,7 @@ EMPTY_PAGE = Answer(body=b"<ListBucketResult><IsTruncated>false</IsTruncated></L
 
 
 class Interrupted(BaseException):
-    """As OutOfTime and Terminated are."""
+    """As DeadlineReached and SigtermReceived are."""
 
 
 @pytest.mark.parametrize(

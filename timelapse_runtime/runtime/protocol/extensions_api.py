@@ -1,7 +1,7 @@
 """The Extensions API, version 2020-01-01, seen from one extension, external or internal.
 
-The same rules as in `runtime_api.py`. An internal extension may not register for SHUTDOWN (403); one that
-registers for no events must ask for the next one all the same, and never gets it.
+The same rules as in `runtime_api.py`. An internal extension may not register for SHUTDOWN (403). One that registers for
+no events must still ask for the next one, and never gets it.
 
 Source: Lambda developer guide, 'Using the Lambda Extensions API to create extensions', read November 2026, and
 AWS's runtime interface emulator (tried).
@@ -15,8 +15,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from timelapse_runtime.runtime.errors import RemoteProtocolError
-from timelapse_runtime.runtime.protocol.failure import Failure
-from timelapse_runtime.runtime.protocol.messages import Answer, Request, require_header, require_object, require_status
+from timelapse_runtime.runtime.protocol.error_report import ErrorReport
+from timelapse_runtime.runtime.protocol.messages import (
+    Request,
+    Response,
+    require_header,
+    require_object,
+    require_status,
+)
 from timelapse_runtime.runtime.protocol.state_table import after
 
 PREFIX = "/2020-01-01/extension"
@@ -26,7 +32,7 @@ ERROR_TYPE_HEADER = "Lambda-Extension-Function-Error-Type"
 
 
 class ExtensionState(Enum):
-    """Where the extension stands."""
+    """The extension's state."""
 
     NEW = "new"
     REGISTERING = "registering"
@@ -38,7 +44,7 @@ class ExtensionState(Enum):
     FAILED = "failed"
 
 
-class ExtensionMove(Enum):
+class ExtensionTransition(Enum):
     """What the extension can send, and what can come back."""
 
     REGISTER = "register"
@@ -48,24 +54,24 @@ class ExtensionMove(Enum):
     GET_SHUTDOWN = "get SHUTDOWN"
     SEND_INIT_ERROR = "send init/error"
     SEND_EXIT_ERROR = "send exit/error"
-    GET_RECEIPT = "get a receipt"
+    GET_ACK = "get an acknowledgement"
 
 
-_S, _M = ExtensionState, ExtensionMove
+_S, _T = ExtensionState, ExtensionTransition
 
-TABLE: Mapping[ExtensionState, Mapping[ExtensionMove, ExtensionState]] = {
-    _S.NEW: {_M.REGISTER: _S.REGISTERING},
-    _S.REGISTERING: {_M.GET_IDENTIFIER: _S.REGISTERED},
-    _S.REGISTERED: {_M.ASK_NEXT: _S.WAITING, _M.SEND_INIT_ERROR: _S.FAILING},
+TABLE: Mapping[ExtensionState, Mapping[ExtensionTransition, ExtensionState]] = {
+    _S.NEW: {_T.REGISTER: _S.REGISTERING},
+    _S.REGISTERING: {_T.GET_IDENTIFIER: _S.REGISTERED},
+    _S.REGISTERED: {_T.ASK_NEXT: _S.WAITING, _T.SEND_INIT_ERROR: _S.FAILING},
     _S.WAITING: {
-        _M.ASK_NEXT: _S.WAITING,  # the connection was lost
-        _M.GET_INVOKE: _S.INVOKED,
-        _M.GET_SHUTDOWN: _S.SHUTTING_DOWN,
-        _M.SEND_EXIT_ERROR: _S.FAILING,
+        _T.ASK_NEXT: _S.WAITING,  # the connection was lost
+        _T.GET_INVOKE: _S.INVOKED,
+        _T.GET_SHUTDOWN: _S.SHUTTING_DOWN,
+        _T.SEND_EXIT_ERROR: _S.FAILING,
     },
-    _S.INVOKED: {_M.ASK_NEXT: _S.WAITING, _M.SEND_EXIT_ERROR: _S.FAILING},
-    _S.SHUTTING_DOWN: {_M.SEND_EXIT_ERROR: _S.FAILING},
-    _S.FAILING: {_M.GET_RECEIPT: _S.FAILED},
+    _S.INVOKED: {_T.ASK_NEXT: _S.WAITING, _T.SEND_EXIT_ERROR: _S.FAILING},
+    _S.SHUTTING_DOWN: {_T.SEND_EXIT_ERROR: _S.FAILING},
+    _S.FAILING: {_T.GET_ACK: _S.FAILED},
     _S.FAILED: {},
 }
 
@@ -96,35 +102,35 @@ class ExtensionsApi:
 
     @property
     def state(self) -> ExtensionState:
-        """Where the extension stands."""
+        """The extension's state."""
         return self._state
 
     def register(self, events: Sequence[str]) -> Request:
         """Register for `events` (INVOKE, SHUTDOWN). An external extension's name is that of its file."""
-        self._move(ExtensionMove.REGISTER)
+        self._go(ExtensionTransition.REGISTER)
         body = json.dumps({"events": list(events)}).encode()
         headers = {NAME_HEADER: self._name, "Content-Type": "application/json"}
         return Request("POST", f"{PREFIX}/register", headers, body)
 
-    def registered(self, answer: Answer) -> None:
-        """Read the answer to `register`."""
-        state = after(TABLE, self._state, ExtensionMove.GET_IDENTIFIER)
-        require_status(answer, 200, "POST extension/register")
-        self._identifier = require_header(answer, IDENTIFIER_HEADER, "POST extension/register")
+    def registered(self, response: Response) -> None:
+        """Read the response to `register`."""
+        state = after(TABLE, self._state, ExtensionTransition.GET_IDENTIFIER)
+        require_status(response, 200, "POST extension/register")
+        self._identifier = require_header(response, IDENTIFIER_HEADER, "POST extension/register")
         self._state = state
 
     def next(self) -> Request:
         """Ask for an event."""
-        self._move(ExtensionMove.ASK_NEXT)
+        self._go(ExtensionTransition.ASK_NEXT)
         return Request("GET", f"{PREFIX}/event/next", {IDENTIFIER_HEADER: self._identifier}, timeout_ms=None)
 
-    def event(self, answer: Answer) -> Invoke | Shutdown:
-        """Read the answer to `next`."""
-        shut_down = after(TABLE, self._state, ExtensionMove.GET_SHUTDOWN)
-        invoked = after(TABLE, self._state, ExtensionMove.GET_INVOKE)
+    def event(self, response: Response) -> Invoke | Shutdown:
+        """Read the response to `next`."""
+        shut_down = after(TABLE, self._state, ExtensionTransition.GET_SHUTDOWN)
+        invoked = after(TABLE, self._state, ExtensionTransition.GET_INVOKE)
         call = "GET extension/event/next"
-        require_status(answer, 200, call)
-        value = require_object(answer, call)
+        require_status(response, 200, call)
+        value = require_object(response, call)
         deadline = value.get("deadlineMs")
         if not isinstance(deadline, int):
             raise RemoteProtocolError(f"{call} gave the deadline {deadline!r}")
@@ -140,28 +146,28 @@ class ExtensionsApi:
                 raise RemoteProtocolError(f"{call} gave the event type {other!r}")
         return event
 
-    def init_error(self, failure: Failure) -> Request:
-        """Say that this extension cannot start; its process is then to exit, not with 0."""
-        return self._error(ExtensionMove.SEND_INIT_ERROR, "init/error", failure)
+    def init_error(self, report: ErrorReport) -> Request:
+        """Report that this extension cannot start. Its process must then exit with a code other than 0."""
+        return self._error(ExtensionTransition.SEND_INIT_ERROR, "init/error", report)
 
-    def exit_error(self, failure: Failure) -> Request:
-        """Say that this extension ends by an error; its process is then to exit, not with 0."""
-        return self._error(ExtensionMove.SEND_EXIT_ERROR, "exit/error", failure)
+    def exit_error(self, report: ErrorReport) -> Request:
+        """Report that this extension ends with an error. Its process must then exit with a code other than 0."""
+        return self._error(ExtensionTransition.SEND_EXIT_ERROR, "exit/error", report)
 
-    def receipt(self, answer: Answer) -> None:
-        """Read the answer to either error."""
-        state = after(TABLE, self._state, ExtensionMove.GET_RECEIPT)
-        require_status(answer, 202, "POST extension error")
+    def ack(self, response: Response) -> None:
+        """Read how either error was answered."""
+        state = after(TABLE, self._state, ExtensionTransition.GET_ACK)
+        require_status(response, 202, "POST extension error")
         self._state = state
 
-    def _error(self, move: ExtensionMove, path: str, failure: Failure) -> Request:
-        self._move(move)
+    def _error(self, transition: ExtensionTransition, path: str, report: ErrorReport) -> Request:
+        self._go(transition)
         headers = {
             IDENTIFIER_HEADER: self._identifier,
-            ERROR_TYPE_HEADER: failure.error_type,
+            ERROR_TYPE_HEADER: report.error_type,
             "Content-Type": "application/json",
         }
-        return Request("POST", f"{PREFIX}/{path}", headers, failure.body())
+        return Request("POST", f"{PREFIX}/{path}", headers, report.body())
 
-    def _move(self, move: ExtensionMove) -> None:
-        self._state = after(TABLE, self._state, move)
+    def _go(self, transition: ExtensionTransition) -> None:
+        self._state = after(TABLE, self._state, transition)

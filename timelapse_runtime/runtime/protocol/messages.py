@@ -1,4 +1,4 @@
-"""Requests and answers as values."""
+"""Requests and responses as values."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from timelapse_runtime.runtime.errors import RemoteProtocolError
 
 SHORT_TIMEOUT_MS = 5_000
-"""For calls that the service answers at once: it sits on the same machine."""
+"""For calls that the service answers at once: it runs on the same machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call to be sent. `timeout_ms` is how long its answer may take; None: for ever (the environment freezes)."""
+    """A call to be sent. `timeout_ms` is how long its response may take; None: no limit (the environment freezes)."""
 
     method: str
     path: str
@@ -25,7 +25,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back. Header names are in lower case."""
 
     status: int
@@ -33,27 +33,27 @@ class Answer:
     body: bytes = b""
 
 
-def require_status(answer: Answer, status: int, call: str) -> None:
-    """Raise RemoteProtocolError when the answer has another status."""
-    if answer.status != status:
-        text = answer.body[:500].decode("utf-8", "replace")
-        raise RemoteProtocolError(f"{call} was answered {answer.status}, not {status}: {text}")
+def require_status(response: Response, status: int, call: str) -> None:
+    """Raise RemoteProtocolError if the response has another status."""
+    if response.status != status:
+        text = response.body[:500].decode("utf-8", "replace")
+        raise RemoteProtocolError(f"{call} returned status {response.status}, expected {status}: {text}")
 
 
-def require_header(answer: Answer, name: str, call: str) -> str:
-    """A header that the documents promise; RemoteProtocolError when it is not there."""
-    value = answer.headers.get(name.lower(), "")
+def require_header(response: Response, name: str, call: str) -> str:
+    """A header that the documents promise. Raises RemoteProtocolError if it is missing."""
+    value = response.headers.get(name.lower(), "")
     if not value:
-        raise RemoteProtocolError(f"{call} was answered without {name}")
+        raise RemoteProtocolError(f"{call} returned no header {name}")
     return value
 
 
-def require_object(answer: Answer, call: str) -> dict[str, Any]:
-    """The body as a JSON object; RemoteProtocolError when it is none."""
+def require_object(response: Response, call: str) -> dict[str, Any]:
+    """The body as a JSON object. Raises RemoteProtocolError if it is anything else."""
     try:
-        value = json.loads(answer.body)
-    except ValueError as error:
-        raise RemoteProtocolError(f"{call} was answered with a body that is not JSON: {error}") from error
+        value = json.loads(response.body)
+    except (ValueError, RecursionError) as error:
+        raise RemoteProtocolError(f"{call} returned a body that is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise RemoteProtocolError(f"{call} was answered with JSON that is not an object")
+        raise RemoteProtocolError(f"{call} returned JSON that is not an object")
     return value

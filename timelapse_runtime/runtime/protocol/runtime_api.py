@@ -1,8 +1,8 @@
 """The Runtime API, version 2018-06-01, seen from the runtime.
 
-`RuntimeApi` makes the requests and reads the answers; it sends nothing. A move that TABLE does not allow raises
-LocalProtocolError and changes nothing; so does an answer that says what the documents do not, with
-RemoteProtocolError. To send the same Request again after a lost answer is no move.
+`RuntimeApi` makes the requests and reads the responses; it sends nothing. A transition that TABLE does not allow raises
+LocalProtocolError and changes nothing. A response that the documents do not allow raises RemoteProtocolError and
+changes nothing. Sending the same Request again after a lost response is not a transition.
 
 Source: Lambda developer guide, 'Using the Lambda runtime API for custom runtimes', and its OpenAPI file, read
 November 2026; `restore` from 'SnapStart runtime hooks' there.
@@ -14,17 +14,18 @@ from collections.abc import Mapping
 from enum import Enum
 
 from timelapse_runtime.runtime.errors import RemoteProtocolError
-from timelapse_runtime.runtime.protocol.failure import Failure
+from timelapse_runtime.runtime.protocol.error_report import ErrorReport
 from timelapse_runtime.runtime.protocol.invocation import Invocation, parse_invocation
-from timelapse_runtime.runtime.protocol.messages import Answer, Request, require_status
+from timelapse_runtime.runtime.protocol.messages import Request, Response, require_status
 from timelapse_runtime.runtime.protocol.state_table import after
 
 PREFIX = "/2018-06-01/runtime"
 ERROR_TYPE_HEADER = "Lambda-Runtime-Function-Error-Type"
+INVOCATION_ID_HEADER = "Lambda-Runtime-Invocation-Id"
 
 
 class RuntimeState(Enum):
-    """Where the runtime stands."""
+    """The runtime's state."""
 
     INIT = "init"
     RESTORING = "restoring"
@@ -37,7 +38,7 @@ class RuntimeState(Enum):
     FAILED = "failed"
 
 
-class RuntimeMove(Enum):
+class RuntimeTransition(Enum):
     """What the runtime can send, and what can come back."""
 
     ASK_RESTORE = "ask restore/next"
@@ -48,34 +49,34 @@ class RuntimeMove(Enum):
     SEND_ERROR = "send an error"
     SEND_INIT_ERROR = "send init/error"
     SEND_RESTORE_ERROR = "send restore/error"
-    GET_RECEIPT = "get a receipt"
+    GET_ACK = "get an acknowledgement"
 
 
-_S, _M = RuntimeState, RuntimeMove
+_S, _T = RuntimeState, RuntimeTransition
 
-TABLE: Mapping[RuntimeState, Mapping[RuntimeMove, RuntimeState]] = {
-    _S.INIT: {_M.ASK_NEXT: _S.WAITING, _M.ASK_RESTORE: _S.RESTORING, _M.SEND_INIT_ERROR: _S.FAILING},
-    _S.RESTORING: {_M.ASK_RESTORE: _S.RESTORING, _M.GET_RESTORE: _S.RESTORED},
-    _S.RESTORED: {_M.ASK_NEXT: _S.WAITING, _M.SEND_RESTORE_ERROR: _S.FAILING},
-    # Asking again while waiting: the connection was lost, or its answer was none.
-    _S.WAITING: {_M.ASK_NEXT: _S.WAITING, _M.GET_INVOCATION: _S.INVOKED},
-    _S.INVOKED: {_M.SEND_RESPONSE: _S.ANSWERED, _M.SEND_ERROR: _S.ANSWERED},
-    # Asking for the next one without a receipt: it was lost for good.
-    _S.ANSWERED: {_M.GET_RECEIPT: _S.READY, _M.ASK_NEXT: _S.WAITING},
-    _S.READY: {_M.ASK_NEXT: _S.WAITING},
-    _S.FAILING: {_M.GET_RECEIPT: _S.FAILED},
+TABLE: Mapping[RuntimeState, Mapping[RuntimeTransition, RuntimeState]] = {
+    _S.INIT: {_T.ASK_NEXT: _S.WAITING, _T.ASK_RESTORE: _S.RESTORING, _T.SEND_INIT_ERROR: _S.FAILING},
+    _S.RESTORING: {_T.ASK_RESTORE: _S.RESTORING, _T.GET_RESTORE: _S.RESTORED},
+    _S.RESTORED: {_T.ASK_NEXT: _S.WAITING, _T.SEND_RESTORE_ERROR: _S.FAILING},
+    # Asking again while waiting: the connection was lost, or the response was not usable.
+    _S.WAITING: {_T.ASK_NEXT: _S.WAITING, _T.GET_INVOCATION: _S.INVOKED},
+    _S.INVOKED: {_T.SEND_RESPONSE: _S.ANSWERED, _T.SEND_ERROR: _S.ANSWERED},
+    # Asking for the next one without an acknowledgement: it was lost for good.
+    _S.ANSWERED: {_T.GET_ACK: _S.READY, _T.ASK_NEXT: _S.WAITING},
+    _S.READY: {_T.ASK_NEXT: _S.WAITING},
+    _S.FAILING: {_T.GET_ACK: _S.FAILED},
     _S.FAILED: {},
 }
 
 
-class Receipt(Enum):
-    """What the service says to a response or an error."""
+class Ack(Enum):
+    """How the service answers a response or an error."""
 
     ACCEPTED = "accepted"
     TOO_LARGE = "too large"
     """413: the service has failed the invocation itself; an error posted after it would get 403."""
     REFUSED = "refused"
-    """Another 4xx: the invocation is no longer ours to answer (it timed out, or our first answer did arrive)."""
+    """Another 4xx: the invocation is over (it timed out, or our first response did arrive)."""
 
 
 class RuntimeApi:
@@ -84,81 +85,83 @@ class RuntimeApi:
     def __init__(self) -> None:
         self._state = RuntimeState.INIT
         self._request_id = ""
+        self._headers: dict[str, str] = {}
 
     @property
     def state(self) -> RuntimeState:
-        """Where the runtime stands."""
+        """The runtime's state."""
         return self._state
 
     def next(self) -> Request:
         """Ask for an invocation."""
-        self._move(RuntimeMove.ASK_NEXT)
+        self._go(RuntimeTransition.ASK_NEXT)
         return Request("GET", f"{PREFIX}/invocation/next", timeout_ms=None)
 
-    def invocation(self, answer: Answer) -> Invocation:
-        """Read the answer to `next`."""
-        state = after(TABLE, self._state, RuntimeMove.GET_INVOCATION)
-        invocation = parse_invocation(answer)
+    def invocation(self, response: Response) -> Invocation:
+        """Read the response to `next`."""
+        state = after(TABLE, self._state, RuntimeTransition.GET_INVOCATION)
+        invocation = parse_invocation(response)
         self._state, self._request_id = state, invocation.request_id
+        self._headers = {} if invocation.invocation_id is None else {INVOCATION_ID_HEADER: invocation.invocation_id}
         return invocation
 
     def response(self, body: bytes) -> Request:
-        """Answer the invocation in hand with JSON."""
-        self._move(RuntimeMove.SEND_RESPONSE)
+        """Answer the current invocation with JSON."""
+        self._go(RuntimeTransition.SEND_RESPONSE)
         return Request(
             "POST",
             f"{PREFIX}/invocation/{self._request_id}/response",
-            {"Content-Type": "application/json"},
+            {"Content-Type": "application/json", **self._headers},
             body,
         )
 
-    def error(self, failure: Failure) -> Request:
-        """Fail the invocation in hand."""
-        self._move(RuntimeMove.SEND_ERROR)
-        return _error_request(f"{PREFIX}/invocation/{self._request_id}/error", failure)
+    def error(self, report: ErrorReport) -> Request:
+        """Fail the current invocation."""
+        self._go(RuntimeTransition.SEND_ERROR)
+        return _error_request(f"{PREFIX}/invocation/{self._request_id}/error", report, self._headers)
 
-    def init_error(self, failure: Failure) -> Request:
-        """Say that init failed; the process is then to exit with a code that is not 0."""
-        self._move(RuntimeMove.SEND_INIT_ERROR)
-        return _error_request(f"{PREFIX}/init/error", failure)
+    def init_error(self, report: ErrorReport) -> Request:
+        """Report that init failed. The process must then exit with a code other than 0."""
+        self._go(RuntimeTransition.SEND_INIT_ERROR)
+        return _error_request(f"{PREFIX}/init/error", report)
 
     def restore_next(self) -> Request:
         """End init under SnapStart: the snapshot is taken while this call waits."""
-        self._move(RuntimeMove.ASK_RESTORE)
+        self._go(RuntimeTransition.ASK_RESTORE)
         return Request("GET", f"{PREFIX}/restore/next", timeout_ms=None)
 
-    def restored(self, answer: Answer) -> None:
-        """Read the answer to `restore_next`: this process is now a copy from the snapshot."""
-        state = after(TABLE, self._state, RuntimeMove.GET_RESTORE)
-        require_status(answer, 200, "GET restore/next")
+    def restored(self, response: Response) -> None:
+        """Read the response to `restore_next`: this process is now a copy from the snapshot."""
+        state = after(TABLE, self._state, RuntimeTransition.GET_RESTORE)
+        require_status(response, 200, "GET restore/next")
         self._state = state
 
-    def restore_error(self, failure: Failure) -> Request:
-        """Say that what was to be done after the restore failed; the process is then to exit, not with 0."""
-        self._move(RuntimeMove.SEND_RESTORE_ERROR)
-        return _error_request(f"{PREFIX}/restore/error", failure)
+    def restore_error(self, report: ErrorReport) -> Request:
+        """Report that the work after the restore failed. The process must then exit with a code other than 0."""
+        self._go(RuntimeTransition.SEND_RESTORE_ERROR)
+        return _error_request(f"{PREFIX}/restore/error", report)
 
-    def receipt(self, answer: Answer) -> Receipt:
-        """Read the answer to a response or to any kind of error.
+    def ack(self, response: Response) -> Ack:
+        """Read how a response or any kind of error was answered.
 
         Raises RemoteProtocolError for a 5xx: 'non-recoverable state; the runtime should exit promptly'.
         """
-        state = after(TABLE, self._state, RuntimeMove.GET_RECEIPT)
-        if 200 <= answer.status < 300:
-            receipt = Receipt.ACCEPTED
-        elif answer.status == 413:
-            receipt = Receipt.TOO_LARGE
-        elif 400 <= answer.status < 500:
-            receipt = Receipt.REFUSED
+        state = after(TABLE, self._state, RuntimeTransition.GET_ACK)
+        if 200 <= response.status < 300:
+            ack = Ack.ACCEPTED
+        elif response.status == 413:
+            ack = Ack.TOO_LARGE
+        elif 400 <= response.status < 500:
+            ack = Ack.REFUSED
         else:
-            raise RemoteProtocolError(f"a response or an error was answered {answer.status}")
+            raise RemoteProtocolError(f"the service answered a response or an error with status {response.status}")
         self._state = state
-        return receipt
+        return ack
 
-    def _move(self, move: RuntimeMove) -> None:
-        self._state = after(TABLE, self._state, move)
+    def _go(self, transition: RuntimeTransition) -> None:
+        self._state = after(TABLE, self._state, transition)
 
 
-def _error_request(path: str, failure: Failure) -> Request:
-    headers = {"Content-Type": "application/json", ERROR_TYPE_HEADER: failure.error_type}
-    return Request("POST", path, headers, failure.body())
+def _error_request(path: str, report: ErrorReport, headers: Mapping[str, str] | None = None) -> Request:
+    own = {"Content-Type": "application/json", ERROR_TYPE_HEADER: report.error_type}
+    return Request("POST", path, {**own, **(headers or {})}, report.body())

@@ -1,4 +1,4 @@
-"""A state table: for each state the moves that it allows, and where they lead."""
+"""A state table: for each state the transitions that it allows, and the state that each leads to."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TypeVar
 from timelapse_runtime.runtime.errors import LocalProtocolError
 
 S = TypeVar("S", bound=Enum)
-M = TypeVar("M", bound=Enum)
+T = TypeVar("T", bound=Enum)
 
 
-def after(table: Mapping[S, Mapping[M, S]], state: S, move: M) -> S:
-    """The state that `move` leads to. Raises LocalProtocolError where the table has no such move."""
-    moves = table[state]
-    if move not in moves:
-        allowed = ", ".join(allowed.value for allowed in moves) or "nothing"
-        raise LocalProtocolError(f"in the state '{state.value}' there is no '{move.value}'; allowed: {allowed}")
-    return moves[move]
+def after(table: Mapping[S, Mapping[T, S]], state: S, transition: T) -> S:
+    """The state after `transition`. Raises LocalProtocolError if the table has no such transition."""
+    transitions = table[state]
+    if transition not in transitions:
+        allowed = ", ".join(allowed.value for allowed in transitions) or "nothing"
+        raise LocalProtocolError(f"in the state '{state.value}' there is no '{transition.value}'; allowed: {allowed}")
+    return transitions[transition]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from timelapse_runtime.runtime.errors import TransportError
-from timelapse_runtime.runtime.protocol.messages import Answer, Request
+from timelapse_runtime.runtime.protocol.messages import Request, Response
 
-Step: TypeAlias = Answer | TransportError | Callable[[Request], Answer]
-"""An answer, a lost connection, or something that looks at the request first (and may raise what it likes)."""
+Step: TypeAlias = Response | TransportError | Callable[[Request], Response]
+"""A response, a lost connection, or a function that sees the request first (and may raise anything)."""
 
 
 class ScriptedTransport:
@@ -20,16 +20,16 @@ class ScriptedTransport:
         self.requests: list[Request] = []
 
     @property
-    def left(self) -> int:
+    def steps_left(self) -> int:
         """How many steps were not taken."""
         return len(self._steps)
 
-    def send(self, request: Request) -> Answer:
-        """Take the next step; see `exchange.Transport`."""
+    def send(self, request: Request) -> Response:
+        """Take the next step; see `retry.Transport`."""
         self.requests.append(request)
         if not self._steps:
-            raise AssertionError(f"the script has no answer to {request.method} {request.path}")
+            raise AssertionError(f"the script has no response to {request.method} {request.path}")
         step = self._steps.pop(0)
         if isinstance(step, TransportError):
             raise step
-        return step if isinstance(step, Answer) else step(request)
+        return step if isinstance(step, Response) else step(request)

@@ -1,0 +1,108 @@
+"""An error in the format that Lambda expects, bounded in size.
+
+A body over 6 MB would be refused (413), and AWS's emulator drops such an invocation, so each part has its own limit.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import traceback
+from dataclasses import dataclass
+from types import TracebackType
+
+MESSAGE_LIMIT_BYTES = 64 * 1024
+STACK_LIMIT_BYTES = 128 * 1024
+LINE_LIMIT_BYTES = 8 * 1024
+"""As JSON. A message can be as long as an event; whoever reads it needs its beginning."""
+STACK_LIMIT_FRAMES = 50
+"""The innermost frames of a stack are kept: enough to see a recursion."""
+
+_LAMBDA_FORM = re.compile(r"(Runtime|Function|Extension)\.[A-Z][A-Za-z0-9]*")
+"""An exception class may have an `error_type` of this form; it is then sent in the header."""
+_RUNTIME_FOLDER = __file__.rpartition("/protocol/")[0] + "/"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReport:
+    """An error to be told to Lambda.
+
+    `error_type` goes into the header and has the form `Runtime.Xyz` or `Function.Xyz`. `exception_name` is the body's
+    `errorType`, which callers and Step Functions match on: the exception's own name, or `Runtime.Xyz` for an error of
+    the runtime, as in AWS's runtimes.
+    """
+
+    error_type: str
+    exception_name: str
+    message: str
+    stack_trace: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, error: BaseException, error_type: str | None = None) -> ErrorReport:
+        """Describe an exception; with `error_type`, as that type, in the body too."""
+        if error_type is None:
+            own = getattr(error, "error_type", None)
+            has_own = isinstance(own, str) and _LAMBDA_FORM.fullmatch(own)
+            error_type = str(own) if has_own else _function_error(type(error))
+            name = error_type if error_type.startswith("Runtime.") else type(error).__name__
+        else:
+            name = error_type
+        return cls(error_type, name, bounded(_text(error), MESSAGE_LIMIT_BYTES), _stack(error))
+
+    def body(self) -> bytes:
+        """The JSON that goes with every kind of error call, at most about 256 KiB."""
+        value = {"errorMessage": self.message, "errorType": self.exception_name, "stackTrace": self.stack_trace}
+        return encoded(value)
+
+
+def encoded(value: object) -> bytes:
+    """JSON in UTF-8. Lone surrogates, which UTF-8 lacks, are escaped as JSON escapes them."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def bounded(text: str, limit_bytes: int) -> str:
+    """`text`, cut so that it takes at most `limit_bytes` as JSON, with a note of what was cut."""
+    cut = text[:limit_bytes]
+    while (size_bytes := len(encoded(cut))) > limit_bytes:
+        cut = cut[: len(cut) * limit_bytes // (size_bytes + 1)]
+    return text if len(cut) == len(text) else f"{cut} … ({len(text) - len(cut)} more characters)"
+
+
+def _stack(error: BaseException) -> tuple[str, ...]:
+    """The stack's lines, without the runtime's own frames and without the message, which has a place of its own."""
+    trace = traceback.TracebackException(
+        type(error), error, _without_runtime(error.__traceback__), limit=-STACK_LIMIT_FRAMES
+    )
+    lines = [line.rstrip("\n") for line in trace.format()]
+    text, last = _text(error), [line.rstrip("\n") for line in trace.format_exception_only()]
+    if text and lines[-len(last) :] == last:  # not so for a group, whose lines are indented
+        lines[-len(last) :] = [line for line in last if not line.endswith(text)]
+    kept, left_bytes = list[str](), STACK_LIMIT_BYTES
+    for line in reversed(lines):
+        short = bounded(line, LINE_LIMIT_BYTES)
+        left_bytes -= len(encoded(short))
+        if left_bytes < 0:
+            break
+        kept.append(short)
+    return tuple(reversed(kept))
+
+
+def _without_runtime(trace: TracebackType | None) -> TracebackType | None:
+    """Without the leading frames that belong to the runtime, unless the error comes from there."""
+    first = trace
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(_RUNTIME_FOLDER):
+        first = first.tb_next
+    return first or trace
+
+
+def _function_error(cls: type[BaseException]) -> str:
+    # Lambda keeps the types that match `Function.Xyz`, ASCII letters and digits, and replaces others.
+    name = re.sub(r"[^A-Za-z0-9]", "", cls.__name__).lstrip("0123456789")
+    return f"Function.{name[:1].upper()}{name[1:]}" if name else "Function.Unknown"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  a foreign __str__ may do anything, and must not hide the error itself
+        return f"<{type(error).__name__}, whose text cannot be made>"
