@@ -1,62 +1,35 @@
-"""The tests' own instruments must work: a number that cannot be read back would make every film test lie."""
+"""Photos of a folder, and photos of the sample scene."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 
-from tests.photos import read_number
-from tests.probe import ffmpeg_numbers, ffprobe_frames
+from timelapse_runtime.emulator.camera import NoPhotos, photos_in_folder, sample_scene
 
 
-@pytest.mark.parametrize("size", [(128, 96), (322, 182), (1280, 720)])
-def test_a_photos_number_is_read_back(photos: Callable[..., list[Path]], size: tuple[int, int]) -> None:
-    for number, path in enumerate(photos(3, size)):
-        with av.open(str(path)) as photo:
-            luma = next(photo.decode(video=0)).to_ndarray(format="gray").astype(np.uint8)
-        assert luma.shape == size[::-1]
-        assert read_number(luma) == number
+def test_photos_of_a_folder_come_by_name_and_other_files_are_left_out(tmp_path: Path) -> None:
+    for name in ("b.JPG", "a.png", "c.jpeg", "notes.txt", "d.jpg.part"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "e.jpg").mkdir()
+    photos = photos_in_folder(tmp_path)
+    assert photos.count == 3
+    assert list(photos.bodies) == [("a.png", b"a.png"), ("b.JPG", b"b.JPG"), ("c.jpeg", b"c.jpeg")]
 
 
-def test_a_picture_without_a_number_is_no_number() -> None:
-    with pytest.raises(ValueError, match="no number"):
-        read_number(np.full((180, 320), 120, np.uint8))
+@pytest.mark.parametrize(("name", "message"), [("missing", "is not a folder"), (".", "holds no photo")])
+def test_a_folder_without_photos_is_refused_by_name(tmp_path: Path, name: str, message: str) -> None:
+    folder = tmp_path / name
+    with pytest.raises(NoPhotos, match=message) as error:
+        photos_in_folder(folder)
+    assert str(folder) in str(error.value)
+    assert ".jpg" in str(error.value)
 
 
-def test_the_system_decoder_counts_and_reads_a_film(photos: Callable[..., list[Path]], tmp_path: Path) -> None:
-    film = tmp_path / "film.mp4"
-    with av.open(str(film), "w") as container:
-        stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
-        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
-        for position, path in enumerate(reversed(photos(5))):
-            with av.open(str(path)) as photo:
-                frame = next(photo.decode(video=0))
-            frame.pts, frame.time_base = position, Fraction(1, 30)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    probe = ffprobe_frames(film)
-    assert (probe.frame_count, len(probe.steps), probe.messages) == (5, 1, "")
-    assert ffmpeg_numbers(film) == [4, 3, 2, 1, 0]
-    body = film.read_bytes()
-    middle = len(body) // 2
-    film.write_bytes(body[:middle] + bytes(2000) + body[middle + 2000 :])
-    assert ffprobe_frames(film).messages != ""
-
-
-@pytest.mark.parametrize(("no_skip", "outcome"), [("0", "1 skipped"), ("1", "1 failed")])
-def test_ci_accepts_no_skip(tmp_path: Path, no_skip: str, outcome: str) -> None:
-    root = Path(__file__).parents[2]
-    (tmp_path / "test_it.py").write_text("import pytest\n\ndef test_it():\n    pytest.skip('no such program')\n")
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "--rootdir", str(tmp_path), str(tmp_path)]
-    done = subprocess.run(
-        command, cwd=root, env={"TIMELAPSE_NO_SKIP": no_skip, "PATH": ""}, capture_output=True, text=True, check=False
-    )
-    assert outcome in done.stdout, done.stdout + done.stderr
-    assert "no such program" in done.stdout or no_skip == "0"
+def test_the_sample_scene_has_names_that_sort_in_order() -> None:
+    photos = sample_scene(11, (16, 16))
+    names = [name for name, _ in photos.bodies]
+    assert photos.count == len(names) == 11
+    assert names == sorted(names)
+    assert names[0] == "000000.jpg"

@@ -1,4 +1,4 @@
-"""The rules of both APIs as the local environment keeps them, without sockets or processes."""
+"""The rules of both APIs in the local environment, without sockets or processes."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_runtime_that_asks_again_gets_the_invocation_on_its_new_connection(plane
         assert again.result(30) == INVOCATION.for_runtime
 
 
-def test_invocation_is_finished_when_all_who_took_part_wait_again(plane: ControlPlane) -> None:
+def test_invocation_is_finished_when_runtime_and_extensions_wait_again(plane: ControlPlane) -> None:
     identifier = plane.register("watcher", b'{"events": ["INVOKE"]}').headers["Lambda-Extension-Identifier"]
     with ThreadPoolExecutor() as threads:
         threads.submit(plane.runtime_next)

@@ -1,4 +1,4 @@
-"""Toy processes that speak Lambda's APIs, for the tests of the local environment and of the emulator's harness."""
+"""Toy processes that use Lambda's APIs, for the tests of the local environment and of AWS's emulator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOYS = Path(__file__).parent / "toys"
 
 
 class Journal:
-    """What the toys printed, in the order of their clocks."""
+    """The lines that the toys printed, in the order of their time stamps."""
 
     def __init__(self) -> None:
         self.text: list[tuple[str, str]] = []
@@ -43,7 +43,7 @@ class Journal:
         return [line for line in self.lines if (line["who"], line["what"]) == (who, what)]
 
     def wait_for(self, who: str, what: str, count: int = 1) -> list[dict[str, Any]]:
-        """Lines come from a thread, and may come after the invocation that they were printed in."""
+        """Lines come from a thread, possibly after the invocation that printed them has ended."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.of(who, what)) >= count, 30), self.text
         return self.of(who, what)
@@ -77,7 +77,7 @@ def extensions_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def toy_extension(extensions_folder: Path) -> Callable[..., Path]:
-    """Puts an executable that runs toys/extension.py into the extensions' folder; the answer is that folder."""
+    """Puts an executable that runs toys/extension.py into the folder of extensions, and returns that folder."""
 
     def make(name: str, events: str = "SHUTDOWN", behaviour: str = "") -> Path:
         _script(extensions_folder / name, sys.executable, str(TOYS / "extension.py"), name, events, behaviour)
@@ -93,7 +93,7 @@ def _children() -> set[str]:
 
 @pytest.fixture
 def ending() -> Iterator[ExitStack]:
-    """What is entered here is closed after the test, and must leave neither a thread nor a process (or zombie)."""
+    """Closed after the test. Fails if a thread, a process or a zombie is left then."""
     threads, children = set(threading.enumerate()), _children()
     with ExitStack() as stack:
         yield stack
@@ -124,11 +124,11 @@ def make_lambda(toy_bootstrap: Path, tmp_path: Path, journal: Journal, ending: E
 
 @pytest.fixture(scope="session")
 def emulator_binary() -> Path:
-    """AWS's emulator, downloaded once; the test is skipped where it can't be had or can't run."""
+    """AWS's emulator, downloaded once. Skips the test if it cannot be downloaded or cannot run."""
     reason = rie.why_not_here()
     if reason is not None:
-        pytest.skip(f"AWS's emulator (RIE) can't run here: {reason}")
+        pytest.skip(f"AWS's emulator (RIE) cannot run here: {reason}")
     try:
         return rie.fetch_emulator(Path(__file__).parents[2] / ".tools")
     except rie.EmulatorUnavailable as error:
-        pytest.skip(f"AWS's emulator (RIE) can't be had: {error}")
+        pytest.skip(f"AWS's emulator (RIE) cannot be downloaded: {error}")

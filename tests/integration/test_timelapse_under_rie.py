@@ -1,4 +1,4 @@
-"""The timelapse under AWS's own emulator: the same bootstrap and extension, a real S3 server."""
+"""The timelapse function under AWS's emulator, with the deployed bootstrap and extension and an S3 server."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def emulator(ending: ExitStack, binary: Path, server: EmbeddedS3, folder: Path) 
     )
 
 
-def test_sigterm_saves_the_frames_that_wait_in_the_encoder(
+def test_sigterm_saves_the_frames_in_the_encoder(
     ending: ExitStack, emulator_binary: Path, server: EmbeddedS3, tmp_path: Path
 ) -> None:
     store = S3Store(make_client(variables=server.variables()), BUCKET)
@@ -57,8 +57,8 @@ def test_sigterm_saves_the_frames_that_wait_in_the_encoder(
     for number, body in enumerate(make_photos(10)):
         key = f"frames/rie/{number:06d}.jpg"
         etag = store.put(key, body)
-        answer = running.invoke(object_created_event(BUCKET, key, size_bytes=len(body), etag=etag))
-        assert answer.payload["streams"]["rie"]["frames_in_video"] == 0
+        response = running.invoke(object_created_event(BUCKET, key, size_bytes=len(body), etag=etag))
+        assert response.payload["streams"]["rie"]["frames_in_video"] == 0
     assert not list(store.list_after("video/rie/"))
     running.shutdown()
     checkpoint = Checkpoint.from_json(store.get("video/rie/checkpoint.json").body)
@@ -66,17 +66,17 @@ def test_sigterm_saves_the_frames_that_wait_in_the_encoder(
     reel = checkpoint.reel
     assert reel is not None
     assert not reel.last_is_open
-    film = tmp_path / "film.mp4"
+    video = tmp_path / "video.mp4"
     parts = [store.get(f"video/rie/reels/{reel.name}/init.mp4").body]
     parts += [store.get(info.key).body for info in store.list_after(f"video/rie/reels/{reel.name}/segments/")]
-    film.write_bytes(b"".join(parts))
-    assert [read_number(luma) for luma in ffmpeg_lumas(film)] == list(range(10))
-    assert ffprobe_frames(film).messages == ""
+    video.write_bytes(b"".join(parts))
+    assert [read_number(luma) for luma in ffmpeg_lumas(video)] == list(range(10))
+    assert ffprobe_frames(video).messages == ""
     playlist = store.get(f"video/rie/reels/{reel.name}/index.m3u8").body.decode()
     assert "#EXTINF:0.333333," in playlist
 
 
-def test_a_wrong_variable_ends_init_with_its_name_and_what_is_allowed(
+def test_a_wrong_variable_ends_init_and_the_error_says_what_is_allowed(
     ending: ExitStack, emulator_binary: Path, server: EmbeddedS3, tmp_path: Path
 ) -> None:
     running = ending.enter_context(
@@ -94,6 +94,6 @@ def test_a_wrong_variable_ends_init_with_its_name_and_what_is_allowed(
             temp_folder=tmp_path,
         )
     )
-    answer = json.dumps(running.invoke({}).payload)
+    response = json.dumps(running.invoke({}).payload)
     for part in ("Runtime.ConfigError", "TIMELAPSE_FRAMES", "my-bucket", "s3://BUCKET/PREFIX/"):
-        assert part in answer
+        assert part in response

@@ -99,7 +99,7 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     except (NoPhotos, S3ServerFailed) as error:
         raise CommandFailed(str(error)) from error
     report["wall_seconds"] = round(time.monotonic() - began, 3)
-    print(json.dumps(report) if options.json else _table(report))
+    print(json.dumps(report) if options.json else format_table(report))
     return EXIT_OK
 
 
@@ -207,7 +207,8 @@ def _invoke(environment: LocalLambda, event: dict[str, Any], totals: Totals, log
     raise CommandFailed(f"the function failed {_ATTEMPTS} times on the same event; its log is above")
 
 
-def _table(report: dict[str, Any]) -> str:
+def format_table(report: dict[str, Any]) -> str:
+    """The report as lines of a label and a value."""
     requests: dict[str, int] = report["s3_requests"]
     rows = [
         ("frames in", report["frames_in"]),

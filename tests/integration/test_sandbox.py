@@ -11,16 +11,18 @@ from timelapse_runtime.emulator.sandbox import ShutdownBudget
 MakeLambda = Callable[..., LocalLambda]
 
 
-def test_extension_is_told_when_the_runtime_has_gone(make_lambda: MakeLambda, toy_extension: Any, journal: Any) -> None:
+def test_extension_gets_shutdown_after_the_runtime_has_ended(
+    make_lambda: MakeLambda, toy_extension: Any, journal: Any
+) -> None:
     with make_lambda(extensions=toy_extension("watcher")) as environment:
         environment.invoke({})
         report = environment.shutdown()
-    (sigterm,), (leaves,), (told,) = (
+    (sigterm,), (leaves,), (notified,) = (
         journal.of(*line) for line in (("runtime", "sigterm"), ("runtime", "leaves"), ("watcher", "SHUTDOWN"))
     )
-    assert sigterm["at"] < leaves["at"] < told["at"]
-    assert told["plan_found"]
-    assert told["event"]["shutdownReason"] == report.reason == "spindown"
+    assert sigterm["at"] < leaves["at"] < notified["at"]
+    assert notified["plan_found"]
+    assert notified["event"]["shutdownReason"] == report.reason == "spindown"
     assert (report.runtime_killed, report.extensions["watcher"].killed) == (False, False)
     assert report.runtime_exit_ms is not None
     assert report.runtime_exit_ms > 0
@@ -31,14 +33,14 @@ def test_shutdown_deadline_counts_from_sigterm(make_lambda: MakeLambda, toy_exte
     with make_lambda({"TOY_SIGTERM": "ignore"}, toy_extension("watcher"), shutdown_budget=budget) as environment:
         environment.invoke({})
         environment.shutdown()
-    ((told,), (sigterm,)) = (journal.of("watcher", "SHUTDOWN"), journal.of("runtime", "sigterm"))
-    left_ms = told["event"]["deadlineMs"] - told["epoch_ms"]
+    ((notified,), (sigterm,)) = (journal.of("watcher", "SHUTDOWN"), journal.of("runtime", "sigterm"))
+    left_ms = notified["event"]["deadlineMs"] - notified["epoch_ms"]
     # The extension saw it after the runtime's 50 ms, so what is left is less than the total by at least these.
     assert 0 < left_ms <= budget.total_ms - budget.runtime_ms + 1
-    assert told["at"] > sigterm["at"]
+    assert notified["at"] > sigterm["at"]
 
 
-def test_runtime_that_stays_is_killed_at_its_deadline(make_lambda: MakeLambda, toy_extension: Any) -> None:
+def test_runtime_that_does_not_end_is_killed_at_its_deadline(make_lambda: MakeLambda, toy_extension: Any) -> None:
     with make_lambda({"TOY_SIGTERM": "ignore"}, toy_extension("watcher")) as environment:
         environment.invoke({})
         report = environment.shutdown()
@@ -48,7 +50,7 @@ def test_runtime_that_stays_is_killed_at_its_deadline(make_lambda: MakeLambda, t
     assert not report.extensions["watcher"].killed
 
 
-def test_extension_that_stays_is_killed_at_the_end_of_the_total(make_lambda: MakeLambda, toy_extension: Any) -> None:
+def test_extension_that_does_not_end_is_killed_at_the_total_limit(make_lambda: MakeLambda, toy_extension: Any) -> None:
     budget = ShutdownBudget(total_ms=500)
     toy_extension("polite")
     folder = toy_extension("stubborn", behaviour="ignore shutdown")
@@ -62,7 +64,7 @@ def test_extension_that_stays_is_killed_at_the_end_of_the_total(make_lambda: Mak
     assert not report.extensions["polite"].killed
 
 
-def test_extension_that_did_not_register_for_shutdown_is_killed_untold(
+def test_extension_that_did_not_register_for_shutdown_is_killed(
     make_lambda: MakeLambda, toy_extension: Any, journal: Any
 ) -> None:
     with make_lambda(extensions=toy_extension("listener", "INVOKE")) as environment:
@@ -81,7 +83,7 @@ def test_without_extensions_the_runtime_gets_no_sigterm(make_lambda: MakeLambda,
     assert not journal.of("runtime", "sigterm")
 
 
-def test_internal_extension_buys_the_runtime_its_sigterm(make_lambda: MakeLambda, journal: Any) -> None:
+def test_with_an_internal_extension_the_runtime_gets_sigterm(make_lambda: MakeLambda, journal: Any) -> None:
     with make_lambda({"TOY_INTERNAL": ""}) as environment:
         environment.invoke({})
         report = environment.shutdown()
@@ -99,7 +101,7 @@ def test_internal_extension_alone_gives_the_runtime_500_ms(make_lambda: MakeLamb
     assert report.runtime_exit_ms >= 500
 
 
-def test_kill_tells_nobody(make_lambda: MakeLambda, toy_extension: Any, journal: Any) -> None:
+def test_kill_sends_neither_sigterm_nor_shutdown(make_lambda: MakeLambda, toy_extension: Any, journal: Any) -> None:
     with make_lambda(extensions=toy_extension("watcher")) as environment:
         environment.invoke({})
         environment.kill()
@@ -107,6 +109,6 @@ def test_kill_tells_nobody(make_lambda: MakeLambda, toy_extension: Any, journal:
     assert not journal.of("watcher", "SHUTDOWN")
 
 
-def test_shutdown_of_nothing_reports_nothing(make_lambda: MakeLambda) -> None:
+def test_shutdown_without_a_sandbox_reports_nothing(make_lambda: MakeLambda) -> None:
     report = make_lambda().shutdown()
     assert (report.runtime_exit_ms, report.runtime_killed, report.extensions) == (None, False, {})

@@ -1,4 +1,4 @@
-"""AWS's emulator under our harness, with the toy processes: what it does is what the local environment must do."""
+"""AWS's emulator with toy processes: the behaviour that the local environment must have, too."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_invocations_reach_one_process_with_their_headers(make_emulator: MakeEmu
     assert first["headers"]["Lambda-Runtime-Aws-Tenant-Id"] == "gate"
 
 
-def test_function_error_comes_back(make_emulator: MakeEmulator) -> None:
+def test_function_error_is_returned(make_emulator: MakeEmulator) -> None:
     with make_emulator() as emulator:
         assert emulator.invoke({"do": "error"}).payload["errorType"] == "Function.Toy"
 
@@ -86,7 +86,7 @@ def test_crash_resets_and_keeps_temporary_files(make_emulator: MakeEmulator, toy
     assert f"written-in-{first['pid']}" in after["temporary files"]
 
 
-def test_sigterm_ends_the_runtime_first_and_then_tells_the_extension(
+def test_sigterm_ends_the_runtime_before_the_extension_gets_shutdown(
     make_emulator: MakeEmulator, toy_extension: Any, journal: Any
 ) -> None:
     with make_emulator(extensions=toy_extension("watcher")) as emulator:
@@ -94,12 +94,12 @@ def test_sigterm_ends_the_runtime_first_and_then_tells_the_extension(
         emulator.shutdown()
         with pytest.raises(ConnectionError):
             emulator.invoke({})
-    ((leaves,), (told,)) = (journal.of("runtime", "leaves"), journal.of("watcher", "SHUTDOWN"))
-    assert leaves["at"] < told["at"]
-    assert told["plan_found"]
+    ((leaves,), (notified,)) = (journal.of("runtime", "leaves"), journal.of("watcher", "SHUTDOWN"))
+    assert leaves["at"] < notified["at"]
+    assert notified["plan_found"]
 
 
-def test_both_environments_refuse_the_same_registrations_and_answers(
+def test_both_environments_refuse_the_same_registrations_and_results(
     make_emulator: MakeEmulator, make_lambda: Any, journal: Any
 ) -> None:
     for events in ("", "INVOKE", "SHUTDOWN", "SLEEP"):
@@ -123,7 +123,7 @@ def test_kill_leaves_no_process_of_the_environment(make_emulator: MakeEmulator, 
     with make_emulator() as emulator:
         emulator.invoke({})
         assert _processes_with(f"TMPDIR={tmp_path}")
-    end = time.monotonic() + 10  # the kernel ends a namespace's processes in its own time
+    end = time.monotonic() + 10  # the kernel ends a namespace's processes asynchronously
     while _processes_with(f"TMPDIR={tmp_path}") and time.monotonic() < end:
         time.sleep(0.01)
     assert not _processes_with(f"TMPDIR={tmp_path}")
@@ -132,13 +132,13 @@ def test_kill_leaves_no_process_of_the_environment(make_emulator: MakeEmulator, 
 def _processes_with(variable: str) -> list[str]:
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):  # ended meanwhile
+        with suppress(OSError):  # ended in the meantime
             if variable.encode() in path.read_bytes():
                 found.append(path.parent.name)
     return found
 
 
-def test_without_root_the_reason_is_said(monkeypatch: pytest.MonkeyPatch, toy_bootstrap: Path, tmp_path: Path) -> None:
+def test_without_root_the_reason_is_given(monkeypatch: pytest.MonkeyPatch, toy_bootstrap: Path, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(EmulatorUnavailable, match="needs root"):
         Emulator(

@@ -22,7 +22,7 @@ MakeEnvironment = Callable[..., Any]
 
 
 class PutServer:
-    """Takes PUTs, as S3 would those of a plan."""
+    """Takes PUTs like S3, and records them."""
 
     def __init__(self) -> None:
         self.puts: list[tuple[str, bytes, str | None]] = []
@@ -57,22 +57,24 @@ def put_server() -> Iterator[PutServer]:
     server.close()
 
 
-class Official:
-    """The emulator with the local environment's way of speaking, as far as these tests need it."""
+class UnderRie:
+    """AWS's emulator with the interface of the local environment, as far as these tests need it."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         self.shutdown = emulator.shutdown
 
     def invoke(self, event: Any) -> Any:
-        answer = self._emulator.invoke(event)
+        response = self._emulator.invoke(event)
         try:
-            return answer.payload
-        except ValueError:  # the emulator words a time-out, and nothing else, in plain text
-            return answer.body.decode()
+            return response.payload
+        except ValueError:  # a time-out: the one result in plain text
+            return response.body.decode()
 
 
-class Ours:
+class UnderLocalLambda:
+    """The local environment; `invoke` returns the payload or the error."""
+
     def __init__(self, environment: LocalLambda) -> None:
         self._environment = environment
         self.shutdown = environment.shutdown
@@ -86,7 +88,9 @@ class Ours:
 def make_environment(
     request: pytest.FixtureRequest, tmp_path: Path, journal: Any, put_server: PutServer, ending: ExitStack
 ) -> MakeEnvironment:
-    def make(handler: str, *, extension: bool = True, timeout_seconds: int = 60, **variables: str) -> Ours | Official:
+    def make(
+        handler: str, *, extension: bool = True, timeout_seconds: int = 60, **variables: str
+    ) -> UnderLocalLambda | UnderRie:
         options: dict[str, Any] = {
             "bootstrap": ROOT / "bootstrap",
             "handler": f"functions.{handler}",
@@ -97,10 +101,10 @@ def make_environment(
             "timeout_seconds": timeout_seconds,
         }
         if request.param == "local":
-            return Ours(ending.enter_context(LocalLambda(**options, on_log=journal)))
+            return UnderLocalLambda(ending.enter_context(LocalLambda(**options, on_log=journal)))
         binary = request.getfixturevalue("emulator_binary")
         emulator = Emulator(**options, binary=binary, on_log=lambda line: journal("emulator", line))
-        return Official(ending.enter_context(emulator))
+        return UnderRie(ending.enter_context(emulator))
 
     return make
 

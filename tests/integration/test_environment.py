@@ -1,4 +1,4 @@
-"""The local Lambda environment, from init to the outcome of invocations, with toy processes."""
+"""The local Lambda environment with toy processes: init, invocations, time-outs, crashes, resource usage."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_function_error_leaves_the_environment_alive(make_lambda: MakeLambda) ->
         assert (failed.init, after.init, environment.cold_starts) == (True, False, 1)
 
 
-def test_all_processes_stand_still_between_invocations(make_lambda: MakeLambda, toy_extension: Any) -> None:
+def test_all_processes_are_stopped_between_invocations(make_lambda: MakeLambda, toy_extension: Any) -> None:
     toy_extension("watcher", "SHUTDOWN")
     with make_lambda(extensions=toy_extension("listener", "INVOKE,SHUTDOWN")) as environment:
         for _ in range(3):
@@ -116,7 +116,7 @@ def test_invocation_lasts_until_its_extensions_wait_again(
     assert first["event"]["tracing"]["type"] == "X-Amzn-Trace-Id"
 
 
-def test_only_the_first_answer_with_the_right_id_counts(make_lambda: MakeLambda, journal: Any) -> None:
+def test_only_the_first_response_with_the_right_id_counts(make_lambda: MakeLambda, journal: Any) -> None:
     with make_lambda() as environment:
         assert environment.invoke({"do": "answer twice"}).payload == 2
         assert journal.wait_for("runtime", "answered")[0]["statuses"] == [400, 202, 403, 403]
@@ -166,7 +166,7 @@ def test_crash_resets_the_environment_and_keeps_its_temporary_files(
     assert [line["event"]["shutdownReason"] for line in journal.of("watcher", "SHUTDOWN")] == ["failure"]
 
 
-def test_answer_before_a_crash_is_kept(make_lambda: MakeLambda) -> None:
+def test_response_before_a_crash_is_kept(make_lambda: MakeLambda) -> None:
     with make_lambda() as environment:
         outcome = environment.invoke({"do": "answer and exit"})
     assert (outcome.payload, outcome.crashed) == ("before", True)
@@ -189,7 +189,7 @@ def test_runtime_killed_while_frozen_fails_the_next_invocation(make_lambda: Make
 
 
 @pytest.mark.parametrize(("behaviour", "error_type"), [("error", "Runtime.ToyInit"), ("exit", "Runtime.ExitError")])
-def test_failed_init_is_tried_once_more_and_then_reported(
+def test_failed_init_is_retried_once_and_then_reported(
     make_lambda: MakeLambda, behaviour: str, error_type: str
 ) -> None:
     with make_lambda({"TOY_INIT": behaviour}) as environment:
@@ -278,14 +278,14 @@ def test_usage_sums_cpu_and_keeps_the_largest_memory_over_restarts(make_lambda: 
     assert second.peak_rss_bytes == first.peak_rss_bytes > 100_000_000
 
 
-def test_usage_is_not_that_of_the_process_that_started_it(make_lambda: MakeLambda) -> None:
+def test_usage_does_not_count_the_memory_of_the_parent(make_lambda: MakeLambda) -> None:
     ballast = b"x" * 200_000_000
     with make_lambda() as environment:
         environment.invoke({})
         assert 0 < environment.usage.peak_rss_bytes < len(ballast) // 2
 
 
-def test_processes_die_with_us(toy_bootstrap: Path, tmp_path: Path) -> None:
+def test_processes_end_with_the_python_process(toy_bootstrap: Path, tmp_path: Path) -> None:
     program = f"""
 import os, signal
 from pathlib import Path
