@@ -41,7 +41,9 @@ def test_an_environments_last_response_has_its_totals_and_environments_are_added
 
 def test_an_outbox_job_of_the_extension_counts_as_a_flush_with_its_puts() -> None:
     totals = Totals()
-    totals.add_log_record({"message": "any text", "done_count": 4, "put_count": 4})
+    totals.add_log_record(
+        {"message": "any text", "outbox_job": "camera", "outbox_put_count": 5, "outbox_sent_count": 4}
+    )
     totals.add_log_record({"message": "any text", "stream": "camera"})
     totals.finish()
     assert (totals.flushes, totals.requests["PutObject"]) == (1, 4)
