@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.photos import make_photos
+from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.runtime.function import Deadline, Environment
 from timelapse_runtime.runtime.outbox import JOB_SUFFIX, Outbox, read_job
@@ -99,11 +100,7 @@ class World:
 
     def event(self, *keys: str) -> dict[str, Any]:
         """S3's notification of uploads."""
-        return {"Records": [self._record(key) for key in keys]}
-
-    def _record(self, key: str) -> dict[str, Any]:
-        s3 = {"bucket": {"name": self.frames.bucket}, "object": {"key": f"frames/{STREAM}/{key}"}}
-        return {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": s3}
+        return object_created_event(self.frames.bucket, *(f"frames/{STREAM}/{key}" for key in keys))
 
     def shoot(self, function: Timelapse, numbers: Sequence[int]) -> None:
         """Upload photos and deliver each one's event at once."""

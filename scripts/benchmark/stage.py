@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from scripts.benchmark.counting_s3 import CAMERA
+from timelapse_runtime.emulator.deployment import HANDLER
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.result import InvocationResult
 from timelapse_runtime.emulator.s3_event import object_created_event
@@ -35,7 +36,7 @@ class BenchFailed(Exception):
 class Deployed:
     """What runs in the environment. `command` replaces this runtime's bootstrap; `extension`: with this runtime's."""
 
-    handler: str = "timelapse_runtime.timelapse.Timelapse"
+    handler: str = HANDLER
     command: tuple[str, ...] | None = None
     extension: bool = True
 

@@ -25,9 +25,9 @@ from scripts.packager.image import TASK_ROOT, write_image
 from scripts.packager.interpreter import base_interpreter
 from scripts.packager.tree import EXTENSION, copy, lay_out
 from timelapse_runtime import __version__
+from timelapse_runtime.emulator.deployment import HANDLER
 
 PROJECT = Path(__file__).parents[2]
-HANDLER = "timelapse_runtime.timelapse.Timelapse"
 _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 

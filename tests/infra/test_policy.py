@@ -19,6 +19,7 @@ from tests.infra.conftest import Stack
 from tests.infra.recorder import ACTIONS, Recorder
 from tests.photos import make_photos
 from tests.world import InvocationContext
+from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.runtime.function import Deadline, Environment
 from timelapse_runtime.runtime.outbox import Outbox
@@ -43,8 +44,7 @@ class Camera:
         return self.announce(name)
 
     def announce(self, name: str) -> dict[str, Any]:
-        s3 = {"bucket": {"name": self._bucket}, "object": {"key": CAMERA + name}}
-        return self.ask({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": s3}]})
+        return self.ask(object_created_event(self._bucket, CAMERA + name))
 
     def ask(self, event: Any) -> dict[str, Any]:
         return self.function.invoke(event, InvocationContext())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.photos import make_photos
+from timelapse_runtime.emulator.deployment import HANDLER
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
@@ -51,7 +52,7 @@ def test_no_secret_gets_out(tmp_path: Path) -> None:
 
         with LocalLambda(
             bootstrap=ROOT / "bootstrap",
-            handler="timelapse_runtime.timelapse.Timelapse",
+            handler=HANDLER,
             variables=variables,
             extensions=ROOT / "layer" / "extensions",
             task_root=ROOT,

@@ -12,6 +12,7 @@ import pytest
 
 from tests.photos import make_photos, read_number
 from tests.probe import ffmpeg_lumas, ffprobe_frames
+from timelapse_runtime.emulator.deployment import HANDLER
 from timelapse_runtime.emulator.rie import Emulator
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
@@ -34,7 +35,7 @@ def emulator(ending: ExitStack, binary: Path, server: EmbeddedS3, folder: Path) 
         Emulator(
             binary=binary,
             bootstrap=ROOT / "bootstrap",
-            handler="timelapse_runtime.timelapse.Timelapse",
+            handler=HANDLER,
             variables={
                 **server.variables(),
                 "TIMELAPSE_FRAMES": f"s3://{BUCKET}/frames/",
@@ -83,7 +84,7 @@ def test_a_wrong_variable_ends_init_and_the_error_says_what_is_allowed(
         Emulator(
             binary=emulator_binary,
             bootstrap=ROOT / "bootstrap",
-            handler="timelapse_runtime.timelapse.Timelapse",
+            handler=HANDLER,
             variables={
                 **server.variables(),
                 "TIMELAPSE_FRAMES": "my-bucket",

@@ -15,6 +15,7 @@ from tests.package.sandbox import emulator_in_chroot, emulator_in_container, mak
 from tests.photos import make_photos
 from tests.probe import ffmpeg_numbers, ffprobe_frames
 from tests.programs import require_program
+from timelapse_runtime.emulator.deployment import HANDLER
 from timelapse_runtime.emulator.rie import Emulator
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
@@ -23,7 +24,7 @@ from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
-BUCKET, HANDLER = "bucket", "timelapse_runtime.timelapse.Timelapse"
+BUCKET = "bucket"
 FRAMES, FLUSHED = 100, 60
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote_plus
 
 import pytest
 
 from tests.timelapse.video.samples import SAMPLES
 from tests.timelapse.video.test_decode import bomb
 from tests.world import PHOTOS, STREAM, InvocationContext, World
+from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.errors import AccessDenied
 
@@ -127,9 +127,7 @@ KEYS = sorted(
 
 
 def notification(world: World, key: str) -> dict[str, Any]:
-    """As S3 sends it: the key in the form of a query string."""
-    s3 = {"bucket": {"name": world.frames.bucket}, "object": {"key": quote_plus(f"frames/{STREAM}/{key}", safe="/")}}
-    return {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": s3}]}
+    return object_created_event(world.frames.bucket, f"frames/{STREAM}/{key}")
 
 
 def from_eventbridge(world: World, key: str) -> dict[str, Any]:

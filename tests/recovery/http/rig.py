@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from tests.photos import make_photos
 from tests.recovery.http.proxy import Fault, FaultProxy
+from timelapse_runtime.emulator.deployment import HANDLER
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.emulator.sandbox import ShutdownBudget
@@ -49,7 +50,7 @@ _TRIES = 3
 class Temper:
     """How long an environment waits: the function's time-out, and who handles its events."""
 
-    handler: str = "timelapse_runtime.timelapse.Timelapse"
+    handler: str = HANDLER
     timeout_seconds: float = 30.0
 
 
