@@ -19,7 +19,7 @@ from timelapse_runtime.timelapse.checkpoint_store import Committer
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
 from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.model import playlist
-from timelapse_runtime.timelapse.model.frame_tracker import Coverage, Fate, Ledger
+from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import segment_name
 from timelapse_runtime.timelapse.playlist_writer import PlaylistWriter
 from timelapse_runtime.timelapse.reconcile import Recount
@@ -27,7 +27,7 @@ from timelapse_runtime.timelapse.stream import Stream
 
 # The product's own functions, as they are before a bug takes their place.
 _plan_commit, _swap, _commit, _finish = commit.plan_commit, Committer._swap, Committer.commit, Committer.finish
-_coverage, _sweep, _hinted = Ledger.coverage, Stream.sweep, Stream._append_hinted
+_coverage, _sweep, _hinted = FrameTracker.coverage, Stream.sweep, Stream._append_hinted
 
 
 def _no_if_match(*args: Any, **kwargs: Any) -> CommitPlan:
@@ -45,19 +45,23 @@ def _checkpoint_before_segments(self: Committer, plan: CommitPlan) -> None:
     self.delete(list(plan.replaced))
 
 
-def _watermark_past_the_unlisted(self: Ledger, frame_count: int) -> Coverage:
+def _watermark_past_the_unlisted(self: FrameTracker, frame_count: int) -> Coverage:
     coverage = _coverage(self, frame_count)
-    return replace(coverage, watermark=coverage.ahead[-1], ahead=()) if coverage.ahead else coverage
+    return (
+        replace(coverage, watermark=coverage.committed_ahead[-1], committed_ahead=())
+        if coverage.committed_ahead
+        else coverage
+    )
 
 
-def _ahead_not_written(self: Ledger, frame_count: int) -> Coverage:
-    return replace(_coverage(self, frame_count), ahead=())
+def _ahead_not_written(self: FrameTracker, frame_count: int) -> Coverage:
+    return replace(_coverage(self, frame_count), committed_ahead=())
 
 
-def _watermark_past_the_held(self: Ledger, frame_count: int) -> Coverage:
+def _watermark_past_the_held(self: FrameTracker, frame_count: int) -> Coverage:
     coverage = _coverage(self, frame_count)
-    held = [entry.key for entry in self._entries if entry.fate is Fate.HELD]
-    return replace(coverage, watermark=max([coverage.watermark, *held]), ahead=())
+    pending = [frame.key for frame in self._frames if frame.state is FrameState.PENDING]
+    return replace(coverage, watermark=max([coverage.watermark, *pending]), committed_ahead=())
 
 
 def _name_without_attempt(first: int, count: int, _attempt: str) -> str:
@@ -118,11 +122,10 @@ def _replaced_deleted_before_the_commit(self: Committer, plan: CommitPlan) -> No
 
 
 def _taken_again_after_rewind(self: Stream, key: str, following: str | None, deadline: Any) -> None:
-    covered = key in self._ledger or key <= self._ledger.committed_key
-    if not covered and key < self._ledger.last_encoded_key:
+    if self._tracker.place(key) is Place.OVERTAKEN:
         self._rewind("as it was before the enumeration found it")
         self._catch_up(deadline)
-        if key not in self._ledger:
+        if self._tracker.place(key) is not Place.TRACKED:
             self._take(key, following)
         return
     _hinted(self, key, following, deadline)
@@ -151,9 +154,9 @@ def _plans(replacement: Callable[..., CommitPlan]) -> AbstractContextManager[Any
 MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "no If-Match on the checkpoint": lambda: _plans(_no_if_match),
     "checkpoint before segments": lambda: patch.object(Committer, "commit", _checkpoint_before_segments),
-    "watermark past an unlisted frame": lambda: patch.object(Ledger, "coverage", _watermark_past_the_unlisted),
-    "watermark past frames that wait": lambda: patch.object(Ledger, "coverage", _watermark_past_the_held),
-    "ahead not written": lambda: patch.object(Ledger, "coverage", _ahead_not_written),
+    "watermark past an unlisted frame": lambda: patch.object(FrameTracker, "coverage", _watermark_past_the_unlisted),
+    "watermark past frames that wait": lambda: patch.object(FrameTracker, "coverage", _watermark_past_the_held),
+    "ahead not written": lambda: patch.object(FrameTracker, "coverage", _ahead_not_written),
     "segment names used again": _segment_names_reused,
     "own 412 taken for a conflict": lambda: patch.object(Committer, "_swap", _own_412_taken_for_a_conflict),
     "412 taken for success": lambda: patch.object(Committer, "_swap", _any_412_taken_for_success),

@@ -23,6 +23,7 @@ from timelapse_runtime.timelapse.errors import (
     StorageUnavailable,
 )
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value, reel_to_json
+from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_name, reel_number
 from timelapse_runtime.timelapse.playlist_writer import PlaylistWriter
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -38,6 +39,7 @@ class PreparedCommit:
     """A commit with the init segment that it needs first, when it begins a reel. `ends_reel`: no more frames."""
 
     plan: CommitPlan
+    coverage: Coverage
     init: Put | None
     ends_reel: bool
 

@@ -97,7 +97,7 @@ def plan_commit(
         generation=old.generation + 1 if old else 1,
         commit=attempt,
         watermark=coverage.watermark,
-        ahead=coverage.ahead,
+        ahead=coverage.committed_ahead,
         frame_count=(old.frame_count if old else 0) + (new_reel.frame_count if new_reel else 0) - frames_before,
         rejected_count=(old.rejected_count if old else 0) + coverage.rejected_count,
         reel=new_reel,

@@ -17,7 +17,6 @@ from __future__ import annotations
 import bisect
 import logging
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -30,7 +29,7 @@ from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, FrameRejected, ObjectNotFound, SegmentCorrupt
 from timelapse_runtime.timelapse.ingest import Intake, Photo
 from timelapse_runtime.timelapse.model.checkpoint import Reel, key_order
-from timelapse_runtime.timelapse.model.frame_tracker import Coverage, Ledger
+from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.read_ahead import Begin, in_thread, with_following
 from timelapse_runtime.timelapse.reconcile import Recount
@@ -41,8 +40,6 @@ from timelapse_runtime.timelapse.writer import FilmWriter
 
 _log = logging.getLogger(__name__)
 
-_RECENT_KEYS = 1_000
-"""So many committed frames are remembered, to know a repeated event without asking S3."""
 _RESERVE_MS = 2_000
 """Catching up stops when less is left of the invocation: a flush takes some hundred milliseconds."""
 
@@ -81,15 +78,10 @@ class Stream:
         self._committer = Committer(video, keys)
         self._intake = Intake(config, frames, video, keys, prefix, clock, begin_read)
         self._recount = Recount(frames, video, keys, prefix)
-        self._recent: OrderedDict[str, None] = OrderedDict()
         self._film = FilmWriter(name, config)
-        self._ledger = Ledger("")
+        self._tracker = FrameTracker()
         self._window: list[Photo] = []
-        self._since_flush = 0
         self._is_caught_up = False
-        self._late: list[str] = []
-        self._out_of_order: dict[str, int] = {}
-        self._committed_out_of_order: list[str] = []
 
     @property
     def tail(self) -> Tail:
@@ -110,7 +102,8 @@ class Stream:
         Raises StorageError, CheckpointCorrupt.
         """
         while True:
-            self._committer.load()
+            checkpoint = self._committer.load()
+            self._tracker = FrameTracker(checkpoint.watermark, checkpoint.ahead) if checkpoint else FrameTracker()
             self._forget_uncommitted()
             reel = self._committer.open_reel
             if reel is None or not reel.segments:
@@ -128,7 +121,7 @@ class Stream:
     def _read_tail(self, reel: Reel) -> None:
         body = self._video.get(segment_key(self._committer.keys, reel, reel.segments[-1])).body
         init_segment = self._video.get(self._committer.keys.init(reel.name)).body
-        self._remember(self._film.read_tail(reel, init_segment, body))
+        self._tracker.remember(self._film.read_tail(reel, init_segment, body))
 
     def _give_up_last_segment(self, reel: Reel, error: Exception) -> None:
         """Record the frames of a lost segment as rejected, end the reel before it, go on in a new one."""
@@ -162,7 +155,7 @@ class Stream:
         for key, following in with_following(news):
             self._append_hinted(key, following, deadline)
         self._append_late(deadline)
-        if self._since_flush >= self._config.flush_every:
+        if self._tracker.since_flush >= self._config.flush_every:
             self._flush(deadline)
 
     def _with_new_reel_if_needed(self, action: Callable[[], None]) -> None:
@@ -177,18 +170,17 @@ class Stream:
             action()
 
     def _is_known(self, key: str) -> bool:
-        known = key in self._ledger or key in self._recent
-        self.counts.duplicates += known
-        return known
+        is_known = self._tracker.is_known(key)
+        self.counts.duplicates += is_known
+        return is_known
 
     def _append_hinted(self, key: str, following: str | None, deadline: Deadline) -> None:
-        is_covered = key in self._ledger or key_order(key) <= key_order(self._ledger.committed_key)
-        if not is_covered and key_order(key) < key_order(self._ledger.last_encoded_key):
+        if self._tracker.place(key) is Place.OVERTAKEN:
             self._rewind(f"{key} arrived after frames that follow it")
             self._catch_up(deadline)
-        if key in self._ledger or key in self._recent:
+        if self._tracker.is_known(key):
             return  # catching up has found it, and may have committed it
-        if key_order(key) <= key_order(self._ledger.committed_key):
+        if self._tracker.place(key) is Place.LATE:
             self._judge_late(key)
         else:
             self._take(key, following)
@@ -199,13 +191,13 @@ class Stream:
         else:
             self._intake.reject(key, None, FrameRejected("late", "frames that follow it are in the film already"))
             self.counts.rejected += 1
-            self._late.append(key)
-        self._remember([key])
+            self._tracker.late(key)
+        self._tracker.remember([key])
 
     def _append_late(self, deadline: Deadline) -> None:
         """By policy, put late frames at the film's end. Their records stay until that is committed: a crash in
         between leaves them rejected, until somebody asks to try those again."""
-        late, self._late = self._late, []
+        late = self._tracker.take_late()
         if late and self._config.late == "append":
             self._append_rejected(late, deadline)
 
@@ -230,17 +222,16 @@ class Stream:
         self._append_rejected(again, deadline)
 
     def _append_rejected(self, keys: list[str], deadline: Deadline) -> None:
-        settled_to = key_order(self._ledger.committed_key)  # above this one, frames still come in order
+        settled_to = key_order(self._tracker.committed_key)  # above this one, frames still come in order
         self._catch_up(deadline)  # what it finds out of order would drop the frames that are appended now
         for key in [key for key in keys if key_order(key) <= settled_to]:
-            photo = None if key in self._out_of_order else self._intake.take_again(key)
+            photo = None if key in self._tracker.late_in_encoder else self._intake.take_again(key)
             if photo is not None:
-                self._out_of_order[key] = self._encode(photo)
-        if self._out_of_order:
+                self._encode(photo)
+        if self._tracker.late_in_encoder:
             self._flush(deadline, drain=True)
         # Only what a commit holds: a record is the last that is known of a frame.
-        committed, self._committed_out_of_order = self._committed_out_of_order, []
-        self._intake.forget_rejections(committed)
+        self._intake.forget_rejections(self._tracker.take_committed_late())
 
     def _catch_up(self, deadline: Deadline) -> None:
         """Take every frame that a listing shows after the watermark, in order, flushing on the way."""
@@ -260,26 +251,25 @@ class Stream:
 
     def _take_listed(self, deadline: Deadline) -> bool:
         """One listing. False: a frame lies below one that is encoded, and what is not committed must be redone."""
-        self._ledger.listing_begins()
-        photos = photos_after(self._frames, self._prefix, self._ledger.watermark)
+        self._tracker.listing_begins()
+        photos = photos_after(self._frames, self._prefix, self._tracker.watermark)
         for position, (key, following) in enumerate(with_following(key for key, _ in photos)):
             if position and not self._has_time(deadline):
-                done = f"caught up to {self._ledger.last_encoded_key}; the next invocation goes on from there"
+                done = f"caught up to {self._tracker.last_encoded_key}; the next invocation goes on from there"
                 raise DeadlineTooClose(f"stream {self.name}: {done}")
-            if key_order(key) <= key_order(self._ledger.watermark):
+            if key_order(key) <= key_order(self._tracker.watermark):
                 continue  # committed since the listing began
-            if key not in self._ledger:
-                if key_order(key) < key_order(self._ledger.committed_key):
-                    self._judge_late(key)
-                    self._ledger.rejected(key)
-                elif key_order(key) < key_order(self._ledger.last_encoded_key):
-                    return False
-                else:
-                    self._take(key, following)
-                    self._ledger.listed_to(key)
-                    if self._since_flush >= self._config.flush_every:
-                        self._commit_and_derive()
-            self._ledger.listed_to(key)
+            place = self._tracker.place(key)
+            if place is Place.OVERTAKEN:
+                return False
+            if place is Place.LATE:
+                self._judge_late(key)
+                self._tracker.rejected(key)
+            elif place is Place.NEXT:
+                self._take(key, following)
+            self._tracker.listed_to(key)
+            if place is Place.NEXT and self._tracker.since_flush >= self._config.flush_every:
+                self._commit_and_derive()
         return True
 
     def _has_time(self, deadline: Deadline) -> bool:
@@ -287,17 +277,16 @@ class Stream:
 
     def _take(self, key: str, following: str | None) -> None:
         """Take a frame that lies above all that are encoded, and, as a rule, `following` after it."""
-        is_next = following is not None and not (following in self._ledger or following in self._recent)
+        is_next = following is not None and not self._tracker.is_known(following)
         photo = self._intake.take(key, following if is_next else None)
         if photo is None:
             self.counts.rejected += 1
             if self._config.rejected == "skip":
-                self._ledger.rejected(key)
-                self._since_flush += 1
+                self._tracker.rejected(key)
                 return
             photo = Photo(SourceFrame(key, self._clock.now_epoch_ms(), Role.STAND_IN), None)
         bisect.insort(self._window, photo, key=lambda held: key_order(held.source.key))
-        self._ledger.held(key)
+        self._tracker.pending(key)
         while len(self._window) > self._config.reorder_window:
             self._encode_oldest()
 
@@ -306,24 +295,24 @@ class Stream:
         self._encode(self._window[0])
         self._window.pop(0)
 
-    def _encode(self, photo: Photo) -> int:
-        """Encode one frame; the answer is its number in the reel, or -1 for a stand-in with nothing to repeat."""
+    def _encode(self, photo: Photo) -> None:
+        """Encode one frame. One that repeats its neighbour needs one: without, it is only rejected."""
         if photo.picture is None:
             photo = replace(photo, picture=self._film.stand_in(self._committer.open_reel))
         if photo.picture is None:
-            self._ledger.rejected(photo.source.key)
-            return -1
+            self._tracker.rejected(photo.source.key)
+            return
         if self._film.needs_new_reel(photo, self._committer.open_reel):
             self._commit_and_derive(drain=True, close=True)
         if self._film.is_drained:
             self._commit(self._committer.open_reel)
             self._film.reel_writer = None
         number = self._film.append(photo, self._committer.open_reel)
-        if photo.source.role is not Role.OUT_OF_ORDER:
-            self._ledger.encoded(photo.source.key, number, stands_in=photo.source.role is Role.STAND_IN)
-        self._since_flush += 1
+        if photo.source.role is Role.OUT_OF_ORDER:
+            self._tracker.late_encoded(photo.source.key, number)
+        else:
+            self._tracker.encoded(photo.source.key, number, is_repeated=photo.source.role is Role.STAND_IN)
         self.counts.appended += 1
-        return number
 
     # ---- flush and sweep
 
@@ -362,20 +351,10 @@ class Stream:
         if prepared is not None:
             self._committer.commit(prepared.plan)
             self._settle(prepared)
-        self._since_flush = 0
+        self._tracker.flushed()
 
     def _settle(self, prepared: PreparedCommit) -> None:
-        checkpoint = prepared.plan.checkpoint
-        settled = self._ledger.settle(Coverage(checkpoint.watermark, checkpoint.ahead, 0))
-        self._remember(settled)
-        reel = checkpoint.reel
-        # Numbers count in the writer's reel; a closed one that this commit did not end is the reel before it.
-        stored = 0 if reel is None or (reel.is_closed and not prepared.ends_reel) else reel.frame_count
-        done = [key for key, number in self._out_of_order.items() if number < stored]
-        self._remember(done)
-        self._committed_out_of_order += done
-        self._out_of_order = {key: number for key, number in self._out_of_order.items() if number >= stored}
-        self._late = [key for key in self._late if key not in done]
+        self._tracker.committed(prepared.coverage)
         if self._film.reel_writer is not None:
             self._film.reel_writer.committed()
         if prepared.ends_reel:
@@ -409,12 +388,10 @@ class Stream:
                     init = init_put(self._committer.keys, reel, writer.init_segment)
             elif reel.init_sha256 != writer.init_sha256:
                 raise _ParametersChanged
-        coverage = self._ledger.coverage(writer.cut_number if writer else 0)
+        coverage = self._tracker.coverage(writer.cut_number if writer else 0)
         last_is_open = bool(reel and writer and writer.has_open_segment) and not close
-        base = self._committer.checkpoint
-        is_new = (coverage.watermark, coverage.ahead) != ((base.watermark, base.ahead) if base else ("", ()))
         is_closing = reel is not None and (close or (reel.last_is_open and not last_is_open))
-        if not (drafts or is_closing or force or is_new):
+        if not (drafts or is_closing or force or not self._tracker.is_committed(coverage)):
             return None
         plan = plan_commit(
             self._committer.keys,
@@ -427,7 +404,7 @@ class Stream:
             attempt=secrets.token_hex(6),
             derive_playlists=self._committer.derived_are_behind,
         )
-        return PreparedCommit(plan, init, ends_reel=close)
+        return PreparedCommit(plan, coverage, init, ends_reel=close)
 
     # ---- shutdown
 
@@ -469,16 +446,7 @@ class Stream:
         self._forget_uncommitted()
 
     def _forget_uncommitted(self) -> None:
-        checkpoint = self._committer.checkpoint
-        self._ledger = Ledger(checkpoint.watermark, checkpoint.ahead) if checkpoint else Ledger("")
+        self._tracker.discard_uncommitted()
         self._film.forget_uncommitted(self._committer.open_reel)
         self._window = []
-        self._late, self._out_of_order = [], {}
-        self._since_flush = 0
         self._is_caught_up = False
-
-    def _remember(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            self._recent[key] = None
-        while len(self._recent) > _RECENT_KEYS:
-            self._recent.popitem(last=False)
