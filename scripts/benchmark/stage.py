@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from scripts.benchmark.counting_s3 import CAMERA
-from timelapse_runtime.emulator.deployment import HANDLER
+from timelapse_runtime.emulator.deployment import HANDLER, INSTALLED, Deployment
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.result import InvocationResult
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
-ROOT = Path(__file__).resolve().parents[2]
 BUCKET, STREAM = "bench", "camera"
 _LOG_POLLS, _LOG_POLL_SECONDS = 100, 0.05
 _PIN = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); os.execv(sys.argv[2], sys.argv[2:])"
@@ -97,11 +96,13 @@ class Stage:
         self.store = S3Store(make_client(variables=variables, user_agent=CAMERA), BUCKET)
         self.environment = self._stack.enter_context(
             LocalLambda(
-                bootstrap=ROOT / "bootstrap" if self._deployed.command is None else self._bootstrap(folder),
-                handler=self._deployed.handler,
+                deployment=Deployment(
+                    bootstrap=INSTALLED.bootstrap if self._deployed.command is None else self._bootstrap(folder),
+                    extensions=INSTALLED.extensions if self._deployed.extension else None,
+                    task_root=INSTALLED.task_root,
+                    handler=self._deployed.handler,
+                ),
                 variables=variables,
-                extensions=ROOT / "layer" / "extensions" if self._deployed.extension else None,
-                task_root=ROOT,
                 temp_folder=folder,
                 memory_size_mb=self._memory_size_mb,
                 freeze=self._freeze,

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from timelapse_runtime.emulator import rie
+from timelapse_runtime.emulator.deployment import Deployment
 from timelapse_runtime.emulator.environment import LocalLambda
 
 TOYS = Path(__file__).parent / "toys"
@@ -86,6 +87,10 @@ def toy_extension(extensions_folder: Path) -> Callable[..., Path]:
     return make
 
 
+def toy_deployment(bootstrap: Path, extensions: Path | None) -> Deployment:
+    return Deployment(bootstrap=bootstrap, extensions=extensions, task_root=bootstrap.parent, handler="toy.handler")
+
+
 def _children() -> set[str]:
     found = (path.read_text().split() for path in Path("/proc/self/task").glob("*/children"))
     return {child for children in found for child in children}
@@ -108,11 +113,8 @@ def make_lambda(toy_bootstrap: Path, tmp_path: Path, journal: Journal, ending: E
     def make(variables: dict[str, str] | None = None, extensions: Path | None = None, **options: Any) -> LocalLambda:
         return ending.enter_context(
             LocalLambda(
-                bootstrap=toy_bootstrap,
-                handler="toy.handler",
+                deployment=toy_deployment(toy_bootstrap, extensions),
                 variables=variables or {},
-                extensions=extensions,
-                task_root=toy_bootstrap.parent,
                 temp_folder=tmp_path,
                 on_log=journal,
                 **options,

@@ -290,8 +290,9 @@ def test_processes_end_with_the_python_process(toy_bootstrap: Path, tmp_path: Pa
 import os, signal
 from pathlib import Path
 from timelapse_runtime.emulator.environment import LocalLambda
-environment = LocalLambda(bootstrap=Path({str(toy_bootstrap)!r}), handler="", variables={{}}, extensions=None,
-    task_root=Path("/"), temp_folder=Path({str(tmp_path)!r}))
+from timelapse_runtime.emulator.deployment import Deployment
+deployment = Deployment(bootstrap=Path({str(toy_bootstrap)!r}), handler="", extensions=None, task_root=Path("/"))
+environment = LocalLambda(deployment=deployment, variables={{}}, temp_folder=Path({str(tmp_path)!r}))
 environment.invoke({{}})
 print(environment.process_ids["runtime"], flush=True)
 signal.pause()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.conftest import toy_deployment
 from timelapse_runtime.emulator import rie
 from timelapse_runtime.emulator.rie import Emulator, EmulatorUnavailable
 
@@ -27,11 +28,8 @@ def make_emulator(
         return ending.enter_context(
             Emulator(
                 binary=emulator_binary,
-                bootstrap=toy_bootstrap,
-                handler="toy.handler",
+                deployment=toy_deployment(toy_bootstrap, extensions),
                 variables=variables or {},
-                extensions=extensions,
-                task_root=toy_bootstrap.parent,
                 temp_folder=tmp_path,
                 on_log=lambda line: journal("emulator", line),
                 **options,
@@ -143,11 +141,8 @@ def test_without_root_the_reason_is_given(monkeypatch: pytest.MonkeyPatch, toy_b
     with pytest.raises(EmulatorUnavailable, match="needs root"):
         Emulator(
             binary=tmp_path,
-            bootstrap=toy_bootstrap,
-            handler="",
+            deployment=toy_deployment(toy_bootstrap, None),
             variables={},
-            extensions=None,
-            task_root=tmp_path,
             temp_folder=tmp_path,
         )
 

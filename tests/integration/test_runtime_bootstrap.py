@@ -80,6 +80,14 @@ def test_task_root_that_lambda_sets_stays(shell: list[str], package: Path) -> No
     assert done.stdout.endswith(" /var/task\n")
 
 
+def test_bootstrap_of_an_installed_package_runs_functions_elsewhere(shell: list[str], package: Path) -> None:
+    inside = package / "timelapse_runtime" / "bootstrap"
+    shutil.move(package / "bootstrap", inside)
+    done = run(shell, inside, STATEFUL_RUNTIME_PYTHON=sys.executable, LAMBDA_TASK_ROOT="/var/task")
+    assert done.stderr == ""
+    assert done.stdout.endswith(" /var/task\n")
+
+
 def test_bundled_python_comes_first(shell: list[str], package: Path) -> None:
     executable(package / "python/bin/python3", f'#!/bin/sh\necho bundled "$@"\nexec "{sys.executable}" "$@"\n')
     done = run(shell, package / "bootstrap", STATEFUL_RUNTIME_PYTHON="/nowhere")

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from timelapse_runtime.emulator.control_plane import RESPONSE_LIMIT_BYTES
+from timelapse_runtime.emulator.deployment import INSTALLED, Deployment
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.rie import Emulator
 
-ROOT = Path(__file__).parents[2]
 EXTENSION = "timelapse-shutdown"
 MakeEnvironment = Callable[..., Any]
 
@@ -92,11 +92,13 @@ def make_environment(
         handler: str, *, extension: bool = True, timeout_seconds: int = 60, **variables: str
     ) -> UnderLocalLambda | UnderRie:
         options: dict[str, Any] = {
-            "bootstrap": ROOT / "bootstrap",
-            "handler": f"functions.{handler}",
+            "deployment": Deployment(
+                bootstrap=INSTALLED.bootstrap,
+                extensions=INSTALLED.extensions if extension else None,
+                task_root=Path(__file__).parent / "toys",
+                handler=f"functions.{handler}",
+            ),
             "variables": {"STATEFUL_RUNTIME_PYTHON": sys.executable, "COUNTER_URL": put_server.url, **variables},
-            "extensions": ROOT / "layer" / "extensions" if extension else None,
-            "task_root": Path(__file__).parent / "toys",
             "temp_folder": tmp_path,
             "timeout_seconds": timeout_seconds,
         }

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.photos import make_photos
-from timelapse_runtime.emulator.deployment import HANDLER
+from timelapse_runtime.emulator.deployment import INSTALLED
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
-ROOT = Path(__file__).parents[2]
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "AKIASECRETSECRET1234",
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnSECRETbPxRfiCYSECRETKEY",
@@ -51,11 +50,8 @@ def test_no_secret_gets_out(tmp_path: Path) -> None:
                     plans.append((path.stat().st_mode, path.parent.stat().st_mode, head))
 
         with LocalLambda(
-            bootstrap=ROOT / "bootstrap",
-            handler=HANDLER,
+            deployment=INSTALLED,
             variables=variables,
-            extensions=ROOT / "layer" / "extensions",
-            task_root=ROOT,
             temp_folder=tmp_path,
             timeout_seconds=60,
             on_log=on_log,

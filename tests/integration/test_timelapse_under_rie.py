@@ -12,14 +12,13 @@ import pytest
 
 from tests.photos import make_photos, read_number
 from tests.probe import ffmpeg_lumas, ffprobe_frames
-from timelapse_runtime.emulator.deployment import HANDLER
+from timelapse_runtime.emulator.deployment import INSTALLED
 from timelapse_runtime.emulator.rie import Emulator
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
-ROOT = Path(__file__).parents[2]
 BUCKET = "bucket"
 
 
@@ -34,8 +33,7 @@ def emulator(ending: ExitStack, binary: Path, server: EmbeddedS3, folder: Path) 
     return ending.enter_context(
         Emulator(
             binary=binary,
-            bootstrap=ROOT / "bootstrap",
-            handler=HANDLER,
+            deployment=INSTALLED,
             variables={
                 **server.variables(),
                 "TIMELAPSE_FRAMES": f"s3://{BUCKET}/frames/",
@@ -43,8 +41,6 @@ def emulator(ending: ExitStack, binary: Path, server: EmbeddedS3, folder: Path) 
                 "TIMELAPSE_REEL": "never",
                 "STATEFUL_RUNTIME_PYTHON": sys.executable,
             },
-            extensions=ROOT / "layer" / "extensions",
-            task_root=ROOT,
             temp_folder=folder,
         )
     )
@@ -83,15 +79,12 @@ def test_a_wrong_variable_ends_init_and_the_error_says_what_is_allowed(
     running = ending.enter_context(
         Emulator(
             binary=emulator_binary,
-            bootstrap=ROOT / "bootstrap",
-            handler=HANDLER,
+            deployment=INSTALLED,
             variables={
                 **server.variables(),
                 "TIMELAPSE_FRAMES": "my-bucket",
                 "STATEFUL_RUNTIME_PYTHON": sys.executable,
             },
-            extensions=ROOT / "layer" / "extensions",
-            task_root=ROOT,
             temp_folder=tmp_path,
         )
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from scripts.packager.image import SHELL
 from tests.programs import require_program
+from timelapse_runtime.emulator.deployment import Deployment
 from timelapse_runtime.emulator.rie import Emulator
 
 
@@ -75,15 +76,11 @@ wait || wait
     return _emulator(enter, scratch, variables={}, **options)
 
 
-def _emulator(enter: str, scratch: Path, **options: Any) -> Emulator:
+def _emulator(enter: str, scratch: Path, *, bootstrap: Path, handler: str, **options: Any) -> Emulator:
     scratch.mkdir(exist_ok=True)
     script = scratch / "enter"
     script.write_text("#!/bin/sh\nset -eu\n" + enter)
     script.chmod(0o755)
-    return Emulator(
-        binary=script,
-        extensions=None,  # they lie in the other root's /opt/extensions
-        task_root=scratch,
-        temp_folder=scratch,
-        **options,
-    )
+    # The extensions are in the other root's /opt/extensions.
+    deployment = Deployment(bootstrap=bootstrap, extensions=None, task_root=scratch, handler=handler)
+    return Emulator(binary=script, deployment=deployment, temp_folder=scratch, **options)

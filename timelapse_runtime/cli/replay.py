@@ -22,7 +22,7 @@ from timelapse_runtime.cli import EXIT_OK, CommandFailed
 from timelapse_runtime.cli.download import download_video
 from timelapse_runtime.cli.progress import Progress
 from timelapse_runtime.emulator.camera import NoPhotos, Photos, photos_in_folder, sample_scene
-from timelapse_runtime.emulator.deployment import BOOTSTRAP, EXTENSIONS, HANDLER, TASK_ROOT
+from timelapse_runtime.emulator.deployment import INSTALLED
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3, S3ServerFailed
@@ -113,11 +113,8 @@ def _replay(
     logs = _Logs(totals, verbose=options.verbose)
     environment = stack.enter_context(
         LocalLambda(
-            bootstrap=BOOTSTRAP,
-            handler=HANDLER,
+            deployment=INSTALLED,
             variables={**storage, **_configuration(options)},
-            extensions=EXTENSIONS,
-            task_root=TASK_ROOT,
             temp_folder=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="timelapse-replay-"))),
             timeout_seconds=60,
             on_log=logs.add,

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from timelapse_runtime.emulator.control_plane import ControlPlane, Event, Failure, InvocationEvents
+from timelapse_runtime.emulator.deployment import Deployment
 from timelapse_runtime.emulator.result import InvocationResult, ProcessUsage
 from timelapse_runtime.emulator.sandbox import TIMED_OUT, Programs, Sandbox, ShutdownBudget, ShutdownReport
 from timelapse_runtime.emulator.server import RuntimeApiServer
@@ -39,18 +40,15 @@ class LocalLambda:
     Use it in a `with` statement, or call `close`; otherwise processes and threads remain. `on_log` gets each line that
     a process prints, with `runtime` or the extension's name, from threads of this class. TMPDIR of the processes is
     `temporary_folder`, in `temp_folder`, which no other object may use. Resets keep its files; `shutdown` and `kill`
-    remove them unless `keep_temporary_files`. Every executable file in `extensions` is an external extension. The
+    remove them unless `keep_temporary_files`. The
     processes inherit PATH and no other variable of this process.
     """
 
     def __init__(
         self,
         *,
-        bootstrap: Path,
-        handler: str,
+        deployment: Deployment,
         variables: Mapping[str, str],
-        extensions: Path | None,
-        task_root: Path,
         temp_folder: Path,
         timeout_seconds: float = 60.0,
         init_timeout_seconds: float = 10.0,
@@ -62,11 +60,8 @@ class LocalLambda:
     ) -> None:
         self.cold_starts = 0
         self.temporary_folder = temp_folder.absolute() / "environment"
-        self._bootstrap = bootstrap.absolute()
-        self._extensions = _executables(extensions)
-        self._handler = handler
+        self._deployment = deployment
         self._variables = dict(variables)
-        self._task_root = task_root.absolute()
         self._timeout_seconds = timeout_seconds
         self._init_timeout_seconds = init_timeout_seconds
         self._memory_size_mb = memory_size_mb
@@ -165,8 +160,8 @@ class LocalLambda:
         self.cold_starts += 1
         self.temporary_folder.mkdir(parents=True, exist_ok=True)
         plane = ControlPlane(
-            external_extensions=frozenset(path.name for path in self._extensions),
-            handler=self._handler,
+            external_extensions=frozenset(path.name for path in self._deployment.extension_files()),
+            handler=self._deployment.handler,
             function_name=FUNCTION_NAME,
         )
         if self._server is None:
@@ -192,12 +187,12 @@ class LocalLambda:
             "TMPDIR": str(self.temporary_folder),
         }
         runtime_only = {  # 'Lambda Extensions API' lists what extensions do not get
-            "_HANDLER": self._handler,
-            "LAMBDA_TASK_ROOT": str(self._task_root),
+            "_HANDLER": self._deployment.handler,
+            "LAMBDA_TASK_ROOT": str(self._deployment.task_root.absolute()),
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{FUNCTION_NAME}",
             "AWS_LAMBDA_LOG_STREAM_NAME": f"[$LATEST]{self.cold_starts}",
         }
-        return Programs(self._bootstrap, self._extensions, self._task_root, variables | runtime_only, variables)
+        return Programs(self._deployment, variables | runtime_only, variables)
 
     def _invocation(self, request_id: str, event: Any, optional: Mapping[str, str | None]) -> InvocationEvents:
         deadline_epoch_ms = int((time.time() + self._timeout_seconds) * 1000)
@@ -236,10 +231,3 @@ class LocalLambda:
     def _count(self, sandbox: Sandbox) -> None:
         if sandbox.runtime is not None:
             self._past_usage.add(sandbox.runtime)
-
-
-def _executables(folder: Path | None) -> tuple[Path, ...]:
-    if folder is None:
-        return ()
-    files = (path for path in sorted(folder.absolute().iterdir()) if path.is_file())
-    return tuple(path for path in files if os.access(path, os.X_OK))

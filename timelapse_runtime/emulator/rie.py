@@ -29,6 +29,7 @@ from typing import Any, Self
 
 import httpx
 
+from timelapse_runtime.emulator.deployment import Deployment
 from timelapse_runtime.emulator.process import ChildProcess
 
 WHEEL = "aws-sam-cli==1.170.0"
@@ -117,7 +118,7 @@ class EmulatorResponse:
 
 
 class Emulator:
-    """One bootstrap, and every file in `extensions`, under the emulator, from construction to `close`.
+    """One deployment under the emulator, from construction to `close`.
 
     /opt/extensions has links to these files, so that an extension finds its source tree. The processes start at the
     first `invoke`. `on_log` gets every line of the emulator and of the processes, mixed, from a thread of this class.
@@ -129,11 +130,8 @@ class Emulator:
         self,
         *,
         binary: Path,
-        bootstrap: Path,
-        handler: str,
+        deployment: Deployment,
         variables: Mapping[str, str],
-        extensions: Path | None,
-        task_root: Path,
         temp_folder: Path,
         timeout_seconds: int = 60,
         memory_size_mb: int = 1769,
@@ -145,7 +143,7 @@ class Emulator:
         self.temporary_folder = temp_folder.absolute() / "environment"
         self.temporary_folder.mkdir(parents=True, exist_ok=True)
         scratch = temp_folder.absolute() / "emulator"
-        links = _make_links(scratch / "extensions", extensions)
+        links = _make_links(scratch / "extensions", deployment.extensions)
         self._port, api_port = _free_ports()
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -154,9 +152,9 @@ class Emulator:
             **variables,
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout_seconds),
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_size_mb),
-            "AWS_LAMBDA_FUNCTION_HANDLER": handler,
-            "_HANDLER": handler,
-            "LAMBDA_TASK_ROOT": str(task_root.absolute()),
+            "AWS_LAMBDA_FUNCTION_HANDLER": deployment.handler,
+            "_HANDLER": deployment.handler,
+            "LAMBDA_TASK_ROOT": str(deployment.task_root.absolute()),
             "TMPDIR": str(self.temporary_folder),
         }
         enter = ["sh", "-c", _ENTER, "sh", str(links), str(scratch)]
@@ -165,9 +163,9 @@ class Emulator:
         self._response_timeout_seconds = timeout_seconds + 30.0  # and time for init and shutdown
         self._process = ChildProcess(
             "emulator",
-            ["unshare", *_NAMESPACES, *enter, str(binary.absolute()), *addresses, str(bootstrap.absolute())],
+            ["unshare", *_NAMESPACES, *enter, str(binary.absolute()), *addresses, str(deployment.bootstrap.absolute())],
             variables=environment,
-            folder=task_root.absolute(),
+            folder=deployment.task_root.absolute(),
             on_line=on_log or (lambda _line: None),
             on_exit=lambda _process: None,
         )

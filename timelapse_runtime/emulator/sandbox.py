@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from timelapse_runtime.emulator.control_plane import ControlPlane, Event, Failure, InvocationEvents
+from timelapse_runtime.emulator.deployment import Deployment
 from timelapse_runtime.emulator.process import ChildProcess
 
 TIMED_OUT = "Sandbox.Timedout"
@@ -60,11 +61,9 @@ class ShutdownReport:
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The executables of a sandbox, and their variables."""
+    """What a sandbox starts, and with which variables."""
 
-    bootstrap: Path
-    extensions: tuple[Path, ...]
-    task_root: Path
+    deployment: Deployment
     runtime_variables: Mapping[str, str]
     extension_variables: Mapping[str, str]
 
@@ -98,11 +97,11 @@ class Sandbox:
     def start(self, timeout_seconds: float) -> Failure | None:
         """Run the init phase. Returns why it failed, if it did; the caller must then `stop` the sandbox."""
         end = time.monotonic() + timeout_seconds
-        for path in self._programs.extensions:
-            self._extensions[path.name] = self._spawn(path.name, path, "Extension.Crash")
+        for path in self._programs.deployment.extension_files():
+            self._extensions[path.name] = self._spawn(path.name, path, is_runtime=False)
         in_time = self._plane.wait(self._plane.all_registered, timeout_seconds)
         if in_time and self._plane.failure is None:
-            self._runtime = self._spawn("runtime", self._programs.bootstrap, "Runtime.ExitError")
+            self._runtime = self._spawn("runtime", self._programs.deployment.bootstrap.absolute(), is_runtime=True)
             in_time = self._plane.wait(self._plane.ready, end - time.monotonic())
         if in_time:
             return self._plane.failure
@@ -181,8 +180,8 @@ class Sandbox:
             exits[name] = ExtensionExit(exit_ms, process.exit_code == -signal.SIGKILL)
         return exits
 
-    def _spawn(self, name: str, executable: Path, error_type: str) -> ChildProcess:
-        is_runtime = executable is self._programs.bootstrap
+    def _spawn(self, name: str, executable: Path, *, is_runtime: bool) -> ChildProcess:
+        error_type = "Runtime.ExitError" if is_runtime else "Extension.Crash"
 
         def exited(process: ChildProcess) -> None:
             code = process.exit_code or 0
@@ -197,7 +196,7 @@ class Sandbox:
             name,
             [str(executable)],
             variables=self._programs.runtime_variables if is_runtime else self._programs.extension_variables,
-            folder=self._programs.task_root if is_runtime else Path("/"),
+            folder=self._programs.deployment.task_root.absolute() if is_runtime else Path("/"),
             on_line=lambda line: self._on_log(name, line),
             on_exit=exited,
         )

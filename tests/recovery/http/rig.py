@@ -13,13 +13,13 @@ import tempfile
 from collections import deque
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from tests.photos import make_photos
 from tests.recovery.http.proxy import Fault, FaultProxy
-from timelapse_runtime.emulator.deployment import HANDLER
+from timelapse_runtime.emulator.deployment import HANDLER, INSTALLED
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.emulator.sandbox import ShutdownBudget
@@ -123,11 +123,8 @@ class Rig:
         variables = {**self._server.variables(), "AWS_ENDPOINT_URL_S3": self.proxy.url, **_SETTINGS, **settings}
         self.environment = self._environments.enter_context(
             LocalLambda(
-                bootstrap=ROOT / "bootstrap",
-                handler=temper.handler,
+                deployment=replace(INSTALLED, handler=temper.handler),
                 variables=variables,
-                extensions=ROOT / "layer" / "extensions",
-                task_root=ROOT,
                 temp_folder=self._folder,
                 timeout_seconds=temper.timeout_seconds,
                 shutdown_budget=_SHUTDOWN_BUDGET,
