@@ -1,1 +1,1 @@
-"""`timelapse deploy-check`: whether template, configuration and package fit together. Offline: asks AWS nothing."""
+"""`scripts/deploy-check`: whether template, configuration and package fit together. Offline: asks AWS nothing."""

@@ -1,4 +1,4 @@
-"""`timelapse deploy-check`: what is right passes, and each thing that would go wrong is named, with its place."""
+"""`scripts/deploy-check`: what is right passes, and each thing that would go wrong is named, with its place."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.deploy_check import __main__ as deploy_check
 from scripts.deploy_check import package
 from scripts.deploy_check.permissions import allows
 from tests.infra.conftest import TEMPLATES
-from timelapse_runtime.cli import main as cli
 
 Check = Callable[..., tuple[int, str]]
 LOADER = "python/lib/ld-linux-x86-64.so.2"
@@ -53,7 +53,7 @@ def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
             text = text.replace(old, new)
         path = infra / f"{template}.yaml"
         path.write_text(text)
-        code = cli.main(["deploy-check", "--template", str(path), *arguments])
+        code = deploy_check.main(["--template", str(path), *arguments])
         said = capsys.readouterr()
         return code, said.out + said.err
 
@@ -75,7 +75,7 @@ def test_what_fits_together_passes(template: str, settings: dict[str, str], chec
     arguments = [word for key, value in (settings | bridged).items() for word in ("--set", f"{key}={value}")]
     code, said = check(*arguments, template=name)
     assert code == 0
-    assert said.endswith(f"{name}.yaml: all is right\n")
+    assert said.endswith(f"{name}.yaml: no problems found\n")
     assert said.count("\n") == 1
 
 
@@ -212,7 +212,7 @@ def test_what_is_no_template_is_trouble_and_no_verdict(
 ) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(text)
-    assert cli.main(["deploy-check", "--template", str(path)]) == 2
+    assert deploy_check.main(["--template", str(path)]) == 2
     assert str(path) in capsys.readouterr().err
 
 

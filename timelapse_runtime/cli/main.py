@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from timelapse_runtime import __version__
-from timelapse_runtime.cli import EXIT_ERROR, EXIT_FINDINGS, EXIT_OK, CommandFailed, retry, verify
+from timelapse_runtime.cli import EXIT_ERROR, CommandFailed, retry, verify
 from timelapse_runtime.timelapse.config import Location, parse_location, parse_size
 from timelapse_runtime.timelapse.errors import TimelapseError
 
@@ -54,21 +54,6 @@ def _replay(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     return replay.run(options, variables)
 
 
-def _deploy_check(options: argparse.Namespace, _variables: Mapping[str, str]) -> int:
-    from scripts.deploy_check import rules  # noqa: PLC0415  in a checkout only
-    from scripts.deploy_check.template import Template, TemplateUnreadable  # noqa: PLC0415
-
-    try:
-        findings = list(rules.check(Template(options.template, dict(options.set)), options.package))
-    except TemplateUnreadable as error:
-        raise CommandFailed(str(error)) from error
-    for finding in findings:
-        print(finding)
-    error_count = sum(finding.is_error for finding in findings)
-    print(f"{options.template}: {f'{error_count} errors' if error_count else 'all is right'}")
-    return EXIT_FINDINGS if error_count else EXIT_OK
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="timelapse", description="Make timelapse videos, and check those in S3.")
     parser.add_argument("--version", action="version", version=f"timelapse-runtime {__version__}")
@@ -85,11 +70,6 @@ def _parser() -> argparse.ArgumentParser:
     again = commands.add_parser("retry-rejected", help="append the rejected photos that can be used now")
     again.add_argument("--reason", help="only photos rejected for this reason, such as late or undecodable")
     again.set_defaults(run=retry.run)
-    deploy = commands.add_parser("deploy-check", help="do template, configuration and package fit together? offline")
-    deploy.add_argument("--template", type=Path, default=Path("infra/template.yaml"), help="default: %(default)s")
-    deploy.add_argument("--package", type=Path, help="the function's zip; default: what the template names")
-    deploy.add_argument("--set", type=_setting, action="append", default=[], metavar="Parameter=value")
-    deploy.set_defaults(run=_deploy_check)
     for command in (check, again):
         command.add_argument("stream", type=_location, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
         command.add_argument("--frames", type=_location, help="its photos, if the stream has no checkpoint yet")
@@ -133,13 +113,6 @@ def _stream_name(text: str) -> str:
     if not re.fullmatch(r"[^/\x00-\x1f]{1,200}", text):
         raise argparse.ArgumentTypeError(f"{text!r}; allowed: a name without a slash")
     return text
-
-
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: Parameter=value")
-    return name, value
 
 
 def _location(text: str) -> Location:
