@@ -1,8 +1,8 @@
 """Which files of the standard library, of the packages and of the project are deployed.
 
-By exclusion, so that a stateful function of someone else's finds what it expects of Python. What goes:
-tests, headers, type stubs, sources that have a compiled extension beside them, installers, and what talks to a
-terminal or a screen.
+By exclusion, so that any other stateful function finds what it expects of Python (scipy and scikit-learn import
+unittest and pydoc). Left out are tests, headers, type stubs, sources that have a compiled extension beside them,
+installers, modules for a terminal or a screen, and the SDK's data for services other than S3.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 
 _STDLIB_FOLDERS = {
     "__pycache__", "dist-packages", "distutils", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages",
-    "test", "tests", "tkinter", "turtledemo", "unittest", "venv", "curses",
+    "test", "tests", "tkinter", "turtledemo", "venv", "curses",
 }  # fmt: skip
 _STDLIB_FILES = re.compile(
-    r"LICENSE\.txt|EXTERNALLY-MANAGED|(turtle|pydoc|doctest|_pydecimal|_pyio)\.py"
+    r"LICENSE\.txt|EXTERNALLY-MANAGED|(turtle|doctest|_pydecimal|_pyio)\.py"
     # Tests; what was removed from or is leaving Python; readline and gdbm, which are GPL, for want of a terminal.
     r"|(_test.*|_ctypes_test|_xxtest.*|xxlimited.*|_tkinter|_curses.*|readline|_dbm|_gdbm|nis|ossaudiodev|spwd|_crypt)"
     r"\.[^/]*\.so"
@@ -28,6 +28,12 @@ _NOT_OF_PACKAGES = re.compile(
     r"pip/.*|setuptools/.*|pkg_resources/.*|_distutils_hack/.*|distutils-precedence\.pth|timelapse_runtime\.pth"
     r"|[^/]*\.dist-info/(?!METADATA$).*"
 )
+_SDK_DATA_LEFT_OUT = re.compile(
+    r"botocore/data/(?!s3/)[^/]+/.*|botocore/data/s3/.*/(examples|paginators|waiters)-[^/]*"
+    r"|botocore/cacert\.pem"  # certifi's takes its place
+    r"|boto3/(data|examples)/.*"  # of the resource interface
+)
+"""botocore's data for all services is 28 MB, gzipped."""
 _DISTRIBUTIONS_LEFT_OUT = {"pip", "setuptools"}
 
 
@@ -52,6 +58,8 @@ def package_files(folder: Path) -> Iterator[Path]:
         if first.endswith(".dist-info") and first not in deployed:
             continue
         if _PACKAGE_FILES.fullmatch(path.name) or _NOT_OF_PACKAGES.fullmatch(path.as_posix()):
+            continue
+        if _SDK_DATA_LEFT_OUT.fullmatch(path.as_posix()):
             continue
         if path.suffix == ".py" and any((folder / path.parent).glob(f"{path.stem}.*.so")):
             continue  # the source that the extension was compiled from

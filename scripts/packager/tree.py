@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from scripts.packager import bytecode, certificates, libraries, licences, selection
+from scripts.packager import bytecode, certificates, libraries, licences, sdk_data, selection
 from scripts.packager.elf import loader_of
 from scripts.packager.failure import PackageFailed
 from scripts.packager.interpreter import Interpreter
@@ -31,6 +31,7 @@ def lay_out(root: Path, project: Path, interpreter: Interpreter) -> None:
         copy(interpreter.stdlib / path, stdlib / path)
     for path in selection.package_files(interpreter.installed_packages):
         copy(interpreter.installed_packages / path, packages / path)
+    sdk_data.cut_endpoints(packages)
     certificates.write_folder(packages / "certifi" / "cacert.pem", prefix / "certificates")
     program = prefix / interpreter.executable_name
     copy(interpreter.executable, program)

@@ -6,8 +6,6 @@ Neither server is right everywhere; each is right where the other is not. The st
 from __future__ import annotations
 
 import itertools
-import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,7 +20,6 @@ from timelapse_runtime.timelapse.errors import StorageError
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
-from timelapse_runtime.timelapse.storage.s3_client import S3Request
 
 MINISTACK = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "ministack"
 _numbers = itertools.count()
@@ -78,9 +75,8 @@ def unfinished_uploads(server: Server, store: Store) -> UnfinishedUploads:
         if server.running is None:
             begun = store.request_counts.get("CreateMultipartUpload", 0)
             return begun - store.request_counts.get("AbortMultipartUpload", 0)  # where none may be completed
-        listed = S3Request("ListMultipartUploads", "GET", store.bucket, query=(("uploads", ""),))
         with closing(make_client(variables=server.running.variables())) as client:
-            return len(re.findall(rb"<Upload>", client.send(listed, Counter()).body))
+            return len(client.list_multipart_uploads(Bucket=store.bucket).get("Uploads", ()))
 
     return count
 

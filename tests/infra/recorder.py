@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
-from urllib.parse import unquote
-from xml.etree.ElementTree import fromstring
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from timelapse_runtime.timelapse.errors import StorageUnavailable
-from timelapse_runtime.timelapse.storage.s3_client import S3Answer, S3Client, S3Refused, S3Request
+from botocore.exceptions import BotoCoreError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 ACTIONS = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
@@ -24,7 +23,6 @@ ACTIONS = {
     "UploadPartCopy": "s3:PutObject",
 }
 """What S3 asks IAM (S3 user guide, 'Required permissions for Amazon S3 API operations', read November 2026)."""
-_SIGNED = {"GET": "GetObject", "PUT": "PutObject"}
 
 
 class Permission(NamedTuple):
@@ -40,43 +38,35 @@ class Permission(NamedTuple):
 
 
 class Recorder:
-    """Stands between a client and its callers. `refuse` makes the next call of an operation fail, before it is sent."""
+    """Listens to a client. `refuse` makes the next call of an operation fail, before it is sent."""
 
     def __init__(self, client: S3Client) -> None:
         self.operations: set[str] = set()
         self.permissions: set[Permission] = set()
         self.refuse: str | None = None
-        self._send, self._presign = client.send, client.presign
-        vars(client).update(send=self._sent, presign=self._presigned)
+        self._last: Mapping[str, Any] = {}
+        client.meta.events.register("provide-client-params.s3", self._asked)
+        client.meta.events.register("after-call.s3", self._answered)
 
-    def _sent(self, request: S3Request, counts: Counter[str]) -> S3Answer:
-        self.operations.add(request.operation)
-        self.permissions |= set(_needed(request))
-        if self.refuse == request.operation:
+    def _asked(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        self.operations.add(model.name)
+        self.permissions |= set(_needed(model.name, params))
+        self._last = params
+        if self.refuse == model.name:
             self.refuse = None
-            raise StorageUnavailable(request.operation, request.bucket, request.key, "refused by the test")
-        try:
-            return self._send(request, counts)
-        except S3Refused as error:
-            if error.status == 404:  # S3 says so only to who may list the bucket
-                self.permissions.add(Permission("s3:ListBucket", f"arn:aws:s3:::{request.bucket}"))
-            raise
+            raise BotoCoreError
 
-    def _presigned(self, method: str, bucket: str, key: str, headers: Mapping[str, str], expires_seconds: int) -> str:
-        self.operations.add(_SIGNED[method])
-        self.permissions |= set(_needed(S3Request(_SIGNED[method], method, bucket, key)))
-        return self._presign(method, bucket, key, headers, expires_seconds)
+    def _answered(self, http_response: Any, **_: Any) -> None:
+        if http_response.status_code == 404:  # S3 says so only to who may list the bucket
+            self.permissions.add(Permission("s3:ListBucket", f"arn:aws:s3:::{self._last['Bucket']}"))
 
 
-def _needed(request: S3Request) -> Iterator[Permission]:
-    bucket, action = f"arn:aws:s3:::{request.bucket}", ACTIONS[request.operation]
+def _needed(operation: str, params: Mapping[str, Any]) -> Iterator[Permission]:
+    bucket, action = f"arn:aws:s3:::{params['Bucket']}", ACTIONS[operation]
     if action == "s3:ListBucket":
-        yield Permission(action, bucket, dict(request.query)["prefix"])
+        yield Permission(action, bucket, params["Prefix"])
         return
-    keys = [request.key]
-    if request.operation == "DeleteObjects":
-        keys = [str(one.text) for one in fromstring(request.body).iterfind(".//{*}Key")]
-    for key in keys:
+    for key in [one["Key"] for one in params["Delete"]["Objects"]] if "Delete" in params else [params["Key"]]:
         yield Permission(action, f"{bucket}/{key}")
-    if source := request.headers.get("x-amz-copy-source"):
-        yield Permission("s3:GetObject", f"arn:aws:s3:::{unquote(source).removeprefix('/')}")
+    if source := params.get("CopySource"):
+        yield Permission("s3:GetObject", f"arn:aws:s3:::{source['Bucket']}/{source['Key']}")

@@ -82,8 +82,8 @@ def test_the_zip_makes_a_film_in_an_empty_root(
 
 
 HANDLER_FILE = """
-import ctypes, os, ssl, subprocess, sys, zoneinfo
-import av
+import ctypes, os, pydoc, ssl, subprocess, sys, unittest.mock, zoneinfo
+import av, boto3, httpx
 
 def handle(event, context):
     asked = subprocess.run([sys.executable, "-c", "print(6 * 7)"], capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -19,7 +19,6 @@ import httpx
 
 from timelapse_runtime.emulator.process import ChildProcess
 from timelapse_runtime.timelapse.storage.s3 import make_client
-from timelapse_runtime.timelapse.storage.s3_client import S3Request
 
 _START_SECONDS = 30
 _POLL_SECONDS = 0.05
@@ -63,7 +62,7 @@ class EmbeddedS3:
         """Create buckets."""
         client = make_client(variables=self.variables())
         for bucket in buckets:
-            client.send(S3Request("CreateBucket", "PUT", bucket), Counter())
+            client.create_bucket(Bucket=bucket)
 
     def __enter__(self) -> Self:
         self._port = _free_port()

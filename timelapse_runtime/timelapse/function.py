@@ -36,7 +36,7 @@ StoreFactory = Callable[[Config, Environment], tuple[Store, Store]]
 
 def _s3_stores(config: Config, environment: Environment) -> tuple[Store, Store]:
     client = make_client(variables=environment.variables)
-    frames = S3Store(client, config.frames.bucket)
+    frames = S3Store(client, config.frames.bucket, requester_pays=True)
     same = config.video.bucket == config.frames.bucket
     return frames, frames if same else S3Store(client, config.video.bucket)
 
@@ -205,6 +205,7 @@ class Timelapse:
         for put in stream.for_others(prepared).puts():
             signed = self._video.presign_put(
                 put.key,
+                put.body,
                 condition=put.condition,
                 content_type=put.content_type,
                 cache_control=put.cache_control,

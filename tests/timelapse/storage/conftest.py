@@ -24,11 +24,11 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def pauses() -> list[float]:
-    """How long the store wanted to wait, each time."""
+    """How long the store paused between crossed writes, each time."""
     return []
 
 
 @pytest.fixture
 def store(server: ScriptedServer, pauses: list[float]) -> Iterator[S3Store]:
-    with closing(make_client(variables=variables(server), pause=pauses.append)) as client:
+    with closing(make_client(variables=variables(server))) as client:
         yield S3Store(client, "bucket", pause=pauses.append)

@@ -97,7 +97,7 @@ def test_an_object_is_as_old_as_the_clock_says() -> None:
 def test_a_presigned_put_is_good_until_it_expires() -> None:
     clock = ManualClock()
     store = MemoryStore("bucket", clock=clock)
-    signed = store.presign_put("key", expires_seconds=60)
+    signed = store.presign_put("key", b"just in time", expires_seconds=60)
     clock.advance(60_000)
     assert store.accept(signed.url, b"just in time") == 200
     clock.advance(1)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ FOUND = Answer(body=b"body", headers=DESCRIBED)
 CREATED = Answer(body=b"<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
 COMPLETED = Answer(body=b'<CompleteMultipartUploadResult><ETag>"etag-1"</ETag></CompleteMultipartUploadResult>')
 ABORTED = Answer(204)
+EMPTY_PAGE = Answer(body=b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
 
 
 def test_a_connection_that_the_server_closed_meanwhile_is_replaced(store: S3Store, server: ScriptedServer) -> None:
@@ -174,3 +178,92 @@ def test_a_proxy_is_not_asked_for_this_machine(server: ScriptedServer, monkeypat
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     server.answers = [FOUND]
     assert S3Store(make_client(variables=variables(server)), "bucket").get("key").body == b"body"
+
+
+class Interrupted(BaseException):
+    """As DeadlineReached and SigtermReceived are."""
+
+
+@pytest.mark.parametrize(
+    "half", [Answer(body=bytes(1_000), headers=FOUND.headers), Answer(headers=FOUND.headers)], ids=["body", "head"]
+)
+def test_an_interrupted_exchange_leaves_no_connection_behind(
+    store: S3Store, server: ScriptedServer, half: Answer
+) -> None:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise Interrupted
+
+    server.answers = [FOUND, Answer(200, half.body, half.headers, interrupts=True), FOUND]
+    store.get("key")
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(Interrupted):
+            store.get("key")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert store.get("key").body == b"body"
+    assert (server.connection_count, len(server.requests)) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Answer(body=b"bo", headers=FOUND.headers, missing_bytes=2),
+        Answer(cut_after_lines=1),
+        Answer(cut_after_lines=2),
+        None,
+    ],
+    ids=["body", "head", "headers", "nothing"],
+)
+def test_an_answer_that_is_not_whole_is_asked_for_again(
+    store: S3Store, server: ScriptedServer, broken: Answer | None
+) -> None:
+    server.answers = [broken, FOUND]
+    assert store.get("key").body == b"body"
+    assert store.request_counts == {"GetObject": 2}
+
+
+def test_a_listing_that_is_cut_short_is_asked_for_again(store: S3Store, server: ScriptedServer) -> None:
+    server.answers = [Answer(body=b"<ListBucketResult><Contents>"), Answer(), EMPTY_PAGE]
+    assert list(store.list_after("p/")) == []
+    assert store.request_counts == {"ListObjectsV2": 3}
+
+
+def test_a_completion_that_fails_late_is_tried_again(store: S3Store, server: ScriptedServer) -> None:
+    server.answers = [CREATED, WRITTEN, Answer(200, error(500, "InternalError").body), COMPLETED]
+    assert store.put_multipart("key", [BytesPart(b"body")]) == '"etag-1"'
+
+
+def test_a_session_token_goes_with_each_request_and_nothing_shows_it(server: ScriptedServer) -> None:
+    server.answers = [error(403, "AccessDenied")]
+    token = {"AWS_SESSION_TOKEN": "a-token-of-a-session", "AWS_SECRET_ACCESS_KEY": "a-secret-key"}
+    client = make_client(variables={**variables(server), **token})
+    with pytest.raises(Exception, match="AccessDenied") as caught:
+        S3Store(client, "bucket").get("key")
+    assert server.requests[0].headers["x-amz-security-token"] == "a-token-of-a-session"
+    shown = "".join(map(repr, [caught.value, caught.value.__cause__, client, vars(client)]))
+    assert not [word for word in token.values() if word in shown]
+
+
+def test_a_header_with_a_line_end_is_not_sent(store: S3Store, server: ScriptedServer) -> None:
+    with pytest.raises(StorageUnavailable, match="Invalid header value"):
+        store.put("key", b"", metadata={"a": "one\r\nHost: two"})
+    assert server.requests == []
+
+
+def test_an_answer_that_comes_before_the_body_is_sent_is_taken(store: S3Store, server: ScriptedServer) -> None:
+    """S3 need not read what it refuses, and closes."""
+    server.answers = [Answer(403, error(403, "AccessDenied").body, reads_body=False, closes=True)]
+    with pytest.raises(AccessDenied, match="why"):
+        store.put("key", bytes(20_000_000))
+    assert store.request_counts == {"PutObject": 1}
+
+
+def test_threads_share_a_client(store: S3Store, server: ScriptedServer) -> None:
+    """One reads ahead while another works: no request and no count is lost."""
+    said = (*FOUND.headers, ("Connection", "close"))
+    server.answers = [Answer(body=b"body", headers=said, closes=True)] * 40
+    with ThreadPoolExecutor(4) as pool:
+        bodies = [one.body for one in pool.map(store.get, map(str, range(40)))]
+    assert bodies == [b"body"] * 40
+    assert store.request_counts["GetObject"] == len(server.requests) == 40

@@ -10,7 +10,6 @@ import pytest
 
 from tests.timelapse.storage.conftest import variables
 from tests.timelapse.storage.scripted_server import Answer, ScriptedServer, error
-from timelapse_runtime.http1 import date_epoch_seconds
 from timelapse_runtime.timelapse.errors import (
     AccessDenied,
     ObjectNotFound,
@@ -20,7 +19,6 @@ from timelapse_runtime.timelapse.errors import (
 )
 from timelapse_runtime.timelapse.storage.contract import IfMatch
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
-from timelapse_runtime.timelapse.storage.s3_endpoint import Endpoint, Place
 
 KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
 FOUND = Answer(body=b"body", headers=(("ETag", '"etag"'), ("Last-Modified", "Fri, 20 Nov 2026 23:55:01 GMT")))
@@ -41,6 +39,7 @@ FOUND = Answer(body=b"body", headers=(("ETag", '"etag"'), ("Last-Modified", "Fri
         (403, "SomethingNew", AccessDenied),
         (400, "ExpiredToken", AccessDenied),
         (400, "SomethingNew", StorageUnavailable),
+        (403, "RequestTimeTooSkewed", StorageUnavailable),
         (409, "ConditionalRequestConflict", StorageUnavailable),
     ],
 )
@@ -62,19 +61,15 @@ def test_an_error_of_s3_becomes_one_of_ours(
         (503, "SlowDown"),
         (504, "Gateway"),
         (400, "RequestTimeout"),
-        (429, "TooMany"),
-        (403, "RequestTimeTooSkewed"),
     ],
 )
 def test_what_may_heal_is_tried_three_times_and_then_unavailable(
-    store: S3Store, server: ScriptedServer, pauses: list[float], status: int, code: str
+    store: S3Store, server: ScriptedServer, status: int, code: str
 ) -> None:
     server.answers = [*[error(status, code)] * 3, FOUND]
     with pytest.raises(StorageUnavailable, match=code):
         store.get("key")
     assert len(server.requests) == 3
-    assert 0 <= pauses[0] <= 0.5
-    assert 0 <= pauses[1] <= 1
     assert store.get("key").body == b"body"
 
 
@@ -108,29 +103,17 @@ def test_crossed_conditional_writes_are_tried_again_and_then_given_up(store: S3S
     assert len(server.requests) == 4
 
 
-def test_a_clock_that_is_wrong_is_set_by_s3s(store: S3Store, server: ScriptedServer) -> None:
-    """Also after a freeze between signing and sending: the next attempt is signed anew."""
-    refused = error(403, "RequestTimeTooSkewed")
-    server.answers = [Answer(403, refused.body, (("Date", "Tue, 01 Dec 2026 12:00:00 GMT"),)), FOUND]
-    assert store.get("key").body == b"body"
-    first, second = (request.headers["x-amz-date"] for request in server.requests)
-    assert second.startswith("20261201T1200")
-    assert first != second
-
-
-def test_a_bucket_of_another_region_is_asked_there(server: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bucket_of_another_region_is_asked_there(server: ScriptedServer) -> None:
     moved = Answer(301, error(301, "PermanentRedirect").body, (("x-amz-bucket-region", "eu-north-1"),))
     server.answers = [moved, FOUND, FOUND]
     store = S3Store(make_client(variables={**variables(server), "AWS_REGION": "us-west-2"}), "bucket")
     assert [store.get("key").body, store.get("key").body] == [b"body"] * 2
     regions = [request.headers["authorization"].split("/")[2] for request in server.requests]
     assert regions == ["us-west-2", "eu-north-1", "eu-north-1"]
-    (record,) = caplog.records
-    assert "bucket is in eu-north-1, not in us-west-2" in record.getMessage()
 
 
 def test_two_stores_on_one_client_count_their_own_requests(server: ScriptedServer) -> None:
-    client = make_client(variables=variables(server), pause=lambda _seconds: None)
+    client = make_client(variables=variables(server))
     one, more = S3Store(client, "one-bucket"), S3Store(client, "one-bucket-more")
     written = Answer(headers=(("ETag", '"etag"'),))
     server.answers = [written, written, error(403, "AccessDenied")]
@@ -144,44 +127,38 @@ def test_two_stores_on_one_client_count_their_own_requests(server: ScriptedServe
 
 def test_s3s_own_endpoint_variable_comes_first() -> None:
     one, other = {"AWS_ENDPOINT_URL": "http://all.test"}, {"AWS_ENDPOINT_URL_S3": "http://s3.test:9000"}
-    places = [Endpoint(endpoint).place("bucket", "r") for endpoint in (one, other, one | other)]
-    assert places == [
-        Place("http", "all.test", "bucket"),
-        Place("http", "s3.test:9000", "bucket"),
-        Place("http", "s3.test:9000", "bucket"),
-    ]
+    urls = [make_client(variables=KEYS | endpoint).meta.endpoint_url for endpoint in (one, other, one | other)]
+    assert urls == ["http://all.test", "http://s3.test:9000", "http://s3.test:9000"]
 
 
 @pytest.mark.parametrize(
-    ("bucket", "region", "set_by_users", "host", "in_path"),
+    ("bucket", "region", "host"),
     [
-        ("photos", "eu-north-1", {}, "photos.s3.eu-north-1.amazonaws.com", ""),
-        ("photos.example.org", "eu-north-1", {}, "s3.eu-north-1.amazonaws.com", "photos.example.org"),
-        ("photos", "cn-north-1", {}, "photos.s3.cn-north-1.amazonaws.com.cn", ""),
+        ("photos", "eu-north-1", "photos.s3.eu-north-1.amazonaws.com"),
         (
-            "photos",
-            "us-gov-west-1",
-            {"AWS_USE_FIPS_ENDPOINT": "true"},
-            "photos.s3-fips.us-gov-west-1.amazonaws.com",
-            "",
+            "photos.example.org",
+            "eu-north-1",
+            "s3.eu-north-1.amazonaws.com/photos.example.org",
         ),
+        ("photos", "cn-north-1", "photos.s3.cn-north-1.amazonaws.com.cn"),
         (
-            *("photos", "eu-west-1", {"AWS_USE_DUALSTACK_ENDPOINT": "true"}),
-            *("photos.s3.dualstack.eu-west-1.amazonaws.com", ""),
+            "arn:aws:s3:eu-west-1:123456789012:accesspoint/cam",
+            "eu-west-1",
+            "cam-123456789012.s3-accesspoint.eu-west-1.amazonaws.com",
         ),
     ],
 )
-def test_aws_is_asked_where_the_bucket_is(
-    bucket: str, region: str, set_by_users: dict[str, str], host: str, in_path: str
-) -> None:
-    assert Endpoint(set_by_users).place(bucket, region) == Place("https", host, in_path)
+def test_presigned_urls_name_the_buckets_own_host(bucket: str, region: str, host: str) -> None:
+    client = make_client(variables={**KEYS, "AWS_REGION": region})
+    signed = S3Store(client, bucket).presign_put("key", b"", expires_seconds=60)
+    assert signed.url.startswith(f"https://{host}/key?")
 
 
 @pytest.mark.parametrize(
     ("call", "operation"),
     [
         (lambda store: store.get("key"), "GetObject"),
-        (lambda store: store.presign_put("key", expires_seconds=60), "presign"),
+        (lambda store: store.presign_put("key", b"", expires_seconds=60), "presign"),
     ],
 )
 def test_no_credentials_are_access_denied(
@@ -192,7 +169,7 @@ def test_no_credentials_are_access_denied(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     store = S3Store(make_client(variables={"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}), "bucket")
-    with pytest.raises(AccessDenied, match="AWS_ACCESS_KEY_ID") as caught:
+    with pytest.raises(AccessDenied, match="NoCredentialsError") as caught:
         call(store)
     assert (caught.value.operation, caught.value.key) == (operation, "key")
 
@@ -214,10 +191,4 @@ def test_a_persons_profile_is_used_where_the_variables_hold_nothing(
 def test_an_endpoint_that_is_down_is_unavailable() -> None:
     nowhere = KEYS | {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
     with pytest.raises(StorageUnavailable, match=r"127\.0\.0\.1:9"):
-        S3Store(make_client(variables=nowhere, pause=lambda _seconds: None), "bucket").get("key")
-
-
-def test_a_date_of_http_is_read() -> None:
-    assert date_epoch_seconds("Fri, 20 Nov 2026 23:55:01 GMT") == 1795218901
-    with pytest.raises(ValueError, match="no date"):
-        date_epoch_seconds("yesterday")
+        S3Store(make_client(variables=nowhere), "bucket").get("key")

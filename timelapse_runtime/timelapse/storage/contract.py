@@ -62,10 +62,9 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class PresignedPut:
-    """A PUT that anyone can send until it expires: no credentials, exactly these headers.
+    """A PUT of one body that anyone can send until it expires: no credentials, exactly these headers.
 
-    `read_url` is a GET of the same object, as long good: it tells one's own success from another's after an answer
-    that was lost.
+    `read_url` is a GET of the same object, valid for the same time; it shows whether a lost write was ours.
     """
 
     url: str
@@ -167,11 +166,12 @@ class Store(Protocol):
     def presign_put(
         self,
         key: str,
+        body: bytes,
         *,
         condition: Condition = None,
         content_type: str = "application/octet-stream",
         cache_control: str | None = None,
         expires_seconds: int,
     ) -> PresignedPut:
-        """A PUT for someone else to send, signed without a request."""
+        """A PUT of `body` for another process to send, signed without a request."""
         ...

@@ -38,6 +38,7 @@ _Answer = TypeVar("_Answer")
 @dataclass(frozen=True, slots=True)
 class _Presigned:
     key: str
+    body: bytes
     condition: Condition
     content_type: str
     expires_epoch_ms: int
@@ -161,6 +162,7 @@ class MemoryStore:
     def presign_put(
         self,
         key: str,
+        body: bytes,
         *,
         condition: Condition = None,
         content_type: str = "application/octet-stream",
@@ -170,7 +172,7 @@ class MemoryStore:
         """See Store. The URLs are good for `accept` and `give` only."""
         url = f"memory://{self._bucket}/{len(self._presigned)}"
         expires = self._clock.now_epoch_ms() + expires_seconds * 1000
-        self._presigned[url] = _Presigned(key, condition, content_type, expires)
+        self._presigned[url] = _Presigned(key, body, condition, content_type, expires)
         described = {"Content-Type": content_type} | ({} if cache_control is None else {"Cache-Control": cache_control})
         return PresignedPut(url, described | condition_headers(condition), url)
 
@@ -179,6 +181,8 @@ class MemoryStore:
         presigned = self._presigned[url]
         if self._clock.now_epoch_ms() > presigned.expires_epoch_ms:
             return 403
+        if body != presigned.body:
+            return 400  # S3: BadDigest
         try:
             self.put(presigned.key, body, condition=presigned.condition, content_type=presigned.content_type)
         except PreconditionFailed:

@@ -55,7 +55,10 @@ def test_the_server_is_gone_after_the_block(error: type[BaseException] | None) -
 
 def test_a_server_that_ends_at_once_is_quoted() -> None:
     command = (sys.executable, "-c", "import sys; print('no module', {port}); sys.exit('named moto')")
-    with pytest.raises(S3ServerFailed, match=r"ended with 1:\n(.*\n)*named moto") as caught, EmbeddedS3(command):
+    with (
+        pytest.raises(S3ServerFailed, match=r"ended with exit code 1:\n(.*\n)*named moto") as caught,
+        EmbeddedS3(command),
+    ):
         pass
     assert "no module" in str(caught.value)
 
