@@ -17,7 +17,7 @@ from timelapse_runtime.emulator.control_plane import (
     Response,
 )
 
-INVOCATION = InvocationEvents("id-1", Event(b"for the runtime"), Event(b"for extensions"))
+INVOCATION = InvocationEvents("id-1", "attempt-1", Event(b"for the runtime"), Event(b"for extensions"))
 
 
 @pytest.fixture
@@ -78,6 +78,13 @@ def test_registration_and_init_error_end_with_the_first_next(plane: ControlPlane
     assert error_type(plane.register("inside", b'{"events": []}')) == "Extension.RegistrationClosed"
     assert error_type(plane.runtime_init_error(Failure.of("Runtime.Late", ""))) == "InvalidStateTransition"
     assert plane.failure is None
+
+
+@pytest.mark.parametrize(("invocation_id", "status"), [(None, 202), ("attempt-1", 202), ("attempt-0", 400)])
+def test_result_of_another_attempt_is_refused(plane: ControlPlane, invocation_id: str | None, status: int) -> None:
+    plane.begin(INVOCATION)
+    assert plane.runtime_result("id-1", b"{}", invocation_id).status == status
+    assert plane.result == (b"{}" if status == 202 else None)
 
 
 def test_unknown_extension_is_refused(plane: ControlPlane) -> None:

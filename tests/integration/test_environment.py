@@ -78,6 +78,7 @@ def test_headers_without_a_value_are_absent(make_lambda: MakeLambda) -> None:
     assert {name for name in outcome.payload["headers"] if name.startswith("Lambda-")} == {
         "Lambda-Runtime-Aws-Request-Id",
         "Lambda-Runtime-Deadline-Ms",
+        "Lambda-Runtime-Invocation-Id",
         "Lambda-Runtime-Invoked-Function-Arn",
     }
 

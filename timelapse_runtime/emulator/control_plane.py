@@ -18,6 +18,8 @@ from queue import SimpleQueue
 
 RESPONSE_LIMIT_BYTES = 6 * 1024**2 + 100
 """The longest response of a synchronous invocation; a longer one gets 413 (seen from AWS's emulator)."""
+INVOCATION_ID_HEADER = "Lambda-Runtime-Invocation-Id"
+"""With each invocation; a runtime sends it back with the result (awslambdaric 4.0.2, July 2026)."""
 EXTENSION_LIMIT = 10
 """Extensions per function, external and internal together (Lambda developer guide)."""
 
@@ -41,9 +43,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class InvocationEvents:
-    """One invocation, as the two APIs deliver it."""
+    """One invocation, as the two APIs deliver it. `invocation_id` tells attempts with one request id apart."""
 
     request_id: str
+    invocation_id: str
     for_runtime: Event
     for_extensions: Event
 
@@ -123,6 +126,7 @@ class ControlPlane:
         self._identifiers: dict[str, str] = {}
         self._registration_open = True
         self._request_id: str | None = None
+        self._invocation_id: str | None = None
         self._result: bytes | Failure | None = None
         self._failure: Failure | None = None
 
@@ -167,7 +171,8 @@ class ControlPlane:
     def begin(self, invocation: InvocationEvents) -> None:
         """Deliver an invocation. The one before must be finished."""
         with self._changed:
-            self._request_id, self._result = invocation.request_id, None
+            self._request_id, self._invocation_id = invocation.request_id, invocation.invocation_id
+            self._result = None
             for extension in self._extensions.values():
                 if "INVOKE" in extension.events:
                     extension.give(invocation.for_extensions)
@@ -208,21 +213,26 @@ class ControlPlane:
             self._changed.notify_all()
         return poll.get()
 
-    def runtime_result(self, request_id: str, result: bytes | Failure) -> Response:
-        """Take the response or the error of the current invocation. Refuses a second one, and other request ids."""
+    def runtime_result(self, request_id: str, result: bytes | Failure, invocation_id: str | None = None) -> Response:
+        """Take the response or the error of the current invocation. Refuses a second one, and other ids.
+
+        A runtime that sends no invocation id is not checked for it. Lambda's status for a wrong one is not documented.
+        """
         with self._changed:
             if request_id != self._request_id:
                 return refused(400, "InvalidRequestID", "Invalid request ID")
+            if invocation_id not in (None, self._invocation_id):
+                return refused(400, "InvalidInvocationID", "Invalid invocation ID")
             if self._result is not None:
                 return refused(403, "InvalidStateTransition", "the invocation already has a result")
             self._result = result
             self._changed.notify_all()
         return ACCEPTED
 
-    def runtime_result_too_large(self, request_id: str) -> Response:
+    def runtime_result_too_large(self, request_id: str, invocation_id: str | None = None) -> Response:
         """Fail the invocation because of a response over RESPONSE_LIMIT_BYTES; a later `error` for it is refused."""
         message = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT_BYTES} bytes)."
-        response = self.runtime_result(request_id, Failure.of("Function.ResponseSizeTooLarge", message))
+        response = self.runtime_result(request_id, Failure.of("Function.ResponseSizeTooLarge", message), invocation_id)
         if response is not ACCEPTED:
             return response
         return refused(

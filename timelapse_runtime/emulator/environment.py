@@ -21,7 +21,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from timelapse_runtime.emulator.control_plane import ControlPlane, Event, Failure, InvocationEvents
+from timelapse_runtime.emulator.control_plane import (
+    INVOCATION_ID_HEADER,
+    ControlPlane,
+    Event,
+    Failure,
+    InvocationEvents,
+)
 from timelapse_runtime.emulator.deployment import Deployment
 from timelapse_runtime.emulator.result import InvocationResult, ProcessUsage
 from timelapse_runtime.emulator.sandbox import TIMED_OUT, Programs, Sandbox, ShutdownBudget, ShutdownReport
@@ -204,14 +210,19 @@ class LocalLambda:
             "invokedFunctionArn": FUNCTION_ARN,
             "tracing": {"type": "X-Amzn-Trace-Id", "value": trace or ""},
         }
+        invocation_id = str(uuid.uuid4())
         headers = {
             "Lambda-Runtime-Aws-Request-Id": request_id,
+            INVOCATION_ID_HEADER: invocation_id,
             "Lambda-Runtime-Deadline-Ms": str(deadline_epoch_ms),
             "Lambda-Runtime-Invoked-Function-Arn": FUNCTION_ARN,
             **{name: value for name, value in optional.items() if value is not None},
         }
         return InvocationEvents(
-            request_id, Event(json.dumps(event).encode(), headers), Event(json.dumps(for_extensions).encode())
+            request_id,
+            invocation_id,
+            Event(json.dumps(event).encode(), headers),
+            Event(json.dumps(for_extensions).encode()),
         )
 
     def _reset(self, sandbox: Sandbox, failure: Failure) -> None:

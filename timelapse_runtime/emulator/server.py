@@ -14,6 +14,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from timelapse_runtime.emulator.control_plane import (
+    INVOCATION_ID_HEADER,
     RESPONSE_LIMIT_BYTES,
     ControlPlane,
     Event,
@@ -119,9 +120,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _post(self, body: bytes) -> Response:
         match self.path.split("/")[1:]:
             case ["2018-06-01", "runtime", "invocation", request_id, "response"]:
-                return self.plane.runtime_result(request_id, body)
+                return self.plane.runtime_result(request_id, body, self.headers.get(INVOCATION_ID_HEADER))
             case ["2018-06-01", "runtime", "invocation", request_id, "error"]:
-                return self.plane.runtime_result(request_id, self._failure("Runtime", body))
+                return self.plane.runtime_result(
+                    request_id, self._failure("Runtime", body), self.headers.get(INVOCATION_ID_HEADER)
+                )
             case ["2018-06-01", "runtime", "init", "error"]:
                 return self.plane.runtime_init_error(self._failure("Runtime", body))
             case ["2020-01-01", "extension", "register"]:
@@ -134,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _too_large(self) -> Response:
         match self.path.split("/")[1:]:
             case ["2018-06-01", "runtime", "invocation", request_id, "response"]:
-                return self.plane.runtime_result_too_large(request_id)
+                return self.plane.runtime_result_too_large(request_id, self.headers.get(INVOCATION_ID_HEADER))
         return refused(413, "RequestEntityTooLarge", f"more than {RESPONSE_LIMIT_BYTES} bytes")
 
     def _failure(self, sender: str, body: bytes) -> Failure:
