@@ -33,21 +33,21 @@ class Journal:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        found = [json.loads(line) for _, line in self.text if line.startswith('{"who"')]
+        found = [json.loads(line) for _, line in self.text if line.startswith('{"process"')]
         return sorted(found, key=lambda line: line["at"])
 
     @property
     def said(self) -> list[str]:
         return [line for _, line in self.text]
 
-    def of(self, who: str, what: str) -> list[dict[str, Any]]:
-        return [line for line in self.lines if (line["who"], line["what"]) == (who, what)]
+    def of(self, process: str, action: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if (line["process"], line["action"]) == (process, action)]
 
-    def wait_for(self, who: str, what: str, count: int = 1) -> list[dict[str, Any]]:
+    def wait_for(self, process: str, action: str, count: int = 1) -> list[dict[str, Any]]:
         """Lines come from a thread, possibly after the invocation that printed them has ended."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.of(who, what)) >= count, 30), self.text
-        return self.of(who, what)
+            assert self._changed.wait_for(lambda: len(self.of(process, action)) >= count, 30), self.text
+        return self.of(process, action)
 
 
 @pytest.fixture

@@ -104,14 +104,14 @@ def test_both_environments_refuse_the_same_registrations_and_results(
         with make_emulator({"TOY_INTERNAL": events}) as emulator, make_lambda({"TOY_INTERNAL": events}) as environment:
             for invoke in (emulator.invoke, environment.invoke):
                 invoke({"do": "answer twice"})
-        official, ours = (
-            [json.loads(line) for where, line in journal.text if where == source and line.startswith('{"who"')]
+        under_rie, under_local_lambda = (
+            [json.loads(line) for name, line in journal.text if name == source and line.startswith('{"process"')]
             for source in ("emulator", "runtime")
         )
-        for what in ("registered", "answered"):
+        for action in ("registered", "answered"):
             statuses = [
-                [(line.get("status"), line.get("statuses")) for line in lines if line["what"] == what]
-                for lines in (official, ours)
+                [(line.get("status"), line.get("statuses")) for line in lines if line["action"] == action]
+                for lines in (under_rie, under_local_lambda)
             ]
             assert statuses[0] == statuses[1] != []
         journal.text.clear()

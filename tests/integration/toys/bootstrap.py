@@ -1,4 +1,4 @@
-"""A bootstrap that does what each event says, and prints a JSON line for all that it sees. Not a test."""
+"""A bootstrap that obeys its events, and prints a JSON line for each thing that happens. Not a test."""
 
 import http.client
 import json
@@ -15,16 +15,19 @@ ADDRESS = os.environ["AWS_LAMBDA_RUNTIME_API"]
 connection = http.client.HTTPConnection(ADDRESS)
 
 
-def say(what: str, **facts: Any) -> None:
-    print(json.dumps({"who": "runtime", "what": what, "at": time.monotonic(), "pid": os.getpid(), **facts}), flush=True)
+def say(action: str, **facts: Any) -> None:
+    print(
+        json.dumps({"process": "runtime", "action": action, "at": time.monotonic(), "pid": os.getpid(), **facts}),
+        flush=True,
+    )
 
 
 def call(
     method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, str], bytes]:
     connection.request(method, path, body, headers or {})
-    answer = connection.getresponse()
-    return answer.status, dict(answer.headers), answer.read()
+    response = connection.getresponse()
+    return response.status, dict(response.headers), response.read()
 
 
 def post_error(path: str, error_type: str) -> int:
@@ -44,7 +47,7 @@ def on_sigterm(behaviour: str) -> None:
 
 
 def register_internal(events: str) -> None:
-    """Register as an internal extension and poll for events for ever, as a runtime does to get its SIGTERM."""
+    """Register as an internal extension and poll for events, as a runtime does to get SIGTERM."""
     status, headers, body = call(
         "POST",
         "/2020-01-01/extension/register",
@@ -56,14 +59,14 @@ def register_internal(events: str) -> None:
         return
 
     def poll() -> None:
-        # Else the kernel may hand SIGTERM to this thread right after a thaw, and the main one sleeps on in `next`.
+        # Otherwise the kernel may deliver SIGTERM to this thread after a thaw, and the main thread stays in `next`.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         own = http.client.HTTPConnection(ADDRESS)
         identifier = {"Lambda-Extension-Identifier": headers["Lambda-Extension-Identifier"]}
         while True:
             own.request("GET", "/2020-01-01/extension/event/next", headers=identifier)
-            answer = own.getresponse()
-            say("internal event", event=json.loads(answer.read()))
+            response = own.getresponse()
+            say("internal event", event=json.loads(response.read()))
 
     threading.Thread(target=poll, daemon=True).start()
 
@@ -85,7 +88,7 @@ def init() -> None:
 
 
 def act(event: dict[str, Any], request_id: str, headers: dict[str, str]) -> None:
-    respond, fail = (f"{RUNTIME}/invocation/{request_id}/{what}" for what in ("response", "error"))
+    respond, fail = (f"{RUNTIME}/invocation/{request_id}/{kind}" for kind in ("response", "error"))
     match event.get("do"):
         case "error":
             say("answered", status=post_error(fail, "Function.Toy"))

@@ -1,6 +1,6 @@
-"""An external extension that prints a JSON line for all that it sees. Not a test.
+"""An external extension that prints a JSON line for each thing that happens. Not a test.
 
-Arguments: its name, the events to register for (comma-separated), and what it does wrong, if anything.
+Arguments: its name, the events to register for (comma-separated), and how it misbehaves, if it does.
 """
 
 import http.client
@@ -16,14 +16,16 @@ name, events, behaviour = sys.argv[1:4]
 connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
 
 
-def say(what: str, **facts: Any) -> None:
-    print(json.dumps({"who": name, "what": what, "at": time.monotonic(), "pid": os.getpid(), **facts}), flush=True)
+def say(action: str, **facts: Any) -> None:
+    print(
+        json.dumps({"process": name, "action": action, "at": time.monotonic(), "pid": os.getpid(), **facts}), flush=True
+    )
 
 
 def call(method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
     connection.request(method, EXTENSION + path, body, headers)
-    answer = connection.getresponse()
-    return answer.status, dict(answer.headers), answer.read()
+    response = connection.getresponse()
+    return response.status, dict(response.headers), response.read()
 
 
 say("start", variables=dict(os.environ))
