@@ -25,7 +25,7 @@ from timelapse_runtime.timelapse.errors import TimelapseError
 EXIT_INTERRUPTED = 130
 """What a shell reports for a command that SIGINT ended."""
 
-_REPLAY_NEEDS = ("numpy", "httpx", "moto", "flask", "flask_cors")
+_REPLAY_NEEDS = ("numpy", "moto", "flask", "flask_cors")
 """Modules of the extra `local`: the sample scene, and the embedded S3 server with what starts it."""
 
 
