@@ -56,7 +56,7 @@ def open_target(video: Location, frames: Location | None, variables: Mapping[str
             hint = "the folder of a stream that has a checkpoint; --frames s3://BUCKET/PREFIX/ names its photos if not"
             raise ConfigError("STREAM", str(video), hint) from error
         frames = parse_location(source)
-    return Target(video, frames, store, S3Store(client, frames.bucket))
+    return Target(video, frames, store, S3Store(client, frames.bucket, requester_pays=True))
 
 
 def run_function(target: Target, event: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
@@ -72,6 +72,6 @@ def run_function(target: Target, event: dict[str, Any], variables: Mapping[str, 
         f"{PREFIX}VIDEO": f"s3://{target.video.bucket}/{parent}",
         f"{PREFIX}STREAM": target.stream,
     }
-    function = Timelapse()
+    function = Timelapse(stores=lambda _config, _environment: (target.frames_store, target.video_store))
     function.open(Environment(configured, None, uuid.uuid4().hex))
     return function.invoke(event, _NoTimeLimit())

@@ -16,26 +16,32 @@ from timelapse_runtime.timelapse.verify import Audit, Report
 def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     """Verify the stream, after a repair if `--repair` asks for one. Prints the report; the exit code."""
     target = open_target(options.stream, options.frames, variables)
-    if options.repair:
-        run_function(target, {"sweep": {"stream": target.stream, "all_reels": True}}, variables)
-    report = _verify(target)
-    missing = [finding.where for finding in report.findings if finding.kind == "missing"]
-    if options.repair and missing:
-        # The sweep compares counts. If as many photos were deleted as came late, it finds nothing: name them to it.
-        keys = [target.frames.prefix + key for key in missing]
-        run_function(target, object_created_event(target.frames.bucket, *keys), variables)
-        report = _verify(target)
-    print(json.dumps({**asdict(report), "is_right": report.is_right}) if options.json else _text(report))
+    report = repair(target, variables) if options.repair else verify(target)
+    print(json.dumps({**asdict(report), "is_right": report.is_right}) if options.json else format_report(report))
     return EXIT_OK if report.is_right else EXIT_FINDINGS
 
 
-def _verify(target: Target) -> Report:
+def verify(target: Target) -> Report:
+    """Compare the stream with its photos. Changes nothing."""
     return Audit(target.frames_store, target.video_store, target.video.prefix, target.frames.prefix).run()
 
 
-def _text(report: Report) -> str:
+def repair(target: Target, variables: Mapping[str, str]) -> Report:
+    """Run a sweep over all reels, name to the function the photos that are still missing, and verify."""
+    run_function(target, {"sweep": {"stream": target.stream, "all_reels": True}}, variables)
+    report = verify(target)
+    missing = [target.frames.prefix + finding.where for finding in report.findings if finding.kind == "missing"]
+    if not missing:
+        return report
+    # The sweep compares counts: it misses a photo that came late if another one was deleted.
+    run_function(target, object_created_event(target.frames.bucket, *missing), variables)
+    return verify(target)
+
+
+def format_report(report: Report) -> str:
+    """The report as text: the problems, then a line of counts."""
     lines = [f"{finding.kind:<20} {finding.where}\n{'':<20} {finding.detail}" for finding in report.findings]
-    result = "no problems found" if report.is_right else f"{len(report.findings)} problems found"
+    result = "no problems found" if report.is_right else f"problems found: {len(report.findings)}"
     lines.append(
         f"{report.uploaded_count} photos: {report.frame_count} frames in the video, {report.rejected_count} rejected, "
         f"{len(report.pending)} waiting for the next flush; {result}"

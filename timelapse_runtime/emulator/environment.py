@@ -46,8 +46,7 @@ class LocalLambda:
     Use it in a `with` statement, or call `close`; otherwise processes and threads remain. `on_log` gets each line that
     a process prints, with `runtime` or the extension's name, from threads of this class. TMPDIR of the processes is
     `temporary_folder`, in `temp_folder`, which no other object may use. Resets keep its files; `shutdown` and `kill`
-    remove them unless `keep_temporary_files`. The
-    processes inherit PATH and no other variable of this process.
+    remove them unless `keep_temporary_files`. The processes inherit PATH and no other variable of this process.
     """
 
     def __init__(
