@@ -66,7 +66,7 @@ def render_scene(count: int, size: tuple[int, int], *, seed: int = 1) -> Iterato
     for number in range(count):
         rng = np.random.default_rng((seed, number))
         light = _Light(number / (count - 1) if count > 1 else 0.5)
-        exposure, noise = 1 + _FLICKER * np.clip(rng.normal(), -2, 2), _NOISE * (1 + light.night)
+        exposure, noise = 1 + _FLICKER * float(np.clip(rng.normal(), -2, 2)), _NOISE * (1 + light.night)
         image = scene.paint(light)
         for k in range(3):
             top, left = rng.integers(128, size=2)
@@ -116,7 +116,8 @@ class _Scene:
         self._below = (np.arange(height - self._shore) / max(1, height - self._shore)).astype(np.float32)[:, None]
         depth = 1 / (self._below + 0.12)  # ripples far out are flatter and closer together
         self._wave_u, self._wave_v = x * depth * 0.16, depth * 0.55 + 0 * x
-        self._mirror = self._shore - 1 - np.arange(height - self._shore)[:, None] * 1.08
+        self._mirror = (self._shore - 1 - np.arange(height - self._shore) * 1.08).astype(np.float32)[:, None]
+        self._columns = np.arange(width, dtype=np.int32)
         inside = y - 1.04 + 0.13 * np.abs(x * (2 / self._aspect) - 1) ** 3  # the near bank
         for place, size in _FIRS:
             down = (y - 1 + size) / size
@@ -124,7 +125,8 @@ class _Scene:
             inside = np.maximum(
                 inside, np.where(down > 0, down * bough * size * 0.24, -1) - abs(x - place * self._aspect)
             )
-        self._bank = np.clip(inside * height + 0.5, 0, 1)
+        self._bank_cover = np.clip(inside * height + 0.5, 0, 1)
+        self._bank = slice(int(np.argmax(self._bank_cover.any(axis=1))), height)
 
     def _build_land(self, x: Array, y: Array, rng: np.random.Generator) -> None:
         """Fills the planes of the land: how much sky, ground and haze each pixel shows, and the village's windows."""
@@ -145,6 +147,7 @@ class _Scene:
             relief = np.clip(np.gradient(ridges, axis=1) * (self._height / 45), -1, 1)
             self._relief += (relief * (1 - haze) * 0.18 - self._relief) * cover
             self._sky_seen *= 1 - cover
+        self._land = slice(int(np.argmax((self._sky_seen < 1).any(axis=1))), self._shore)
         self._windows = np.zeros(shape, np.float32)
         for place, up in zip(rng.uniform(0.52, 0.80, 36), rng.uniform(0.008, 0.030, 36), strict=True):
             square = np.maximum(np.abs(x - place * self._aspect), np.abs(y - _SHORE + up))
@@ -152,19 +155,19 @@ class _Scene:
 
     def paint(self, light: _Light) -> Array:
         """The image at a moment; valid until the next call."""
-        image, shore, side = self._image, self._shore, (light.sun[0] - 0.5) * 2
+        image, shore, land, bank = self._image, self._shore, self._land, self._bank
         image[:, :shore] = self._sky(light)
-        lamps = _smooth(-light.elevation, -4, 5)
+        side, lamps = (light.sun[0] - 0.5) * 2, _smooth(-light.elevation, -4, 5)
         for k, lamp in enumerate((1.1, 0.75, 0.40)):
-            plane = image[k, :shore]
-            plane *= self._sky_seen
-            plane += self._ground[k] * light["ground"][k] + self._relief * (side * light["sun"][k])
-            plane += self._haze * (0.62 * light["low"][k] + 0.38 * light["middle"][k])
-            plane += self._windows * (lamps * lamp)
+            plane = image[k, land]
+            plane *= self._sky_seen[land]
+            plane += self._ground[k, land] * light["ground"][k] + self._relief[land] * (side * light["sun"][k])
+            plane += self._haze[land] * (0.62 * light["low"][k] + 0.38 * light["middle"][k])
+            plane += self._windows[land] * (lamps * lamp)
         np.clip(image[:, :shore], 0, 1, out=image[:, :shore])
         self._paint_lake(light)
         for k, dark in enumerate((0.07, 0.09, 0.06)):
-            image[k] += (dark * light["ground"][k] - image[k]) * self._bank
+            image[k, bank] += (dark * light["ground"][k] - image[k, bank]) * self._bank_cover[bank]
         return image
 
     def _sky(self, light: _Light) -> Array:
@@ -226,9 +229,9 @@ class _Scene:
         """Land and sky upside down, broken by ripples, with the path of light below sun or moon."""
         ripple = _sample(self._rock, self._wave_v + light.t * 2.3, self._wave_u + light.t * 0.7)
         row = np.clip(self._mirror + ripple * (0.35 + self._below) * (self._height * 0.012), 0, self._shore - 1)
-        index = (row.astype(np.int32) * self._width + np.arange(self._width)).astype(np.int32)
+        index = row.astype(np.int32) * self._width + self._columns
         body, glitter = (light.sun, light["sun"]) if light.elevation > 0 else (light.moon, [0.5 * light.night] * 3)
-        across = (np.arange(self._width) / self._width - body[0]) / (0.018 + 0.045 * self._below)
+        across = ((self._columns / self._width - body[0]) / (0.018 + 0.045 * self._below)).astype(np.float32)
         path = np.exp(-across * across) * np.clip(0.9 * ripple - 0.2, 0, 1) * _smooth(abs(light.elevation), 0, 5)
         for k, deep in enumerate((0.05, 0.12, 0.16)):
             water = self._image[k, : self._shore].reshape(-1).take(index) * (0.86 - 0.30 * self._below)
@@ -252,13 +255,13 @@ def _noise_texture(rng: np.random.Generator, slope: float, size: int = 1024) -> 
 
 
 def _sample(texture: Array, v: Array, u: Array) -> Array:
-    """The texture at (v, u), in tiles, with linear interpolation."""
+    """The texture, whose side is a power of two, at (v, u), in tiles, with linear interpolation."""
     size = texture.shape[0]
     y, x = v * size, u * size
     row, column = np.floor(y), np.floor(x)
     fy, fx = y - row, x - column
-    row0, column0 = row.astype(np.int32) % size, column.astype(np.int32) % size
-    row1, column1 = (row0 + 1) % size * size, (column0 + 1) % size
+    row0, column0 = row.astype(np.int32) & (size - 1), column.astype(np.int32) & (size - 1)
+    row1, column1 = ((row0 + 1) & (size - 1)) * size, (column0 + 1) & (size - 1)
     row0 *= size
     flat = texture.reshape(-1)
     above = flat[row0 + column0] * (1 - fx) + flat[row0 + column1] * fx
