@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmark import empty_loop, flush_size, long_run, memory, shutdown, startup, suite
+from scripts.benchmark import against, empty_loop, long_run, shutdown, startup, suite
 from scripts.benchmark.batch import Settings
 from scripts.benchmark.counting_s3 import S3Latency
 from scripts.benchmark.photo_set import photo_set
-from scripts.benchmark.ratios import GOALS
-from scripts.benchmark.report import contender_table, ratio_table
+from scripts.benchmark.ratios import GOALS, Ratio
+from scripts.benchmark.report import candidate_table, ratio_table
 from scripts.benchmark.stage import BenchFailed, photos_of
 from timelapse_runtime.emulator.s3_server import S3ServerFailed
 from timelapse_runtime.emulator.scene import render_scene
@@ -27,6 +27,8 @@ _HD = (1920, 1080)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run it; the exit code."""
     options = _parser().parse_args(argv)
+    if options.against is not None:
+        options.what = "against"
     try:
         if options.what is None:
             return _everything(options)
@@ -58,29 +60,29 @@ def _everything(options: argparse.Namespace) -> int:
         print(json.dumps(report))
         return 1 if missing else 0
     for latency, compared in report["s3_latencies"].items():
-        print(f"\nS3 with {latency} added\n{contender_table(compared['contenders'])}")
+        print(f"\nS3 with {latency} added\n{candidate_table(compared['candidates'])}")
     print(f"\n{ratio_table(report['ratios'])}\n\n{report['ffmpeg']}")
     print(f"{report['seconds']:.0f} s; bench.json and the pictures are in {options.out}")
     return 1 if missing else 0
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
-    match options.what:
-        case "loop":
-            figures, ratios = empty_loop.measure(invocations=2000, rounds=options.rounds)
-            return figures | {ratio.name: ratio.to_json() for ratio in ratios}
-        case "startup":
-            with tempfile.TemporaryDirectory(prefix="timelapse-bench-") as folder:
-                photos = photo_set(options.frames, Path(folder), options.size, count=2)
-                figures, ratios = startup.measure(photos, Settings(*options.size), rounds=options.rounds)
-            return figures | {ratio.name: ratio.to_json() for ratio in ratios}
-        case "shutdown":
-            return shutdown.measure(_photos(options, _HD, 90), rounds=options.rounds)
-        case "memory":
-            return memory.measure(_photos(options, (320, 180), 60), count=options.count or 5000)
-        case "long":
-            return long_run.measure(_photos(options, (320, 180), 60), count=options.count or 20_000)
-    return flush_size.measure(_photos(options, (640, 360), 540))
+    ratios: list[Ratio] = []
+    with tempfile.TemporaryDirectory(prefix="timelapse-bench-") as folder:
+        work, rounds = Path(folder), options.rounds
+        match options.what:
+            case "loop":
+                figures, ratios = empty_loop.measure(invocations=2000, rounds=rounds)
+            case "startup":
+                photos = photo_set(options.frames, work, options.size, count=2)
+                figures, ratios = startup.measure(photos, Settings(*options.size), rounds=rounds)
+            case "against":
+                figures, ratios = against.measure(options.against, options.frames, work, rounds=rounds)
+            case "shutdown":
+                figures = shutdown.measure(_photos(options, _HD, 90), rounds=rounds)
+            case _:
+                figures = long_run.measure(_photos(options, (320, 180), 60), count=options.count)
+    return figures | {ratio.name: ratio.to_json() for ratio in ratios}
 
 
 def _photos(options: argparse.Namespace, size: tuple[int, int], count: int) -> Sequence[bytes]:
@@ -101,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=Path("out/bench"), help="for bench.json and PNGs (default: out/bench)"
     )
-    parser.add_argument("--size", type=_size, default=_HD, metavar="WxH", help="the film's size (default: 1920x1080)")
+    parser.add_argument("--size", type=_size, default=_HD, metavar="WxH", help="the video's size (default: 1920x1080)")
     parser.add_argument(
         "--s3-latency", type=_latency, metavar="MS,MB/S", help="only one round, with an S3 as slow as this"
     )
@@ -116,13 +118,19 @@ def _parser() -> argparse.ArgumentParser:
         ("startup", "exec to the first next, and to the first response, against AWS's client"),
         ("loop", "empty invocations, against AWS's client and a bare http.client loop"),
         ("shutdown", "SIGTERM to exit on one core, everything full"),
-        ("memory", "memory and latency over many frames"),
-        ("long", "20,000 frames: the last thousand against the second"),
-        ("flush-size", "bytes per frame at 10 and 180 frames a flush"),
+        ("long", "latency and memory over many frames: the last thousand against the second"),
     ):
         what.add_argument(f"--{name}", dest="what", action="store_const", const=name, help=text)
-    parser.add_argument("--rounds", type=int, default=10, help="of --startup, --loop, --shutdown (default: 10)")
-    parser.add_argument("--count", type=int, help="frames of --memory and --long (default: 5000, 20000)")
+    what.add_argument(
+        "--against",
+        type=Path,
+        metavar="CHECKOUT",
+        help="CPU per frame and exec to the first next, against another checkout of this project, in turns",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=10, help="of --startup, --loop, --shutdown, --against (default: 10)"
+    )
+    parser.add_argument("--count", type=int, default=20_000, help="frames of --long, 3000 at least (default: 20000)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from scripts.benchmark.batch import FPS, Settings
 from scripts.benchmark.measured import run_in_slices
-from scripts.benchmark.slices import Slices
+from scripts.benchmark.time_slices import TimeSlices
 from timelapse_runtime.timelapse.video.decode import PhotoDecoder, PictureFitter
 from timelapse_runtime.timelapse.video.encode import Encoder, EncoderSettings
 
@@ -30,10 +30,10 @@ class BareRun:
     stage_cpu_ms: dict[str, float]
     cpu_seconds: float
     peak_rss_bytes: int
-    film_bytes: int
+    video_bytes: int
 
 
-def bare_loop_in_slices(folder: Path, settings: Settings) -> Slices[BareRun]:
+def bare_loop_in_slices(folder: Path, settings: Settings) -> TimeSlices[BareRun]:
     """In a process of its own. Raises BenchFailed."""
     command = [sys.executable, "-m", "scripts.benchmark.bare_loop", str(folder)]
     used = yield from run_in_slices([*command, json.dumps(asdict(settings))])
@@ -57,7 +57,7 @@ def main(folder: Path, settings: Settings) -> dict[str, Any]:
         first_number=0,
     )
     stages = dict.fromkeys(("read", "decode", "convert", "encode"), 0.0)
-    frames, film_bytes = [], 0
+    frames, video_bytes = [], 0
     paths = sorted(folder.glob("*.jpg"))
     cpu = time.process_time()
     for path in paths:
@@ -69,14 +69,14 @@ def main(folder: Path, settings: Settings) -> dict[str, Any]:
         picture = fitter.fit(photo)
         marks.append(time.process_time())
         encoder.append(picture)
-        film_bytes += sum(len(packet.data) for packet in encoder.cut())
+        video_bytes += sum(len(packet.data) for packet in encoder.cut())
         marks.append(time.process_time())
         for name, start, end in zip(stages, marks, marks[1:], strict=False):
             stages[name] += end - start
         frames.append((marks[-1] - marks[0]) * 1000)
     before = time.process_time()
     encoder.drain()
-    film_bytes += sum(len(packet.data) for packet in encoder.cut())
+    video_bytes += sum(len(packet.data) for packet in encoder.cut())
     stages["encode"] += time.process_time() - before
     return asdict(
         BareRun(
@@ -84,7 +84,7 @@ def main(folder: Path, settings: Settings) -> dict[str, Any]:
             stage_cpu_ms={name: seconds * 1000 / len(paths) for name, seconds in stages.items()},
             cpu_seconds=time.process_time() - cpu,
             peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            film_bytes=film_bytes,
+            video_bytes=video_bytes,
         )
     )
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.benchmark.measured import Used, run, run_in_slices
-from scripts.benchmark.slices import Slices, alone
 from scripts.benchmark.stage import BenchFailed
+from scripts.benchmark.time_slices import TimeSlices, alone
 
 FPS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What all contenders encode with. `keyframe_interval` 250 is x264's own default, which a batch run has."""
+    """What all candidates encode with. `keyframe_interval` 250 is x264's own default, which a batch run has."""
 
     width: int
     height: int
@@ -56,15 +56,15 @@ def ffmpeg_version() -> str:
     return run([ffmpeg_program(), "-version"]).said.splitlines()[0] + f" ({ffmpeg_program()})"
 
 
-def encode_folder(folder: Path, film: Path, settings: Settings) -> Used:
-    """The photos 000000.jpg … of a folder to `film`. Raises BenchFailed."""
-    return alone(encode_in_slices(folder, film, settings))
+def encode_folder(folder: Path, video: Path, settings: Settings) -> Used:
+    """The photos 000000.jpg … of a folder to `video`. Raises BenchFailed."""
+    return alone(encode_in_slices(folder, video, settings))
 
 
-def encode_in_slices(folder: Path, film: Path, settings: Settings) -> Slices[Used]:
+def encode_in_slices(folder: Path, video: Path, settings: Settings) -> TimeSlices[Used]:
     """See encode_folder. Decoding and filtering get as many threads as encoding: with one, the run stays on one
     processor."""
     threads = str(settings.threads)
     command = [ffmpeg_program(), "-v", "error", "-nostdin", "-y", "-filter_threads", threads, "-threads", threads]
     command += ["-framerate", str(FPS), "-i", str(folder / "%06d.jpg"), "-vf", settings.filters]
-    return run_in_slices([*command, *settings.encoder(), str(film)])
+    return run_in_slices([*command, *settings.encoder(), str(video)])

@@ -1,4 +1,4 @@
-"""All contenders on the same photos, settings, machine and S3 server, taking turns."""
+"""All candidates on the same photos, settings, machine and S3 server, taking turns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scripts.benchmark.batch import Settings, encode_folder, ffmpeg_program
-from scripts.benchmark.contenders import (
+from scripts.benchmark.candidates import (
     BARE,
     BATCH,
     DISK,
@@ -22,30 +22,30 @@ from scripts.benchmark.contenders import (
     WARM,
     Bare,
     Batch,
-    Contender,
+    Candidate,
     Deployment,
     Turn,
     disk_stage,
-    film_key,
     timelapse_stage,
+    video_key,
 )
 from scripts.benchmark.counting_s3 import BenchS3, S3Latency
 from scripts.benchmark.measured import run
 from scripts.benchmark.photo_set import PERIOD, PhotoSet
 from scripts.benchmark.ratios import Ratio, paired
-from scripts.benchmark.slices import alone, side_by_side
 from scripts.benchmark.stage import BUCKET, THIS_RUNTIME, Stage
+from scripts.benchmark.time_slices import alone, interleave
 
 FLUSH_EVERY = 60
 _FILLING = 20
-"""A film's first frames, which only fill the encoder and cost next to nothing."""
+"""A video's first frames, which only fill the encoder and cost next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
     """How much is measured. Frames per turn are a multiple of a flush, so that each turn holds its share of them.
 
-    `lengths` are the film's lengths at which per-call persistence is measured, and, at the first and the last of them,
+    `lengths` are the video's lengths at which per-call persistence is measured, and, at the first and the last of them,
     the warm `/tmp`; the last is also where ours ends.
     """
 
@@ -62,9 +62,9 @@ class Extent:
 
 
 def frame_by_frame(pairs: Iterable[tuple[Turn, Turn]]) -> Iterator[float]:
-    """The latency of each frame of the first turn divided by that of the same frame of the second, a young film's.
+    """The latency of each frame of the first turn divided by that of the same frame of the second, a young video's.
 
-    Frame by frame, as x264 works on some and only queues the others; in both films they are the same ones, because
+    Frame by frame, as x264 works on some and only queues the others; in both videos they are the same ones, because
     the photos repeat with the keyframes and the flushes (`photo_set`).
     """
     for last, first in pairs:
@@ -79,7 +79,7 @@ def request_count(counts: Counter[str]) -> int:
 
 
 class Comparison:
-    """The contenders, and the turns that they have had. `say` is told what goes on."""
+    """The candidates, and the turns that they have had. `say` is told what goes on."""
 
     def __init__(self, photos: PhotoSet, settings: Settings, extent: Extent, work: Path, stack: ExitStack) -> None:
         self._photos, self._settings, self._extent, self._work = photos, settings, extent, work
@@ -87,15 +87,15 @@ class Comparison:
         self.turns: dict[str, list[Turn]] = {name: [] for name in (THIS, DISK, WARM, MANAGED, BATCH, BARE)}
         """The turns that count for CPU and latency, without those that warm up."""
         self.final: list[tuple[Turn, Turn]] = []
-        """Turns at the film's last length: ours, and per-call persistence's."""
+        """Turns at the video's last length: ours, and per-call persistence's."""
         self.growth: list[tuple[Turn, Turn]] = []
-        """Turns side by side: the last 100 frames of our film, and the first 100 of another with the same photos."""
+        """Turns interleaved: the last 100 frames of our video, and the first 100 of another with the same photos."""
         self.all_of_ours: list[float] = []
-        """Our latency at each frame of the film, from the first."""
+        """Our latency at each frame of the video, from the first."""
         self.our_requests: Counter[str] = Counter()
-        self.films: dict[str, tuple[Path, int, int]] = {}
-        """The films that were made: the file, its frames, and the number of its first photo."""
-        self.contenders: dict[str, Contender] = {}
+        self.videos: dict[str, tuple[Path, int, int]] = {}
+        """The videos that were made: the file, its frames, and the number of its first photo."""
+        self.candidates: dict[str, Candidate] = {}
         self._say: Callable[[str], None] = lambda text: print(f"bench: {text}", file=sys.stderr)
 
     def run(self, latency: S3Latency) -> None:
@@ -109,19 +109,19 @@ class Comparison:
         batch, bare = Batch(self._photos, self._settings, work), Bare(self._photos, self._settings, work)
         disk = self._deploy(disk_stage(server, self._settings, "per_call", upload_every=1))
         warm = self._deploy(disk_stage(server, self._settings, "warm", upload_every=self._extent.warm_every))
-        self.contenders = {THIS: ours, DISK: disk, WARM: warm, MANAGED: managed, BATCH: batch, BARE: bare}
-        films = self._intra_films(work)
+        self.candidates = {THIS: ours, DISK: disk, WARM: warm, MANAGED: managed, BATCH: batch, BARE: bare}
+        videos = self._intra_videos(work)
         for one in (ours, managed):  # the encoders fill up: until then a frame costs too little
             self._ours(alone(one.turn(2 * FLUSH_EVERY)), one is ours)
         for number in range(self._extent.rounds):
             self._say(f"round {number + 1} of {self._extent.rounds}")
             names = (THIS, MANAGED, BATCH, BARE)
-            turns = side_by_side([self.contenders[name].turn(self._extent.frames) for name in names])
+            turns = interleave([self.candidates[name].turn(self._extent.frames) for name in names])
             for name, turn in zip(names, turns, strict=True):
                 self.turns[name].append(turn)
                 self._ours(turn, name == THIS)
             for length in self._extent.lengths[:-1]:
-                self._disk_turn(disk, films[length], length)
+                self._disk_turn(disk, videos[length], length)
         until = self._extent.last - 100 - ours.next_number
         if until > 0:
             self._say(f"this runtime, up to frame {self._extent.last}")
@@ -129,15 +129,15 @@ class Comparison:
         young = self._deploy(timelapse_stage(server, self._settings, THIS_RUNTIME, stream="young"))
         for _ in range(self._extent.rounds):
             frames = 100 // self._extent.rounds
-            mine, first = side_by_side([ours.turn(frames), young.turn(frames)])
+            mine, first = interleave([ours.turn(frames), young.turn(frames)])
             self._ours(mine, is_ours=True)
             self.growth.append((mine, first))
-            self.final.append((mine, self._disk_turn(disk, films[self._extent.last], self._extent.last)))
+            self.final.append((mine, self._disk_turn(disk, videos[self._extent.last], self._extent.last)))
         for length in (self._extent.lengths[0], self._extent.last):
             self._say(f"warm /tmp, at frame {length}")
             warm.stage.environment.shutdown()
-            self._place(warm, films[length], length)
-            alone(warm.turn(1))  # downloads the film
+            self._place(warm, videos[length], length)
+            alone(warm.turn(1))  # downloads the video
             self.turns[WARM].append(alone(warm.turn(self._extent.warm_every)))
         self._finish(work)
 
@@ -151,7 +151,7 @@ class Comparison:
             paired("cpu_vs_ffmpeg_1080p", ours, batch),
             paired("cpu_vs_bare_loop", ours, bare),
             Ratio("s3_requests_per_frame", (request_count(self.our_requests) / len(self.all_of_ours),)),
-            Ratio("peak_rss_mb", (self.contenders[THIS].peak_rss_bytes / 1e6,)),
+            Ratio("peak_rss_mb", (self.candidates[THIS].peak_rss_bytes / 1e6,)),
         ]
 
     def _deploy(self, stage: Stage) -> Deployment:
@@ -163,47 +163,47 @@ class Comparison:
             self.all_of_ours += turn.latencies_ms
             self.our_requests += turn.requests
 
-    def _place(self, contender: Deployment, film: Path, length: int) -> None:
-        contender.stage.store.put(film_key(contender.stage.stream), film.read_bytes(), content_type="video/mp4")
-        contender.next_number = length
+    def _place(self, candidate: Deployment, video: Path, length: int) -> None:
+        candidate.stage.store.put(video_key(candidate.stage.stream), video.read_bytes(), content_type="video/mp4")
+        candidate.next_number = length
 
-    def _disk_turn(self, disk: Deployment, film: Path, length: int) -> Turn:
-        self._place(disk, film, length)
+    def _disk_turn(self, disk: Deployment, video: Path, length: int) -> Turn:
+        self._place(disk, video, length)
         turn = alone(disk.turn(self._extent.disk_calls))
         self.turns[DISK].append(turn)
         return turn
 
     def _finish(self, work: Path) -> None:
-        """End the films and bring them here."""
+        """End the videos and bring them here."""
         before = self.server.counts()
-        for name, contender in self.contenders.items():
-            if isinstance(contender, Batch):
+        for name, candidate in self.candidates.items():
+            if isinstance(candidate, Batch):
                 last = self.turns[name][-1]
-                self.films[name] = (contender.film, last.frames, last.first)
-            elif isinstance(contender, Deployment):
+                self.videos[name] = (candidate.video, last.frames, last.first)
+            elif isinstance(candidate, Deployment):
                 is_timelapse = name in {THIS, MANAGED}
-                stage, film = contender.stage, work / f"{contender.stage.stream}.mp4"
-                body = stage.finished_film() if is_timelapse else stage.store.get(film_key(stage.stream)).body
-                film.write_bytes(body)
-                self.films[name] = (film, contender.next_number, 0)
+                stage, video = candidate.stage, work / f"{candidate.stage.stream}.mp4"
+                body = stage.finished_video() if is_timelapse else stage.store.get(video_key(stage.stream)).body
+                video.write_bytes(body)
+                self.videos[name] = (video, candidate.next_number, 0)
                 if name == THIS:
                     self.our_requests += self.server.counts() - before
 
-    def _intra_films(self, work: Path) -> dict[int, Path]:
-        """The films that per-call persistence has made by then: each photo was encoded alone, so all are keyframes.
+    def _intra_videos(self, work: Path) -> dict[int, Path]:
+        """The videos that per-call persistence has made by then: each photo was encoded alone, so all are keyframes.
 
-        The photos repeat, and so one period of the film, copied, is as good as encoding it again.
+        The photos repeat, and so one period of the video, copied, is as good as encoding it again.
         """
-        self._say(f"preparing the films that per-call persistence would have made: {self._extent.lengths} frames")
+        self._say(f"preparing the videos that per-call persistence would have made: {self._extent.lengths} frames")
         period = min(PERIOD, self._extent.last)
         once = work / "intra.mp4"
         folder = self._photos.link(work / "intra", period)
         encode_folder(folder, once, replace(self._settings, keyframe_interval=1, threads=2))
-        films = {}
+        videos = {}
         for length in self._extent.lengths:
             names = work / f"intra-{length}.txt"
             names.write_text(f"file '{once}'\n" * math.ceil(length / period))
-            films[length] = names.with_suffix(".mp4")
+            videos[length] = names.with_suffix(".mp4")
             join = [ffmpeg_program(), "-v", "error", "-nostdin", "-f", "concat", "-safe", "0", "-i", str(names)]
-            run([*join, "-frames:v", str(length), "-c", "copy", str(films[length])])
-        return films
+            run([*join, "-frames:v", str(length), "-c", "copy", str(videos[length])])
+        return videos

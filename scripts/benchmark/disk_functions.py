@@ -1,7 +1,7 @@
-"""What stateless functions do: the film on the disk, ffmpeg for the photo, `-f concat -c copy` to put it at the end.
+"""What stateless functions do: the video on the disk, ffmpeg for the photo, `-f concat -c copy` to put it at the end.
 
 Runs in the Lambda environment, under AWS's own runtime client, and moves files with boto3's `download_file` and
-`upload_file`, as AWS's examples do. `per_call` downloads and uploads the film in each
+`upload_file`, as AWS's examples do. `per_call` downloads and uploads the video in each
 call; `warm` keeps it in /tmp, as the nearest published functions do at best, and uploads it every
 BENCH_UPLOAD_EVERY calls: what came since the last upload is lost with the environment.
 """
@@ -20,12 +20,12 @@ import boto3
 from botocore.exceptions import ClientError
 
 _S3 = boto3.client("s3", region_name=os.environ["AWS_REGION"])
-_BUCKET, _FILM_KEY = os.environ["BENCH_BUCKET"], os.environ["BENCH_FILM_KEY"]
+_BUCKET, _VIDEO_KEY = os.environ["BENCH_BUCKET"], os.environ["BENCH_VIDEO_KEY"]
 _UPLOAD_EVERY = int(os.environ["BENCH_UPLOAD_EVERY"])
 _ENCODE: list[str] = json.loads(os.environ["BENCH_ENCODE"])
-"""The command that encodes one photo, with {photo} and {film} in it."""
+"""The command that encodes one photo, with {photo} and {video} in it."""
 _FOLDER = Path(tempfile.gettempdir())
-_FILM = _FOLDER / "film.mp4"
+_VIDEO = _FOLDER / "video.mp4"
 _calls = 0
 
 
@@ -40,7 +40,7 @@ def per_call(event: Any, _context: object) -> dict[str, Any]:
 def warm(event: Any, _context: object) -> dict[str, Any]:
     """Append; upload when it is time."""
     global _calls  # noqa: PLW0603 - a module's globals are all the state that such a function has
-    if not _FILM.exists():
+    if not _VIDEO.exists():
         _download()
     _append(event)
     _calls += 1
@@ -51,30 +51,30 @@ def warm(event: Any, _context: object) -> dict[str, Any]:
 
 def _download() -> None:
     try:
-        _S3.download_file(_BUCKET, _FILM_KEY, str(_FILM))
+        _S3.download_file(_BUCKET, _VIDEO_KEY, str(_VIDEO))
     except ClientError as error:
         if error.response["Error"]["Code"] != "404":
             raise
-        _FILM.unlink(missing_ok=True)
+        _VIDEO.unlink(missing_ok=True)
 
 
 def _upload() -> None:
-    _S3.upload_file(str(_FILM), _BUCKET, _FILM_KEY, ExtraArgs={"ContentType": "video/mp4"})
+    _S3.upload_file(str(_VIDEO), _BUCKET, _VIDEO_KEY, ExtraArgs={"ContentType": "video/mp4"})
 
 
 def _append(event: Any) -> None:
-    """One photo to the film's end, as a film of one frame."""
+    """One photo to the video's end, as a video of one frame."""
     key = event["Records"][0]["s3"]["object"]["key"]
     photo, frame, joined, names = (_FOLDER / name for name in ("photo.jpg", "frame.mp4", "joined.mp4", "names.txt"))
     _S3.download_file(_BUCKET, key, str(photo))
-    subprocess.run([part.format(photo=photo, film=frame) for part in _ENCODE], check=True)
-    if not _FILM.exists():
-        frame.replace(_FILM)
+    subprocess.run([part.format(photo=photo, video=frame) for part in _ENCODE], check=True)
+    if not _VIDEO.exists():
+        frame.replace(_VIDEO)
         return
-    names.write_text(f"file '{_FILM}'\nfile '{frame}'\n")
+    names.write_text(f"file '{_VIDEO}'\nfile '{frame}'\n")
     join = [_ENCODE[0], "-v", "error", "-nostdin", "-y", "-f", "concat", "-safe", "0", "-i", str(names)]
     subprocess.run([*join, "-c", "copy", str(joined)], check=True)
-    joined.replace(_FILM)
+    joined.replace(_VIDEO)
 
 
 def _answer() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What bench.json says of each contender."""
+"""What bench.json says of each candidate."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmark.batch import Settings
+from scripts.benchmark.candidates import DISK, MEMORY_SIZE_MB, WARM, Deployment, Turn
 from scripts.benchmark.comparison import Comparison, request_count
-from scripts.benchmark.contenders import DISK, MEMORY_SIZE_MB, WARM, Deployment, Turn
 from scripts.benchmark.photo_set import PhotoSet
 from scripts.benchmark.prices import gb_seconds, lambda_usd_per_million
 from scripts.benchmark.quality import judge
 from scripts.benchmark.stage import percentile
 
 
-def contender_figures(
+def candidate_figures(
     comparison: Comparison, photos: PhotoSet, settings: Settings, work: Path, *, judged: int
 ) -> dict[str, dict[str, Any]]:
-    """By contender; the disk contenders at the longest film. The first `judged` frames of each film are judged, if any.
+    """By candidate; the disk candidates at the longest video. The first `judged` frames of each video are judged, if
+    any.
 
     Latency is that of an invocation; of the bare loop, the CPU time of one pass through it; of the batch run there is
     none, and `wall_ms_per_frame` stands alone. What runs outside Lambda has no GB-seconds and no price.
     """
     figures: dict[str, dict[str, Any]] = {}
-    for name, contender in comparison.contenders.items():
+    for name, candidate in comparison.candidates.items():
         turns = comparison.turns[name]
         if name in {DISK, WARM}:
             longest = max(turn.first for turn in turns)
             turns = [turn for turn in turns if turn.first == longest]
-        row = _measured(turns, in_lambda=isinstance(contender, Deployment))
-        row["peak_memory_mb"] = contender.peak_rss_bytes / 1e6
-        row |= _film(comparison, name, photos, settings, work, judged)
+        row = _measured(turns, in_lambda=isinstance(candidate, Deployment))
+        row["peak_memory_mb"] = candidate.peak_rss_bytes / 1e6
+        row |= _video(comparison, name, photos, settings, work, judged)
         figures[name] = row
     return figures
 
@@ -54,18 +55,18 @@ def _measured(turns: list[Turn], *, in_lambda: bool) -> dict[str, Any]:
     }
 
 
-def _film(
+def _video(
     comparison: Comparison, name: str, photos: PhotoSet, settings: Settings, work: Path, judged: int
 ) -> dict[str, float | None]:
-    if name not in comparison.films:  # the bare loop muxes none; its packets are what this runtime's film is made of
+    if name not in comparison.videos:  # the bare loop muxes none; its packets are what this runtime's video is made of
         return {"bytes_per_frame": None, "ssim": None, "psnr_db": None}
-    film, frames, first = comparison.films[name]
-    bytes_per_frame = film.stat().st_size / frames
+    video, frames, first = comparison.videos[name]
+    bytes_per_frame = video.stat().st_size / frames
     if not judged:
         return {"bytes_per_frame": bytes_per_frame, "ssim": None, "psnr_db": None}
     judged = min(judged, frames)
     folder = work / f"judged-{first}-{judged}"
     if not folder.exists():
         photos.link(folder, judged, first)
-    quality = judge(film, folder, settings, frames=judged)
+    quality = judge(video, folder, settings, frames=judged)
     return {"bytes_per_frame": bytes_per_frame, "ssim": quality.ssim, "psnr_db": quality.psnr_db}

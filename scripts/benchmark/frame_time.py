@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from scripts.benchmark.contenders import BARE, THIS, Turn
+from scripts.benchmark.candidates import BARE, THIS, Turn
 from scripts.benchmark.stage import Stage
 
 _READS = 60

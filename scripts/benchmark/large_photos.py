@@ -1,4 +1,4 @@
-"""CPU per frame where photos are large (12 megapixels) and the film is 1080p: decoding and scaling weigh most."""
+"""CPU per frame where photos are large (12 megapixels) and the video is 1080p: decoding and scaling weigh most."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmark.batch import Settings
-from scripts.benchmark.contenders import Batch, Deployment, timelapse_stage
+from scripts.benchmark.candidates import Batch, Deployment, timelapse_stage
 from scripts.benchmark.counting_s3 import BenchS3, S3Latency
 from scripts.benchmark.photo_set import PhotoSet
 from scripts.benchmark.ratios import Ratio, paired
-from scripts.benchmark.slices import alone, side_by_side
 from scripts.benchmark.stage import BUCKET, THIS_RUNTIME
+from scripts.benchmark.time_slices import alone, interleave
 
 SIZE = (4624, 2600)
 _WARM = 20
@@ -29,7 +29,7 @@ def measure(
             runtime, batch = Deployment(stage, server, photos), Batch(photos, settings, work / "large")
             alone(runtime.turn(_WARM))
             for _ in range(rounds):
-                mine, other = side_by_side([runtime.turn(frames), batch.turn(frames)])
+                mine, other = interleave([runtime.turn(frames), batch.turn(frames)])
                 ours.append(mine.cpu_ms_per_frame)
                 theirs.append(other.cpu_ms_per_frame)
     figures = {

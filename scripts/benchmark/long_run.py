@@ -1,12 +1,12 @@
-"""20,000 small frames: latency and memory of the last thousand against those of the second thousand."""
+"""Does the runtime grow? Many small frames: latency and memory of the last thousand against the second thousand."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from scripts.benchmark.memory import rss_bytes
 from scripts.benchmark.stage import Stage, endless
 
 _WINDOW = 1000
@@ -32,3 +32,11 @@ def measure(photos: Sequence[bytes], *, count: int) -> dict[str, Any]:
         "rss_mb_last_thousand": round(statistics.median(rss_last) / 1e6, 1),
         "rss_ratio": round(statistics.median(rss_last) / statistics.median(rss_second), 4),
     }
+
+
+def rss_bytes(pid: int) -> int:
+    """The resident set of a process now."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(f"process {pid} has no VmRSS")

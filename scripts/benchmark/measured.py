@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from scripts.benchmark.slices import SLICE_SECONDS, Slices, alone
 from scripts.benchmark.stage import BenchFailed
+from scripts.benchmark.time_slices import SLICE_SECONDS, TimeSlices, alone
 
 _LAUNCHER = """
 import json, os, sys
@@ -44,7 +44,7 @@ def run(command: Sequence[str]) -> Used:
     return alone(run_in_slices(command))
 
 
-def run_in_slices(command: Sequence[str]) -> Slices[Used]:
+def run_in_slices(command: Sequence[str]) -> TimeSlices[Used]:
     """Run it, stopped between slices. Raises BenchFailed with the program's words when it fails."""
     launcher_command = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command]
     with tempfile.TemporaryFile("w+") as said:

@@ -12,7 +12,7 @@ import matplotlib as mpl
 mpl.use("Agg")  # before pyplot: there is no screen
 import matplotlib.pyplot as plt
 
-from scripts.benchmark.contenders import BARE, BATCH, THIS, Turn
+from scripts.benchmark.candidates import BARE, BATCH, THIS, Turn
 from scripts.benchmark.prices import PRICES_DATE, ec2_usd_per_million
 
 _WINDOW = 20
@@ -41,7 +41,7 @@ def _latency(path: Path, turns: Mapping[str, list[Turn]], ours: list[float]) -> 
         for turn in had:
             per_frame = turn.latencies_ms or [turn.wall_seconds * 1000 / turn.frames]
             points.setdefault(turn.first, []).extend(per_frame)
-        if name in {BATCH, BARE}:  # they begin a film in each turn, and know no length
+        if name in {BATCH, BARE}:  # they begin a video in each turn, and know no length
             level = statistics.median(value for values in points.values() for value in values)
             axes.axhline(level, label=name, linestyle="--" if name == BATCH else ":", color="black")
             continue
@@ -51,8 +51,8 @@ def _latency(path: Path, turns: Mapping[str, list[Turn]], ours: list[float]) -> 
             lengths = list(range(0, len(ours), _WINDOW))
             medians = [statistics.median(ours[at : at + _WINDOW]) for at in lengths]
         axes.plot(lengths, medians, marker=None if name == THIS else "o", label=name)
-    axes.set(xlabel="frames in the film", ylabel="milliseconds per frame (median)", yscale="log")
-    axes.set_title("Latency per frame against the film's length")
+    axes.set(xlabel="frames in the video", ylabel="milliseconds per frame (median)", yscale="log")
+    axes.set_title("Latency per frame against the video's length")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(visible=True, alpha=0.3)
     axes.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12), frameon=False)

@@ -1,7 +1,7 @@
 """What a million frames cost, from one table of list prices.
 
 us-east-1 list prices for x86 and Linux, on demand, as known in November 2026: check them before you quote a sum.
-Storage is left out: it is the same for all but for the film's size, which is reported beside it.
+Storage is left out: it is the same for all but for the video's size, which is reported beside it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How good a film is, judged by ffmpeg's filters against the photos, and what it weighs at equal quality."""
+"""How good a video is, judged by ffmpeg's filters against the photos, and what it weighs at equal quality."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Quality:
     psnr_db: float
 
 
-def judge(film: Path, photos: Path, settings: Settings, *, frames: int) -> Quality:
-    """The film's first `frames` frames against the photos 000000.jpg …, converted as for encoding."""
+def judge(video: Path, photos: Path, settings: Settings, *, frames: int) -> Quality:
+    """The video's first `frames` frames against the photos 000000.jpg …, converted as for encoding."""
     numbered = f"setpts=N/{FPS}/TB"
     graph = (
-        f"[0:v]{numbered},split[film_a][film_b];[1:v]{settings.filters},{numbered},split[photo_a][photo_b];"
-        "[film_a][photo_a]ssim=shortest=1[a];[film_b][photo_b]psnr=shortest=1[b]"
+        f"[0:v]{numbered},split[video_a][video_b];[1:v]{settings.filters},{numbered},split[photo_a][photo_b];"
+        "[video_a][photo_a]ssim=shortest=1[a];[video_b][photo_b]psnr=shortest=1[b]"
     )
-    command = [ffmpeg_program(), "-nostdin", "-hide_banner", "-i", str(film)]
+    command = [ffmpeg_program(), "-nostdin", "-hide_banner", "-i", str(video)]
     command += ["-framerate", str(FPS), "-i", str(photos / "%06d.jpg"), "-lavfi", graph]
     for label in ("[a]", "[b]"):
         command += ["-map", label, "-frames:v", str(frames), "-f", "null", "-"]
@@ -36,7 +36,7 @@ def judge(film: Path, photos: Path, settings: Settings, *, frames: int) -> Quali
     ssim = re.search(r"SSIM .*All:([\d.]+)", said)
     psnr = re.search(r"PSNR .*average:([\d.]+|inf)", said)
     if ssim is None or psnr is None:
-        raise BenchFailed(f"ffmpeg gave no SSIM and PSNR for {film}: {said[-500:]}")
+        raise BenchFailed(f"ffmpeg gave no SSIM and PSNR for {video}: {said[-500:]}")
     return Quality(float(ssim[1]), float(psnr[1]))
 
 

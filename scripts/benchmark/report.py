@@ -16,15 +16,15 @@ _COLUMNS = (
     ("S3 req.", lambda row: row["s3_requests_per_frame"]),
     ("S3 kB", lambda row: row["s3_bytes_per_frame"] / 1000),
     ("peak MB", lambda row: row["peak_memory_mb"]),
-    ("film B", lambda row: row["bytes_per_frame"]),
+    ("video B", lambda row: row["bytes_per_frame"]),
     ("SSIM", lambda row: row["ssim"]),
     ("PSNR", lambda row: row["psnr_db"]),
     ("$/M", lambda row: row["usd_per_million_frames"]),
 )
 
 
-def contender_table(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """One line a contender; all figures are per frame but the peak."""
+def candidate_table(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """One line a candidate; all figures are per frame but the peak."""
     width = max(map(len, figures))
     lines = [" " * width + "".join(f"{title:>10}" for title, _ in _COLUMNS)]
     lines += [

@@ -84,7 +84,7 @@ class Stage:
             "TIMELAPSE_FRAMES": f"s3://{BUCKET}/frames/",
             "TIMELAPSE_VIDEO": f"s3://{BUCKET}/video/",
             "TIMELAPSE_REEL": "never",
-            "STATEFUL_RUNTIME_PYTHON": sys.executable,
+            **({"STATEFUL_RUNTIME_PYTHON": sys.executable} if self._deployed.command is None else {}),
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
             **self._variables,
         }
@@ -132,12 +132,12 @@ class Stage:
             time.sleep(_LOG_POLL_SECONDS)
         raise BenchFailed(f"no plan was {result}; the log has {[record.get('message') for record in self.log]}")
 
-    def close_film(self) -> int:
-        """End the film; the answer is its size in bytes."""
-        return len(self.finished_film())
+    def close_video(self) -> int:
+        """End the video; the answer is its size in bytes."""
+        return len(self.finished_video())
 
-    def finished_film(self) -> bytes:
-        """End the film; the answer is its video.mp4."""
+    def finished_video(self) -> bytes:
+        """End the video; the answer is its video.mp4."""
         self.invoke({"sweep": {"stream": self.stream, "close": True}})
         found = self.store.list_after(f"video/{self.stream}/reels/")
         (video,) = [info.key for info in found if info.key.endswith("video.mp4")]  # TIMELAPSE_REEL=never: one

@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmark import empty_loop, film_size, large_photos, shutdown, startup, throughput
+from scripts.benchmark import empty_loop, large_photos, shutdown, startup, throughput, video_size
 from scripts.benchmark.batch import Settings, ffmpeg_version
+from scripts.benchmark.candidates import THIS, Deployment
 from scripts.benchmark.comparison import Comparison, Extent
-from scripts.benchmark.contenders import THIS, Deployment
 from scripts.benchmark.counting_s3 import S3Latency
-from scripts.benchmark.figures import contender_figures
+from scripts.benchmark.figures import candidate_figures
 from scripts.benchmark.frame_time import parts_of, read_cpu_ms
 from scripts.benchmark.photo_set import PhotoSet, photo_set
 from scripts.benchmark.prices import PRICES_DATE, PRICES_USD, ec2_usd_per_million
@@ -33,12 +33,12 @@ LIKE_S3 = S3Latency(first_byte_ms=15, bytes_per_second=80e6)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of everything. `size_scale` shrinks the films of `film_size`."""
+    """How much of everything. `size_scale` shrinks the videos of `video_size`."""
 
     extent: Extent
     judged: int
-    film_size_frames: int
-    film_size_scale: int
+    video_size_frames: int
+    video_size_scale: int
     large_photos: int
     turn_frames: int
     rounds: int
@@ -53,8 +53,8 @@ class Plan:
 FULL = Plan(
     Extent(rounds=5, frames=120, disk_calls=3, warm_every=60, lengths=(60, 250, 500, 1000)),
     judged=180,
-    film_size_frames=360,
-    film_size_scale=1,
+    video_size_frames=360,
+    video_size_scale=1,
     large_photos=46,
     turn_frames=60,
     rounds=5,
@@ -66,8 +66,8 @@ FULL = Plan(
 QUICK = Plan(
     Extent(rounds=3, frames=60, disk_calls=2, warm_every=15, lengths=(60, 500, 1000)),
     judged=60,
-    film_size_frames=180,
-    film_size_scale=2,
+    video_size_frames=180,
+    video_size_scale=2,
     large_photos=16,
     turn_frames=30,
     rounds=3,
@@ -79,8 +79,8 @@ QUICK = Plan(
 SMOKE = Plan(
     Extent(rounds=1, frames=60, disk_calls=1, warm_every=2, lengths=(60, 300)),
     judged=20,
-    film_size_frames=40,
-    film_size_scale=1,
+    video_size_frames=40,
+    video_size_scale=1,
     large_photos=4,
     turn_frames=10,
     rounds=1,
@@ -133,8 +133,8 @@ def run(frames: Path | None, out: Path, plan: Plan, size: tuple[int, int]) -> di
 
 
 def _in_order(ratios: list[Ratio]) -> dict[str, Any]:
-    names = list(GOALS)
-    return {ratio.name: ratio.to_json() for ratio in sorted(ratios, key=lambda one: names.index(one.name))}
+    found = {ratio.name: ratio.to_json() for ratio in ratios}
+    return {name: found[name] for name in sorted(found, key=lambda name: [*GOALS, name].index(name))}
 
 
 def _write(out: Path, report: dict[str, Any]) -> None:
@@ -144,24 +144,24 @@ def _write(out: Path, report: dict[str, Any]) -> None:
 def _compare(
     photos: PhotoSet, settings: Settings, plan: Plan, work: Path, latency: S3Latency, out: Path | None
 ) -> dict[str, Any]:
-    """One comparison; with `out`, the first one, the films are judged and the pictures drawn."""
+    """One comparison; with `out`, the first one, the videos are judged and the pictures drawn."""
     _say(f"comparison, S3 with {latency.first_byte_ms:g} ms to the first byte")
     with ExitStack() as stack:
         comparison = Comparison(photos, settings, plan.extent, work, stack)
         comparison.run(latency)
-        ours = comparison.contenders[THIS]
+        ours = comparison.candidates[THIS]
         assert isinstance(ours, Deployment)
         keys = [f"frames/{ours.stage.stream}/{number:08d}.jpg" for number in range(60)]
         parts = parts_of(comparison.turns, read_cpu_ms(ours.stage, keys))
-        # The films are those of the first comparison again.
-        contenders = contender_figures(comparison, photos, settings, work, judged=plan.judged if out else 0)
+        # The videos are those of the first comparison again.
+        candidates = candidate_figures(comparison, photos, settings, work, judged=plan.judged if out else 0)
         ratios = comparison.ratios()
     if out is not None:
         from scripts.benchmark.plots import draw  # noqa: PLC0415 - matplotlib takes a second
 
-        draw(out, comparison.turns, comparison.all_of_ours, contenders, parts)
+        draw(out, comparison.turns, comparison.all_of_ours, candidates, parts)
     latencies = [round(value, 2) for value in comparison.all_of_ours]
-    return {"contenders": contenders, "ratios": ratios, "frame_time_ms": parts, "our_latencies_ms": latencies}
+    return {"candidates": candidates, "ratios": ratios, "frame_time_ms": parts, "our_latencies_ms": latencies}
 
 
 def other_measurements(
@@ -171,7 +171,7 @@ def other_measurements(
     found: dict[str, Any] = {}
     ratios: list[Ratio] = []
     turns = {"frames": plan.turn_frames, "rounds": plan.rounds}
-    scale = plan.film_size_scale
+    scale = plan.video_size_scale
     small = replace(settings, width=settings.width // scale // 2 * 2, height=settings.height // scale // 2 * 2)
     side = _LARGE**0.5
     size = (round(settings.width * side / 2) * 2, round(settings.height * side / 2) * 2)
@@ -180,7 +180,7 @@ def other_measurements(
             photo_set(frames, work, size, count=plan.large_photos), settings, work, **turns
         ),
         "throughput": lambda: throughput.measure(photos, settings, work, **turns),
-        "film_size": lambda: film_size.measure(photos, small, work, frames=plan.film_size_frames),
+        "video_size": lambda: video_size.measure(photos, small, work, frames=plan.video_size_frames),
         "startup": lambda: startup.measure(photos, settings, rounds=plan.startups),
         "loop": lambda: empty_loop.measure(invocations=plan.invocations, rounds=plan.rounds),
         "shutdown": lambda: _shutdown(photos, plan.shutdowns),

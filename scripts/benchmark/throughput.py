@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmark.batch import Settings, encode_in_slices
-from scripts.benchmark.contenders import MEMORY_SIZE_MB
+from scripts.benchmark.candidates import MEMORY_SIZE_MB
 from scripts.benchmark.counting_s3 import BenchS3, S3Latency
 from scripts.benchmark.measured import Used
 from scripts.benchmark.photo_set import PhotoSet
 from scripts.benchmark.ratios import Ratio, paired
-from scripts.benchmark.slices import Slices, alone, side_by_side
 from scripts.benchmark.stage import BUCKET, Stage
+from scripts.benchmark.time_slices import TimeSlices, alone, interleave
 
 _RECORDS = 10
 _THREADS = 2
@@ -39,16 +39,16 @@ def measure(
             alone(_work_off(stage, [stage.upload(next(bodies)) for _ in range(2 * _RECORDS)]))  # fills the encoder
             for _ in range(rounds):
                 events = [stage.upload(next(bodies)) for _ in range(frames)]
-                film = work / "throughput.mp4"
-                batch = encode_in_slices(folder, film, replace(settings, threads=_THREADS))
-                mine, other = side_by_side([_work_off(stage, events), _wall_seconds(batch)])
+                video = work / "throughput.mp4"
+                batch = encode_in_slices(folder, video, replace(settings, threads=_THREADS))
+                mine, other = interleave([_work_off(stage, events), _wall_seconds(batch)])
                 ours.append(frames / mine)
                 theirs.append(frames / other)
     figures = {"frames_per_second": ours, "ffmpeg_frames_per_second": theirs}
     return figures, [paired("throughput_vs_ffmpeg", ours, theirs)]
 
 
-def _work_off(stage: Stage, events: Sequence[dict[str, Any]]) -> Slices[float]:
+def _work_off(stage: Stage, events: Sequence[dict[str, Any]]) -> TimeSlices[float]:
     """Invoke with the events, ten at a time; the seconds that it took."""
     seconds = 0.0
     for at in range(0, len(events), _RECORDS):
@@ -60,6 +60,6 @@ def _work_off(stage: Stage, events: Sequence[dict[str, Any]]) -> Slices[float]:
     return seconds
 
 
-def _wall_seconds(run: Slices[Used]) -> Slices[float]:
+def _wall_seconds(run: TimeSlices[Used]) -> TimeSlices[float]:
     used = yield from run
     return used.wall_seconds

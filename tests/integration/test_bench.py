@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.benchmark.contenders import BARE, BATCH, DISK, MANAGED, THIS, WARM
+from scripts.benchmark.candidates import BARE, BATCH, DISK, MANAGED, THIS, WARM
 from scripts.benchmark.ratios import GOALS
 from tests.programs import require_program
 
@@ -18,7 +18,7 @@ PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 
 
 @pytest.mark.timeout(240)
-def test_a_run_gives_every_ratio_every_contender_and_the_pictures(
+def test_a_run_gives_every_ratio_every_candidate_and_the_pictures(
     photos: Callable[..., list[Path]], tmp_path: Path
 ) -> None:
     require_program("ffmpeg")
@@ -35,13 +35,13 @@ def test_a_run_gives_every_ratio_every_contender_and_the_pictures(
         assert ratio["value"] > 0
         assert len(ratio["rounds"]) >= 1
     (compared,) = report["s3_latencies"].values()
-    contenders = compared["contenders"]
-    assert set(contenders) == {THIS, DISK, WARM, MANAGED, BATCH, BARE}
-    # boto3's download_file asks HEAD and GET: the photo, the film down; and the film up.
-    assert contenders[DISK]["s3_requests_per_frame"] == 5
-    assert contenders[THIS]["s3_requests_per_frame"] == contenders[MANAGED]["s3_requests_per_frame"]
+    candidates = compared["candidates"]
+    assert set(candidates) == {THIS, DISK, WARM, MANAGED, BATCH, BARE}
+    # boto3's download_file asks HEAD and GET: the photo, the video down; and the video up.
+    assert candidates[DISK]["s3_requests_per_frame"] == 5
+    assert candidates[THIS]["s3_requests_per_frame"] == candidates[MANAGED]["s3_requests_per_frame"]
     for name in (THIS, MANAGED, DISK, WARM, BATCH):
-        assert contenders[name]["ssim"] > 0.8, name
+        assert candidates[name]["ssim"] > 0.8, name
     for picture in ("latency.png", "cost.png", "frame-time.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 

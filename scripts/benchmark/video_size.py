@@ -17,25 +17,25 @@ _STEPS = (-1.0, 0.0, 1.0)
 
 
 def measure(photos: PhotoSet, settings: Settings, work: Path, *, frames: int) -> tuple[dict[str, Any], list[Ratio]]:
-    """Bytes per frame and SSIM of each film, and the two ratios."""
-    folder = photos.link(work / "film-size", frames)
+    """Bytes per frame and SSIM of each video, and the two ratios."""
+    folder = photos.link(work / "video-size", frames)
     curve: dict[float, float] = {}
-    films: dict[str, Any] = {}
+    videos: dict[str, Any] = {}
     for step in _STEPS:
-        film = work / f"film-size{step:+g}.mp4"
-        encode_folder(folder, film, replace(settings, crf=settings.crf + step))
-        quality = judge(film, folder, settings, frames=frames)
-        curve[quality.ssim] = film.stat().st_size / frames
-        films[f"ffmpeg, crf {settings.crf + step:g}"] = _row(film, quality, frames)
+        video = work / f"video-size{step:+g}.mp4"
+        encode_folder(folder, video, replace(settings, crf=settings.crf + step))
+        quality = judge(video, folder, settings, frames=frames)
+        curve[quality.ssim] = video.stat().st_size / frames
+        videos[f"ffmpeg, crf {settings.crf + step:g}"] = _row(video, quality, frames)
     ratios = []
     for every in (60, 10):
-        film = work / f"film-size-n{every}.mp4"
-        film.write_bytes(_ours(photos, settings, every, frames))
-        quality = judge(film, folder, settings, frames=frames)
-        films[f"this runtime, a flush every {every}"] = _row(film, quality, frames)
-        ratio = film.stat().st_size / frames / bytes_at(quality.ssim, curve)
+        video = work / f"video-size-n{every}.mp4"
+        video.write_bytes(_ours(photos, settings, every, frames))
+        quality = judge(video, folder, settings, frames=frames)
+        videos[f"this runtime, a flush every {every}"] = _row(video, quality, frames)
+        ratio = video.stat().st_size / frames / bytes_at(quality.ssim, curve)
         ratios.append(Ratio(f"bytes_vs_ffmpeg_n{every}", (ratio,)))
-    return {"frames": frames, "size": f"{settings.width}x{settings.height}", "films": films}, ratios
+    return {"frames": frames, "size": f"{settings.width}x{settings.height}", "videos": videos}, ratios
 
 
 def _ours(photos: PhotoSet, settings: Settings, every: int, frames: int) -> bytes:
@@ -49,8 +49,8 @@ def _ours(photos: PhotoSet, settings: Settings, every: int, frames: int) -> byte
     with Stage(variables, freeze=False) as stage:
         for number in range(frames):
             stage.feed(photos.path(number).read_bytes())
-        return stage.finished_film()
+        return stage.finished_video()
 
 
-def _row(film: Path, quality: Quality, frames: int) -> dict[str, float]:
-    return {"bytes_per_frame": film.stat().st_size / frames, "ssim": quality.ssim, "psnr_db": quality.psnr_db}
+def _row(video: Path, quality: Quality, frames: int) -> dict[str, float]:
+    return {"bytes_per_frame": video.stat().st_size / frames, "ssim": quality.ssim, "psnr_db": quality.psnr_db}

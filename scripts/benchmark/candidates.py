@@ -1,4 +1,4 @@
-"""The contenders of the comparison. Each takes turns: a turn is a few frames, with what they took and used."""
+"""The candidates of the comparison. Each takes turns: a turn is a few frames, with what they took and used."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from scripts.benchmark.bare_loop import bare_loop_in_slices
 from scripts.benchmark.batch import Settings, encode_in_slices, ffmpeg_program
 from scripts.benchmark.counting_s3 import BenchS3
 from scripts.benchmark.photo_set import PhotoSet
-from scripts.benchmark.slices import SLICE_SECONDS, Slices
 from scripts.benchmark.stage import BUCKET, Deployed, Stage, under_awslambdaric
+from scripts.benchmark.time_slices import SLICE_SECONDS, TimeSlices
 
 MEMORY_SIZE_MB = 1769  # one vCPU
 THIS, DISK, WARM, MANAGED, BATCH, BARE = (
@@ -30,7 +30,7 @@ THIS, DISK, WARM, MANAGED, BATCH, BARE = (
 
 @dataclass(slots=True)
 class Turn:
-    """What a turn took. `first` is the film's length in frames at its beginning; no latencies: only `wall_seconds`."""
+    """What a turn took. `first` is the video's length in frames at its beginning; no latencies: only `wall_seconds`."""
 
     first: int
     frames: int
@@ -46,28 +46,28 @@ class Turn:
         return self.cpu_seconds * 1000 / self.frames
 
 
-class Contender(Protocol):
-    """One way to make the film."""
+class Candidate(Protocol):
+    """One way to make the video."""
 
     @property
     def peak_rss_bytes(self) -> int:
         """Of its process, so far."""
         ...
 
-    def turn(self, frames: int) -> Slices[Turn]:
+    def turn(self, frames: int) -> TimeSlices[Turn]:
         """Add so many frames."""
         ...
 
 
 class Deployment:
-    """A contender that runs in the Lambda environment, one invocation a photo. Enter its `stage` first."""
+    """A candidate that runs in the Lambda environment, one invocation a photo. Enter its `stage` first."""
 
     def __init__(self, stage: Stage, server: BenchS3, photos: PhotoSet) -> None:
         self.stage, self._server, self._photos = stage, server, photos
         self.next_number, self._children_peak_bytes = 0, 0
 
-    def turn(self, frames: int) -> Slices[Turn]:
-        """See Contender."""
+    def turn(self, frames: int) -> TimeSlices[Turn]:
+        """See Candidate."""
         first, cpu = self.next_number, self.stage.environment.usage.cpu_seconds
         latencies: list[float] = []
         requests: Counter[str] = Counter()
@@ -116,9 +116,9 @@ def disk_stage(server: BenchS3, settings: Settings, function: str, *, upload_eve
     encode += ["-filter_threads", str(settings.threads), "-framerate", "30", "-i", "{photo}", "-vf", settings.filters]
     variables = {
         "BENCH_BUCKET": BUCKET,
-        "BENCH_FILM_KEY": film_key(function),
+        "BENCH_VIDEO_KEY": video_key(function),
         "BENCH_UPLOAD_EVERY": str(upload_every),
-        "BENCH_ENCODE": json.dumps([*encode, *settings.encoder(), "{film}"]),
+        "BENCH_ENCODE": json.dumps([*encode, *settings.encoder(), "{video}"]),
     }
     deployed: Deployed = under_awslambdaric(f"scripts.benchmark.disk_functions.{function}")
     return Stage(
@@ -131,9 +131,9 @@ def disk_stage(server: BenchS3, settings: Settings, function: str, *, upload_eve
     )
 
 
-def film_key(function: str) -> str:
-    """Where the stateless function `function` keeps its film."""
-    return f"video/{function}/film.mp4"
+def video_key(function: str) -> str:
+    """Where the stateless function `function` keeps its video."""
+    return f"video/{function}/video.mp4"
 
 
 class Batch:
@@ -142,13 +142,13 @@ class Batch:
     def __init__(self, photos: PhotoSet, settings: Settings, work: Path) -> None:
         self._photos, self._settings, self._work = photos, settings, work
         self.next_number, self.peak_rss_bytes = 0, 0
-        self.film = work / "batch.mp4"
+        self.video = work / "batch.mp4"
 
-    def turn(self, frames: int) -> Slices[Turn]:
-        """See Contender."""
+    def turn(self, frames: int) -> TimeSlices[Turn]:
+        """See Candidate."""
         first = self.next_number
         folder = self._photos.link(self._work / f"batch-{first}", frames, first)
-        used = yield from encode_in_slices(folder, self.film, self._settings)
+        used = yield from encode_in_slices(folder, self.video, self._settings)
         self.next_number += frames
         self.peak_rss_bytes = max(self.peak_rss_bytes, used.peak_rss_bytes)
         return Turn(first, frames, used.cpu_seconds, used.wall_seconds)
@@ -159,16 +159,16 @@ class Bare:
 
     def __init__(self, photos: PhotoSet, settings: Settings, work: Path) -> None:
         self._photos, self._settings, self._work = photos, settings, work
-        self.next_number, self.peak_rss_bytes, self.film_bytes = 0, 0, 0
+        self.next_number, self.peak_rss_bytes, self.video_bytes = 0, 0, 0
 
-    def turn(self, frames: int) -> Slices[Turn]:
-        """See Contender."""
+    def turn(self, frames: int) -> TimeSlices[Turn]:
+        """See Candidate."""
         first = self.next_number
         folder = self._photos.link(self._work / f"bare-{first}", frames, first)
         done = yield from bare_loop_in_slices(folder, self._settings)
         self.next_number += frames
         self.peak_rss_bytes = max(self.peak_rss_bytes, done.peak_rss_bytes)
-        self.film_bytes += done.film_bytes
+        self.video_bytes += done.video_bytes
         latencies = done.frame_cpu_ms  # one thread that waits for nothing
         wall = sum(latencies) / 1000
         return Turn(first, frames, done.cpu_seconds, wall, latencies, stage_cpu_ms=done.stage_cpu_ms)

@@ -1,7 +1,7 @@
-"""Contenders side by side: each works for a slice of time while the others stand still, until all have done their turn.
+"""Candidates interleaved: each works for a slice of time while the others stand still, until all have done their turn.
 
 On a shared machine the same work takes up to twice the CPU time for some seconds or minutes, when others use the
-other half of a core. Of slices that are short against that, each contender gets the same share.
+other half of a core. Of slices that are short against that, each candidate gets the same share.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import TypeVar
 SLICE_SECONDS = 0.5
 
 T = TypeVar("T")
-Slices = Generator[None, None, T]
+TimeSlices = Generator[None, None, T]
 """Work that stands still at each `yield`, about every SLICE_SECONDS; what it returns is what came of it."""
 
 
-def side_by_side(works: Sequence[Slices[T]]) -> list[T]:
+def interleave(works: Sequence[TimeSlices[T]]) -> list[T]:
     """Do all of them, a slice of each at a time; what came of each."""
     done: dict[int, T] = {}
     try:
@@ -33,6 +33,6 @@ def side_by_side(works: Sequence[Slices[T]]) -> list[T]:
     return [done[number] for number in range(len(works))]
 
 
-def alone(work: Slices[T]) -> T:
+def alone(work: TimeSlices[T]) -> T:
     """Do one that nothing is compared with."""
-    return side_by_side([work])[0]
+    return interleave([work])[0]

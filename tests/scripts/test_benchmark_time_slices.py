@@ -1,4 +1,4 @@
-"""Contenders that work in turns: who stands still does nothing, and no program is left behind."""
+"""Candidates that work in turns: who stands still does nothing, and no program is left behind."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from scripts.benchmark import measured
 from scripts.benchmark.measured import run, run_in_slices
-from scripts.benchmark.slices import Slices, side_by_side
 from scripts.benchmark.stage import BenchFailed
+from scripts.benchmark.time_slices import TimeSlices, interleave
 
 _WRITES = "import sys, time\nwith open(sys.argv[1], 'ab', 0) as out:\n while True: out.write(b'x'); time.sleep(0.001)"
 
@@ -19,33 +19,33 @@ _WRITES = "import sys, time\nwith open(sys.argv[1], 'ab', 0) as out:\n while Tru
 def test_each_does_a_slice_at_a_time_until_all_have_ended() -> None:
     done: list[str] = []
 
-    def work(name: str, slices: int) -> Slices[str]:
+    def work(name: str, slices: int) -> TimeSlices[str]:
         for number in range(slices):
             if number:
                 yield
             done.append(f"{name}{number}")
         return name
 
-    assert side_by_side([work("a", 1), work("b", 3), work("c", 2)]) == ["a", "b", "c"]
+    assert interleave([work("a", 1), work("b", 3), work("c", 2)]) == ["a", "b", "c"]
     assert done == ["a0", "b0", "c0", "b1", "c1", "b2"]
 
 
 def test_when_one_fails_the_others_are_ended() -> None:
     ended: list[str] = []
 
-    def goes_on() -> Slices[None]:
+    def goes_on() -> TimeSlices[None]:
         try:
             while True:
                 yield
         finally:
             ended.append("goes on")
 
-    def fails() -> Slices[None]:
+    def fails() -> TimeSlices[None]:
         yield
         raise BenchFailed("no plan was carried out")
 
     with pytest.raises(BenchFailed):
-        side_by_side([goes_on(), fails()])
+        interleave([goes_on(), fails()])
     assert ended == ["goes on"]
 
 
@@ -79,7 +79,7 @@ def test_a_program_stands_still_between_slices_and_ends_with_its_work(tmp_path: 
 @pytest.mark.usefixtures("short_slices")
 def test_what_a_program_used_is_that_of_all_its_slices() -> None:
     busy = "import time\nwhile time.process_time() < 0.5: pass\nprint('done')"
-    (used,) = side_by_side([run_in_slices([sys.executable, "-S", "-c", busy])])
+    (used,) = interleave([run_in_slices([sys.executable, "-S", "-c", busy])])
     assert used.said == "done\n"
     assert used.wall_seconds >= used.cpu_seconds * 0.9 > 0.4
     assert used.peak_rss_bytes > 1_000_000
