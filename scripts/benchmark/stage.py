@@ -124,13 +124,13 @@ class Stage:
         """Upload one photo and invoke with its event. Raises BenchFailed when the invocation fails."""
         return self.invoke(self.upload(body))
 
-    def wait_for_log(self, result: str) -> None:
-        """Until an extension's line with this result is there: lines come from threads. Raises BenchFailed."""
+    def wait_for_log(self, field: str) -> None:
+        """Wait until a line with this field has come: lines come from threads. Raises BenchFailed."""
         for _ in range(_LOG_POLLS):
-            if any(record.get("result") == result for record in self.log):
+            if any(field in record for record in self.log):
                 return
             time.sleep(_LOG_POLL_SECONDS)
-        raise BenchFailed(f"no plan was {result}; the log has {[record.get('message') for record in self.log]}")
+        raise BenchFailed(f"no line with {field!r} came; the log has {[record.get('message') for record in self.log]}")
 
     def close_video(self) -> int:
         """End the video; the answer is its size in bytes."""
