@@ -24,11 +24,14 @@ CONTRACT = {"runtime.function", "runtime.clock", "runtime.outbox"}
 """Where the two products meet: what the function imports of the runtime."""
 
 TIMELAPSE = (
-    {"errors", "storage.contract"},
+    {"errors", "storage.contract", "stream_log", "time_left"},
     {"model.checkpoint", "model.keys", "model.frame_tracker", "model.playlist", "events", "config"},
     {"storage", "video"},
-    {"catalog", "commit_plan", "checkpoint_store", "derived", "ingest", "playlist_writer", "read_ahead", "reconcile",
-     "reel_writer", "stream", "tail", "verify", "writer"},
+    {"commit_plan"},
+    {"catalog", "checkpoint_store", "video_file"},
+    {"derived", "ingest", "reconcile", "reel_writer", "verify"},
+    {"writer"},
+    {"stream"},
     {"function"},
 )  # fmt: skip
 """The function's layers, from the bottom up."""

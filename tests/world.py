@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from tests.photos import make_photos
 from timelapse_runtime.emulator.s3_event import object_created_event
@@ -18,17 +19,19 @@ from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import StorageError
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
 from timelapse_runtime.timelapse.verify import Audit, Report
 from timelapse_runtime.timelapse.video.boxes import read_provenance
-from timelapse_runtime.timelapse.video.read import decode_segment
+from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 
 SIZE = (128, 64)
 STREAM = "camera"
 NO_DEADLINE_EPOCH_MS = 10**15
 PHOTOS = list(make_photos(64, SIZE))
 
-_Read = TypeVar("_Read")
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -41,13 +44,20 @@ class InvocationContext:
         return self.remaining_ms
 
 
-def at_once(read: Callable[[], _Read]) -> Callable[[], _Read | None]:
-    """A read ahead in the caller's own thread: each run of a test sends the same requests in the same order."""
-    try:
-        found = read()
-    except StorageError:
-        return lambda: None
-    return lambda: found
+class ImmediateExecutor(Executor):
+    """Does what is submitted in the caller's own thread, at once: each run of a test sends the same requests in the
+    same order. What kills a process is raised through `submit`."""
+
+    def submit(  # type: ignore[override]  # typeshed's has positional-only parameters that nobody names
+        self, fn: Callable[_Arguments, _Result], *args: _Arguments.args, **kwargs: _Arguments.kwargs
+    ) -> Future[_Result]:
+        future: Future[_Result] = Future()
+        future.set_running_or_notify_cancel()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except StorageError as error:
+            future.set_exception(error)
+        return future
 
 
 @dataclass
@@ -56,17 +66,24 @@ class World:
 
     settings: dict[str, str] = field(default_factory=dict)
     outbox: Path | None = None
+    codec: Codec = field(default_factory=X264Codec)
+    minimum_part_bytes: int = MULTIPART_MINIMUM_BYTES
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
         self.frames = MemoryStore("frames-bucket", clock=self.clock)
-        self.video = MemoryStore("video-bucket", clock=self.clock)
+        self.video = MemoryStore("video-bucket", clock=self.clock, minimum_part_bytes=self.minimum_part_bytes)
         self.keys = StreamKeys(f"video/{STREAM}/")
 
     def environment(self, **settings: str) -> Timelapse:
         """A new environment: nothing in memory."""
         stores = self.frames, self.video
-        function = Timelapse(stores=lambda _config, _environment: stores, clock=self.clock, begin_read=at_once)
+        function = Timelapse(
+            stores=lambda _config, _environment: stores,
+            clock=self.clock,
+            codec=self.codec,
+            executor=ImmediateExecutor(),
+        )
         variables = {
             "TIMELAPSE_FRAMES": f"s3://{self.frames.bucket}/frames/",
             "TIMELAPSE_VIDEO": f"s3://{self.video.bucket}/video/",
@@ -155,20 +172,19 @@ class World:
             init_segment = self.video.get(self.keys.init(reel.name)).body
             for segment in reel.segments:
                 body = self.video.get(segment_key(self.keys, reel, segment)).body
-                decode_segment(
+                self.codec.decode_segment(
                     init_segment,
                     body,
                     first=segment.first,
                     count=segment.count,
                     reorder_frames=reel.reorder_frames,
-                    keep=1,
                 )
                 found += [frame.key for part in read_provenance(body) for frame in part.frames]
         return found
 
     def audit(self) -> Report:
         """What `timelapse verify` would say."""
-        return Audit(self.frames, self.video, self.keys.folder, f"frames/{STREAM}/").run()
+        return Audit(self.frames, self.video, self.keys.folder, f"frames/{STREAM}/", self.codec).run()
 
     def rejections(self) -> dict[str, str]:
         """Reason by frame key."""

@@ -1,4 +1,5 @@
-"""Media that cost microseconds: what the enumeration of faults runs on. All of it is put in place in `fake_media`.
+"""A codec that costs microseconds: what the enumeration of faults runs on. A `fake_world` uses it, and has a lower
+minimum for the parts of an object.
 
 Nothing here is looser than libav: a packet names its frame, its photo, its encoder and its place in that encoder's
 decode order, and `decode_segment` refuses a segment in which one of them does not follow from the one before. The
@@ -10,25 +11,35 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
-from unittest.mock import patch
 
 from av.video.frame import VideoFrame
 
-from tests.world import PHOTOS, SIZE
+from tests.world import PHOTOS, SIZE, World
 from timelapse_runtime.timelapse.errors import FrameRejected, SegmentCorrupt
+from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import walk_boxes
-from timelapse_runtime.timelapse.video.decode import DecodedPhoto
+from timelapse_runtime.timelapse.video.codec import Codec
+from timelapse_runtime.timelapse.video.decode import (
+    DecodedPhoto,
+    PhotoDecoder,
+    Picture,
+    PictureFitter,
+    ThumbnailEncoder,
+)
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
+from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 
 DELAY_FRAMES = 4
-MULTIPART_MINIMUM_BYTES = 700
-"""So far down that a film of a dozen fake frames is above it."""
-_PART_BYTES = 100 + MULTIPART_MINIMUM_BYTES
+MINIMUM_PART_BYTES = 700
+"""So low that a video of a dozen fake frames is above it."""
+_DATA = struct.Struct(">III?")
+"""Photo, encoder, place in the encoder's decode order, whether it is a keyframe: a packet's data."""
 _PACKET = struct.Struct(">IIII?")
+"""The frame's number as muxed, and the packet's data."""
 _NUMBER_BY_BODY = {body: number for number, body in enumerate(PHOTOS)}
 _encoder_ids = itertools.count(1)
 
@@ -103,12 +114,12 @@ class FakeEncoder(Encoder):
             self._emit()
         return number
 
-    def drain(self, go_on: Callable[[], bool] = lambda: True) -> None:
+    def drain(self, time_left: TimeLeft | None = None) -> None:
         if not self._drained:
             self._drained = True
             while self._waiting or self._planned:
                 self._emit()
-                if not go_on():
+                if time_left is not None and not time_left.is_enough:
                     return
 
     def _is_key(self, number: int) -> bool:
@@ -123,7 +134,7 @@ class FakeEncoder(Encoder):
             self._planned = [group[-1], *group[:-1]]
         number = self._planned.pop(0)
         is_key, photo = self._is_key(number), self._pictures.pop(number).photo
-        data = _PACKET.pack(number, photo, self._id, self._emitted, is_key)
+        data = _DATA.pack(photo, self._id, self._emitted, is_key)
         self._emitted += 1
         self._held.append(EncodedFrame(number, is_key, data))
 
@@ -137,7 +148,9 @@ class FakeMuxer:
 
     def fragment(self, frames: Sequence[EncodedFrame], *, number: int) -> bytes:
         moof = struct.pack(">II", number, len(frames))
-        return _box(b"moof", moof) + _box(b"mdat", b"".join(frame.data for frame in frames))
+        return _box(b"moof", moof) + _box(
+            b"mdat", b"".join(struct.pack(">I", frame.pts) + frame.data for frame in frames)
+        )
 
 
 def _box(kind: bytes, payload: bytes) -> bytes:
@@ -145,9 +158,9 @@ def _box(kind: bytes, payload: bytes) -> bytes:
 
 
 def decode_segment(
-    init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int, keep: int
-) -> list[tuple[int, FakePicture]]:
-    """As the real one: the last `keep` of exactly the frames `first` to `first + count - 1`, or SegmentCorrupt."""
+    init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int
+) -> list[FakePicture]:
+    """All pictures of exactly the frames `first` to `first + count - 1`, or SegmentCorrupt."""
     decoded = _Decoded(first)
     if [box.type for box in walk_boxes(init_segment)] != ["ftyp", "moov"]:
         raise SegmentCorrupt("the init segment is damaged")
@@ -162,7 +175,7 @@ def decode_segment(
             raise SegmentCorrupt(f"box {box.type}")
     if len(decoded.pictures) != count:
         raise SegmentCorrupt(f"it claims {count} frames and decodes to {len(decoded.pictures)}")
-    return list(enumerate(decoded.pictures, start=first))[-keep:]
+    return decoded.pictures
 
 
 @dataclass
@@ -203,34 +216,31 @@ def photos_in(segment: bytes) -> list[int]:
     return [found[number] for number in sorted(found)]
 
 
-class FakeLumaSampler:
-    """Every pixel of a photo has its number."""
+class FakeCodec(Codec):
+    """Makes the parts above."""
 
-    def measure(self, picture: FakePicture) -> tuple[float, float]:
-        return float(picture.photo), 0.0
+    def photo_decoder(self, *, maximum_pixels: int) -> PhotoDecoder:
+        return cast("PhotoDecoder", FakePhotoDecoder(maximum_pixels=maximum_pixels))
+
+    def fitter(self, width: int, height: int) -> PictureFitter:
+        return cast("PictureFitter", FakePictureFitter(width, height))
+
+    def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
+        return FakeEncoder(settings, first_number=first_number)
+
+    def muxer(self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int) -> FragmentMuxer:
+        return cast("FragmentMuxer", FakeMuxer(parameter_sets, first, fps=fps, reorder_frames=reorder_frames))
+
+    def decode_segment(
+        self, init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int
+    ) -> Picture:
+        pictures = decode_segment(init_segment, segment, first=first, count=count, reorder_frames=reorder_frames)
+        return cast("Picture", pictures[-1])
+
+    def thumbnails(self) -> ThumbnailEncoder:
+        return cast("ThumbnailEncoder", FakeThumbnailEncoder())
 
 
-_PRODUCT = "timelapse_runtime.timelapse"
-_REPLACED: dict[str, object] = {
-    f"{_PRODUCT}.writer.ThumbnailEncoder": FakeThumbnailEncoder,
-    f"{_PRODUCT}.writer.PictureFitter": FakePictureFitter,
-    f"{_PRODUCT}.writer.decode_segment": decode_segment,
-    f"{_PRODUCT}.ingest.PhotoDecoder": FakePhotoDecoder,
-    f"{_PRODUCT}.reel_writer.Encoder": FakeEncoder,
-    f"{_PRODUCT}.reel_writer.FragmentMuxer": FakeMuxer,
-    f"{_PRODUCT}.verify.decode_segment": decode_segment,
-    "tests.world.decode_segment": decode_segment,
-    f"{_PRODUCT}.tail.LumaSampler": FakeLumaSampler,
-    f"{_PRODUCT}.derived.MULTIPART_MINIMUM_BYTES": MULTIPART_MINIMUM_BYTES,
-    f"{_PRODUCT}.derived._PART_BYTES": _PART_BYTES,
-    "timelapse_runtime.timelapse.storage.memory.MULTIPART_MINIMUM_BYTES": MULTIPART_MINIMUM_BYTES,
-}
-
-
-@contextmanager
-def fake_media() -> Iterator[None]:
-    """The product runs on the media above, and S3's minimum for parts is lowered."""
-    with ExitStack() as stack:
-        for name, value in _REPLACED.items():
-            stack.enter_context(patch(name, value))
-        yield
+def fake_world(settings: Mapping[str, str] | None = None, outbox: Path | None = None) -> World:
+    """A world with the codec above, in which a dozen frames are enough for a multipart upload."""
+    return World(dict(settings or {}), outbox, codec=FakeCodec(), minimum_part_bytes=MINIMUM_PART_BYTES)

@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from tests.recovery.fake_media import fake_media
 from tests.recovery.model import Process
 from tests.recovery.play import AT_COMMIT, NO_END, Play
 from tests.recovery.stage import Fault
@@ -68,7 +67,6 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._open = ExitStack()
-        self._open.enter_context(fake_media())
         self.top = -1
         self.events: list[str] = []
         self.play: Play

@@ -46,7 +46,7 @@ class Process:
     def checkpoint(self) -> Checkpoint | None:
         """The checkpoint as this process knows it, if its stream is open."""
         stream = self.function._streams.get(STREAM)
-        return stream._committer.checkpoint if stream else None
+        return stream.checkpoint if stream else None
 
 
 class Model(Watch):

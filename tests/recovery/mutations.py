@@ -13,21 +13,22 @@ from unittest.mock import patch
 
 from tests.recovery.races import MEETINGS
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run, singles
-from timelapse_runtime.timelapse import commit_plan as commit
-from timelapse_runtime.timelapse import stream
-from timelapse_runtime.timelapse.checkpoint_store import Committer
+from timelapse_runtime.timelapse import checkpoint_store, commit_plan
+from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
+from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
 from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, StorageUnavailable
+from timelapse_runtime.timelapse.ingest import Prefetch
 from timelapse_runtime.timelapse.model import playlist
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import segment_name
-from timelapse_runtime.timelapse.playlist_writer import PlaylistWriter
-from timelapse_runtime.timelapse.reconcile import Recount
+from timelapse_runtime.timelapse.reconcile import Reconciler
 from timelapse_runtime.timelapse.stream import Stream
 
 # The product's own functions, as they are before a bug takes their place.
-_plan_commit, _swap, _commit, _finish = commit.plan_commit, Committer._swap, Committer.commit, Committer.finish
-_coverage, _sweep, _hinted = FrameTracker.coverage, Stream.sweep, Stream._append_hinted
+_plan_commit, _compare_and_swap = commit_plan.plan_commit, CheckpointStore.compare_and_swap
+_before_commit, _finish = Derived.before_commit, Derived._finish
+_coverage, _sweep, _append_announced = FrameTracker.coverage, Stream.sweep, Stream._append_announced
 
 
 def _no_if_match(*args: Any, **kwargs: Any) -> CommitPlan:
@@ -35,14 +36,11 @@ def _no_if_match(*args: Any, **kwargs: Any) -> CommitPlan:
     return replace(plan, commit=replace(plan.commit, condition=None))
 
 
-def _checkpoint_before_segments(self: Committer, plan: CommitPlan) -> None:
-    last = self.last_reel
-    if last is not None and last.is_closed and plan.checkpoint.reel != last:
-        self.finish(last)
-    self.base = (plan.checkpoint, self._swap(plan))
-    for put in (*plan.segments, *plan.derived):
-        self._send(put)
-    self.delete(list(plan.replaced))
+def _checkpoint_before_segments(self: CheckpointStore, plan: CommitPlan) -> Coverage:
+    coverage = _compare_and_swap(self, replace(plan, segments=()))
+    for put in plan.segments:
+        put.send(self._store)
+    return coverage
 
 
 def _watermark_past_the_unlisted(self: FrameTracker, frame_count: int) -> Coverage:
@@ -58,7 +56,7 @@ def _ahead_not_written(self: FrameTracker, frame_count: int) -> Coverage:
     return replace(_coverage(self, frame_count), committed_ahead=())
 
 
-def _watermark_past_the_held(self: FrameTracker, frame_count: int) -> Coverage:
+def _watermark_past_the_pending(self: FrameTracker, frame_count: int) -> Coverage:
     coverage = _coverage(self, frame_count)
     pending = [frame.key for frame in self._frames if frame.state is FrameState.PENDING]
     return replace(coverage, watermark=max([coverage.watermark, *pending]), committed_ahead=())
@@ -76,100 +74,110 @@ def _segments_overwritten(*args: Any, **kwargs: Any) -> CommitPlan:
 @contextmanager
 def _segment_names_reused() -> Iterator[None]:
     with (
-        patch.object(commit, "segment_name", _name_without_attempt),
+        patch.object(commit_plan, "segment_name", _name_without_attempt),
         patch.object(playlist, "segment_name", _name_without_attempt),
         _plans(_segments_overwritten),
     ):
         yield
 
 
-def _own_412_taken_for_a_conflict(self: Committer, plan: CommitPlan) -> str:
+def _own_412_taken_for_a_conflict(self: CheckpointStore, plan: CommitPlan) -> str:
     try:
-        return self._send(plan.commit)
+        return plan.commit.send(self._store)
     except (PreconditionFailed, StorageUnavailable) as error:
         # ... and so its segments are removed, as nobody's.
-        self.delete([put.key for put in plan.segments])
+        self._store.delete([put.key for put in plan.segments])
         raise Fenced("another instance committed first") from error
 
 
-def _any_412_taken_for_success(self: Committer, plan: CommitPlan) -> str:
+def _any_412_taken_for_success(self: CheckpointStore, plan: CommitPlan) -> str:
     try:
-        return self._send(plan.commit)
+        return plan.commit.send(self._store)
     except (PreconditionFailed, StorageUnavailable):
         stored = self._read()
         assert stored is not None
         return stored[1]
 
 
-def _lost_answer_taken_for_failure(self: Committer, plan: CommitPlan) -> str:
+def _lost_answer_taken_for_failure(self: CheckpointStore, plan: CommitPlan) -> str:
     """The attempt's id is not asked for: whatever is stored under another ETag is built upon."""
     try:
-        return self._send(plan.commit)
+        return plan.commit.send(self._store)
     except StorageUnavailable:
         stored = self._read()
-        self.base = (self.base[0], stored[1]) if self.base and stored else self.base
+        self._base = (self._base[0], stored[1]) if self._base and stored else self._base
         raise
 
 
-def _orphans_deleted_before_the_commit(self: Stream, deadline: Any, **how: bool) -> None:
-    self._committer.delete(self._committer.orphans(all_reels=how["all_reels"]))
-    _sweep(self, deadline, **how)
+def _orphans_deleted_before_the_commit(self: Stream, time_left: Any, **how: bool) -> None:
+    self._derived.remove(self._reconciler.orphans(self.checkpoint, all_reels=how["all_reels"]))
+    _sweep(self, time_left, **how)
 
 
-def _replaced_deleted_before_the_commit(self: Committer, plan: CommitPlan) -> None:
-    self.delete(list(plan.replaced))
-    _commit(self, plan)
+def _replaced_deleted_before_the_commit(self: CheckpointStore, plan: CommitPlan) -> Coverage:
+    self._store.delete(plan.replaced)
+    return _compare_and_swap(self, plan)
 
 
-def _taken_again_after_rewind(self: Stream, key: str, following: str | None, deadline: Any) -> None:
+def _taken_again_after_discarding(
+    self: Stream, key: str, next_key: str | None, prefetch: Prefetch, time_left: Any
+) -> None:
     if self._tracker.place(key) is Place.OVERTAKEN:
-        self._rewind("as it was before the enumeration found it")
-        self._catch_up(deadline)
+        self._discard_uncommitted("as it was before the enumeration found it")
+        self._catch_up(time_left)
         if self._tracker.place(key) is not Place.TRACKED:
-            self._take(key, following)
+            self._take(key, next_key, prefetch)
         return
-    _hinted(self, key, following, deadline)
+    _append_announced(self, key, next_key, prefetch, time_left)
 
 
-def _playlist_before_video(self: Committer, reel: Any, *bodies: Any) -> None:
-    if self._finished_reel != reel.name:
-        self._playlists.write(commit.playlist_puts(self.keys, reel))
-    _finish(self, reel, *bodies)
+def _playlist_before_video(self: Derived, reel: Any, cached: Any) -> None:
+    if not self.is_finished(reel):
+        self._playlists.write(commit_plan.playlist_puts(self._keys, reel))
+    _finish(self, reel, cached)
 
 
 def _playlists_without_condition(self: PlaylistWriter, put: Put) -> None:
-    self._store.put(put.key, put.body, content_type=put.content_type, cache_control=put.cache_control)
+    put.send(self._store)
 
 
-def _manifest_left_out(self: Committer, plan: CommitPlan) -> None:
+def _manifest_left_out(self: Derived, last: Any, plan: CommitPlan) -> None:
     """The next reel is committed before the closed one is finished."""
-    self._finished_reel = self.last_reel.name if self.last_reel else ""
-    _commit(self, plan)
+    self._finished_reel = last.name if last else ""
+    _before_commit(self, last, plan)
 
 
 def _plans(replacement: Callable[..., CommitPlan]) -> AbstractContextManager[Any]:
-    return patch.object(stream, "plan_commit", replacement)
+    return patch.object(checkpoint_store, "plan_commit", replacement)
+
+
+def _store(method: str, replacement: Callable[..., Any]) -> AbstractContextManager[Any]:
+    return patch.object(CheckpointStore, method, replacement)
+
+
+def _tracker(coverage: Callable[[FrameTracker, int], Coverage]) -> AbstractContextManager[Any]:
+    return patch.object(FrameTracker, "coverage", coverage)
 
 
 MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "no If-Match on the checkpoint": lambda: _plans(_no_if_match),
-    "checkpoint before segments": lambda: patch.object(Committer, "commit", _checkpoint_before_segments),
-    "watermark past an unlisted frame": lambda: patch.object(FrameTracker, "coverage", _watermark_past_the_unlisted),
-    "watermark past frames that wait": lambda: patch.object(FrameTracker, "coverage", _watermark_past_the_held),
-    "ahead not written": lambda: patch.object(FrameTracker, "coverage", _ahead_not_written),
+    "checkpoint before segments": lambda: _store("compare_and_swap", _checkpoint_before_segments),
+    "watermark past an unlisted frame": lambda: _tracker(_watermark_past_the_unlisted),
+    "watermark past frames that wait": lambda: _tracker(_watermark_past_the_pending),
+    "ahead not written": lambda: _tracker(_ahead_not_written),
     "segment names used again": _segment_names_reused,
-    "own 412 taken for a conflict": lambda: patch.object(Committer, "_swap", _own_412_taken_for_a_conflict),
-    "412 taken for success": lambda: patch.object(Committer, "_swap", _any_412_taken_for_success),
-    "unclear commit built upon": lambda: patch.object(Committer, "_swap", _lost_answer_taken_for_failure),
+    "own 412 taken for a conflict": lambda: _store("_swap", _own_412_taken_for_a_conflict),
+    "412 taken for success": lambda: _store("_swap", _any_412_taken_for_success),
+    "unclear commit built upon": lambda: _store("_swap", _lost_answer_taken_for_failure),
     "orphans deleted before the commit": lambda: patch.object(Stream, "sweep", _orphans_deleted_before_the_commit),
-    "old segment deleted before the commit": lambda: patch.object(
-        Committer, "commit", _replaced_deleted_before_the_commit
+    "old segment deleted before the commit": lambda: _store("compare_and_swap", _replaced_deleted_before_the_commit),
+    "frame taken again after discarding": lambda: patch.object(
+        Stream, "_append_announced", _taken_again_after_discarding
     ),
-    "frame taken again after rewind": lambda: patch.object(Stream, "_append_hinted", _taken_again_after_rewind),
-    "playlist before video on close": lambda: patch.object(Committer, "finish", _playlist_before_video),
+    "playlist before video on close": lambda: patch.object(Derived, "_finish", _playlist_before_video),
     "playlists without condition": lambda: patch.object(PlaylistWriter, "_write", _playlists_without_condition),
-    "closed reel not finished": lambda: patch.object(Committer, "commit", _manifest_left_out),
-    "sweep that does not recount": lambda: patch.object(Recount, "unaccounted", lambda *_args, **_kwargs: iter(())),
+    "closed reel not finished": lambda: patch.object(Derived, "before_commit", _manifest_left_out),
+    "sweep that does not reconcile": lambda: patch.object(Reconciler, "unaccounted", lambda *_, **__: iter(())),
 }
 """By name, what puts the bug in place."""
 

@@ -226,9 +226,9 @@ def run(scenario: Scenario, faults: Mapping[int, Fault], *, shows_photos: bool =
         return Outcome(stage.requests, len(stage.fired), (*stage.watch.violations, traceback.format_exc()))
 
 
-def singles(scenario: Scenario) -> Iterator[dict[int, Fault]]:
+def singles(scenario: Scenario, *, shows_photos: bool = True) -> Iterator[dict[int, Fault]]:
     """Every fault at every request of the undisturbed run."""
-    requests = run(scenario, {}).requests
+    requests = run(scenario, {}, shows_photos=shows_photos).requests
     for request in range(1, requests + 1):
         for fault in Fault:
             yield {request: fault}

@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from tests.recovery.fake_media import fake_world
 from tests.recovery.watch import MUTATIONS, Watch
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM, World
 from timelapse_runtime.runtime.function import Deadline
@@ -81,7 +82,8 @@ class Stage:
     ) -> None:
         outbox = Path(_folders.name) / str(next(_folder_numbers)) if with_extension else None
         small = {"TIMELAPSE_KEYFRAME_INTERVAL": "6", "TIMELAPSE_FLUSH_EVERY": "3", "TIMELAPSE_REORDER_WINDOW": "1"}
-        self.world = World(settings={**small, **(settings or {})}, outbox=outbox)
+        make_world = fake_world if shows_photos else World
+        self.world = make_world({**small, **(settings or {})}, outbox)
         self.watch = Watch(self.world, shows_photos=shows_photos)
         self.requests = 0
         self.fired: list[Fault] = []

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.recovery.fake_media import fake_media
 from tests.recovery.mutations import MUTATIONS, caught_by
 
 STEP = 3
@@ -16,8 +15,7 @@ STEP = 3
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
-    with fake_media():
-        yield
+    yield
     logging.disable(logging.NOTSET)
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.photos import make_photos, plane_array, read_number
+from tests.photos import make_photos, read_number
 from tests.probe import ffmpeg_lumas, ffmpeg_numbers, ffprobe_frames
 from tests.world import PHOTOS, SIZE, STREAM, InvocationContext, World
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, StorageUnavailable, UnknownEvent
 from timelapse_runtime.timelapse.model.playlist import index_playlist
-from timelapse_runtime.timelapse.tail import TailFrame
 
 
 @pytest.fixture
@@ -521,22 +520,6 @@ def test_after_each_flush_the_video_holds_what_is_committed(world: World) -> Non
             assert len(world.film()) == reel.size_bytes
 
 
-def test_the_tail_holds_the_last_frames_after_a_restart_and_goes_on(world: World) -> None:
-    function = world.environment(tail_frames="4")
-    world.shoot(function, range(12))
-    world.sweep(function, drain=True)
-    function = world.environment(tail_frames="4")
-    world.deliver(function, world.key(11))
-    stream = function._streams[STREAM]
-    assert [read_number_of(frame) for frame in stream.tail.frames()] == [8, 9, 10, 11]
-    world.shoot(function, range(12, 16))
-    assert [frame.number for frame in stream.tail.frames()] == [10, 11, 12, 13]  # two wait in the reorder window
-
-
-def read_number_of(frame: TailFrame) -> int:
-    return read_number(plane_array(frame.picture, 0))
-
-
 def test_a_stream_too_many_is_flushed_and_closed(world: World) -> None:
     function = world.environment(open_streams="1")
     world.shoot(function, range(3))
@@ -559,10 +542,10 @@ def test_events_that_are_not_ours_are_left_alone(world: World) -> None:
 
 
 @pytest.mark.parametrize(("memory_mb", "warns"), [("110", False), ("99", True), ("", False)])
-def test_memory_that_may_not_do_is_said(
+def test_too_little_memory_is_warned_of(
     world: World, caplog: pytest.LogCaptureFixture, memory_mb: str, warns: bool
 ) -> None:
     world.settings["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = memory_mb
     function = world.environment(reorder_window="0")
     world.shoot(function, [0])
-    assert ("memory may not do" in caplog.text) == warns
+    assert ("memory may be too small" in caplog.text) == warns

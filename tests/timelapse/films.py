@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment, checksum, reel_to_json
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_name
@@ -46,6 +47,11 @@ class Films:
     store: MemoryStore = field(default_factory=lambda: MemoryStore("films"))
     keys: StreamKeys = field(default_factory=lambda: StreamKeys("video/camera/"))
     random: Random = field(default_factory=lambda: Random(20261120))
+
+    @property
+    def catalog(self) -> Catalog:
+        """Of the stream, without photos."""
+        return Catalog(MemoryStore("frames"), self.store, self.keys, "frames/camera/")
 
     def begin(self, number: int = 1, *, previous: Reel | None = None) -> Reel:
         """A new reel, after `previous`, which is closed and has its manifest."""

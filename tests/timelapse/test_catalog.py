@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.timelapse.films import Films, frames
-from timelapse_runtime.timelapse.catalog import is_in_film
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import Reel
@@ -29,7 +28,7 @@ def two_reels(films: Films) -> Reel:
 
 
 def found(films: Films, reel: Reel | None) -> str:
-    return "".join(key for key in "abcdefghijklmnopqrstuvwxyz" if is_in_film(films.store, films.keys, reel, key))
+    return "".join(key for key in "abcdefghijklmnopqrstuvwxyz" if films.catalog.is_in_video(reel, key))
 
 
 def test_just_the_frames_of_all_reels_are_found(films: Films) -> None:
@@ -42,7 +41,7 @@ def test_one_segment_is_read_for_an_answer(films: Films) -> None:
     reel = two_reels(films)
     for key, requests in (("q", 1), ("r", 1), ("z", 0), ("d", 3), ("l", 2)):
         before = films.store.request_counts.get("GetObject", 0)
-        is_in_film(films.store, films.keys, reel, key)
+        films.catalog.is_in_video(reel, key)
         assert films.store.request_counts.get("GetObject", 0) - before == requests, key
 
 
@@ -70,9 +69,9 @@ def test_a_reel_that_begins_with_frames_out_of_order_hides_no_earlier_one(films:
 def test_a_stand_in_is_in_the_film_unless_a_picture_of_its_own_is_asked_for(films: Films) -> None:
     reel = films.append(films.begin(1), [*frames("b"), *frames("c", role=Role.STAND_IN), *frames("d")])
     assert found(films, reel) == "bcd"
-    assert not is_in_film(films.store, films.keys, reel, "c", but_stand_ins=True)
+    assert not films.catalog.is_in_video(reel, "c", as_itself=True)
     mended = films.append(reel, frames("c", role=Role.OUT_OF_ORDER))
-    assert is_in_film(films.store, films.keys, mended, "c", but_stand_ins=True)
+    assert films.catalog.is_in_video(mended, "c", as_itself=True)
 
 
 def test_a_closed_reel_whose_segments_are_gone_is_read_from_its_video(films: Films) -> None:
@@ -91,7 +90,7 @@ def test_what_is_gone_from_an_open_reel_is_an_error_and_no_answer(films: Films) 
     films.store.put(films.keys.video(reel.name), films.film(reel))
     films.store.delete([segment_key(films.keys, reel, reel.segments[0])])
     with pytest.raises(ObjectNotFound):
-        is_in_film(films.store, films.keys, reel, "b")
+        films.catalog.is_in_video(reel, "b")
 
 
 def test_a_damaged_manifest_is_an_error_and_no_answer(films: Films) -> None:
@@ -99,12 +98,12 @@ def test_a_damaged_manifest_is_an_error_and_no_answer(films: Films) -> None:
     assert newest.previous is not None
     films.store.put(films.keys.manifest(newest.previous), b'{"format": 1}')
     with pytest.raises(CheckpointCorrupt, match=r"reel\.json"):
-        is_in_film(films.store, films.keys, newest, "b")
+        films.catalog.is_in_video(newest, "b")
 
 
 def test_keys_are_compared_by_their_bytes(films: Films) -> None:
     reel = films.append(films.begin(1), frames("\uffff"))
     reel = films.append(reel, frames("\U00010000"))
     for key in ("\uffff", "\U00010000"):
-        assert is_in_film(films.store, films.keys, reel, key)
-    assert not is_in_film(films.store, films.keys, reel, "\ufffe")
+        assert films.catalog.is_in_video(reel, key)
+    assert not films.catalog.is_in_video(reel, "\ufffe")

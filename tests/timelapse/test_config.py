@@ -44,7 +44,6 @@ WRONG = {
     "THREADS": ["17"],
     "REEL": ["hour"],
     "TIMEZONE": ["Mars/Olympus", "../etc/passwd"],
-    "TAIL_FRAMES": ["65"],
     "REORDER_WINDOW": ["-1"],
     "LATE": ["drop"],
     "REJECTED": ["stop"],

@@ -1,8 +1,8 @@
-"""A commit as a value: what to put, in which order, under which conditions.
+"""A commit as a value: what to put, in which order, under which conditions. Planning is pure.
 
-Segments first (each under a name of its own, so an attempt that fails leaves an orphan and nothing else), then
-the checkpoint by compare-and-swap, which is the commit, then what is derived from it. The same plan is sent by a
-flush, or written down at shutdown for the extension to send.
+The init segment first if the commit begins a reel, then the segments (each under a name of its own, so an attempt that
+fails leaves an orphan and nothing else), then the checkpoint by compare-and-swap, which is the commit, then what is
+derived from it. A flush sends the plan; a shutdown leaves the same plan in the outbox.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys, segment_name
 from timelapse_runtime.timelapse.model.playlist import CONTENT_TYPE as PLAYLIST_TYPE
 from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist
-from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch
+from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
 
 SEGMENT_TYPE = "video/iso.segment"
 VIDEO_TYPE = "video/mp4"
-NEVER_CHANGES = "public, max-age=31536000, immutable"
-ALWAYS_ASK = "no-cache"
+JSON_TYPE = "application/json"
+IMMUTABLE = "public, max-age=31536000, immutable"
+NO_CACHE = "no-cache"
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """One conditional PUT."""
+    """One PUT of a whole object, with its condition."""
 
     key: str
     body: bytes
@@ -34,36 +35,56 @@ class Put:
     content_type: str
     cache_control: str
 
+    def send(self, store: Store) -> str:
+        """Write the object and return its ETag. Raises StorageError."""
+        return store.put(
+            self.key,
+            self.body,
+            condition=self.condition,
+            content_type=self.content_type,
+            cache_control=self.cache_control,
+        )
+
 
 @dataclass(frozen=True, slots=True)
-class DraftSegment:
-    """A segment as it stands in memory: all its frames so far."""
+class SegmentData:
+    """A segment with its bytes. The `attempt` of a segment that is not committed yet is empty."""
 
-    first: int
-    count: int
+    segment: Segment
     body: bytes
-    last_key: str
-    out_of_order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CommitPlan:
-    """`segments`, then `commit`, then `derived`, each in order. `replaced` may be deleted after the commit."""
+    """`init` if any, `segments`, then `commit`, then `derived`, each in order.
+
+    `coverage` is what `checkpoint` claims of the frames. `replaced` may be deleted after the commit. `ends_reel`: no
+    frame is added to the reel afterwards.
+    """
 
     checkpoint: Checkpoint
+    coverage: Coverage
+    init: Put | None
     segments: tuple[Put, ...]
     commit: Put
     derived: tuple[Put, ...]
     replaced: tuple[str, ...]
+    ends_reel: bool
+
+    def puts(self) -> tuple[Put, ...]:
+        """All of it, in order."""
+        before = (self.init,) if self.init else ()
+        return (*before, *self.segments, self.commit, *self.derived)
 
 
 def plan_commit(
     keys: StreamKeys,
     base: tuple[Checkpoint, str] | None,
     reel: Reel | None,
-    drafts: Sequence[DraftSegment],
+    changed: Sequence[SegmentData],
     *,
     source: str,
+    init: Put | None,
     last_is_open: bool,
     coverage: Coverage,
     attempt: str,
@@ -71,27 +92,19 @@ def plan_commit(
 ) -> CommitPlan:
     """Plan the commit that follows `base` (the stored checkpoint and its ETag, or None for the first one).
 
-    `reel` is the open reel as `base` has it, a new one without segments, or None: then no frame is added, and the
-    checkpoint keeps the closed reel that it has. `drafts` are the segments that changed, in order; the first may take
-    the place of the reel's open one. `last_is_open` says whether the last segment may still grow.
-    `derive_playlists` asks for the playlists even when no segment closed.
+    `reel` is the open reel as `base` has it (marked closed if this commit ends it), a new one without segments, or
+    None: then no frame is added, and the checkpoint keeps the closed reel that it has. `init` is its init segment if
+    that is to be written with the commit. `changed` are the segments that are new or longer, in order; the first may
+    replace the reel's open one. `last_is_open` says whether the last segment may still grow. `derive_playlists` asks
+    for the playlists even if no segment closed.
     """
-    assert reel is not None or not drafts
+    assert reel is not None or not changed
     old, old_etag = base or (None, None)
     old_reel = old.reel if old else None
-    replaced: list[str] = []
-    new_reel = old_reel
-    if reel is not None:
-        kept = list(reel.segments)
-        if drafts and kept and drafts[0].first == kept[-1].first:
-            replaced.append(segment_key(keys, reel, kept.pop()))
-        added = [
-            Segment(d.first, d.count, attempt, len(d.body), checksum(d.body), d.last_key, d.out_of_order)
-            for d in drafts
-        ]
-        new_reel = replace(reel, segments=(*kept, *added), last_is_open=last_is_open)
-    goes_on = old_reel is not None and new_reel is not None and old_reel.name == new_reel.name
-    frames_before = old_reel.frame_count if old_reel and goes_on else 0
+    added = [SegmentData(replace(data.segment, attempt=attempt), data.body) for data in changed]
+    new_reel, replaced = (old_reel, []) if reel is None else _extended(keys, reel, added, last_is_open=last_is_open)
+    is_same_reel = old_reel is not None and new_reel is not None and old_reel.name == new_reel.name
+    frames_before = old_reel.frame_count if old_reel and is_same_reel else 0
     checkpoint = Checkpoint(
         source=source,
         generation=old.generation + 1 if old else 1,
@@ -103,40 +116,58 @@ def plan_commit(
         reel=new_reel,
     )
     condition: Condition = IfAbsent() if old_etag is None else IfMatch(old_etag)
-    commit = Put(keys.checkpoint, checkpoint.to_json(), condition, "application/json", ALWAYS_ASK)
+    commit = Put(keys.checkpoint, checkpoint.to_json(), condition, JSON_TYPE, NO_CACHE)
     segments: tuple[Put, ...] = ()
     derived: tuple[Put, ...] = ()
     if new_reel is not None:
-        segments = tuple(_segment_put(keys, new_reel, draft, attempt) for draft in drafts)
+        segments = tuple(_segment_put(keys, new_reel, data) for data in added)
         # A closed reel's playlist points into video.mp4, and has to wait until that is published.
-        if not new_reel.is_closed and (derive_playlists or _closed(new_reel) != _closed(old_reel)):
+        if not new_reel.is_closed and (derive_playlists or _closed_segments(new_reel) != _closed_segments(old_reel)):
             derived = playlist_puts(keys, new_reel)
-    return CommitPlan(checkpoint, segments, commit, derived, tuple(replaced))
+    ends_reel = reel is not None and reel.is_closed
+    return CommitPlan(checkpoint, coverage, init, segments, commit, derived, tuple(replaced), ends_reel)
+
+
+def _extended(
+    keys: StreamKeys, reel: Reel, added: Sequence[SegmentData], *, last_is_open: bool
+) -> tuple[Reel, list[str]]:
+    """The reel with `added`, and the keys of the segments that they replace."""
+    kept, replaced = list(reel.segments), []
+    if added and kept and added[0].segment.first == kept[-1].first:
+        replaced.append(segment_key(keys, reel, kept.pop()))
+    segments = (*kept, *(data.segment for data in added))
+    return replace(reel, segments=segments, last_is_open=last_is_open), replaced
 
 
 def playlist_puts(keys: StreamKeys, reel: Reel) -> tuple[Put, ...]:
     """Both playlists of `reel`, the current one."""
     return (
-        Put(keys.index(reel.name), index_playlist(reel), None, PLAYLIST_TYPE, ALWAYS_ASK),
-        Put(keys.live, live_playlist(reel), None, PLAYLIST_TYPE, ALWAYS_ASK),
+        Put(keys.index(reel.name), index_playlist(reel), None, PLAYLIST_TYPE, NO_CACHE),
+        Put(keys.live, live_playlist(reel), None, PLAYLIST_TYPE, NO_CACHE),
     )
 
 
 def init_put(keys: StreamKeys, reel: Reel, init_segment: bytes) -> Put:
     """The reel's init segment, written once, before the first commit that names the reel."""
     assert hashlib.sha256(init_segment).hexdigest() == reel.init_sha256
-    return Put(keys.init(reel.name), init_segment, IfAbsent(), VIDEO_TYPE, NEVER_CHANGES)
+    return Put(keys.init(reel.name), init_segment, IfAbsent(), VIDEO_TYPE, IMMUTABLE)
 
 
 def segment_key(keys: StreamKeys, reel: Reel, segment: Segment) -> str:
-    """Where a committed segment lies."""
+    """The object key of a committed segment."""
     return keys.segments(reel.name) + segment_name(segment.first, segment.count, segment.attempt)
 
 
-def _segment_put(keys: StreamKeys, reel: Reel, draft: DraftSegment, attempt: str) -> Put:
-    key = keys.segments(reel.name) + segment_name(draft.first, draft.count, attempt)
-    return Put(key, draft.body, IfAbsent(), SEGMENT_TYPE, NEVER_CHANGES)
+def reel_object_keys(keys: StreamKeys, reel: Reel) -> set[str]:
+    """All objects that belong to a reel, derived ones included."""
+    segments = {segment_key(keys, reel, segment) for segment in reel.segments}
+    name = reel.name
+    return {keys.init(name), keys.index(name), keys.video(name), keys.manifest(name), *segments}
 
 
-def _closed(reel: Reel | None) -> tuple[str, int] | None:
+def _segment_put(keys: StreamKeys, reel: Reel, data: SegmentData) -> Put:
+    return Put(segment_key(keys, reel, data.segment), data.body, IfAbsent(), SEGMENT_TYPE, IMMUTABLE)
+
+
+def _closed_segments(reel: Reel | None) -> tuple[str, int] | None:
     return None if reel is None else (reel.name, len(reel.closed_segments))

@@ -54,7 +54,6 @@ class Config:
     threads: int
     reel: str
     timezone: tzinfo
-    tail_frames: int
     reorder_window: int
     late: str
     rejected: str
@@ -67,11 +66,11 @@ class Config:
     def memory_needed_mb(self, width: int, height: int) -> int:
         """What one stream's process takes at this size of film, roughly: 100 MB, and the pictures that are held.
 
-        Some 50 by x264 at its default preset (of them, most at half size or several times), the tail, the window.
+        Some 50 by x264 at its default preset (of them, most at half size or several times), the reorder window.
         Measured: 126 MB at 640x360, 283 to 297 MB at 1920x1080 (docs/performance.md).
         """
         picture_bytes = width * height * 3 // 2
-        return 100 + picture_bytes * (50 + self.tail_frames + self.reorder_window) // 1_000_000
+        return 100 + picture_bytes * (50 + self.reorder_window) // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +178,6 @@ VARIABLES = (
     ),
     Variable("REEL", "day", "day, never", "when a new film begins", _choice("day", "never")),
     Variable("TIMEZONE", "UTC", "an IANA name such as Europe/Berlin", "whose midnight ends the day", _timezone),
-    Variable("TAIL_FRAMES", "8", "0 to 64", "decoded frames kept in memory", _integer(0, 64)),
     Variable("REORDER_WINDOW", "2", "0 to 64", "frames held back for events that overtake each other", _integer(0, 64)),
     Variable(
         "LATE",

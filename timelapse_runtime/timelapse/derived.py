@@ -1,149 +1,171 @@
-"""Publishing: `video.mp4` is brought up to date by adding to it on the server's side.
+"""What is derived from the checkpoint: both playlists, `video.mp4`, `latest.jpg`, a closed reel's manifest.
 
-The file is append-only: init segment, then all fragments in order. So whatever was published is a prefix of what
-is committed now, and only the bytes after it have to be sent. Small files are written whole; above the multipart
-minimum the existing object is copied on S3's side, when a segment has closed and the video has grown by GROWTH, so
-that the bytes copied per byte of video stay bounded (about 1 / GROWTH + 1), and the requests per frame with them.
-
-Publishing comes after the commit and is derived from it: a crash leaves the file behind, never wrong, and the
-next publish mends it. Two publishers are kept apart by If-Match on the file itself.
+Owns what this instance knows of these objects as they are stored. Everything here can be made again from the checkpoint
+and the segments: a crash leaves a derived object behind, never wrong, and the next flush or sweep brings it up to date.
+So `after_commit` and `update` never fail; they log a warning and try again next time. Only `before_commit` raises: a
+closed reel's manifest must be stored before a checkpoint that no longer holds that reel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from timelapse_runtime.timelapse.commit_plan import ALWAYS_ASK, VIDEO_TYPE, segment_key
-from timelapse_runtime.timelapse.errors import ObjectNotFound
-from timelapse_runtime.timelapse.model.checkpoint import Reel
-from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.storage.contract import (
-    MULTIPART_MINIMUM_BYTES,
-    PART_COPY_MAXIMUM_BYTES,
-    BytesPart,
-    Condition,
-    CopyPart,
-    IfAbsent,
-    IfMatch,
-    ObjectInfo,
-    Part,
-    Store,
+from timelapse_runtime.timelapse.commit_plan import (
+    JSON_TYPE,
+    NO_CACHE,
+    CommitPlan,
+    Put,
+    playlist_puts,
+    reel_object_keys,
 )
+from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, StorageError
+from timelapse_runtime.timelapse.model.checkpoint import Reel, reel_to_json
+from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
+from timelapse_runtime.timelapse.stream_log import StreamLog
+from timelapse_runtime.timelapse.video_file import CachedSegments, VideoFile
 
-GROWTH = 0.1
-_PART_BYTES = 8 * 1024**2
+_log = logging.getLogger(__name__)
 
-SegmentBodies = Callable[[int, int], bytes | None]
-"""A segment's bytes by first frame and count, if they are in memory."""
+_TRIES = 3
+_NO_SEGMENTS: CachedSegments = {}
 
 
-class Publisher:
-    """Keeps one reel's `video.mp4`; remembers what is stored there, and its bytes while they are few."""
+class Derived:
+    """One stream's derived objects. `is_current` asks S3 whether the checkpoint is still the one known here."""
 
-    def __init__(self, store: Store, keys: StreamKeys, reel_name: str) -> None:
-        self.reel_name = reel_name
+    def __init__(self, name: str, store: Store, keys: StreamKeys, is_current: Callable[[], bool]) -> None:
         self._store, self._keys = store, keys
-        self._stored: ObjectInfo | None = None
-        self._small_body = b""
-        self._is_known = False
+        self._playlists = PlaylistWriter(store, is_current)
+        self._video_file: VideoFile | None = None
+        self._finished_reel = ""
+        self._is_behind = True  # what an earlier instance left behind is not known
+        self._log = StreamLog(_log, name)
 
-    def publish(self, reel: Reel, bodies: SegmentBodies, *, force: bool = False) -> bool:
-        """Bring the file up to `reel`, which must be committed, if that is due or `force`d.
+    @property
+    def is_behind(self) -> bool:
+        """Whether a derived object may not show the checkpoint yet."""
+        return self._is_behind
 
-        The answer is whether it was written. PreconditionFailed means that another publisher was here: what this
-        one knew is forgotten, and the next call looks again.
+    def is_finished(self, reel: Reel) -> bool:
+        """Whether a closed reel's derived objects are known to be final."""
+        return self._finished_reel == reel.name
+
+    def before_commit(self, last: Reel | None, plan: CommitPlan) -> None:
+        """Finish the closed reel `last` if the planned checkpoint no longer holds it. Raises StorageError."""
+        if last is not None and last.is_closed and plan.checkpoint.reel != last:
+            self._finish(last, _NO_SEGMENTS)
+
+    def after_commit(self, plan: CommitPlan) -> None:
+        """Write the plan's playlists, and remove the segments that it replaced."""
+        self._try("playlists", lambda: self._playlists.write(plan.derived))
+        if plan.replaced:
+            self._try("removal of replaced segments", lambda: self._store.delete(plan.replaced))
+
+    def update(self, reel: Reel | None, cached: CachedSegments, *, latest: bytes | None, force: bool) -> None:
+        """Bring everything up to the committed `reel`, the newest one.
+
+        `video.mp4` is written if that is due, or if `force`d. `latest` is the newest frame as a JPEG.
         """
-        self._learn(reel)
-        size_bytes, stored_bytes = reel.size_bytes, self._stored.size_bytes if self._stored else 0
-        if stored_bytes > size_bytes and not reel.is_closed:
-            return False  # somebody who committed later published already
-        has_grown = size_bytes >= stored_bytes * (1 + GROWTH) and reel.closed_size_bytes > stored_bytes
-        is_due = force or size_bytes < MULTIPART_MINIMUM_BYTES or has_grown
-        if stored_bytes == size_bytes or not is_due:
-            return False
-        self._is_known = False  # until the write has gone well
-        if size_bytes < MULTIPART_MINIMUM_BYTES:
-            self._put_whole(reel, bodies)
-        else:
-            self._put_multipart(reel, bodies)
-        return True
-
-    def _learn(self, reel: Reel) -> None:
-        if self._is_known:
+        if reel is None:
             return
-        key = self._keys.video(reel.name)
-        self._small_body = b""
+        was_behind, self._is_behind = self._is_behind, False
+        if reel.is_closed:
+            self._try("closed reel", lambda: self._finish(reel, cached))
+        else:
+            if was_behind:
+                self._try("playlists", lambda: self._playlists.write(playlist_puts(self._keys, reel)))
+            self._try("video.mp4", lambda: self._video_file_of(reel).publish(reel, cached, force=force))
+        if latest is not None:
+            put = Put(self._keys.latest, latest, None, "image/jpeg", NO_CACHE)
+            self._try("latest.jpg", lambda: put.send(self._store))
+
+    def with_known_conditions(self, plan: CommitPlan, *, is_first_commit: bool) -> CommitPlan:
+        """The plan as it may be sent later, by another process: only the playlists whose condition is known."""
+        derived = self._playlists.with_known_conditions(plan.derived, is_first_commit=is_first_commit)
+        return replace(plan, derived=derived)
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove orphans. Raises StorageError."""
+        if keys:
+            self._store.delete(keys)
+
+    def _finish(self, reel: Reel, cached: CachedSegments) -> None:
+        """Make a closed reel's derived objects final. Raises StorageError; may be repeated."""
+        if self.is_finished(reel):
+            return
+        self._store.put(self._keys.manifest(reel.name), reel_to_json(reel), content_type=JSON_TYPE)
         try:
-            self._stored = self._store.head(key)
-            if self._stored.size_bytes < MULTIPART_MINIMUM_BYTES:
-                found = self._store.get(key)
-                self._stored, self._small_body = found.info, found.body
+            self._video_file_of(reel).publish(reel, cached, force=True)
+        except ObjectNotFound as error:
+            fields = {"reel": reel.name}
+            self._log.error(
+                "a closed reel's object is gone; its video.mp4 stays as it is", extra=fields, exc_info=error
+            )
+        self._playlists.write(playlist_puts(self._keys, reel))
+        named = reel_object_keys(self._keys, reel)
+        stored = (info.key for info in self._store.list_after(self._keys.segments(reel.name)))
+        self.remove([key for key in stored if key not in named])
+        self._finished_reel = reel.name
+
+    def _video_file_of(self, reel: Reel) -> VideoFile:
+        if self._video_file is None or self._video_file.reel_name != reel.name:
+            self._video_file = VideoFile(self._store, self._keys, reel.name)
+        return self._video_file
+
+    def _try(self, object_name: str, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except StorageError as error:
+            self._is_behind = True
+            self._log.warning("could not write %s; the next flush will retry", object_name, exc_info=error)
+
+
+class PlaylistWriter:
+    """Writes one stream's playlists, so that an older one never replaces a newer one.
+
+    A frozen instance may wake up between its commit and its playlists, after others have committed. Written without a
+    condition, its playlist would become shorter again for a player, or reopen a closed reel's playlist for good. So
+    each is written over the ETag that this instance wrote, or saw *before* it saw that the checkpoint is still its own:
+    an instance that commits later also writes its playlists later, and changes the ETag.
+    """
+
+    def __init__(self, store: Store, is_current: Callable[[], bool]) -> None:
+        self._store, self._is_current = store, is_current
+        self._conditions: dict[str, Condition] = {}
+
+    def write(self, puts: Sequence[Put]) -> None:
+        """Write those that no other instance has overtaken. Raises StorageError."""
+        for put in puts:
+            self._write(put)
+
+    def with_known_conditions(self, puts: Sequence[Put], *, is_first_commit: bool) -> tuple[Put, ...]:
+        """Those that can be sent without a look at S3 first, each with its condition."""
+        known: Mapping[str, Condition] = self._conditions
+        if is_first_commit:
+            known = {put.key: IfAbsent() for put in puts}
+        return tuple(replace(put, condition=known[put.key]) for put in puts if put.key in known)
+
+    def _write(self, put: Put) -> None:
+        for tries_left in reversed(range(_TRIES)):
+            condition = self._conditions.pop(put.key, None) or self._look(put.key)
+            if condition is None:
+                return  # another instance is ahead, and writes a newer one
+            try:
+                etag = replace(put, condition=condition).send(self._store)
+            except PreconditionFailed:  # another instance wrote it, or this one did and the answer was lost
+                if not tries_left:
+                    raise
+            else:
+                self._conditions[put.key] = IfMatch(etag)
+                return
+
+    def _look(self, key: str) -> Condition:
+        """The condition under which to write, or None if another instance is ahead."""
+        try:
+            seen: Condition = IfMatch(self._store.head(key).etag)
         except ObjectNotFound:
-            self._stored = None
-        self._is_known = True
-
-    def _put_whole(self, reel: Reel, bodies: SegmentBodies) -> None:
-        keep = self._small_body if len(self._small_body) <= reel.size_bytes else b""
-        body = keep + b"".join(self._read(reel, bodies, len(keep)))
-        key, metadata = self._keys.video(reel.name), _metadata(reel)
-        etag = self._store.put(
-            key,
-            body,
-            condition=self._condition(),
-            content_type=VIDEO_TYPE,
-            cache_control=ALWAYS_ASK,
-            metadata=metadata,
-        )
-        self._stored, self._small_body = ObjectInfo(key, etag, len(body), 0, metadata), body
-        self._is_known = True
-
-    def _put_multipart(self, reel: Reel, bodies: SegmentBodies) -> None:
-        key, metadata = self._keys.video(reel.name), _metadata(reel)
-        etag = self._store.put_multipart(
-            key,
-            self._parts(reel, bodies),
-            condition=self._condition(),
-            content_type=VIDEO_TYPE,
-            cache_control=ALWAYS_ASK,
-            metadata=metadata,
-        )
-        self._stored, self._small_body = ObjectInfo(key, etag, reel.size_bytes, 0, metadata), b""
-        self._is_known = True
-
-    def _condition(self) -> Condition:
-        return IfMatch(self._stored.etag) if self._stored else IfAbsent()
-
-    def _parts(self, reel: Reel, bodies: SegmentBodies) -> Iterator[Part]:
-        stored, offset = self._stored, 0
-        if stored and MULTIPART_MINIMUM_BYTES <= stored.size_bytes <= reel.size_bytes:
-            pieces = -(-stored.size_bytes // PART_COPY_MAXIMUM_BYTES)
-            for piece in range(pieces):
-                end = stored.size_bytes * (piece + 1) // pieces
-                yield CopyPart(stored.key, stored.etag, offset, end)
-                offset = end
-        gathered = bytearray()
-        for chunk in self._read(reel, bodies, offset):
-            gathered += chunk
-            if len(gathered) >= _PART_BYTES:
-                yield BytesPart(bytes(gathered))
-                gathered.clear()
-        if gathered:
-            yield BytesPart(bytes(gathered))
-
-    def _read(self, reel: Reel, bodies: SegmentBodies, offset: int) -> Iterator[bytes]:
-        """The file's bytes from `offset` on, from memory or from the stored segments."""
-        if offset < reel.init_size_bytes:
-            yield self._store.get(self._keys.init(reel.name)).body[offset:]
-        start = reel.init_size_bytes
-        for segment in reel.segments:
-            skip = max(0, offset - start)
-            start += segment.size_bytes
-            if skip < segment.size_bytes:
-                body = bodies(segment.first, segment.count)
-                if body is None:
-                    body = self._store.get(segment_key(self._keys, reel, segment)).body
-                yield body[skip:]
-
-
-def _metadata(reel: Reel) -> dict[str, str]:
-    return {"frames": str(reel.frame_count), "reel": reel.name}
+            seen = IfAbsent()
+        return seen if self._is_current() else None

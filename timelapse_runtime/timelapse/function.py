@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
 from timelapse_runtime.runtime.clock import Clock, SystemClock
@@ -17,17 +17,20 @@ from timelapse_runtime.runtime.function import Deadline, Environment, RemainingT
 from timelapse_runtime.runtime.outbox import OutboxPut
 from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, Fenced, StorageError, TimelapseError
-from timelapse_runtime.timelapse.events import FrameHint, Request, Sweep, parse_event
-from timelapse_runtime.timelapse.read_ahead import Begin, in_thread
+from timelapse_runtime.timelapse.events import FrameHint, Request, Retry, Sweep, parse_event
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.stream import Counts, Stream
+from timelapse_runtime.timelapse.time_left import TimeLeft
+from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 
 _log = logging.getLogger(__name__)
 
 _JOB_LIFETIME_SECONDS = 120
 _DRAIN_RESERVE_MS = 70
 """Left of the shutdown's time when draining stops: to mux, and to write the outbox job (20 ms at 10 MB)."""
+_FLUSH_RESERVE_MS = 2_000
+"""Left of the invocation when catching up stops: a flush takes some hundred milliseconds."""
 _FENCED_TRIES = 3
 
 StoreFactory = Callable[[Config, Environment], tuple[Store, Store]]
@@ -42,17 +45,19 @@ def _s3_stores(config: Config, environment: Environment) -> tuple[Store, Store]:
 
 
 class Timelapse:
-    """The function; `stores`, `clock` and `begin_read` are given by tests."""
+    """The function. `executor` reads a photo ahead, with one worker; tests also give `stores`, `clock` and `codec`."""
 
     def __init__(
         self,
         *,
         stores: StoreFactory = _s3_stores,
         clock: Clock | None = None,
-        begin_read: Begin = in_thread,
+        codec: Codec | None = None,
+        executor: Executor | None = None,
     ) -> None:
         self._make_stores, self._clock = stores, clock or SystemClock()
-        self._begin_read = begin_read
+        self._codec = codec or X264Codec()
+        self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._streams: OrderedDict[str, Stream] = OrderedDict()
         self._totals: Counter[str] = Counter()
 
@@ -69,37 +74,15 @@ class Timelapse:
         is interrupted (SIGTERM, the alarm before its deadline) drops the stream that it was working on.
         """
         deadline = Deadline(self._clock.now_epoch_ms() + context.get_remaining_time_in_millis())
-        return self._invoke(parse_event(event), deadline)
-
-    def _invoke(self, request: Request, deadline: Deadline) -> dict[str, Any]:
-        for what in request.ignored:
-            _log.info("ignored", extra={"event": what})
-        exact: dict[str, list[str]] = {}
-        relist: set[str] = set()
-        for hint in request.frames:
-            named = self._locate(hint)
-            if named is None:
-                continue
-            keys = exact.setdefault(named[0], [])
-            if hint.is_exact:
-                keys.append(named[1])
-            else:
-                relist.add(named[0])
-        answer: dict[str, Any] = {}
-        for name, keys in exact.items():
-            append = partial(Stream.append, keys=keys, relist=name in relist, deadline=deadline)
-            answer[name] = self._with_stream(name, append)
-        for sweep in request.sweeps:
-            action = partial(
-                Stream.sweep, deadline=deadline, drain=sweep.drain, close=sweep.close, all_reels=sweep.all_reels
-            )
-            for name in self._swept(sweep):
-                answer[name] = self._with_stream(name, action)
-        for retry in request.retries:
-            action = partial(Stream.retry_rejected, deadline=deadline, reason=retry.reason)
-            answer[retry.stream] = self._with_stream(retry.stream, action)
-        self._close_least_recently_used(deadline)
-        return {"streams": answer, "environment": self._summary()}
+        time_left = TimeLeft(deadline, self._clock, _FLUSH_RESERVE_MS)
+        request = parse_event(event)
+        for ignored in request.ignored:
+            _log.info("ignored", extra={"event": ignored})
+        counts = {name: self._append(name, keys, time_left) for name, keys in self._keys_by_stream(request).items()}
+        counts |= {name: self._sweep(name, sweep, time_left) for sweep in request.sweeps for name in self._swept(sweep)}
+        counts |= {retry.stream: self._retry(retry, time_left) for retry in request.retries}
+        self._close_least_recently_used(time_left)
+        return {"streams": counts, "environment": self._summary()}
 
     def flush(self, deadline: Deadline) -> None:
         """Save what is complete, at once: the first act of a shutdown."""
@@ -111,6 +94,26 @@ class Timelapse:
         self._streams.clear()
 
     # ---- streams
+
+    def _keys_by_stream(self, request: Request) -> dict[str, list[str | None]]:
+        """The photos' keys in each stream; None stands for one whose key is not known for sure."""
+        keys: dict[str, list[str | None]] = {}
+        for hint in request.frames:
+            located = self._locate(hint)
+            if located is not None:
+                keys.setdefault(located[0], []).append(located[1] if hint.is_exact else None)
+        return keys
+
+    def _append(self, name: str, keys: list[str | None], time_left: TimeLeft) -> dict[str, Any]:
+        exact = [key for key in keys if key is not None]
+        return self._with_stream(name, lambda stream: stream.append(exact, time_left, relist=None in keys))
+
+    def _sweep(self, name: str, sweep: Sweep, time_left: TimeLeft) -> dict[str, Any]:
+        flags = {"drain": sweep.drain, "close": sweep.close, "all_reels": sweep.all_reels}
+        return self._with_stream(name, lambda stream: stream.sweep(time_left, **flags))
+
+    def _retry(self, retry: Retry, time_left: TimeLeft) -> dict[str, Any]:
+        return self._with_stream(retry.stream, lambda stream: stream.retry_rejected(time_left, reason=retry.reason))
 
     def _locate(self, hint: FrameHint) -> tuple[str, str] | None:
         """The stream of a frame and its key there, or None for what is not ours, with a word in the log."""
@@ -146,10 +149,7 @@ class Timelapse:
             stream = self._streams.get(name)
             try:
                 if stream is None:
-                    stores = self._frames, self._video
-                    stream = Stream(name, self._prefix_of(name), self._config, *stores, self._clock, self._begin_read)
-                    stream.open()
-                    self._streams[name] = stream
+                    stream = self._streams[name] = self._open(name)
                 self._streams.move_to_end(name)
                 before = _as_counter(stream.counts)
                 action(stream)
@@ -169,10 +169,24 @@ class Timelapse:
                 return {**happened, "frames_in_video": stream.frames_in_video}
         raise AssertionError("unreachable")
 
-    def _close_least_recently_used(self, deadline: Deadline) -> None:
+    def _open(self, name: str) -> Stream:
+        stream = Stream(
+            name,
+            self._prefix_of(name),
+            self._config,
+            self._frames,
+            self._video,
+            self._clock,
+            self._codec,
+            self._executor,
+        )
+        stream.open()
+        return stream
+
+    def _close_least_recently_used(self, time_left: TimeLeft) -> None:
         while len(self._streams) > self._config.open_streams:
             name = next(iter(self._streams))
-            self._with_stream(name, lambda stream: stream.flush(deadline, drain=True))
+            self._with_stream(name, lambda stream: stream.flush(time_left, drain=True))
             del self._streams[name]
 
     def _summary(self) -> dict[str, Any]:
@@ -191,18 +205,16 @@ class Timelapse:
                 _log.warning("not saved at shutdown; the next open finds it", extra={"stream": name}, exc_info=error)
 
     def _save_stream(self, name: str, stream: Stream, deadline: Deadline, *, drain: bool) -> None:
-        def go_on() -> bool:
-            return deadline.remaining_ms(self._clock.now_epoch_ms()) > _DRAIN_RESERVE_MS
-
-        prepared = stream.prepare_shutdown(drain=drain, go_on=go_on)
-        if prepared is None:
+        time_left = TimeLeft(deadline, self._clock, _DRAIN_RESERVE_MS)
+        plan = stream.prepare_shutdown(time_left, drain=drain)
+        if plan is None:
             return
         outbox = self._environment.outbox
         if outbox is None:
-            stream.commit_shutdown(prepared)
+            stream.commit_shutdown(plan)
             return
         puts = []
-        for put in stream.for_others(prepared).puts():
+        for put in stream.as_outbox_job(plan).puts():
             signed = self._video.presign_put(
                 put.key,
                 put.body,
@@ -215,9 +227,9 @@ class Timelapse:
         size_bytes = outbox.write(name, puts, lifetime_seconds=_JOB_LIFETIME_SECONDS)
         fields = {
             "stream": name,
-            "outbox_frame_count": prepared.plan.checkpoint.frame_count - stream.frames_in_video,
+            "outbox_frame_count": plan.checkpoint.frame_count - stream.frames_in_video,
             "outbox_size_bytes": size_bytes,
-            "remaining_ms": deadline.remaining_ms(self._clock.now_epoch_ms()),
+            "remaining_ms": time_left.ms,
         }
         _log.info("outbox job written", extra=fields)
 

@@ -1,4 +1,7 @@
-"""From a frame's key to a decoded photo, or to a rejection record. Every uploaded frame ends as one of the two."""
+"""From a photo's key to a decoded photo, or to a rejection record. Every uploaded photo ends as one of the two.
+
+Owns the photo decoder and the rejection records. Knows nothing of the order of photos or of the video.
+"""
 
 from __future__ import annotations
 
@@ -7,70 +10,127 @@ import itertools
 import json
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from timelapse_runtime.runtime.clock import Clock
-from timelapse_runtime.timelapse.commit_plan import ALWAYS_ASK
+from timelapse_runtime.timelapse.catalog import Catalog
+from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, ObjectNotFound, PreconditionFailed
 from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.read_ahead import Begin, ReadAhead, in_thread
 from timelapse_runtime.timelapse.storage.contract import IfAbsent, ObjectInfo, Store
+from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.video.boxes import Role, SourceFrame
-from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
+from timelapse_runtime.timelapse.video.codec import Codec
+from timelapse_runtime.timelapse.video.decode import DecodedPhoto
 
 MISSING, FORBIDDEN = "missing", "forbidden"
 _OTHERS_TRIED = 4
 
+_Item = TypeVar("_Item")
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A decoded frame: as its file has it, not yet fitted to the film. A stand-in has no picture of its own."""
+    """A decoded photo as its file has it, not yet fitted to the video. `picture` is None for a rejected photo in whose
+    place the frame before it is to be repeated."""
 
     source: SourceFrame
     picture: DecodedPhoto | None
 
 
 @dataclass(frozen=True, slots=True)
-class _ReadPhoto:
+class ReadPhoto:
     """What was read, and what the decoder made of it."""
 
     info: ObjectInfo
     picture: DecodedPhoto | FrameRejected
 
 
-class Intake:
-    """Reads one stream's photos. `prefix` is what its keys begin with in the frames bucket."""
+class Prefetch:
+    """Reads a run of photos, each in `executor` while the one before it is encoded.
+
+    S3's first byte comes after some 15 ms, and x264's threads leave a part of two processors idle. It belongs to the
+    loop over the run and ends with it: when the next run comes, a photo may have been overwritten. A prefetch has no
+    effect but its result, and a failed one is forgotten: the photo is read again in its turn, and there the caller
+    meets the error. `read` may run in two threads at once, if a run ended early.
+    """
+
+    def __init__(self, read: Callable[[str], ReadPhoto], executor: Executor) -> None:
+        self._read, self._executor = read, executor
+        self._next: tuple[str, Future[ReadPhoto]] | None = None
+
+    def get(self, key: str, next_key: str | None) -> ReadPhoto:
+        """The photo at `key`; then the one at `next_key` is begun to be read. Raises as `read` does."""
+        photo = self._prefetched(key) or self._read(key)
+        if next_key is not None:
+            self._next = next_key, self._executor.submit(self._read, next_key)
+        return photo
+
+    def _prefetched(self, key: str) -> ReadPhoto | None:
+        if self._next is None:
+            return None
+        (next_key, future), self._next = self._next, None
+        # One that has not begun waits behind that of a run that ended early: reading it here is sooner.
+        if future.cancel() or next_key != key:
+            return None
+        try:
+            return future.result()
+        except Exception:  # noqa: BLE001  whatever it is, the caller meets it when the photo is read again
+            return None
+
+
+def with_next(items: Iterable[_Item]) -> Iterator[tuple[_Item, _Item | None]]:
+    """Each item with the one after it."""
+    rest = iter(items)
+    item = next(rest, None)
+    while item is not None:
+        next_item = next(rest, None)
+        yield item, next_item
+        item = next_item
+
+
+class Ingest:
+    """Reads one stream's photos. `prefix` is what their keys begin with in the frames bucket; `executor` must have one
+    worker, or none of its own."""
 
     def __init__(
         self,
+        name: str,
         config: Config,
         frames: Store,
         video: Store,
         keys: StreamKeys,
         prefix: str,
+        catalog: Catalog,
         clock: Clock,
-        begin: Begin = in_thread,
+        codec: Codec,
+        executor: Executor,
     ) -> None:
         self._maximum_bytes, self._prefix = config.maximum_photo_bytes, prefix
         self._frames, self._video, self._keys, self._clock = frames, video, keys, clock
-        self._decoder = PhotoDecoder(maximum_pixels=config.maximum_pixels)
+        self._catalog, self._executor = catalog, executor
+        self._decoder = codec.photo_decoder(maximum_pixels=config.maximum_pixels)
         self._decoding = threading.Lock()
         self._last_read = ""
-        self._ahead = ReadAhead(self._read, begin)
+        self._log = StreamLog(_log, name)
 
-    def take(self, key: str, following: str | None = None) -> Photo | None:
-        """The photo at `key` (relative to the prefix), or None when it was rejected: its record is then stored.
+    def prefetch(self) -> Prefetch:
+        """For one run of photos, to be passed to `read`."""
+        return Prefetch(self._read, self._executor)
 
-        With `following`, that photo is begun to be read; `forget_ahead` when it is not the next one after all. Raises
-        StorageError where S3, not the photo, is the trouble.
+    def read(self, key: str, prefetch: Prefetch, next_key: str | None) -> Photo | None:
+        """The photo at `key`, or None if it was rejected: its record is then stored.
+
+        The photo at `next_key` is read meanwhile. Raises StorageError if the cause is S3, not the photo.
         """
         try:
-            found = self._found(key, following)
+            found = self._found(key, lambda: prefetch.get(key, next_key))
         except FrameRejected as rejection:
             self.reject(key, None, rejection)
             return None
@@ -79,78 +139,61 @@ class Intake:
             return None
         return Photo(SourceFrame(key, found.info.last_modified_epoch_ms), found.picture)
 
-    def take_again(self, key: str) -> Photo | None:
-        """The photo at `key`, for a frame out of order, or None when it still cannot be used. Writes no record."""
+    def read_late(self, key: str) -> Photo | None:
+        """The photo at `key`, to be appended late, or None if it still cannot be used. Writes no record."""
         try:
-            found = self._found(key)
+            found = self._found(key, lambda: self._read(key))
             if isinstance(found.picture, FrameRejected):
                 raise found.picture
         except FrameRejected as rejection:
-            _log.info("frame is still rejected", extra={"frame": self._prefix + key, "reason": rejection.reason})
+            fields = {"frame": self._prefix + key, "reason": rejection.reason}
+            self._log.info("frame is still rejected", extra=fields)
             return None
         return Photo(SourceFrame(key, found.info.last_modified_epoch_ms, Role.OUT_OF_ORDER), found.picture)
 
-    def rejections(self) -> list[tuple[str, str]]:
-        """The stream's rejected frames, with the reason of each."""
-        found = []
-        for info in self._video.list_after(self._keys.rejections):
-            record = json.loads(self._video.get(info.key).body)
-            found.append((str(record["key"]).removeprefix(self._prefix), str(record["reason"])))
-        return found
+    def repeated(self, key: str) -> Photo:
+        """In place of the rejected photo at `key`: the frame before it is to be repeated."""
+        return Photo(SourceFrame(key, self._clock.now_epoch_ms(), Role.STAND_IN), None)
 
-    def forget_rejections(self, keys: Sequence[str]) -> None:
-        """Remove the records of frames that are in the film now."""
-        if keys:
-            self._video.delete([self._keys.rejected(key) for key in keys])
-
-    def forget_ahead(self) -> None:
-        """Photos that were read ahead are to be read anew."""
-        self._ahead.forget()
-
-    def _read(self, key: str) -> _ReadPhoto:
-        found = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes)
-        size = found.info.size_bytes
-        if size > self._maximum_bytes:
-            detail = f"{size} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"
-            return _ReadPhoto(found.info, FrameRejected("too-large", detail))
+    def _read(self, key: str) -> ReadPhoto:
+        stored = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes)
+        size_bytes = stored.info.size_bytes
+        if size_bytes > self._maximum_bytes:
+            detail = f"{size_bytes} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"
+            return ReadPhoto(stored.info, FrameRejected("too-large", detail))
         try:
             with self._decoding:
-                return _ReadPhoto(found.info, self._decoder.decode(found.body))
+                return ReadPhoto(stored.info, self._decoder.decode(stored.body))
         except FrameRejected as rejection:
-            return _ReadPhoto(found.info, rejection)
+            return ReadPhoto(stored.info, rejection)
 
-    def _found(self, key: str, following: str | None = None) -> _ReadPhoto:
+    def _found(self, key: str, get: Callable[[], ReadPhoto]) -> ReadPhoto:
         try:
-            found = self._ahead.get(key, following)
+            found = get()
         except ObjectNotFound as error:
             raise FrameRejected(MISSING, "the object was gone when it was to be read") from error
         except AccessDenied as error:
             if not self._may_read_others(key):
-                raise  # the role is wrong, or the credentials are: no photo is to blame
+                raise  # the role or the credentials are wrong, not the photo
             raise FrameRejected(FORBIDDEN, f"this photo alone may not be read: {error}") from error
         self._last_read = key
         return found
 
     def _may_read_others(self, key: str) -> bool:
         """Whether one of a few photos near `key` can be read right now. Raises StorageError."""
-        near = self._frames.list_after(self._prefix, self._prefix + key)
-        far = self._frames.list_after(self._prefix)
-        tried = 0
-        for other in itertools.chain(
-            (self._prefix + self._last_read,), (info.key for info in itertools.chain(near, far))
-        ):
-            if other in (self._prefix, self._prefix + key):
-                continue
+        listed = itertools.chain(self._catalog.photos_after(key), self._catalog.photos_after())
+        others = itertools.chain((self._last_read,), (other for other, _ in listed))
+        for other in itertools.islice((other for other in others if other not in ("", key)), _OTHERS_TRIED):
             with contextlib.suppress(AccessDenied, ObjectNotFound):
-                self._frames.get_range(other, 0, 1)  # not HEAD: that would not need the key of an encrypted object
+                # Not HEAD: that would not need the key of an encrypted object.
+                self._frames.get_range(self._prefix + other, 0, 1)
                 return True
-            tried += 1
-            if tried == _OTHERS_TRIED:
-                break
         return False
 
+    # ---- rejection records
+
     def reject(self, key: str, etag: str | None, rejection: FrameRejected) -> None:
-        """Write the record of a frame that will not be in the film. The first record of a frame stays."""
+        """Write the record of a photo that will not be in the video. The first record of a photo stays."""
         record = {
             "key": self._prefix + key,
             "etag": etag,
@@ -159,15 +202,28 @@ class Intake:
             "error_type": rejection.error_type,
             "time": datetime.fromtimestamp(self._clock.now_epoch_ms() / 1000, UTC).isoformat(timespec="milliseconds"),
         }
-        _log.warning("frame rejected", extra={"frame": record["key"], "reason": rejection.reason})
+        self._log.warning("frame rejected", extra={"frame": record["key"], "reason": rejection.reason})
         body = json.dumps(record, indent=1).encode()
         try:
             self._video.put(
                 self._keys.rejected(key),
                 body,
                 condition=IfAbsent(),
-                content_type="application/json",
-                cache_control=ALWAYS_ASK,
+                content_type=JSON_TYPE,
+                cache_control=NO_CACHE,
             )
         except PreconditionFailed:
-            _log.info("frame was rejected before", extra={"frame": record["key"]})
+            self._log.info("frame was rejected before", extra={"frame": record["key"]})
+
+    def rejections(self) -> list[tuple[str, str]]:
+        """The stream's rejected photos, with the reason of each."""
+        found = []
+        for info in self._video.list_after(self._keys.rejections):
+            record = json.loads(self._video.get(info.key).body)
+            found.append((str(record["key"]).removeprefix(self._prefix), str(record["reason"])))
+        return found
+
+    def forget_rejections(self, keys: Sequence[str]) -> None:
+        """Remove the records of photos that are in the video now."""
+        if keys:
+            self._video.delete([self._keys.rejected(key) for key in keys])

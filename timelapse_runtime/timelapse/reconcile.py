@@ -1,37 +1,43 @@
-"""Photos that nothing accounts for: uploaded below the watermark, and their events lost.
+"""Reconciliation: compares what is stored with what the checkpoint says. Finds; the caller acts.
 
-No listing after the watermark shows such a photo. So a sweep lists below it as well, and compares what it sees with
-what the film and the rejection records name, stretch by stretch: a segment's stretch goes from the last key in order
-before it to its own. Where as many photos are listed as the segment has, it is not read. (One photo deleted and
-another one uploaded late in the same stretch escape that; the audit reads everything.)
+*Photos that nothing accounts for*: uploaded below the watermark, and their events lost. No listing after the watermark
+shows such a photo. So a sweep lists below it as well, and compares what it sees with what the video and the rejection
+records name, one key range after the other: a segment's range goes from the last key in order before it to its own. If
+as many photos are listed as the segment has frames, it is not read. (One photo deleted and another one uploaded late in
+the same range escape that; `timelapse verify` reads everything.) A sweep looks at the last segments, where late photos
+mostly belong, each time; at the newest closed reel and all of the open one once in an environment's life; at everything
+if all reels are asked for.
 
-What a sweep looks at: the last segments, where late photos mostly belong, each time; the newest closed reel and all
-of the open one once in an environment's life; everything where all reels are asked for.
+*Orphans*: objects that no checkpoint names, left by crashes.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from timelapse_runtime.timelapse.catalog import last_key_before, photos_after, read_frames
-from timelapse_runtime.timelapse.checkpoint_store import read_manifest
+from timelapse_runtime.timelapse.catalog import Catalog
+from timelapse_runtime.timelapse.commit_plan import reel_object_keys
 from timelapse_runtime.timelapse.errors import ObjectNotFound, SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, key_order
-from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_number
 from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.stream_log import StreamLog
+from timelapse_runtime.timelapse.time_left import TimeLeft
 
 _log = logging.getLogger(__name__)
 
 _RECENT_SEGMENTS = 6
 """A thousand photos at the default keyframe interval: two pages of a listing."""
+_DERIVED = ("index.m3u8", "reel.json", "video.mp4")
+"""In a reel's folder, written after a commit."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
-    """The photos up to `last_key`: so many of them should be in segment number `position` of `reel`."""
+class _KeyRange:
+    """The photos up to `last_key`: `count` of them should be in segment number `position` of `reel`."""
 
     last_key: str
     count: int
@@ -39,76 +45,111 @@ class _Stretch:
     position: int
 
 
-class Recount:
-    """One stream's. `prefix` is what its keys begin with in the frames bucket."""
+class Reconciler:
+    """One stream's. Owns which closed reel it has looked at; all else is read."""
 
-    def __init__(self, frames: Store, video: Store, keys: StreamKeys, prefix: str) -> None:
-        self._frames, self._video, self._keys, self._prefix = frames, video, keys, prefix
-        self._done = ""
+    def __init__(self, name: str, video: Store, keys: StreamKeys, catalog: Catalog) -> None:
+        self._video, self._keys, self._catalog = video, keys, catalog
+        self._checked_reel = ""
+        self._log = StreamLog(_log, name)
 
-    def unaccounted(
-        self, checkpoint: Checkpoint | None, *, all_reels: bool, go_on: Callable[[], bool]
-    ) -> Iterator[str]:
-        """Photos that the checkpoint covers, and that are neither in the film nor in a record. Ends early, for another
-        sweep to begin anew, when `go_on` says so. Raises StorageError, CheckpointCorrupt."""
+    def unaccounted(self, checkpoint: Checkpoint | None, time_left: TimeLeft, *, all_reels: bool) -> Iterator[str]:
+        """Photos that the checkpoint covers and that are neither in the video nor in a rejection record.
+
+        Ends early if time runs out; the next sweep then starts over. Raises StorageError, CheckpointCorrupt.
+        """
         if checkpoint is None:
             return
         reels = [checkpoint.reel] if checkpoint.reel else []  # newest first
         while reels and reels[-1].previous is not None and (all_reels or len(reels) < 2):
-            reels.append(read_manifest(self._video, self._keys, reels[-1].previous))
+            reels.append(self._catalog.manifest(reels[-1].previous))
         closed = next((reel.name for reel in reels if reel.is_closed), "")
-        stretches = [stretch for reel in reversed(reels) for stretch in _stretches(reel)]
-        if not all_reels and closed == self._done and len(stretches) > _RECENT_SEGMENTS:
-            after = stretches[-_RECENT_SEGMENTS - 1].last_key
-            stretches = stretches[-_RECENT_SEGMENTS:]
+        ranges = [key_range for reel in reversed(reels) for key_range in _key_ranges(reel)]
+        if not all_reels and closed == self._checked_reel and len(ranges) > _RECENT_SEGMENTS:
+            after = ranges[-_RECENT_SEGMENTS - 1].last_key
+            ranges = ranges[-_RECENT_SEGMENTS:]
         else:
-            after = last_key_before(self._video, self._keys, reels[-1]) if reels else ""
+            after = self._catalog.last_key_before(reels[-1]) if reels else ""
         settled = {info.key for info in self._video.list_after(self._keys.rejections, self._keys.rejections + after)}
         for segment in itertools.chain.from_iterable(reel.segments for reel in reels):
             settled.update(map(self._keys.rejected, segment.out_of_order))
         covered = itertools.takewhile(
             lambda key: key_order(key) <= key_order(checkpoint.watermark),
-            (key for key, _ in photos_after(self._frames, self._prefix, after)),
+            (key for key, _ in self._catalog.photos_after(after)),
         )
-        listed: list[str] = []  # of the stretch that the listing has come to
+        listed: list[str] = []  # in the key range that the listing has come to
         for key in covered:
-            while stretches and key_order(key) > key_order(stretches[0].last_key):
-                yield from self._not_in(stretches.pop(0), listed, settled)
+            while ranges and key_order(key) > key_order(ranges[0].last_key):
+                yield from self._not_in(ranges.pop(0), listed, settled)
                 listed = []
-                if not go_on():
-                    _log.warning("no time to look at all photos: the next sweep begins again", extra={"at": key})
+                if not time_left.is_enough:
+                    self._log.warning(
+                        "out of time to look at all photos; the next sweep starts over", extra={"at": key}
+                    )
                     return
             listed.append(key)
-        yield from self._not_in(stretches[0] if stretches else None, listed, settled)
-        self._done = closed
+        yield from self._not_in(ranges[0] if ranges else None, listed, settled)
+        self._checked_reel = closed
 
-    def _not_in(self, stretch: _Stretch | None, listed: list[str], settled: set[str]) -> Iterator[str]:
-        """Those of `listed` that the segment does not name, and that are not settled elsewhere: `settled` has the keys
-        of the records of rejected photos, and of those that were appended out of order."""
+    def _not_in(self, key_range: _KeyRange | None, listed: list[str], settled: set[str]) -> Iterator[str]:
+        """Those of `listed` that the segment does not name and that are not settled otherwise: `settled` has the keys
+        of the records of rejected photos, and of those that were appended late."""
         unknown = [key for key in listed if self._keys.rejected(key) not in settled]
         named: set[str] = set()
-        if stretch is not None and unknown:
-            # A photo that is settled elsewhere may be in the segment all the same: by a stand-in.
-            if len(unknown) == len(listed) == stretch.count:
+        if key_range is not None and unknown:
+            # A photo that is settled otherwise may be in the segment all the same, if its neighbour is repeated there.
+            if len(unknown) == len(listed) == key_range.count:
                 return
             try:
-                frames = read_frames(self._video, self._keys, stretch.reel, stretch.position)
+                frames = self._catalog.read_frames(key_range.reel, key_range.position)
             except (ObjectNotFound, SegmentCorrupt):
-                return  # replaced by another instance, or damaged: this is not what finds out
+                return  # replaced by another instance, or damaged: opening and verifying find that, not this
             named = {frame.key for frame in frames}
         yield from (key for key in unknown if key not in named and not self._is_recorded(key))
 
     def _is_recorded(self, key: str) -> bool:
-        """A listing does not show the record of a key that is too long for one in its place."""
+        """A listing does not show the record of a key that is too long to have one under its own name."""
         try:
             self._video.head(self._keys.rejected(key))
         except ObjectNotFound:
             return False
         return True
 
+    def orphans(self, checkpoint: Checkpoint | None, *, all_reels: bool) -> list[str]:
+        """Objects that nothing names: of the last two reels (or all), and of reels that never were committed.
 
-def _stretches(reel: Reel) -> Iterator[_Stretch]:
+        The instance that wrote one may still commit it, until the checkpoint changes: delete them after the next
+        commit. After that, only an init segment that was prepared for a future reel number may still be used, so those
+        are not included. Nor is a reel that was committed and that no checkpoint knows: somebody lost the checkpoint,
+        and may find it again. Older reels are looked at only if asked for, for the cost: a listing and a manifest each.
+        """
+        if checkpoint is None:
+            return []
+        reel, known = checkpoint.reel, dict[str, set[str]]()
+        last_number = reel.number if reel else 0
+        while reel is not None:
+            known[reel.name] = reel_object_keys(self._keys, reel)
+            if reel.previous is None or not (all_reels or len(known) < 2):
+                break
+            reel = self._catalog.manifest(reel.previous)
+        has_older_reels = reel is not None and reel.previous is not None
+        folder, first_number = self._keys.reels, reel.number if reel and has_older_reels else 0
+        found, committed = list[tuple[str, str]](), set[str]()
+        for info in self._video.list_after(folder, folder + min(known) if has_older_reels else ""):
+            name, _, rest = info.key[len(folder) :].partition("/")
+            number = reel_number(name)
+            is_prepared = rest == "init.mp4" and number > last_number
+            if info.key not in known[name] if name in known else number >= first_number and not is_prepared:
+                found.append((name, info.key))
+            if name not in known and rest in _DERIVED:
+                committed.add(name)
+        if committed:
+            self._log.warning("reels that no checkpoint knows are left alone", extra={"reels": sorted(committed)})
+        return [key for name, key in found if name not in committed]
+
+
+def _key_ranges(reel: Reel) -> Iterator[_KeyRange]:
     for position, segment in enumerate(reel.segments):
         count = segment.count - len(segment.out_of_order)
         if count:
-            yield _Stretch(segment.last_key, count, reel, position)
+            yield _KeyRange(segment.last_key, count, reel, position)

@@ -1,67 +1,94 @@
-"""The open reel in memory: the encoder, the bytes of the open segment, and what is not committed yet.
+"""A reel that is being written by one encoder: the encoder, and the segments that are in memory.
 
-Knows nothing of storage. A crash loses it all, and nothing is lost by that: the photos after the checkpoint's
-last frame are in S3, and another writer that starts at that frame makes the same film.
+Owns both, and the names of the photos inside the encoder. Knows nothing of storage. A crash loses it all, and nothing
+is lost by that: the photos after the checkpoint's last frame are in S3, and another writer that starts at that frame
+makes the same video.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from timelapse_runtime.timelapse.commit_plan import DraftSegment
+from timelapse_runtime.timelapse.commit_plan import SegmentData
+from timelapse_runtime.timelapse.model.checkpoint import Segment, checksum
+from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import Role, SourceFrame, pack_provenance
+from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import Picture
-from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
+from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettings
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 
 
-@dataclass(slots=True)
-class _Segment:
-    first: int
-    count: int = 0
-    body: bytearray = field(default_factory=bytearray)
-    last_key: str = ""
-    out_of_order: list[str] = field(default_factory=list)
-    committed_count: int = 0
+@dataclass(frozen=True, slots=True)
+class InitSegment:
+    """ftyp + moov, and what tells one from another."""
+
+    body: bytes
+    reorder_frames: int
+
+    @property
+    def sha256(self) -> str:
+        """Of the body, in hexadecimal."""
+        return hashlib.sha256(self.body).hexdigest()
 
 
 class ReelWriter:
     """Appends pictures to a reel from frame `first_number` on. Its first segment begins there.
 
-    `last_key` is the key of the reel's last frame that is in key order, or empty.
+    `last_key` is the key of the reel's last frame that is in key order, or empty. `init_sha256` is that of the reel's
+    init segment. If this encoder's turns out to be another one (x264 was updated, or its preset was changed), its
+    frames cannot continue the reel: then they begin another one, from frame 0 on, and `begins_other_reel` says so.
+
+    `append` and `cut_number` count on from `first_number` in either case.
     """
 
-    def __init__(self, settings: EncoderSettings, *, first_number: int, last_key: str) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        settings: EncoderSettings,
+        *,
+        first_number: int = 0,
+        last_key: str = "",
+        init_sha256: str | None = None,
+    ) -> None:
         self.settings = settings
-        self._last_key = last_key
-        self._encoder = Encoder(settings, first_number=first_number)
+        self._codec, self._encoder = codec, codec.encoder(settings, first_number=first_number)
         self._muxer: FragmentMuxer | None = None
+        self._init_segment: InitSegment | None = None
+        self._expected_sha256 = init_sha256
+        self._last_key = last_key
         self._sources: dict[int, SourceFrame] = {}
-        self._segments: list[_Segment] = []
-        self.cut_number = first_number
-        """The frames below this one are in segments (committed or not)."""
+        self._first_source: SourceFrame | None = None
+        self._segments: list[SegmentData] = []
+        self._first_number = self._cut_number = self._committed_number = first_number
+        self._number_offset = 0
 
     @property
-    def init_segment(self) -> bytes | None:
-        """ftyp + moov, once a frame has come out of the encoder."""
-        return self._muxer.init_segment if self._muxer else None
+    def init_segment(self) -> InitSegment | None:
+        """The encoder's, once a frame has come out of it."""
+        return self._init_segment
 
     @property
-    def init_sha256(self) -> str | None:
-        """What tells one init segment from another."""
-        return hashlib.sha256(self._muxer.init_segment).hexdigest() if self._muxer else None
+    def first_source(self) -> SourceFrame | None:
+        """The photo behind the first frame here."""
+        return self._first_source
 
     @property
-    def reorder_frames(self) -> int:
-        """How far presentation lies behind decoding, in frames."""
-        return self._encoder.reorder_frames
+    def begins_other_reel(self) -> bool:
+        """Whether the frames cannot continue the reel. Known once a frame has come out of the encoder."""
+        return self._init_segment is not None and self._expected_sha256 not in (None, self._init_segment.sha256)
 
     @property
-    def next_number(self) -> int:
-        """The number that the next appended picture gets."""
-        return self._encoder.next_number
+    def cut_number(self) -> int:
+        """The frames below this number are in segments, committed or not."""
+        return self._cut_number
+
+    @property
+    def frame_count(self) -> int:
+        """The reel's frames so far, those inside the encoder included."""
+        return self._encoder.next_number - self._number_offset
 
     @property
     def is_drained(self) -> bool:
@@ -74,18 +101,20 @@ class ReelWriter:
         return bool(self._segments) and not self.is_drained
 
     def append(self, picture: Picture, source: SourceFrame) -> int:
-        """Encode one picture; the answer is its number in the reel. Raises EncoderFailed."""
+        """Encode one picture, and return its number. Raises EncoderFailed."""
         number = self._encoder.append(picture)
         self._sources[number] = source
+        self._first_source = self._first_source or source
         return number
 
-    def cut(self, *, drain: bool = False, go_on: Callable[[], bool] = lambda: True) -> None:
-        """Move what is complete from the encoder into segments; with `drain`, first take out what `go_on` allows.
+    def cut(self, *, drain: bool = False, time_left: TimeLeft | None = None) -> None:
+        """Move what is complete from the encoder into segments.
 
-        After a drain nothing more can be appended, and the last segment is closed.
+        With `drain`, first take out what there is time for (all, without `time_left`). After that nothing more can be
+        appended, and the last segment is closed. Raises EncoderFailed.
         """
         if drain:
-            self._encoder.drain(go_on)
+            self._encoder.drain(time_left)
         run = self._encoder.cut()
         start = 0
         for position in range(1, len(run) + 1):
@@ -93,55 +122,57 @@ class ReelWriter:
                 self._add_fragment(run[start:position])
                 start = position
 
-    def drafts(self) -> list[DraftSegment]:
-        """The segments with frames that are not committed yet, in order."""
-        return [
-            DraftSegment(
-                segment.first, segment.count, bytes(segment.body), segment.last_key, tuple(segment.out_of_order)
-            )
-            for segment in self._segments
-            if segment.count > segment.committed_count
-        ]
+    def uncommitted(self) -> tuple[SegmentData, ...]:
+        """The segments with frames that are not committed yet, in order, each whole."""
+        return tuple(data for data in self._segments if self._is_uncommitted(data))
 
-    def segment_body(self, first: int, count: int) -> bytes | None:
-        """A segment's bytes if they are still in memory."""
-        for segment in self._segments:
-            if (segment.first, segment.count) == (first, count):
-                return bytes(segment.body)
-        return None
+    def committed(self, number: int) -> None:
+        """The frames below `number` were committed."""
+        self._committed_number = max(self._committed_number, number)
 
-    def committed(self) -> None:
-        """All drafts were committed."""
-        for segment in self._segments:
-            segment.committed_count = segment.count
+    def release(self) -> dict[tuple[int, int], bytes]:
+        """The bytes of all segments in memory, by first frame and frame count.
 
-    def forget_closed(self) -> None:
-        """Free the committed segments that cannot grow any more."""
-        keep_from = len(self._segments) if self.is_drained else len(self._segments) - 1
-        self._segments = [
-            segment
-            for position, segment in enumerate(self._segments)
-            if position >= keep_from or segment.count > segment.committed_count
-        ]
+        Committed segments that cannot grow any more are the caller's alone afterwards.
+        """
+        cached = {(data.segment.first, data.segment.count): data.body for data in self._segments}
+        growing = self._segments[-1] if self.has_open_segment else None
+        self._segments = [data for data in self._segments if data is growing or self._is_uncommitted(data)]
+        return cached
 
-    def _add_fragment(self, frames: list[EncodedFrame]) -> None:
-        if self._muxer is None:
-            self._muxer = FragmentMuxer(
-                self._encoder.parameter_sets,
-                frames[0],
-                fps=self.settings.fps,
-                reorder_frames=self._encoder.reorder_frames,
-            )
+    def _is_uncommitted(self, data: SegmentData) -> bool:
+        return data.segment.first + data.segment.count > self._committed_number - self._number_offset
+
+    def _add_fragment(self, frames: Sequence[EncodedFrame]) -> None:
+        muxer = self._muxer or self._begin(frames[0])
+        first = self._cut_number - self._number_offset
         if frames[0].is_keyframe:
-            self._segments.append(_Segment(first=self.cut_number, last_key=self._last_key))
-        segment, count = self._segments[-1], len(frames)
-        sources = [self._sources.pop(self.cut_number + offset) for offset in range(count)]
-        segment.body += pack_provenance(self.cut_number, sources)
-        segment.body += self._muxer.fragment(frames, number=self.cut_number)
-        segment.count += count
-        for source in sources:
-            if source.role is Role.OUT_OF_ORDER:
-                segment.out_of_order.append(source.key)
-            else:
-                segment.last_key = self._last_key = source.key
-        self.cut_number += count
+            self._segments.append(SegmentData(Segment(first, 0, "", 0, "", self._last_key), b""))
+        sources = [self._sources.pop(self._cut_number + position) for position in range(len(frames))]
+        late = tuple(source.key for source in sources if source.role is Role.OUT_OF_ORDER)
+        in_order = [source.key for source in sources if source.role is not Role.OUT_OF_ORDER]
+        self._last_key = in_order[-1] if in_order else self._last_key
+        numbered = [replace(frame, pts=frame.pts - self._number_offset) for frame in frames]
+        segment, body = self._segments[-1].segment, self._segments[-1].body
+        body += pack_provenance(first, sources) + muxer.fragment(numbered, number=first)
+        segment = replace(
+            segment,
+            count=segment.count + len(frames),
+            size_bytes=len(body),
+            crc32=checksum(body),
+            last_key=self._last_key,
+            out_of_order=segment.out_of_order + late,
+        )
+        self._segments[-1] = SegmentData(segment, body)
+        self._cut_number += len(frames)
+
+    def _begin(self, first: EncodedFrame) -> FragmentMuxer:
+        """The first packet is there: now the init segment is known."""
+        reorder_frames = self._encoder.reorder_frames
+        self._muxer = self._codec.muxer(
+            self._encoder.parameter_sets, first, fps=self.settings.fps, reorder_frames=reorder_frames
+        )
+        self._init_segment = InitSegment(self._muxer.init_segment, reorder_frames)
+        if self.begins_other_reel:
+            self._number_offset, self._last_key = self._first_number, ""
+        return self._muxer

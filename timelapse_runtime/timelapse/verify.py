@@ -12,16 +12,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from timelapse_runtime.timelapse.catalog import photos_after
-from timelapse_runtime.timelapse.checkpoint_store import read_manifest
-from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.catalog import Catalog
+from timelapse_runtime.timelapse.commit_plan import reel_object_keys, segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound, SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum, key_order
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_number
 from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.video.boxes import Role, SourceFrame, read_provenance
-from timelapse_runtime.timelapse.video.read import decode_segment
+from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +55,10 @@ class Report:
 class Audit:
     """One stream's audit. `folder` is the stream's in the video bucket, `prefix` its photos' in the frames bucket."""
 
-    def __init__(self, frames: Store, video: Store, folder: str, prefix: str) -> None:
-        self._frames, self._video, self._prefix = frames, video, prefix
+    def __init__(self, frames: Store, video: Store, folder: str, prefix: str, codec: Codec | None = None) -> None:
+        self._video, self._prefix, self._codec = video, prefix, codec or X264Codec()
         self._keys = StreamKeys(folder)
+        self._catalog = Catalog(frames, video, self._keys, prefix)
         self.report = Report()
 
     def run(self) -> Report:
@@ -86,7 +86,7 @@ class Audit:
         except ObjectNotFound:
             if objects:
                 self.report.add("checkpoint-missing", where, f"there is none, and {len(objects)} other objects")
-            self.report.pending = [key for key, _ in photos_after(self._frames, self._prefix)]
+            self.report.pending = [key for key, _ in self._catalog.photos_after()]
             self.report.uploaded_count = len(self.report.pending)
         except CheckpointCorrupt as error:
             self.report.add("checkpoint-corrupt", where, str(error))
@@ -100,7 +100,7 @@ class Audit:
             if reel.previous is None:
                 break
             try:
-                reel = read_manifest(self._video, self._keys, reel.previous)
+                reel = self._catalog.manifest(reel.previous)
             except (ObjectNotFound, CheckpointCorrupt) as error:
                 self.report.add("manifest-missing", self._keys.manifest(reel.previous or ""), str(error))
                 break
@@ -171,13 +171,12 @@ class Audit:
             self.report.add("undecodable", where, str(error))
             return []
         try:
-            decode_segment(
+            self._codec.decode_segment(
                 init_segment,
                 body,
                 first=segment.first,
                 count=segment.count,
                 reorder_frames=reel.reorder_frames,
-                keep=1,
             )
         except SegmentCorrupt as error:
             self.report.add("undecodable", where, str(error))
@@ -207,7 +206,7 @@ class Audit:
         for key in sorted(seen):
             if key_order(key) > key_order(checkpoint.watermark) and key not in covered:
                 self.report.add("unclaimed", key, "the film has it, and the checkpoint does not cover it")
-        for key, _ in photos_after(self._frames, self._prefix):
+        for key, _ in self._catalog.photos_after():
             self.report.uploaded_count += 1
             if key in seen or key in rejected:
                 continue
@@ -223,9 +222,7 @@ class Audit:
         """An init segment that stands ready for a reel yet to come is none: a sweep leaves it, too."""
         named = {self._keys.checkpoint, self._keys.live, self._keys.latest}
         for reel in reels:
-            name = reel.name
-            named |= {self._keys.init(name), self._keys.index(name), self._keys.video(name), self._keys.manifest(name)}
-            named |= {segment_key(self._keys, reel, segment) for segment in reel.segments}
+            named |= reel_object_keys(self._keys, reel)
         for where in sorted(objects):
             name, _, rest = where.removeprefix(self._keys.reels).partition("/")
             is_ready = rest == "init.mp4" and reel_number(name) > (reels[-1].number if reels else 0)

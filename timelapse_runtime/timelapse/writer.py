@@ -1,63 +1,109 @@
-"""The film's end in memory: the reel that is written, the day it belongs to, and the pictures to go on from.
+"""The end of the video in memory: from photos to the segments that a commit stores.
 
-A film is a run of reels, and a reel is written by a run of encoders; each picture that is appended finds the encoder
-that it needs. Knows nothing of storage or of the order of frames. A crash loses it all, and nothing is lost by that.
+Owns the reel that is being written, the day that it belongs to, and the newest picture. A video is a run of reels, and
+a reel is written by a run of encoders; each photo that is appended finds the encoder that it needs. Knows nothing of
+storage or of the order of photos. A crash loses it all, and nothing is lost by that.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+from timelapse_runtime.timelapse.commit_plan import SegmentData
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
-from timelapse_runtime.timelapse.ingest import Photo
 from timelapse_runtime.timelapse.model.checkpoint import MAXIMUM_REEL_FRAMES, Reel, checksum
 from timelapse_runtime.timelapse.model.keys import reel_name
-from timelapse_runtime.timelapse.reel_writer import ReelWriter
-from timelapse_runtime.timelapse.tail import Tail
-from timelapse_runtime.timelapse.video.boxes import read_provenance
-from timelapse_runtime.timelapse.video.decode import DecodedPhoto, Picture, PictureFitter, ThumbnailEncoder, even_size
+from timelapse_runtime.timelapse.reel_writer import InitSegment, ReelWriter
+from timelapse_runtime.timelapse.stream_log import StreamLog
+from timelapse_runtime.timelapse.time_left import TimeLeft
+from timelapse_runtime.timelapse.video.boxes import SourceFrame, read_provenance
+from timelapse_runtime.timelapse.video.codec import Codec
+from timelapse_runtime.timelapse.video.decode import DecodedPhoto, Picture, PictureFitter, even_size
 from timelapse_runtime.timelapse.video.encode import EncoderSettings
-from timelapse_runtime.timelapse.video.read import decode_segment
 
 _log = logging.getLogger(__name__)
 
 
-class FilmWriter:
-    """Appends photos to the film of the stream `name`. `reel` is, throughout, the open reel as it is committed."""
+@dataclass(frozen=True, slots=True)
+class ReelStart:
+    """What the frames that are being written need of a reel: its day, its settings and its init segment."""
 
-    def __init__(self, name: str, config: Config) -> None:
-        self.tail = Tail(config.tail_frames)
-        self.reel_writer: ReelWriter | None = None
-        """Of the open reel, from its first frame here to its drain or its end."""
-        self.newest_epoch_ms = 0
-        """When the newest frame was captured."""
-        self._name, self._config = name, config
-        self._newest: Picture | None = None
+    date: str
+    settings: EncoderSettings
+    init_segment: InitSegment
+
+    def reel_after(self, last: Reel | None) -> Reel:
+        """The reel that follows `last`, without segments."""
+        number = last.number + 1 if last else 1
+        return Reel(
+            number=number,
+            name=reel_name(number, self.date),
+            width=self.settings.width,
+            height=self.settings.height,
+            fps=self.settings.fps,
+            keyframe_interval=self.settings.keyframe_interval,
+            reorder_frames=self.init_segment.reorder_frames,
+            init_size_bytes=len(self.init_segment.body),
+            init_sha256=self.init_segment.sha256,
+            first_sequence=last.first_sequence + len(last.segments) if last else 0,
+            previous=last.name if last else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What has come out of the encoder.
+
+    `segments` are those with frames that are not committed yet, each whole. The frames whose number (as `append` gave
+    it) is below `frame_count` are in segments. `start` is there once a frame has come out.
+    """
+
+    segments: tuple[SegmentData, ...] = ()
+    frame_count: int = 0
+    has_open_segment: bool = False
+    start: ReelStart | None = None
+
+    def fits(self, reel: Reel | None) -> bool:
+        """Whether the frames can continue `reel`, or begin one if it is None."""
+        return reel is None or self.start is None or self.start.init_segment.sha256 == reel.init_sha256
+
+
+class VideoWriter:
+    """Appends photos to the video of the stream `name`. `reel` is, throughout, the open reel as it is committed."""
+
+    def __init__(self, name: str, config: Config, codec: Codec) -> None:
+        self._config, self._codec = config, codec
+        self._reel_writer: ReelWriter | None = None
         self._fitter: PictureFitter | None = None
         self._day: str | None = None
-        self._thumbnail = ThumbnailEncoder()
+        self._newest: tuple[SourceFrame, Picture] | None = None
+        self._thumbnails = codec.thumbnails()
+        self._log = StreamLog(_log, name)
+
+    @property
+    def newest_epoch_ms(self) -> int:
+        """When the newest frame was captured; 0 if there is none."""
+        return self._newest[0].captured_epoch_ms if self._newest else 0
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether frames were appended to the open reel here."""
+        return self._reel_writer is not None
 
     @property
     def is_drained(self) -> bool:
-        """Whether the encoder has ended, and the next photo begins another one."""
-        return self.reel_writer is not None and self.reel_writer.is_drained
+        """Whether the encoder has ended: commit what it gave, before the next photo begins another one."""
+        return self._reel_writer is not None and self._reel_writer.is_drained
 
-    def forget_uncommitted(self, reel: Reel | None) -> None:
-        """The film ends with `reel` again. The tail stays: whoever drops frames that are in it clears it."""
-        self.reel_writer = self._fitter = None
-        self._day = reel.date if reel else None
+    def resume(self, reel: Reel, init_segment: bytes, body: bytes) -> Sequence[str]:
+        """Continue after the last segment of `reel`, and return the keys of the photos in it, in order.
 
-    def end_reel(self) -> None:
-        """The next photo begins a reel."""
-        self.reel_writer = self._day = None
-
-    def read_tail(self, reel: Reel, init_segment: bytes, body: bytes) -> Sequence[str]:
-        """Decode the last segment of `reel`, and go on from its pictures; the answer is its photos' keys, in order.
-
-        Raises SegmentCorrupt when it is not what was committed, or does not decode to the frames that are claimed.
+        The segment is decoded. Raises SegmentCorrupt if it is not what was committed, or does not decode to the frames
+        that the checkpoint claims.
         """
         last = reel.segments[-1]
         if checksum(body) != last.crc32:
@@ -65,101 +111,113 @@ class FilmWriter:
         sources = [frame for part in read_provenance(body) for frame in part.frames]
         if len(sources) != last.count:
             raise SegmentCorrupt(f"it names {len(sources)} photos; the checkpoint claims {last.count}")
-        pictures = decode_segment(
-            init_segment,
-            body,
-            first=last.first,
-            count=last.count,
-            reorder_frames=reel.reorder_frames,
-            keep=max(1, self._config.tail_frames),
+        picture = self._codec.decode_segment(
+            init_segment, body, first=last.first, count=last.count, reorder_frames=reel.reorder_frames
         )
-        for number, picture in pictures:
-            self.tail.append(number, picture)
-        self.newest_epoch_ms, self._newest = sources[-1].captured_epoch_ms, pictures[-1][1]
+        self._newest = sources[-1], picture
         return [source.key for source in sources]
 
-    def stand_in(self, reel: Reel | None) -> DecodedPhoto | None:
-        """The newest picture, to be repeated; None where a reel would begin with it."""
-        begins_reel = self.reel_writer is None and reel is None
-        return None if self._newest is None or begins_reel else DecodedPhoto(self._newest)
+    def discard_uncommitted(self, reel: Reel | None) -> None:
+        """The video ends with `reel` again. The newest picture stays: the frame that follows shows it or is like it."""
+        self._reel_writer = None
+        self._day = reel.date if reel else None
+
+    def repeated_picture(self, reel: Reel | None) -> DecodedPhoto | None:
+        """The newest picture, to be repeated; None if a reel would begin with it."""
+        begins_reel = self._reel_writer is None and reel is None
+        return None if self._newest is None or begins_reel else DecodedPhoto(self._newest[1])
 
     def thumbnail(self) -> bytes | None:
         """The newest picture as a small JPEG."""
-        return self._thumbnail.encode(self._newest) if self._newest is not None else None
+        return self._thumbnails.encode(self._newest[1]) if self._newest else None
 
-    def needs_new_reel(self, photo: Photo, reel: Reel | None) -> bool:
-        """Whether the open reel has to end before `photo`: its day is over, it is full, or it has other settings."""
+    def needs_new_reel(self, source: SourceFrame, reel: Reel | None) -> bool:
+        """Whether the open reel must end before this photo: its day is over, it is full, or settings changed."""
         if self._day is None:
             return False  # none is open
         config = self._config
-        number = self.reel_writer.next_number if self.reel_writer else reel.frame_count if reel else 0
-        if number >= MAXIMUM_REEL_FRAMES or (config.reel == "day" and self._day_of(photo) > self._day):
+        frame_count = self._reel_writer.frame_count if self._reel_writer else reel.frame_count if reel else 0
+        if frame_count >= MAXIMUM_REEL_FRAMES or (config.reel == "day" and self._day_of(source) > self._day):
             return True
-        if reel is None or self.reel_writer is not None:
+        if reel is None or self._reel_writer is not None:
             return False
         configured = (*(config.size or (reel.width, reel.height)), config.fps, config.keyframe_interval)
         return configured != (reel.width, reel.height, reel.fps, reel.keyframe_interval)
 
-    def append(self, photo: Photo, reel: Reel | None) -> int:
-        """Encode one photo; the answer is its number in the reel. Raises EncoderFailed."""
-        assert photo.picture is not None
-        if self.reel_writer is None:
-            self._begin_reel_writer(photo, reel)
-        assert self.reel_writer is not None
-        assert self._fitter is not None
-        picture = self._fitter.fit(photo.picture)
-        number = self.reel_writer.append(picture, photo.source)
-        self.tail.append(number, picture)
-        self.newest_epoch_ms, self._newest = photo.source.captured_epoch_ms, picture
+    def append(self, source: SourceFrame, picture: DecodedPhoto, reel: Reel | None) -> int:
+        """Encode one photo, and return its number, which rises by one from photo to photo of an encoder.
+
+        Raises EncoderFailed.
+        """
+        writer, fitter = self._reel_writer, self._fitter
+        if writer is None or fitter is None or writer.is_drained:
+            settings = self._settings(picture, reel)
+            writer = self._reel_writer = self._begin(settings, reel)
+            fitter = self._fitter = self._codec.fitter(settings.width, settings.height)
+            self._day = reel.date if reel else self._day_of(source)
+        fitted = fitter.fit(picture)
+        number = writer.append(fitted, source)
+        self._newest = source, fitted
         return number
 
-    def new_reel(self, last: Reel | None) -> Reel:
-        """The reel that is written and not committed yet, without segments, as it follows `last`."""
-        writer = self.reel_writer
-        assert writer is not None
-        assert writer.init_segment is not None
-        assert writer.init_sha256 is not None
-        assert self._day is not None
-        number, settings = last.number + 1 if last else 1, writer.settings
-        return Reel(
-            number=number,
-            name=reel_name(number, self._day),
-            width=settings.width,
-            height=settings.height,
-            fps=settings.fps,
-            keyframe_interval=settings.keyframe_interval,
-            reorder_frames=writer.reorder_frames,
-            init_size_bytes=len(writer.init_segment),
-            init_sha256=writer.init_sha256,
-            first_sequence=last.first_sequence + len(last.segments) if last else 0,
-            previous=last.name if last else None,
-        )
+    def cut(self, *, drain: bool = False, time_left: TimeLeft | None = None) -> Cut:
+        """Take what is complete out of the encoder; with `drain`, all of it that there is time for.
 
-    def segment_body(self, first: int, count: int) -> bytes | None:
-        """A segment's bytes if they are still in memory."""
-        return self.reel_writer.segment_body(first, count) if self.reel_writer else None
+        Raises EncoderFailed.
+        """
+        writer = self._reel_writer
+        if writer is None:
+            return Cut()
+        writer.cut(drain=drain, time_left=time_left)
+        start = None
+        if writer.init_segment is not None and self._day is not None:
+            if writer.begins_other_reel and writer.first_source is not None:
+                self._day = self._day_of(writer.first_source)
+            start = ReelStart(self._day, writer.settings, writer.init_segment)
+        return Cut(writer.uncommitted(), writer.cut_number, writer.has_open_segment, start)
 
-    def _begin_reel_writer(self, photo: Photo, reel: Reel | None) -> None:
+    def committed(self, frame_count: int) -> None:
+        """The frames whose number is below `frame_count` were committed."""
+        if self._reel_writer is not None:
+            self._reel_writer.committed(frame_count)
+
+    def end_reel(self) -> None:
+        """The next photo begins a reel. All frames must have been committed, or are discarded."""
+        self._reel_writer = self._day = None
+
+    def release_segments(self) -> Mapping[tuple[int, int], bytes]:
+        """The bytes of the open reel's segments that are in memory, by first frame and frame count.
+
+        The writer forgets those that are committed and cannot grow any more.
+        """
+        return self._reel_writer.release() if self._reel_writer else {}
+
+    def _settings(self, picture: DecodedPhoto, reel: Reel | None) -> EncoderSettings:
         config = self._config
+        width, height = config.size or even_size(picture.width, picture.height)
         if reel is not None:
             width, height = reel.width, reel.height
-        else:
-            assert photo.picture is not None
-            width, height = config.size or even_size(photo.picture.width, photo.picture.height)
-            self._day = self._day_of(photo)
-        settings = EncoderSettings(
+        return EncoderSettings(
             width, height, config.fps, config.keyframe_interval, config.crf, config.preset, config.threads
         )
-        before = [segment.last_key for segment in reel.segments[-1:]] if reel else []
-        first_number = reel.frame_count if reel else 0
-        self.reel_writer = ReelWriter(settings, first_number=first_number, last_key="".join(before))
-        self._fitter = PictureFitter(width, height)
-        needed_mb = config.memory_needed_mb(width, height)
-        if config.memory_mb is not None and needed_mb > config.memory_mb:
-            help_text = "give the function more memory, or set TIMELAPSE_SIZE, or a faster TIMELAPSE_PRESET"
-            what = {"stream": self._name, "needed_mb": needed_mb, "memory_mb": config.memory_mb, "help": help_text}
-            _log.warning("memory may not do for %dx%d", width, height, extra=what)
 
-    def _day_of(self, photo: Photo) -> str:
-        moment = datetime.fromtimestamp(photo.source.captured_epoch_ms / 1000, self._config.timezone)
+    def _begin(self, settings: EncoderSettings, reel: Reel | None) -> ReelWriter:
+        needed_mb = self._config.memory_needed_mb(settings.width, settings.height)
+        if self._config.memory_mb is not None and needed_mb > self._config.memory_mb:
+            help_text = "give the function more memory, or set TIMELAPSE_SIZE, or a faster TIMELAPSE_PRESET"
+            fields = {"needed_mb": needed_mb, "memory_mb": self._config.memory_mb, "help": help_text}
+            size = settings.width, settings.height
+            self._log.warning("function memory may be too small for %dx%d", *size, extra=fields)
+        if reel is None:
+            return ReelWriter(self._codec, settings)
+        return ReelWriter(
+            self._codec,
+            settings,
+            first_number=reel.frame_count,
+            last_key=reel.segments[-1].last_key if reel.segments else "",
+            init_sha256=reel.init_sha256,
+        )
+
+    def _day_of(self, source: SourceFrame) -> str:
+        moment = datetime.fromtimestamp(source.captured_epoch_ms / 1000, self._config.timezone)
         return moment.date().isoformat()

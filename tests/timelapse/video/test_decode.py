@@ -26,7 +26,6 @@ from timelapse_runtime.timelapse.video.decode import (
     ThumbnailEncoder,
     even_size,
 )
-from timelapse_runtime.timelapse.video.luma import LumaSampler
 
 WIDTH, HEIGHT = 128, 64
 
@@ -286,7 +285,6 @@ MEASURE = """
 import re, sys
 from pathlib import Path
 from timelapse_runtime.timelapse.errors import FrameRejected
-from timelapse_runtime.timelapse.video.luma import LumaSampler
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 peak_kib = lambda: int(re.search(r"VmPeak:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
 decoder, body = PhotoDecoder(maximum_pixels=int(sys.argv[1])), sys.stdin.buffer.read()
@@ -334,11 +332,3 @@ def test_a_thumbnail_is_small_and_shows_the_picture(decoder: PhotoDecoder) -> No
     small = decoder.decode(first)
     assert (small.width, small.height) == (64, 32)
     assert np.abs(plane_array(small.frame, 0).astype(float).mean(axis=0) - np.linspace(2, 253, 64)).max() < 10
-
-
-@pytest.mark.parametrize("size", [(192, 96), (640, 360), (16, 16)])
-def test_luma_is_measured_as_all_pixels_have_it(decoder: PhotoDecoder, size: tuple[int, int]) -> None:
-    photo = next(iter(make_photos(1, (192, 96))))
-    picture = PictureFitter(*size).fit(decoder.decode(photo))
-    luma = plane_array(picture, 0).astype(float)
-    assert LumaSampler().measure(picture) == pytest.approx((luma.mean(), luma.std()), abs=1)

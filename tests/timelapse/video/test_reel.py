@@ -17,13 +17,17 @@ from av.video.frame import VideoFrame
 from tests.photos import make_photos, plane_array, read_number
 from tests.probe import ffmpeg_lumas, ffmpeg_numbers, ffprobe_frames
 from tests.programs import require_program
+from timelapse_runtime.runtime.clock import ManualClock
+from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.timelapse.errors import EncoderFailed, SegmentCorrupt
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
+from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import (
     SourceFrame,
     read_provenance,
     walk_boxes,
 )
+from timelapse_runtime.timelapse.video.codec import X264Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder, Picture, PictureFitter
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
@@ -46,6 +50,14 @@ def settings(**changes: object) -> EncoderSettings:
     return EncoderSettings(**{**values, **changes})  # type: ignore[arg-type]
 
 
+class TickingClock(ManualClock):
+    """A millisecond passes with each look."""
+
+    def now_epoch_ms(self) -> int:
+        self.advance(1)
+        return super().now_epoch_ms()
+
+
 @pytest.fixture(scope="module")
 def pictures() -> list[Picture]:
     decoder, fitter = PhotoDecoder(maximum_pixels=10**8), PictureFitter(*SIZE)
@@ -58,7 +70,7 @@ def write(
     """Segments (first, count, init segment, body) of a film; at each of `kill_at` all that was not cut is lost."""
     kills, done = list(kill_at), 0
     while done < len(pictures):
-        writer = ReelWriter(how, first_number=done, last_key="")
+        writer = ReelWriter(X264Codec(), how, first_number=done)
         drain = True
         for number in range(done, len(pictures)):
             writer.append(pictures[number], SourceFrame(f"{number:03d}", number))
@@ -70,10 +82,14 @@ def write(
                 break
         if drain:
             writer.cut(drain=True)
-        for draft in writer.drafts():
-            assert writer.init_segment is not None
-            yield draft.first, draft.count, writer.init_segment, draft.body
+        yield from written(writer)
         done = writer.cut_number
+
+
+def written(writer: ReelWriter) -> list[tuple[int, int, bytes, bytes]]:
+    """Its segments: first, count, init segment, body."""
+    init = writer.init_segment.body if writer.init_segment else b""
+    return [(data.segment.first, data.segment.count, init, data.body) for data in writer.uncommitted()]
 
 
 def film(segments: Sequence[tuple[int, int, bytes, bytes]], path: Path) -> Path:
@@ -158,8 +174,7 @@ def test_a_drain_that_is_stopped_gives_complete_runs_only(pictures: list[Picture
         for picture in pictures[:20]:
             encoder.append(picture)
         before = len(encoder.cut())
-        left = iter(range(packets - 1))
-        encoder.drain(lambda left=left: next(left, None) is not None)  # type: ignore[misc]
+        encoder.drain(TimeLeft(Deadline(packets), TickingClock(0), reserve_ms=1))
         run = sorted(frame.pts for frame in encoder.cut())
         assert run == list(range(before, before + len(run)))
         assert len(run) <= packets
@@ -186,13 +201,12 @@ def test_a_film_does_not_begin_with_a_frame_that_needs_another() -> None:
 
 def test_a_film_can_be_played_up_to_each_cut(pictures: list[Picture], tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
-    writer = ReelWriter(settings(), first_number=0, last_key="")
+    writer = ReelWriter(X264Codec(), settings())
     for number, picture in enumerate(pictures[:60], start=1):
         writer.append(picture, SourceFrame(f"{number:03d}", number))
         if number % 15 == 0:
             writer.cut()
-            assert writer.init_segment is not None
-            path.write_bytes(writer.init_segment + b"".join(draft.body for draft in writer.drafts()))
+            film(written(writer), path)
             probe = ffprobe_frames(path)
             assert (probe.frame_count, probe.messages) == (writer.cut_number, "")
             assert ffmpeg_numbers(path) == list(range(writer.cut_number))
@@ -203,12 +217,11 @@ def test_encoders_of_other_quality_and_speed_go_on_in_one_film(pictures: list[Pi
     segments: list[tuple[int, int, bytes, bytes]] = []
     done = 0
     for change in ({"crf": 20}, {"crf": 35}, {"crf": 25, "preset": "superfast"}, {"crf": 30, "threads": 2}):
-        writer = ReelWriter(settings(**change), first_number=done, last_key="")
+        writer = ReelWriter(X264Codec(), settings(**change), first_number=done)
         for number in range(done, done + 22):
             writer.append(pictures[number], SourceFrame(f"{number:03d}", number))
         writer.cut(drain=True)
-        assert writer.init_segment is not None
-        segments += [(draft.first, draft.count, writer.init_segment, draft.body) for draft in writer.drafts()]
+        segments += written(writer)
         done = writer.cut_number
     path = film(segments, tmp_path / "film.mp4")
     assert ffprobe_frames(path).messages == ""

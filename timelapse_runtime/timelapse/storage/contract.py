@@ -101,6 +101,11 @@ class Store(Protocol):
         ...
 
     @property
+    def minimum_part_bytes(self) -> int:
+        """The least size of each part but the last of `put_multipart`, and of a part copy's source."""
+        ...
+
+    @property
     def request_counts(self) -> Mapping[str, int]:
         """Requests sent so far, by S3's name of the operation (`GetObject`, `PutObject`, `UploadPartCopy` …)."""
         ...

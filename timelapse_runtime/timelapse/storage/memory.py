@@ -52,19 +52,27 @@ class MemoryStore:
     asked and gives the answer, or raises), do so twice, and answer something else. No lock is held meanwhile.
     """
 
-    def __init__(self, bucket: str, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, bucket: str, *, clock: Clock | None = None, minimum_part_bytes: int = MULTIPART_MINIMUM_BYTES
+    ) -> None:
         self.on_request: Callable[[str, str], None] = lambda _operation, _key: None
         self.around: Callable[[str, str, Callable[[], Any]], Any] = lambda _operation, _key, effect: effect()
         self._bucket, self._clock = bucket, clock or ManualClock()
         self._objects: dict[str, tuple[ObjectInfo, bytes]] = {}
         self._presigned: dict[str, _Presigned] = {}
         self._counts: Counter[str] = Counter()
+        self._minimum_part_bytes = minimum_part_bytes
         self._lock = threading.RLock()
 
     @property
     def bucket(self) -> str:
         """The bucket's name."""
         return self._bucket
+
+    @property
+    def minimum_part_bytes(self) -> int:
+        """See Store."""
+        return self._minimum_part_bytes
 
     @property
     def request_counts(self) -> Mapping[str, int]:
@@ -254,7 +262,7 @@ class MemoryStore:
         if not bodies:
             raise StorageUnavailable("CompleteMultipartUpload", self._bucket, key, "MalformedXML: there is no part")
         for body in bodies[:-1]:
-            if len(body) < MULTIPART_MINIMUM_BYTES:
+            if len(body) < self._minimum_part_bytes:
                 cause = f"EntityTooSmall: a part of {len(body)} bytes is not the last"
                 raise StorageUnavailable("CompleteMultipartUpload", self._bucket, key, cause)
         digests = b"".join(hashlib.md5(body, usedforsecurity=False).digest() for body in bodies)
@@ -267,7 +275,7 @@ class MemoryStore:
         info, body = self._found("UploadPartCopy", part.key)
         if info.etag != part.etag:
             raise PreconditionFailed("UploadPartCopy", self._bucket, part.key, "the source has another ETag")
-        if len(body) < MULTIPART_MINIMUM_BYTES:
+        if len(body) < self._minimum_part_bytes:
             cause = f"InvalidRequest: a source of {len(body)} bytes is too small to copy a range from"
             raise StorageUnavailable("UploadPartCopy", self._bucket, part.key, cause)
         if not 0 <= part.start < part.end <= len(body):

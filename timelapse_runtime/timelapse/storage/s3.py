@@ -40,6 +40,7 @@ from timelapse_runtime.timelapse.errors import (
     StorageUnavailable,
 )
 from timelapse_runtime.timelapse.storage.contract import (
+    MULTIPART_MINIMUM_BYTES,
     BytesPart,
     Condition,
     ObjectInfo,
@@ -169,6 +170,11 @@ class S3Store:
     def bucket(self) -> str:
         """The bucket's name."""
         return self._bucket
+
+    @property
+    def minimum_part_bytes(self) -> int:
+        """See Store."""
+        return MULTIPART_MINIMUM_BYTES
 
     @property
     def request_counts(self) -> Mapping[str, int]:

@@ -8,7 +8,7 @@ size, while draining costs a keyframe per flush (FACTS: 2.36 times the bytes at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,6 +18,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from timelapse_runtime.timelapse.errors import EncoderFailed
+from timelapse_runtime.timelapse.time_left import TimeLeft
 
 _GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER: parameter sets go to the init segment, not in band
 # JPEG is BT.601 by JFIF, with the primaries and transfer of sRGB; the range is made limited by PictureFitter.
@@ -102,11 +103,12 @@ class Encoder:
         self._collect(self._context.encode_lazy(picture))
         return number
 
-    def drain(self, go_on: Callable[[], bool] = lambda: True) -> None:
-        """Take out what is still inside, packet by packet while `go_on()`. Nothing can be appended afterwards."""
+    def drain(self, time_left: TimeLeft | None = None) -> None:
+        """Take out what is still inside, packet by packet while there is enough time. Nothing can be appended
+        afterwards."""
         if not self._drained:
             self._drained = True
-            self._collect(self._context.encode_lazy(None), go_on)
+            self._collect(self._context.encode_lazy(None), time_left)
 
     @property
     def is_drained(self) -> bool:
@@ -124,12 +126,12 @@ class Encoder:
         self._cut_number += best
         return run
 
-    def _collect(self, packets: Iterator[av.Packet[VideoStream]], go_on: Callable[[], bool] = lambda: True) -> None:
+    def _collect(self, packets: Iterator[av.Packet[VideoStream]], time_left: TimeLeft | None = None) -> None:
         try:
             for packet in packets:
                 assert packet.pts is not None
                 self._held.append(EncodedFrame(packet.pts, packet.is_keyframe, bytes(packet)))
-                if not go_on():
+                if time_left is not None and not time_left.is_enough:
                     return
         except (av.FFmpegError, ValueError) as error:
             raise EncoderFailed(f"libx264: {error}") from error

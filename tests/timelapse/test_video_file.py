@@ -11,10 +11,10 @@ import pytest
 
 from tests.timelapse.films import INIT, Films, frames
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.derived import GROWTH, Publisher
 from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES
+from timelapse_runtime.timelapse.video_file import GROWTH, CachedSegments, VideoFile
 
 MIB = 1024**2
 
@@ -38,13 +38,11 @@ class Meter:
         return taken
 
 
-def nothing_in_memory(_first: int, _count: int) -> bytes | None:
-    return None
+NOTHING: CachedSegments = {}
 
 
-def in_memory(films: Films, reel: Reel) -> Callable[[int, int], bytes | None]:
-    bodies = {(segment.first, segment.count): films.body(reel, segment) for segment in reel.segments}
-    return lambda first, count: bodies.get((first, count))
+def in_memory(films: Films, reel: Reel) -> CachedSegments:
+    return {(segment.first, segment.count): films.body(reel, segment) for segment in reel.segments}
 
 
 def grown(films: Films, reel: Reel, size: int, *, times: int = 1) -> Reel:
@@ -96,30 +94,30 @@ def cut(reel: Reel, count: int) -> Reel:
 
 def test_a_small_file_is_written_whole_at_each_publish(films: Films) -> None:
     reel = films.begin()
-    publisher = Publisher(films.store, films.keys, reel.name)
+    video_file = VideoFile(films.store, films.keys, reel.name)
     for count in range(1, 6):
         reel = grown(films, reel, 1000)
-        assert publisher.publish(reel, nothing_in_memory)
+        assert video_file.publish(reel, NOTHING)
         assert stored(films, reel) == films.film(reel)
         info = films.store.head(films.keys.video(reel.name))
         assert info.metadata == {"frames": str(count), "reel": reel.name}
-        assert not publisher.publish(reel, nothing_in_memory), "there is nothing new"
+        assert not video_file.publish(reel, NOTHING), "there is nothing new"
     assert not any("Multipart" in operation for operation in films.store.request_counts)
 
 
 def test_a_reel_without_a_segment_is_its_init_segment(films: Films) -> None:
     reel = films.begin()
-    assert Publisher(films.store, films.keys, reel.name).publish(reel, nothing_in_memory)
+    assert VideoFile(films.store, films.keys, reel.name).publish(reel, NOTHING)
     assert stored(films, reel) == INIT
 
 
 def test_segments_that_are_in_memory_are_not_read(films: Films) -> None:
     reel = grown(films, films.begin(), 1000, times=3)
-    publisher = Publisher(films.store, films.keys, reel.name)
-    publisher.publish(reel, in_memory(films, reel))
+    video_file = VideoFile(films.store, films.keys, reel.name)
+    video_file.publish(reel, in_memory(films, reel))
     assert films.store.request_counts["GetObject"] == 1  # the init segment
     reel = grown(films, reel, 1000, times=3)
-    publisher.publish(reel, in_memory(films, reel))
+    video_file.publish(reel, in_memory(films, reel))
     assert films.store.request_counts["GetObject"] == 1
     assert stored(films, reel) == films.film(reel)
 
@@ -127,28 +125,28 @@ def test_segments_that_are_in_memory_are_not_read(films: Films) -> None:
 def test_an_open_segment_that_grew_is_added_to_from_where_it_was(films: Films) -> None:
     """The open segment is stored under a new name, longer, each time; what is published of it is its beginning."""
     reel = grown(films, films.begin(), 1000)
-    publisher = Publisher(films.store, films.keys, reel.name)
-    publisher.publish(reel, nothing_in_memory)
+    video_file = VideoFile(films.store, films.keys, reel.name)
+    video_file.publish(reel, NOTHING)
     last = reel.segments[-1]
     longer = films.body(reel, last) + b"a fragment more"
     segment = replace(last, count=2, attempt="f" * 12, size_bytes=len(longer))
     reel = replace(reel, segments=(segment,))
     films.store.put(segment_key(films.keys, reel, segment), longer)
-    for fresh in (publisher, Publisher(films.store, films.keys, reel.name)):
-        fresh.publish(reel, nothing_in_memory)
+    for fresh in (video_file, VideoFile(films.store, films.keys, reel.name)):
+        fresh.publish(reel, NOTHING)
         assert stored(films, reel) == INIT + longer
 
 
 def test_above_the_multipart_minimum_only_what_is_new_is_sent(large: tuple[Films, Reel]) -> None:
     films, reel = large
-    publisher, meter = Publisher(films.store, films.keys, reel.name), Meter(films)
-    assert publisher.publish(cut(reel, 5), nothing_in_memory)
+    video_file, meter = VideoFile(films.store, films.keys, reel.name), Meter(films)
+    assert video_file.publish(cut(reel, 5), NOTHING)
     assert meter.take() == {"UploadPart": cut(reel, 5).size_bytes}
-    assert publisher.publish(cut(reel, 6), nothing_in_memory)
+    assert video_file.publish(cut(reel, 6), NOTHING)
     new = cut(reel, 6).size_bytes - cut(reel, 5).size_bytes
     assert meter.take() == {"UploadPartCopy": cut(reel, 5).size_bytes, "UploadPart": new}
     read = films.store.request_counts["GetObject"]
-    assert Publisher(films.store, films.keys, reel.name).publish(reel, nothing_in_memory), "another one goes on"
+    assert VideoFile(films.store, films.keys, reel.name).publish(reel, NOTHING), "another one goes on"
     assert films.store.request_counts["GetObject"] - read == 1  # the new segment
     new = reel.size_bytes - cut(reel, 6).size_bytes
     assert meter.take() == {"UploadPartCopy": cut(reel, 6).size_bytes, "UploadPart": new}
@@ -162,57 +160,57 @@ def test_the_multipart_minimum_is_where_the_way_of_writing_changes(films: Films,
     probe = grown(films, reel, padding)
     reel = grown(films, reel, padding - (probe.size_bytes - MULTIPART_MINIMUM_BYTES - extra))
     assert reel.size_bytes == MULTIPART_MINIMUM_BYTES + extra
-    publisher = Publisher(films.store, films.keys, reel.name)
-    publisher.publish(reel, nothing_in_memory)
+    video_file = VideoFile(films.store, films.keys, reel.name)
+    video_file.publish(reel, NOTHING)
     assert ("CompleteMultipartUpload" in films.store.request_counts) == (extra >= 0)
     reel = grown(films, reel, MIB)
-    publisher.publish(reel, nothing_in_memory)
+    video_file.publish(reel, NOTHING)
     assert ("UploadPartCopy" in films.store.request_counts) == (extra >= 0)
     assert stored(films, reel) == films.film(reel)
 
 
 def test_a_large_file_is_written_when_it_has_grown_by_a_tenth_or_is_asked_for(large: tuple[Films, Reel]) -> None:
     films, reel = large
-    publisher = Publisher(films.store, films.keys, reel.name)
-    assert publisher.publish(reel, nothing_in_memory)
+    video_file = VideoFile(films.store, films.keys, reel.name)
+    assert video_file.publish(reel, NOTHING)
     slightly = grown(films, reel, MIB // 2)
-    assert not publisher.publish(slightly, nothing_in_memory)
-    assert not Publisher(films.store, films.keys, reel.name).publish(slightly, nothing_in_memory)
+    assert not video_file.publish(slightly, NOTHING)
+    assert not VideoFile(films.store, films.keys, reel.name).publish(slightly, NOTHING)
     assert stored(films, reel) == films.film(reel)
     enough = grown(films, slightly, MIB // 4)
     assert enough.size_bytes >= reel.size_bytes * (1 + GROWTH)
-    assert publisher.publish(enough, nothing_in_memory)
+    assert video_file.publish(enough, NOTHING)
     assert stored(films, enough) == films.film(enough)
     asked = grown(films, enough, 1000)
-    assert publisher.publish(asked, nothing_in_memory, force=True)
+    assert video_file.publish(asked, NOTHING, force=True)
     assert stored(films, asked) == films.film(asked)
 
 
 def test_a_large_file_waits_for_a_segment_to_close(large: tuple[Films, Reel]) -> None:
     films, reel = large
-    publisher = Publisher(films.store, films.keys, reel.name)
-    assert publisher.publish(reel, nothing_in_memory)
+    video_file = VideoFile(films.store, films.keys, reel.name)
+    assert video_file.publish(reel, NOTHING)
     for number in range(1, 4):
         grows = replace(grown(films, reel, number * MIB), last_is_open=True)
-        assert not publisher.publish(grows, nothing_in_memory)
+        assert not video_file.publish(grows, NOTHING)
     next_one = replace(grown(films, replace(grows, last_is_open=False), MIB), last_is_open=True)
-    assert publisher.publish(next_one, nothing_in_memory)
+    assert video_file.publish(next_one, NOTHING)
     assert stored(films, next_one) == films.film(next_one), "all that is committed, not only what has closed"
 
 
 def test_the_bytes_of_a_long_film_are_sent_once_and_copied_a_bounded_number_of_times(films: Films) -> None:
     reel = films.begin()
-    publisher, meter = Publisher(films.store, films.keys, reel.name), Meter(films)
+    video_file, meter = VideoFile(films.store, films.keys, reel.name), Meter(films)
     flush = 256 * 1024
     while reel.size_bytes < MULTIPART_MINIMUM_BYTES:  # the small beginning is written whole, each time
         reel = grown(films, reel, flush)
-    publisher.publish(reel, in_memory(films, reel))
+    video_file.publish(reel, in_memory(films, reel))
     small = reel.size_bytes
     meter.take()
     while reel.size_bytes < 25 * MIB:
         reel = grown(films, reel, flush)
-        publisher.publish(reel, in_memory(films, cut_to_last(reel)))
-    publisher.publish(reel, nothing_in_memory, force=True)
+        video_file.publish(reel, in_memory(films, cut_to_last(reel)))
+    video_file.publish(reel, NOTHING, force=True)
     counted = meter.take()
     assert counted["UploadPart"] == reel.size_bytes - small
     assert counted["UploadPartCopy"] <= reel.size_bytes / GROWTH
@@ -226,11 +224,9 @@ def cut_to_last(reel: Reel) -> Reel:
 def test_one_who_lags_behind_takes_nothing_away(large: tuple[Films, Reel]) -> None:
     films, reel = large
     for count, ahead in ((2, 3), (5, 7)):  # small, large
-        Publisher(films.store, films.keys, reel.name).publish(cut(reel, ahead), nothing_in_memory)
+        VideoFile(films.store, films.keys, reel.name).publish(cut(reel, ahead), NOTHING)
         before = stored(films, reel)
-        assert not Publisher(films.store, films.keys, reel.name).publish(
-            cut(reel, count), nothing_in_memory, force=True
-        )
+        assert not VideoFile(films.store, films.keys, reel.name).publish(cut(reel, count), NOTHING, force=True)
         assert stored(films, reel) == before
 
 
@@ -249,7 +245,7 @@ def never_shorter(films: Films, reel: Reel) -> Callable[[str, str, Callable[[], 
 
 
 @pytest.mark.parametrize("sizes", [(1, 2, 3), (5, 6, 7), (4, 6, 7)], ids=["small", "large", "from small to large"])
-def test_another_publisher_at_any_request_leaves_nothing_wrong(
+def test_another_video_file_at_any_request_leaves_nothing_wrong(
     large: tuple[Films, Reel], sizes: tuple[int, int, int]
 ) -> None:
     """Another one publishes, a little more or a little less than this one wants to, before each of its requests."""
@@ -258,8 +254,8 @@ def test_another_publisher_at_any_request_leaves_nothing_wrong(
         at = 0
         while True:
             forget(films, reel)
-            Publisher(films.store, films.keys, reel.name).publish(cut(reel, start), nothing_in_memory)
-            publisher = Publisher(films.store, films.keys, reel.name)
+            VideoFile(films.store, films.keys, reel.name).publish(cut(reel, start), NOTHING)
+            video_file = VideoFile(films.store, films.keys, reel.name)
             requests = iter(range(10_000))
 
             def interfere(
@@ -271,19 +267,17 @@ def test_another_publisher_at_any_request_leaves_nothing_wrong(
             ) -> None:
                 if next(requests) == at:
                     films.store.on_request = quiet
-                    Publisher(films.store, films.keys, reel.name).publish(
-                        cut(reel, others), nothing_in_memory, force=True
-                    )
+                    VideoFile(films.store, films.keys, reel.name).publish(cut(reel, others), NOTHING, force=True)
 
             films.store.on_request, films.store.around = interfere, never_shorter(films, reel)
             try:
-                publisher.publish(cut(reel, mine), nothing_in_memory, force=True)
+                video_file.publish(cut(reel, mine), NOTHING, force=True)
             except PreconditionFailed:
                 assert stored(films, reel) == films.film(cut(reel, others))
             was_reached = next(requests) > at
             films.store.on_request = quiet
             assert stored(films, reel) in {films.film(cut(reel, count)) for count in (mine, others)}
-            publisher.publish(cut(reel, end), nothing_in_memory, force=True)
+            video_file.publish(cut(reel, end), NOTHING, force=True)
             assert stored(films, reel) == films.film(cut(reel, end))
             if not was_reached:
                 break
@@ -299,8 +293,8 @@ def test_a_failure_at_any_request_is_mended_by_the_next_publish(
     films, reel, at = large[0], cut(large[1], count), 0
     while True:
         forget(films, reel)
-        Publisher(films.store, films.keys, reel.name).publish(cut(reel, before), nothing_in_memory)
-        publisher = Publisher(films.store, films.keys, reel.name)
+        VideoFile(films.store, films.keys, reel.name).publish(cut(reel, before), NOTHING)
+        video_file = VideoFile(films.store, films.keys, reel.name)
         requests = iter(range(10_000))
         failed = False
 
@@ -315,11 +309,11 @@ def test_a_failure_at_any_request_is_mended_by_the_next_publish(
 
         films.store.around = fail
         try:
-            publisher.publish(reel, nothing_in_memory, force=True)
+            video_file.publish(reel, NOTHING, force=True)
         except StorageUnavailable:
             assert stored(films, reel) in {films.film(cut(reel, before)), films.film(reel)}
         films.store.around = undisturbed
-        publisher.publish(reel, nothing_in_memory, force=True)
+        video_file.publish(reel, NOTHING, force=True)
         assert stored(films, reel) == films.film(reel)
         if not failed:
             break
@@ -333,20 +327,20 @@ def test_the_file_of_a_closed_reel_that_is_too_long_is_made_anew(
 ) -> None:
     """A damaged segment ends its reel before it, and the published file may have held it already."""
     films, reel = large
-    publisher = Publisher(films.store, films.keys, reel.name)
-    publisher.publish(cut(reel, published), nothing_in_memory)
+    video_file = VideoFile(films.store, films.keys, reel.name)
+    video_file.publish(cut(reel, published), NOTHING)
     closed = replace(cut(reel, count), is_closed=True)
-    for one in (publisher, Publisher(films.store, films.keys, reel.name)):
-        one.publish(closed, nothing_in_memory, force=True)
+    for one in (video_file, VideoFile(films.store, films.keys, reel.name)):
+        one.publish(closed, NOTHING, force=True)
         assert stored(films, reel) == films.film(closed)
 
 
 @pytest.mark.parametrize("size", [1000, 2 * MIB], ids=["small", "large"])
 def test_a_segment_that_is_gone_is_an_error_and_leaves_the_file(films: Films, size: int) -> None:
     reel = grown(films, films.begin(), size, times=3)
-    publisher = Publisher(films.store, films.keys, reel.name)
-    publisher.publish(cut(reel, 1), nothing_in_memory)
+    video_file = VideoFile(films.store, films.keys, reel.name)
+    video_file.publish(cut(reel, 1), NOTHING)
     films.store.delete([segment_key(films.keys, reel, reel.segments[1])])
     with pytest.raises(ObjectNotFound):
-        publisher.publish(reel, nothing_in_memory, force=True)
+        video_file.publish(reel, NOTHING, force=True)
     assert stored(films, reel) == films.film(cut(reel, 1))

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.recovery.fake_media import fake_media
+from tests.recovery.fake_media import fake_world
 from tests.world import STREAM, InvocationContext, World
 from timelapse_runtime.timelapse import Timelapse
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world() -> World:
     """Segments of two frames."""
     small = {"TIMELAPSE_KEYFRAME_INTERVAL": "2", "TIMELAPSE_FLUSH_EVERY": "4", "TIMELAPSE_REORDER_WINDOW": "0"}
-    with fake_media():
-        yield World(settings=small)
+    return fake_world(small)
 
 
 def film_without(world: World, *left_out: int) -> Timelapse:

@@ -1,0 +1,247 @@
+"""The next photo is read while this one is worked on, each once and in order; what cannot be used gets a record."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+import pytest
+
+from tests.recovery.fake_media import FakeCodec, FakePhotoDecoder, fake_world
+from tests.world import STREAM, ImmediateExecutor, World
+from timelapse_runtime.timelapse.catalog import Catalog
+from timelapse_runtime.timelapse.config import parse_config
+from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, StorageUnavailable
+from timelapse_runtime.timelapse.ingest import Ingest, Prefetch, ReadPhoto, with_next
+from timelapse_runtime.timelapse.storage.contract import ObjectInfo
+from timelapse_runtime.timelapse.video.boxes import Role
+from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
+
+
+@pytest.fixture
+def world() -> World:
+    return fake_world()
+
+
+@pytest.fixture
+def executor() -> Iterator[Executor]:
+    with ThreadPoolExecutor(1) as one_worker:
+        yield one_worker
+
+
+def photo(key: str) -> ReadPhoto:
+    return ReadPhoto(ObjectInfo(key, '"etag"', 1, 0), FrameRejected("test", key))
+
+
+def ingest(world: World, executor: Executor, codec: FakeCodec | None = None, **variables: str) -> Ingest:
+    places = {"TIMELAPSE_FRAMES": "s3://frames-bucket/frames/", "TIMELAPSE_VIDEO": "s3://video-bucket/video/"}
+    config, prefix = parse_config(places | variables), f"frames/{STREAM}/"
+    catalog = Catalog(world.frames, world.video, world.keys, prefix)
+    stores = world.frames, world.video
+    return Ingest(STREAM, config, *stores, world.keys, prefix, catalog, world.clock, codec or FakeCodec(), executor)
+
+
+# ---- prefetch
+
+
+def test_each_item_comes_with_the_next_one() -> None:
+    assert list(with_next("abc")) == [("a", "b"), ("b", "c"), ("c", None)]
+    assert list(with_next("")) == []
+
+
+@pytest.mark.parametrize("is_threaded", [True, False])
+def test_each_photo_is_read_once_and_in_order(executor: Executor, *, is_threaded: bool) -> None:
+    read: list[str] = []
+
+    def get(key: str) -> ReadPhoto:
+        read.append(key)
+        return photo(key)
+
+    prefetch = Prefetch(get, executor if is_threaded else ImmediateExecutor())
+    found = [prefetch.get(key, next_key).info.key for key, next_key in with_next("abc")]
+    assert found == ["a", "b", "c"]
+    assert sorted(read) == ["a", "b", "c"]
+
+
+def test_a_photo_is_read_while_the_one_before_it_is_worked_on(executor: Executor) -> None:
+    begun = threading.Event()
+
+    def get(key: str) -> ReadPhoto:
+        if key == "b":
+            begun.set()
+        return photo(key)
+
+    Prefetch(get, executor).get("a", "b")
+    assert begun.wait(10)
+
+
+def test_a_failed_prefetch_is_made_again_in_its_turn() -> None:
+    tried: list[str] = []
+
+    def get(key: str) -> ReadPhoto:
+        tried.append(key)
+        if tried.count("b") == 1:
+            raise StorageUnavailable("GetObject", "bucket", key, "503")
+        return photo(key)
+
+    prefetch = Prefetch(get, ImmediateExecutor())
+    prefetch.get("a", "b")
+    assert prefetch.get("b", None).info.key == "b"
+    assert tried == ["a", "b", "b"]
+
+
+def test_a_photo_that_is_not_the_next_one_after_all_is_dropped(executor: Executor) -> None:
+    prefetch = Prefetch(photo, executor)
+    prefetch.get("a", "b")
+    assert prefetch.get("c", None).info.key == "c"
+    assert prefetch.get("b", None).info.key == "b"
+
+
+def test_a_prefetch_that_waits_behind_a_stale_one_is_read_at_once(executor: Executor) -> None:
+    may_end, begun = threading.Event(), threading.Event()
+
+    def get(key: str) -> ReadPhoto:
+        if key == "stale":
+            begun.set()
+            may_end.wait(10)
+        return photo(key)
+
+    try:
+        Prefetch(get, executor).get("a", "stale")
+        assert begun.wait(10)
+        prefetch = Prefetch(get, executor)
+        prefetch.get("b", "c")
+        assert prefetch.get("c", None).info.key == "c"  # while the one worker is busy
+    finally:
+        may_end.set()
+
+
+def test_one_decoder_decodes_one_photo_at_a_time(world: World, executor: Executor) -> None:
+    """A prefetch whose run ended early may still be decoding when the next run's first photo is read."""
+    keys = [world.upload(number) for number in range(2)]
+    decoding, may_end, overlaps = threading.Event(), threading.Event(), list[bool]()
+    is_busy = threading.Lock()
+
+    class WatchedDecoder(FakePhotoDecoder):
+        def decode(self, body: bytes) -> DecodedPhoto:
+            overlaps.append(not is_busy.acquire(blocking=False))
+            try:
+                if threading.current_thread() is not threading.main_thread():
+                    decoding.set()
+                    may_end.wait(10)
+                return super().decode(body)
+            finally:
+                if not overlaps[-1]:
+                    is_busy.release()
+
+    class WatchedCodec(FakeCodec):
+        def photo_decoder(self, *, maximum_pixels: int) -> PhotoDecoder:
+            return WatchedDecoder(maximum_pixels=maximum_pixels)  # type: ignore[return-value]
+
+    photos = ingest(world, executor, WatchedCodec())
+    photos.read(keys[0], photos.prefetch(), keys[1])
+    assert decoding.wait(10)
+    threading.Timer(0.2, may_end.set).start()
+    assert photos.read_late(keys[1]) is not None
+    assert overlaps == [False, False, False]
+
+
+# ---- photos and records
+
+
+def test_a_photo_is_decoded_and_dated_by_s3(world: World) -> None:
+    photos = ingest(world, ImmediateExecutor())
+    key = world.upload(3)
+    found = photos.read(key, photos.prefetch(), None)
+    assert found is not None
+    assert (found.source.key, found.source.captured_epoch_ms) == (key, world.clock.now_epoch_ms())
+    assert found.source.role is Role.IN_ORDER
+    late = photos.read_late(key)
+    assert late is not None
+    assert late.source.role is Role.OUT_OF_ORDER
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"), [(b"no photo", "undecodable"), (b"", "empty"), (b"x" * 101, "too-large"), (None, "missing")]
+)
+def test_a_photo_that_cannot_be_used_gets_a_record(world: World, body: bytes | None, reason: str) -> None:
+    photos = ingest(world, ImmediateExecutor(), TIMELAPSE_MAXIMUM_PHOTO_BYTES="100")
+    key = world.key(1) if body is None else world.upload(1, body)
+    assert photos.read(key, photos.prefetch(), None) is None
+    assert photos.rejections() == [(key, reason)]
+    record = json.loads(world.video.get(world.keys.rejected(key)).body)
+    assert (record["key"], record["error_type"]) == (f"frames/{STREAM}/{key}", "Function.FrameRejected")
+    photos.forget_rejections([key])
+    assert photos.rejections() == []
+
+
+def test_the_first_record_of_a_photo_stays(world: World) -> None:
+    photos = ingest(world, ImmediateExecutor())
+    photos.reject("a", None, FrameRejected("late", "first"))
+    photos.reject("a", None, FrameRejected("empty", "second"))
+    assert photos.rejections() == [("a", "late")]
+
+
+def test_a_late_photo_that_still_cannot_be_used_gets_no_record(world: World) -> None:
+    photos = ingest(world, ImmediateExecutor())
+    assert photos.read_late(world.upload(1, b"no photo")) is None
+    assert photos.rejections() == []
+
+
+@pytest.mark.parametrize("are_others_readable", [True, False])
+def test_a_photo_is_rejected_as_forbidden_only_if_others_can_be_read(
+    world: World, *, are_others_readable: bool
+) -> None:
+    keys = [world.upload(number) for number in range(3)]
+    photos = ingest(world, ImmediateExecutor())
+
+    def refuse(operation: str, key: str) -> None:
+        if operation == "GetObject" and (key.endswith(keys[1]) or not are_others_readable):
+            raise AccessDenied(operation, "frames-bucket", key, "403")
+
+    world.frames.on_request = refuse
+    if are_others_readable:
+        assert photos.read(keys[1], photos.prefetch(), None) is None
+        assert photos.rejections() == [(keys[1], "forbidden")]
+    else:
+        with pytest.raises(AccessDenied):
+            photos.read(keys[1], photos.prefetch(), None)
+        assert photos.rejections() == []
+
+
+# ---- through the function
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+def test_a_backlog_is_read_once(world: World, *, is_announced: bool) -> None:
+    keys = [world.upload(number) for number in range(30)]
+    before = world.frames.request_counts.get("GetObject", 0)
+    function = world.environment()
+    world.deliver(function, *(keys if is_announced else keys[:1]))
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == keys
+    assert world.frames.request_counts["GetObject"] - before == 30
+
+
+def test_a_photo_that_was_prefetched_before_a_failure_is_read_again(world: World) -> None:
+    function = world.environment(reorder_window="0")
+    world.shoot(function, range(4))
+    keys = [world.upload(number, b"no photo") for number in (4, 5)]
+
+    def refuse(operation: str, key: str) -> None:
+        if operation == "PutObject" and key.endswith(f"{keys[0]}.json"):
+            raise StorageUnavailable(operation, "bucket", key, "503")
+
+    world.video.on_request = refuse
+    with pytest.raises(StorageUnavailable):
+        world.deliver(function, *keys)
+    world.video.on_request = lambda _operation, _key: None
+    for number in (4, 5):
+        world.frames.delete([f"frames/{STREAM}/{world.key(number)}"])
+        world.upload(number)
+    world.deliver(function, *keys)
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == [world.key(number) for number in range(6)]
+    assert world.rejections() == {}

@@ -1,0 +1,78 @@
+"""The one way to everything that touches pixels: what the function needs of a codec, and the codec that it has.
+
+The function gets a Codec by constructor. It treats a `Picture` as opaque: it passes it from one part of the codec to
+another and never looks inside.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from timelapse_runtime.timelapse.video.decode import PhotoDecoder, Picture, PictureFitter, ThumbnailEncoder
+from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
+from timelapse_runtime.timelapse.video.mux import FragmentMuxer
+from timelapse_runtime.timelapse.video.read import decode_segment
+
+
+class Codec(Protocol):
+    """Makes the parts; each of them belongs to its caller and is used from one thread at a time."""
+
+    def photo_decoder(self, *, maximum_pixels: int) -> PhotoDecoder:
+        """Decodes the camera's photos; refuses those that claim more pixels."""
+        ...
+
+    def fitter(self, width: int, height: int) -> PictureFitter:
+        """Turns decoded photos into pictures of a video of this size."""
+        ...
+
+    def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
+        """An open encoder whose first frame has this number. Raises EncoderFailed."""
+        ...
+
+    def muxer(self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int) -> FragmentMuxer:
+        """Makes the fragments of one encoder, whose first packet is `first`. Raises EncoderFailed."""
+        ...
+
+    def decode_segment(
+        self, init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int
+    ) -> Picture:
+        """Decode a whole segment, and return its last picture.
+
+        Raises SegmentCorrupt unless it decodes, without damage, to exactly the frames `first` to `first + count - 1`.
+        """
+        ...
+
+    def thumbnails(self) -> ThumbnailEncoder:
+        """Makes small JPEGs of the video's pictures."""
+        ...
+
+
+class X264Codec:
+    """H.264 by x264, in fragmented MP4."""
+
+    def photo_decoder(self, *, maximum_pixels: int) -> PhotoDecoder:
+        """See Codec."""
+        return PhotoDecoder(maximum_pixels=maximum_pixels)
+
+    def fitter(self, width: int, height: int) -> PictureFitter:
+        """See Codec."""
+        return PictureFitter(width, height)
+
+    def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
+        """See Codec."""
+        return Encoder(settings, first_number=first_number)
+
+    def muxer(self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int) -> FragmentMuxer:
+        """See Codec."""
+        return FragmentMuxer(parameter_sets, first, fps=fps, reorder_frames=reorder_frames)
+
+    def decode_segment(
+        self, init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int
+    ) -> Picture:
+        """See Codec."""
+        kept = decode_segment(init_segment, segment, first=first, count=count, reorder_frames=reorder_frames, keep=1)
+        return kept[-1][1]
+
+    def thumbnails(self) -> ThumbnailEncoder:
+        """See Codec."""
+        return ThumbnailEncoder()
