@@ -21,7 +21,7 @@ from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
-from timelapse_runtime.timelapse.verify import Audit, Report
+from timelapse_runtime.timelapse.verify import Verifier, VerifyReport
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 
@@ -182,9 +182,9 @@ class World:
                 found += [frame.key for part in read_provenance(body) for frame in part.frames]
         return found
 
-    def audit(self) -> Report:
+    def verify(self) -> VerifyReport:
         """What `timelapse verify` would say."""
-        return Audit(self.frames, self.video, self.keys.folder, f"frames/{STREAM}/", self.codec).run()
+        return Verifier(self.frames, self.video, self.keys.folder, f"frames/{STREAM}/", self.codec).run()
 
     def rejections(self) -> dict[str, str]:
         """Reason by frame key."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.cli.streams import VARIABLES, make_stream, target_of
 from tests.world import PHOTOS, STREAM, World
 from timelapse_runtime.cli.verify import format_report, repair, verify
-from timelapse_runtime.timelapse.verify import Report
+from timelapse_runtime.timelapse.verify import VerifyReport
 
 
 def test_verify_finds_a_damaged_playlist_and_leaves_it_as_it_is() -> None:
@@ -42,7 +42,7 @@ def test_repair_takes_a_photo_that_came_late_while_another_was_deleted() -> None
 
 
 def test_the_report_names_each_problem_and_ends_with_the_counts() -> None:
-    report = Report(frame_count=3, rejected_count=1, uploaded_count=6, pending=["a"])
+    report = VerifyReport(frame_count=3, rejected_count=1, uploaded_count=6, pending=["a"])
     assert format_report(report) == (
         "6 photos: 3 frames in the video, 1 rejected, 1 waiting for the next flush; no problems found"
     )

@@ -283,9 +283,9 @@ class Stage:
     def check(self) -> list[str]:
         """What is wrong in the end, and what was on the way."""
         world, wrong = self.world, list(self.watch.violations)
-        report = world.audit()
-        wrong += [f"audit: {finding.kind} {finding.where}: {finding.detail}" for finding in report.findings]
-        wrong += [f"audit: pending {key}" for key in report.pending]
+        report = world.verify()
+        wrong += [f"verify: {finding.kind} {finding.where}: {finding.detail}" for finding in report.findings]
+        wrong += [f"verify: pending {key}" for key in report.pending]
         reasons = world.rejections()
         for key, reason in self.rejected.items():
             if reasons.get(key) != reason:

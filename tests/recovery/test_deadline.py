@@ -39,7 +39,7 @@ def test_a_call_that_hangs_fails_its_invocation_and_loses_nothing(operation: str
     world.deliver(function, *late)
     world.sweep(function, drain=True)
     assert world.keys_in_film() == [world.key(number) for number in range(12)]
-    assert world.audit().is_right
+    assert world.verify().is_right
 
 
 def soon() -> Deadline:
@@ -59,6 +59,6 @@ def test_a_clock_that_jumps_changes_no_frame(jump_hours: int) -> None:
     world.sweep(function, drain=True)
     assert world.keys_in_film() == [world.key(number) for number in range(20)]
     assert world.rejections() == {}
-    assert world.audit().is_right
+    assert world.verify().is_right
     names = [reel.name for reel in world.reels()]
     assert len(set(names)) == len(names) == (4 if jump_hours == 30 else 1)  # a day that comes back begins no reel

@@ -34,7 +34,7 @@ def forbid(world: World, *keys: str) -> None:
 
 
 def right(world: World) -> bool:
-    report = world.audit()
+    report = world.verify()
     assert report.findings == []
     return report.pending == []
 

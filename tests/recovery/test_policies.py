@@ -23,7 +23,7 @@ def retry(function: Timelapse, **what: str) -> None:
 
 
 def right(world: World) -> bool:
-    report = world.audit()
+    report = world.verify()
     assert report.findings == []
     return report.pending == []
 
@@ -275,7 +275,7 @@ def test_the_record_of_a_frame_that_is_in_the_film_is_removed(world: World) -> N
     world.sweep(function, drain=True)
     record = b'{"key": "frames/camera/000003.jpg", "reason": "late"}'
     world.video.put(world.keys.rejected(world.key(3)), record)
-    assert not world.audit().is_right
+    assert not world.verify().is_right
     retry(function, reason="undecodable")
     assert right(world)
     assert world.keys_in_film().count(world.key(3)) == 1

@@ -129,7 +129,7 @@ def test_a_plan_does_not_begin_a_reel_before_the_last_one_is_finished(world: Wor
     world.video.on_request = lambda _operation, _key: None
     world.sweep(world.environment(), drain=True)
     assert [reel.frame_count for reel in world.reels()] == [6, 1]
-    assert world.audit().findings == []
+    assert world.verify().findings == []
 
 
 def test_a_flush_within_a_listing_passes_nothing_that_the_listing_is_still_to_show(world: World) -> None:
@@ -239,7 +239,7 @@ def test_a_commit_of_rejections_alone_drops_no_frame_that_waits(world: World, *,
     world.shoot(function, range(8, 12))
     world.sweep(function, drain=True)
     assert world.keys_in_film() == names(world, [*(range(3) if after_a_reel else ()), *range(4, 12)])
-    assert world.audit().findings == []
+    assert world.verify().findings == []
 
 
 def test_bad_photos_at_the_end_are_covered_by_the_watermark(world: World) -> None:
@@ -507,7 +507,7 @@ def test_a_film_whose_checkpoint_was_lost_is_left_as_it_is(world: World) -> None
     world.clock.advance(24 * 3_600_000)
     world.sweep(world.environment(reel="day"), all_reels=True)
     assert before <= world.object_keys()
-    assert {finding.kind for finding in world.audit().findings} >= {"orphan"}
+    assert {finding.kind for finding in world.verify().findings} >= {"orphan"}
 
 
 def test_after_each_flush_the_video_holds_what_is_committed(world: World) -> None:

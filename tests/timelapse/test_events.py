@@ -98,7 +98,7 @@ def test_an_event_may_come_in_the_messages_of_another_service(wrapped: Callable[
 
 
 @pytest.mark.parametrize(
-    ("body", "said"), [("{", "no JSON"), (None, "no JSON"), ('{"hello": 1}', "hello"), ("[]", "a list")]
+    ("body", "said"), [("{", "invalid JSON"), (None, "invalid JSON"), ('{"hello": 1}', "hello"), ("[]", "a list")]
 )
 def test_a_message_that_holds_no_event_says_so(body: Any, said: str) -> None:
     with pytest.raises(UnknownEvent, match=said):

@@ -38,7 +38,7 @@ def test_a_recent_one_is_recorded_by_the_next_sweep(world: World) -> None:
     world.upload(36)
     world.sweep(function)
     assert world.rejections() == late(world, 35, 36)
-    assert world.audit().is_right
+    assert world.verify().is_right
 
 
 def test_by_policy_it_goes_to_the_end_of_the_film(world: World) -> None:
@@ -49,7 +49,7 @@ def test_by_policy_it_goes_to_the_end_of_the_film(world: World) -> None:
     assert world.rejections() == {}
     assert world.keys_in_film()[-2:] == [world.key(39), world.key(35)]
     world.sweep(world.environment(), all_reels=True)
-    assert world.audit().is_right
+    assert world.verify().is_right
 
 
 def test_an_old_one_is_recorded_when_its_reel_has_closed(world: World) -> None:
@@ -73,7 +73,7 @@ def test_one_of_an_older_reel_is_recorded_when_all_reels_are_swept(world: World)
     assert world.rejections() == {}
     world.sweep(function, all_reels=True)
     assert world.rejections() == late(world, 3)
-    assert world.audit().is_right
+    assert world.verify().is_right
 
 
 def test_it_is_found_among_rejected_photos_before_the_first_reel(world: World) -> None:
@@ -85,7 +85,7 @@ def test_it_is_found_among_rejected_photos_before_the_first_reel(world: World) -
     world.upload(2)
     world.sweep(function)
     assert world.rejections()[world.key(2)] == "late"
-    assert world.audit().is_right
+    assert world.verify().is_right
 
 
 def test_it_is_found_where_other_photos_were_deleted(world: World) -> None:
@@ -110,7 +110,7 @@ def test_it_is_found_beside_a_stand_in_for_a_photo_that_was_appended(world: Worl
     world.upload(35)
     world.sweep(function)
     assert world.rejections() == late(world, 35)
-    assert world.audit().is_right
+    assert world.verify().is_right
 
 
 def test_a_photo_whose_key_is_too_long_for_its_record_is_judged_once(world: World) -> None:

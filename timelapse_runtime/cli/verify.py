@@ -10,7 +10,7 @@ from dataclasses import asdict
 from timelapse_runtime.cli import EXIT_FINDINGS, EXIT_OK
 from timelapse_runtime.cli.target import Target, open_target, run_function
 from timelapse_runtime.emulator.s3_event import object_created_event
-from timelapse_runtime.timelapse.verify import Audit, Report
+from timelapse_runtime.timelapse.verify import Verifier, VerifyReport
 
 
 def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
@@ -21,12 +21,12 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     return EXIT_OK if report.is_right else EXIT_FINDINGS
 
 
-def verify(target: Target) -> Report:
+def verify(target: Target) -> VerifyReport:
     """Compare the stream with its photos. Changes nothing."""
-    return Audit(target.frames_store, target.video_store, target.video.prefix, target.frames.prefix).run()
+    return Verifier(target.frames_store, target.video_store, target.video.prefix, target.frames.prefix).run()
 
 
-def repair(target: Target, variables: Mapping[str, str]) -> Report:
+def repair(target: Target, variables: Mapping[str, str]) -> VerifyReport:
     """Run a sweep over all reels, name to the function the photos that are still missing, and verify."""
     run_function(target, {"sweep": {"stream": target.stream, "all_reels": True}}, variables)
     report = verify(target)
@@ -38,7 +38,7 @@ def repair(target: Target, variables: Mapping[str, str]) -> Report:
     return verify(target)
 
 
-def format_report(report: Report) -> str:
+def format_report(report: VerifyReport) -> str:
     """The report as text: the problems, then a line of counts."""
     lines = [f"{finding.kind:<20} {finding.where}\n{'':<20} {finding.detail}" for finding in report.findings]
     result = "no problems found" if report.is_right else f"problems found: {len(report.findings)}"

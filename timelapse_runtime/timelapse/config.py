@@ -64,7 +64,7 @@ class Config:
     """The function's memory size, where Lambda says it."""
 
     def memory_needed_mb(self, width: int, height: int) -> int:
-        """What one stream's process takes at this size of film, roughly: 100 MB, and the pictures that are held.
+        """What one stream's process takes at this size of video, roughly: 100 MB, and the pictures that it holds.
 
         Some 50 by x264 at its default preset (of them, most at half size or several times), the reorder window.
         Measured: 126 MB at 640x360, 283 to 297 MB at 1920x1080 (docs/performance.md).
@@ -147,7 +147,7 @@ VARIABLES = (
         parse_location,
     ),
     Variable(
-        "VIDEO", None, "s3://BUCKET/PREFIX/, not inside FRAMES", "where each stream's film is kept", parse_location
+        "VIDEO", None, "s3://BUCKET/PREFIX/, not inside FRAMES", "where each stream's video is stored", parse_location
     ),
     Variable(
         "STREAM", "", "a name without a slash, or empty", "take all photos below FRAMES as this one stream", _stream
@@ -157,18 +157,18 @@ VARIABLES = (
         "FLUSH_AFTER_SECONDS",
         "300",
         "1 to 86400",
-        "a sweep drains a stream that has been still this long",
+        "a sweep drains a stream that has been idle this long",
         _integer(1, 86_400),
     ),
     Variable(
         "KEYFRAME_INTERVAL", "180", "1 to 1800", "frames between two keyframes: the longest segment", _integer(1, 1_800)
     ),
-    Variable("FPS", "30", "1 to 120", "frames per second of film", _integer(1, 120)),
+    Variable("FPS", "30", "1 to 120", "frames per second of video", _integer(1, 120)),
     Variable(
         "SIZE",
         "auto",
         "auto, or WIDTHxHEIGHT (even, 16 to 9998)",
-        "the film's size; auto: the first photo's, made even",
+        "the video's size; auto: the first photo's, made even",
         parse_size,
     ),
     Variable("CRF", "23", "0 to 51", "x264's quality, lower is better and larger", _integer(0, 51)),
@@ -176,21 +176,21 @@ VARIABLES = (
     Variable(
         "THREADS", "0", "0 to 16", "x264's threads; 0: one per vCPU of the function's memory size", _integer(0, 16)
     ),
-    Variable("REEL", "day", "day, never", "when a new film begins", _choice("day", "never")),
+    Variable("REEL", "day", "day, never", "when a new reel begins", _choice("day", "never")),
     Variable("TIMEZONE", "UTC", "an IANA name such as Europe/Berlin", "whose midnight ends the day", _timezone),
     Variable("REORDER_WINDOW", "2", "0 to 64", "frames held back for events that overtake each other", _integer(0, 64)),
     Variable(
         "LATE",
         "reject",
         "reject, append",
-        "a photo that comes after later ones are in the film: only recorded, or put at the film's end",
+        "a photo that arrives after later ones are in the video: write a record, or append it at the end",
         _choice("reject", "append"),
     ),
     Variable(
         "REJECTED",
         "skip",
         "skip, repeat",
-        "a photo that cannot be used: leave it out, or repeat the frame before it so that time does not jump",
+        "a photo that cannot be used: leave it out, or repeat the frame before it to keep real-time pacing",
         _choice("skip", "repeat"),
     ),
     Variable(
@@ -237,7 +237,7 @@ def parse_config(environ: Mapping[str, str]) -> Config:
     values["threads"] = values["threads"] or _threads(values["memory_mb"])
     config = Config(**{field.name: values[field.name] for field in fields(Config)})
     if config.frames.contains(config.video):
-        allowed = f"a place outside {PREFIX}FRAMES ({config.frames}): the film would be taken for photos, without end"
+        allowed = f"a place outside {PREFIX}FRAMES ({config.frames}): the function would take its own output for photos"
         raise ConfigError(PREFIX + "VIDEO", str(config.video), allowed)
     return config
 

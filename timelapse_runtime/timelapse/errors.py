@@ -50,7 +50,7 @@ class UnknownEvent(TimelapseError):
 
 
 class StorageError(TimelapseError):
-    """An object store call failed. `operation`, `bucket` and `key` say which; `cause` is the store's own word."""
+    """An object store call failed. `operation`, `bucket` and `key` say which; `cause` is the store's own message."""
 
     error_type = "Function.StorageError"
 
@@ -102,13 +102,13 @@ class CheckpointCorrupt(StateError):
 
 
 class MediaError(TimelapseError):
-    """Photo, segment or encoder trouble."""
+    """A photo, a segment or the encoder failed."""
 
     error_type = "Function.MediaError"
 
 
 class FrameRejected(MediaError):
-    """This photo cannot be used. `reason` is a stable word, `detail` a sentence for a person."""
+    """This photo cannot be used. `reason` is a stable word, `detail` a sentence for people."""
 
     error_type = "Function.FrameRejected"
 
@@ -130,6 +130,6 @@ class EncoderFailed(MediaError):
 
 
 class DeadlineTooClose(TimelapseError):
-    """What is left of the invocation would not do. What was appended stays; the event is to be retried."""
+    """Not enough time left in the invocation. What was appended stays; the event must be retried."""
 
     error_type = "Function.DeadlineTooClose"

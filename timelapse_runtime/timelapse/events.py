@@ -1,7 +1,7 @@
 """Events to hints: which frames were uploaded, which streams are to be swept. Pure.
 
 An event is a hint; the listing is the truth. So an envelope that is not understood is an error of the invocation
-(somebody wired the wrong thing), while a record that is understood and of no interest is ignored with a word.
+(somebody connected the wrong source), while a record that is understood and not needed is logged and ignored.
 
 Sources: Amazon S3 user guide, 'Event message structure' (keys are URL-encoded, `+` is a space; the console sends
 `s3:TestEvent`) and 'EventBridge event message structure'; Lambda developer guide, 'Using Lambda with Amazon SQS', '…
@@ -114,7 +114,7 @@ def _parse_message(message: Any) -> Request:
     try:
         event = json.loads(message)
     except (ValueError, TypeError) as error:
-        raise UnknownEvent(f"a message that is no JSON ({error}): S3's notifications are") from error
+        raise UnknownEvent(f"invalid JSON in a message ({error}): S3's notifications are JSON") from error
     return parse_event(event)
 
 

@@ -1,4 +1,4 @@
-"""The timelapse as a stateful function: S3 events in, growing films out. Named by `_HANDLER`.
+"""The timelapse as a stateful function: S3 events in, growing videos out. Named by `_HANDLER`.
 
 Keeps the streams that are open, the least recently used one leaving first. A stream whose state may no longer be
 right (fenced, encoder failed, anything unforeseen) is dropped: what it had not committed is in S3 as photos.
@@ -68,7 +68,7 @@ class Timelapse:
         self._frames, self._video = self._make_stores(self._config, environment)
 
     def invoke(self, event: Any, context: RemainingTime) -> dict[str, Any]:
-        """Take the event's frames into their films; carry out its sweeps.
+        """Append the event's photos to their videos, and do its sweeps and retries.
 
         The answer counts what happened, in this invocation by stream and in this environment in all. An invocation that
         is interrupted (SIGTERM, the alarm before its deadline) drops the stream that it was working on.
@@ -116,7 +116,7 @@ class Timelapse:
         return self._with_stream(retry.stream, lambda stream: stream.retry_rejected(time_left, reason=retry.reason))
 
     def _locate(self, hint: FrameHint) -> tuple[str, str] | None:
-        """The stream of a frame and its key there, or None for what is not ours, with a word in the log."""
+        """The stream of a photo and its key there, or None if it is not ours, which is logged."""
         place = self._config.frames
         if hint.bucket != place.bucket or not hint.key.startswith(place.prefix):
             _log.warning("ignored: not below TIMELAPSE_FRAMES", extra={"bucket": hint.bucket, "frame": hint.key})

@@ -1,7 +1,7 @@
-"""The audit of a stream: is every photo in the film once, in order, or in a rejection record, and does all of it play?
+"""Verifies a stream: is every photo in the video once, in order, or in a rejection record, and does all of it play?
 
-Reads everything and trusts nothing but the listing of the photos. Changes nothing. The film's own words (the
-provenance boxes) are checked against its pictures: each segment is decoded whole.
+Reads everything and trusts nothing but the listing of the photos. Changes nothing. What the video
+says of itself (the provenance boxes) is checked against its pictures: each segment is decoded whole.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Finding:
 
 
 @dataclass(slots=True)
-class Report:
+class VerifyReport:
     """What was found. `pending` photos were uploaded and are not covered yet; that is no damage."""
 
     frame_count: int = 0
@@ -52,28 +52,28 @@ class Report:
         self.findings.append(Finding(kind, where, detail))
 
 
-class Audit:
-    """One stream's audit. `folder` is the stream's in the video bucket, `prefix` its photos' in the frames bucket."""
+class Verifier:
+    """Verifies one stream. `folder` is the stream's in the video bucket, `prefix` its photos' in the frames bucket."""
 
     def __init__(self, frames: Store, video: Store, folder: str, prefix: str, codec: Codec | None = None) -> None:
         self._video, self._prefix, self._codec = video, prefix, codec or X264Codec()
         self._keys = StreamKeys(folder)
         self._catalog = Catalog(frames, video, self._keys, prefix)
-        self.report = Report()
+        self.report = VerifyReport()
 
-    def run(self) -> Report:
-        """Look at everything. Raises StorageError where S3, not the stream, is the trouble."""
+    def run(self) -> VerifyReport:
+        """Look at everything. Raises StorageError if the cause is S3, not the stream."""
         objects = {info.key: info.size_bytes for info in self._video.list_after(self._keys.folder)}
         checkpoint = self._read_checkpoint(objects)
         if checkpoint is None:
             return self.report
         reels = list(self._reels(checkpoint))
         frames = [frame for reel in reels for frame in self._read_reel(reel, objects)]
-        film = [frame.key for frame in frames if frame.role is not Role.STAND_IN]
+        in_video = [frame.key for frame in frames if frame.role is not Role.STAND_IN]
         self.report.frame_count = len(frames)
         rejected = self._read_rejections(objects)
         self.report.rejected_count = len(rejected)
-        self._compare(checkpoint, film, rejected)
+        self._compare(checkpoint, in_video, rejected)
         self._find_orphans(reels, objects)
         for reel in reels:
             self._check_derived(reel, is_current=reel == checkpoint.reel)
@@ -107,7 +107,7 @@ class Audit:
         yield from reversed(found)
 
     def _read_reel(self, reel: Reel, objects: dict[str, int]) -> list[SourceFrame]:
-        """The photos of a reel's frames, in film order, as far as they can be read."""
+        """The photos of a reel's frames, in the video's order, as far as they can be read."""
         try:
             init_segment = self._video.get(self._keys.init(reel.name)).body
         except ObjectNotFound:
@@ -194,32 +194,32 @@ class Audit:
                     found.add(key.removeprefix(self._prefix))
         return found
 
-    def _compare(self, checkpoint: Checkpoint, film: list[str], rejected: set[str]) -> None:
+    def _compare(self, checkpoint: Checkpoint, in_video: list[str], rejected: set[str]) -> None:
         seen: set[str] = set()
-        for key in film:
+        for key in in_video:
             if key in seen:
-                self.report.add("double", key, "it is in the film more than once")
+                self.report.add("double", key, "it is in the video more than once")
             seen.add(key)
         for key in sorted(seen & rejected):
-            self.report.add("rejected-and-in-film", key, "a rejection record names it, and the film has it")
+            self.report.add("rejected-and-in-video", key, "a rejection record names it, and the video has it")
         covered = frozenset(checkpoint.ahead)
         for key in sorted(seen):
             if key_order(key) > key_order(checkpoint.watermark) and key not in covered:
-                self.report.add("unclaimed", key, "the film has it, and the checkpoint does not cover it")
+                self.report.add("unclaimed", key, "the video has it, and the checkpoint does not cover it")
         for key, _ in self._catalog.photos_after():
             self.report.uploaded_count += 1
             if key in seen or key in rejected:
                 continue
             if key_order(key) <= key_order(checkpoint.watermark) or key in covered:
-                self.report.add("missing", key, "uploaded and covered, neither in the film nor rejected")
+                self.report.add("missing", key, "uploaded and covered, neither in the video nor rejected")
             else:
                 self.report.pending.append(key)
         if checkpoint.frame_count != self.report.frame_count:
-            detail = f"the checkpoint counts {checkpoint.frame_count} frames; the film has {self.report.frame_count}"
+            detail = f"the checkpoint counts {checkpoint.frame_count} frames; the video has {self.report.frame_count}"
             self.report.add("frame-count", self._keys.checkpoint, detail)
 
     def _find_orphans(self, reels: list[Reel], objects: dict[str, int]) -> None:
-        """An init segment that stands ready for a reel yet to come is none: a sweep leaves it, too."""
+        """An init segment that was prepared for a future reel is not one: a sweep leaves it alone, too."""
         named = {self._keys.checkpoint, self._keys.live, self._keys.latest}
         for reel in reels:
             named |= reel_object_keys(self._keys, reel)

@@ -12,7 +12,7 @@ from tests.recovery.http.proxy import Fault
 from tests.recovery.http.rig import BUCKET, Rig
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.verify import Audit
+from timelapse_runtime.timelapse.verify import Verifier
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class Take:
     def wrong(self) -> list[str]:
         """What three attempts did not do, what the audit finds, and what another decoder shows."""
         wrong = [f"three attempts failed: {what}" for what in self._failed]
-        report = Audit(self._rig.store, self._rig.store, self._keys.folder, f"frames/{self._stream}/").run()
-        wrong += [f"audit: {finding.kind} {finding.where}: {finding.detail}" for finding in report.findings]
-        wrong += [f"audit: pending {key}" for key in report.pending]
+        report = Verifier(self._rig.store, self._rig.store, self._keys.folder, f"frames/{self._stream}/").run()
+        wrong += [f"verify: {finding.kind} {finding.where}: {finding.detail}" for finding in report.findings]
+        wrong += [f"verify: pending {key}" for key in report.pending]
         rejected = [json.loads(body)["key"] for body in self._bodies(f"{self._keys.folder}rejected/")]
         if rejected != [self._key(number) for number in self._unusable]:
             wrong.append(f"rejected are {rejected}")

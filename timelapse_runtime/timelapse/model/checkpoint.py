@@ -32,7 +32,7 @@ def key_order(key: str) -> bytes:
 
 def checksum(body: bytes) -> str:
     """CRC-32 in hexadecimal, as `crc32` and `gzip` have it. Damage within a picture's data often decodes to some other
-    picture without a word; a cryptographic digest would double the checkpoint of a day."""
+    picture without a message; a cryptographic digest would double the checkpoint of a day."""
     return f"{zlib.crc32(body):08x}"
 
 

@@ -1,4 +1,4 @@
-"""A stream is damaged by hand, in one way after the other: the audit names each."""
+"""A stream is damaged by hand, in one way after the other: the verifier names each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.world import PHOTOS, STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Reel
-from timelapse_runtime.timelapse.verify import Audit, Report
+from timelapse_runtime.timelapse.verify import Verifier, VerifyReport
 
 
 @pytest.fixture
@@ -27,12 +27,12 @@ def world() -> World:
     return world
 
 
-def audit(world: World) -> Report:
-    return Audit(world.frames, world.video, world.keys.folder, f"frames/{STREAM}/").run()
+def verify(world: World) -> VerifyReport:
+    return Verifier(world.frames, world.video, world.keys.folder, f"frames/{STREAM}/").run()
 
 
 def test_an_undamaged_stream_is_right(world: World) -> None:
-    report = audit(world)
+    report = verify(world)
     assert report.findings == []
     assert (report.frame_count, report.rejected_count, report.uploaded_count) == (44, 1, 45)
     assert report.pending == []
@@ -40,7 +40,7 @@ def test_an_undamaged_stream_is_right(world: World) -> None:
 
 def test_photos_that_are_not_committed_yet_are_no_damage(world: World) -> None:
     world.upload(45)
-    report = audit(world)
+    report = verify(world)
     assert report.is_right
     assert report.pending == [world.key(45)]
 
@@ -152,7 +152,7 @@ DAMAGES: dict[str, tuple[Callable[[World], object], set[str]]] = {
         {"manifest-missing", "missing", "frame-count", "orphan"},
     ),
     "rejection removed": (lambda w: w.video.delete([w.keys.rejected(w.key(14))]), {"missing"}),
-    "rejection of a frame that is in the film": (reject_a_frame_of_the_film, {"rejected-and-in-film"}),
+    "rejection of a frame that is in the film": (reject_a_frame_of_the_film, {"rejected-and-in-video"}),
     "orphan": (lambda w: w.video.put(w.keys.segments(newest(w).name) + "00000099-1-x.m4s", b"left"), {"orphan"}),
     "photo below the watermark": (
         lambda w: w.frames.put(f"frames/{STREAM}/000010-b.jpg", PHOTOS[0]),
@@ -165,7 +165,7 @@ DAMAGES: dict[str, tuple[Callable[[World], object], set[str]]] = {
 def test_each_damage_is_named(world: World, name: str) -> None:
     damage, kinds = DAMAGES[name]
     damage(world)
-    report = audit(world)
+    report = verify(world)
     assert {finding.kind for finding in report.findings} & kinds
     assert {finding.kind for finding in report.findings} <= kinds, report.findings
     assert not report.is_right
@@ -174,20 +174,20 @@ def test_each_damage_is_named(world: World, name: str) -> None:
 def test_what_is_ready_for_the_next_reel_is_no_damage(world: World) -> None:
     number = newest(world).number
     world.video.put(world.keys.init(f"2026-11-21-{number + 1:04d}"), b"left by who never committed")
-    assert audit(world).findings == []
+    assert verify(world).findings == []
     world.video.put(world.keys.init(f"2026-11-20-{number:04d}"), b"the same, before another one began the reel")
-    assert [finding.kind for finding in audit(world).findings] == ["orphan"]
+    assert [finding.kind for finding in verify(world).findings] == ["orphan"]
 
 
 def test_a_closed_reel_may_live_in_its_video_alone(world: World) -> None:
     reel = old_reel(world)
     world.video.delete([segment_key(world.keys, reel, one) for one in reel.segments])
-    assert audit(world).findings == []
+    assert verify(world).findings == []
 
 
 def test_a_checkpoint_of_another_format_is_not_guessed_at(world: World) -> None:
     body = world.checkpoint().to_json().replace(b'"format":1', b'"format":2')
     world.video.put(world.keys.checkpoint, body)
-    (finding,) = audit(world).findings
+    (finding,) = verify(world).findings
     assert finding.kind == "checkpoint-corrupt"
     assert "format 2" in finding.detail
