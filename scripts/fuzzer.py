@@ -1,4 +1,4 @@
-"""`scripts/fuzz`: damaged photos for the decoder, thousands of them, in a process that is watched.
+"""`scripts/fuzz`: decodes thousands of damaged photos in a watched process.
 
 Each damage follows from the seed and its number. What must not happen: that the process dies, that a photo takes
 longer than `LONGEST_SECONDS`, that memory grows from photo to photo.
@@ -145,7 +145,7 @@ def decode(folder: Path | None, seed: int, numbers: range) -> Iterator[tuple[int
 
 @dataclass
 class Findings:
-    """What came of it all. `crashes` and `hangs` hold numbers of damages."""
+    """The outcome. `crashes` and `hangs` hold numbers of damages."""
 
     seed: int
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -162,12 +162,12 @@ class Findings:
 
     @property
     def are_good(self) -> bool:
-        """Nothing happened that must not."""
+        """Whether there was no crash, hang or growth."""
         return not self.crashes and not self.hangs and self.memory_ratio <= MEMORY_GROWTH
 
 
 def fuzz(folder: Path | None, *, count: int, seed: int, on_progress: Callable[[int], None]) -> Findings:
-    """Decode `count` damaged photos; after a crash or a hang another process goes on with the next one."""
+    """Decode `count` damaged photos; after a crash or a hang another process continues with the next one."""
     findings, number = Findings(seed), 0
     environment = {"MALLOC_MMAP_THRESHOLD_": "1048576", **os.environ}  # as bootstrap has it
     while number < count:
@@ -205,7 +205,7 @@ def _forward(stream: IO[str], lines: queue.Queue[str | None]) -> None:
 
 
 def main() -> int:
-    """The exit code: 0 when nothing happened that must not."""
+    """Run it; the exit code is 0 if there was no crash, hang or growth."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__.split("\n\n", maxsplit=1)[1])
     parser.add_argument("photos", nargs="?", type=Path, help="a folder of JPEGs and PNGs; without it, the sample scene")
     parser.add_argument("--count", type=int, default=10_000, help="damaged photos (default: %(default)s)")

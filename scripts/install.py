@@ -1,8 +1,8 @@
-"""Makes environments from lock files, once per lock and Python version; `scripts/install` finds the Python for it.
+"""Creates environments from lock files, once per lock and Python version. `scripts/install` finds the Python for it.
 
-Only the standard library. The stamp in it is written last: without a stamp that fits, an environment is made
-anew, so an installation that failed or was killed is never taken for a good one. A lock on the repository's
-folder lets two of these run at once. Says what it does on stderr only: stdout is the caller's.
+Only the standard library. The stamp in it is written last: an environment without a matching
+stamp is rebuilt, so an installation that failed or was killed is never used. A lock on the repository's
+folder lets two of these run at once. It writes to stderr only: stdout belongs to the caller.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LEVELS = {
     "runtime": (".venv-runtime", 0),
 }
 """Folder and rank: in one folder, each level holds all of those of lower rank, at the same versions (scripts/lock
-sees to that). The S3 server for tests has a folder of its own: what it needs shall not meet what we need."""
+sees to that). The S3 server for tests has its own folder, to keep its dependencies separate."""
 
 
 def say(text: str) -> None:
@@ -58,7 +58,7 @@ def stamp_file(folder: Path) -> Path:
 
 
 def installed_level(folder: Path) -> str | None:
-    """The level that a folder holds, when it was made from today's lock with this Python and still runs."""
+    """The level in a folder, if it was made from the current lock with this Python and still runs."""
     try:
         stamp = json.loads(stamp_file(folder).read_text())
         level = stamp["level"]
@@ -92,7 +92,7 @@ def make_environment(folder: Path) -> None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         say(f"{sys.executable} has no venv with pip; on Debian and Ubuntu: apt-get install python{version}-venv")
         sys.exit(1)
-    stamp_file(folder).unlink(missing_ok=True)  # first: from here until the new stamp, this environment is nobody's
+    stamp_file(folder).unlink(missing_ok=True)  # first: until the new stamp is written, this environment is not valid
     venv.EnvBuilder(with_pip=True, clear=True, symlinks=True).create(folder)
     site_packages = next((folder / "lib").glob("python3*/site-packages"))
     # Relative, so that a clone may be moved or renamed.
@@ -100,18 +100,18 @@ def make_environment(folder: Path) -> None:
 
 
 def install(level: str) -> None:
-    # A mirror, proxy or certificate in the user's pip configuration stays in force; the hashes decide what gets in.
+    # A mirror, proxy or certificate in the user's pip configuration still applies; the hashes decide what is accepted.
     folder = folder_of(level)
     command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar", "off", "--only-binary", ":all:"]
     command += ["--require-hashes", "-r", str(lock_file(level))]
-    # pip's talk is shown where it helps: when it failed.
+    # pip's output is shown only if it failed.
     pip = subprocess.run(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if pip.returncode != 0:
         sys.stderr.write(pip.stdout)
-        say(f"pip could not install requirements/{level}.lock: its own words are above")
+        say(f"pip could not install requirements/{level}.lock; its output is above")
         sys.exit(1)
     fresh = stamp_file(folder).with_suffix(".new")
     fresh.write_text(json.dumps(stamp_of(level)) + "\n")

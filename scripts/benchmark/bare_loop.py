@@ -1,7 +1,7 @@
 """The bare loop: PyAV decodes, converts and encodes the files of a folder, and nothing else. No Lambda, no S3.
 
-`python -m scripts.benchmark.bare_loop FOLDER SETTINGS` prints what it used as JSON. The calls are
-the runtime's own (`media`), so that the difference to the runtime is what everything else costs.
+`python -m scripts.benchmark.bare_loop FOLDER SETTINGS` prints what it used as JSON. The calls are the
+function's own (`timelapse/video`), so the difference from the runtime is what everything else costs.
 """
 
 from __future__ import annotations

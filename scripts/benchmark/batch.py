@@ -27,7 +27,7 @@ class Settings:
 
     @property
     def filters(self) -> str:
-        """JPEG's full range to the video's limited one, BT.601 throughout, as `media.photo` does it."""
+        """JPEG's full range to the video's limited one, BT.601 throughout, as `timelapse/video` does it."""
         matrix = "in_color_matrix=bt601:out_color_matrix=bt601:in_range=full:out_range=tv"
         return f"scale={self.width}:{self.height}:flags=bilinear:{matrix},format=yuv420p"
 
@@ -39,7 +39,7 @@ class Settings:
 
 @functools.cache
 def ffmpeg_program() -> str:
-    """The system's ffmpeg, else the one in the imageio-ffmpeg wheel. Raises BenchFailed where there is neither."""
+    """The system's ffmpeg, else the one in the imageio-ffmpeg wheel. Raises BenchFailed if there is neither."""
     found = shutil.which("ffmpeg")
     if found is not None:
         return found
@@ -52,7 +52,7 @@ def ffmpeg_program() -> str:
 
 
 def ffmpeg_version() -> str:
-    """The first line that it says about itself, and where it is."""
+    """The first line of its version, and its path."""
     return run([ffmpeg_program(), "-version"]).said.splitlines()[0] + f" ({ffmpeg_program()})"
 
 

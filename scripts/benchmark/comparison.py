@@ -74,12 +74,12 @@ def frame_by_frame(pairs: Iterable[tuple[Turn, Turn]]) -> Iterator[float]:
 
 
 def request_count(counts: Counter[str]) -> int:
-    """Requests of all kinds, out of the server's counts."""
+    """Requests of all kinds, from the server's counts."""
     return sum(count for kind, count in counts.items() if not kind.startswith("bytes_"))
 
 
 class Comparison:
-    """The candidates, and the turns that they have had. `say` is told what goes on."""
+    """The candidates, and the turns that they have had."""
 
     def __init__(self, photos: PhotoSet, settings: Settings, extent: Extent, work: Path, stack: ExitStack) -> None:
         self._photos, self._settings, self._extent, self._work = photos, settings, extent, work
@@ -99,7 +99,7 @@ class Comparison:
         self._say: Callable[[str], None] = lambda text: print(f"bench: {text}", file=sys.stderr)
 
     def run(self, latency: S3Latency) -> None:
-        """Let all have their turns."""
+        """Run all turns."""
         server = self.server = self._stack.enter_context(BenchS3(latency))
         server.create_buckets(BUCKET)
         ours = self._deploy(timelapse_stage(server, self._settings, THIS_RUNTIME, stream="this"))
@@ -142,7 +142,7 @@ class Comparison:
         self._finish(work)
 
     def ratios(self) -> list[Ratio]:
-        """Those that come from here."""
+        """The ratios of this comparison."""
         ours, batch, bare = ([turn.cpu_ms_per_frame for turn in self.turns[name]] for name in (THIS, BATCH, BARE))
         medians = [[statistics.median(turn.latencies_ms) for turn in pair] for pair in self.final]
         return [
@@ -174,7 +174,7 @@ class Comparison:
         return turn
 
     def _finish(self, work: Path) -> None:
-        """End the videos and bring them here."""
+        """Close the videos and download them."""
         before = self.server.counts()
         for name, candidate in self.candidates.items():
             if isinstance(candidate, Batch):

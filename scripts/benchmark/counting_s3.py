@@ -1,4 +1,5 @@
-"""The S3 server of the benchmark: moto's, which also counts and, where asked, waits as S3 would. A process of its own.
+"""The S3 server of the benchmark: moto's, which also counts requests and, if asked, waits as S3 would. It runs in its
+own process.
 
 `python -m scripts.benchmark.counting_s3 PORT FIRST_BYTE_MS BYTES_PER_SECOND`: each request waits for the
 first byte's time, and for its bodies at that rate (0: no wait). What the camera sends is neither counted nor delayed:
@@ -34,7 +35,7 @@ class S3Latency:
     bytes_per_second: float = 0
 
     def seconds(self, body_bytes: int) -> float:
-        """What a request with so many bytes of bodies takes."""
+        """Seconds that a request with this many bytes of bodies takes."""
         transfer = body_bytes / self.bytes_per_second if self.bytes_per_second else 0.0
         return self.first_byte_ms / 1000 + transfer
 
@@ -81,7 +82,7 @@ class Counting:
 
 
 def kind_of(environ: dict[str, Any]) -> str:
-    """What S3's price list tells apart: the method, and LIST."""
+    """The kind of request in S3's price list: the method, or LIST."""
     method = str(environ["REQUEST_METHOD"])
     return "LIST" if method == "GET" and "list-type" in parse_qs(environ.get("QUERY_STRING", "")) else method
 

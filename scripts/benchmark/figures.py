@@ -1,4 +1,4 @@
-"""What bench.json says of each candidate."""
+"""The figures of each candidate in bench.json."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def candidate_figures(
     any.
 
     Latency is that of an invocation; of the bare loop, the CPU time of one pass through it; of the batch run there is
-    none, and `wall_ms_per_frame` stands alone. What runs outside Lambda has no GB-seconds and no price.
+    none, and `wall_ms_per_frame` stands alone. A candidate outside Lambda has no GB-seconds and no price.
     """
     figures: dict[str, dict[str, Any]] = {}
     for name, candidate in comparison.candidates.items():

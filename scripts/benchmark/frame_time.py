@@ -13,8 +13,8 @@ _READS = 60
 
 
 def parts_of(turns: dict[str, list[Turn]], read_ms: float) -> dict[str, float]:
-    """Milliseconds of CPU per frame; medians over the rounds. `the rest` is the flush's share, the Runtime API, the
-    event, the tail: all that is neither in the bare loop nor the read."""
+    """Milliseconds of CPU per frame; medians over the rounds. `the rest` is the flush's share, the Runtime API and
+    the event: everything that is neither in the bare loop nor the read."""
     stages = [turn.stage_cpu_ms for turn in turns[BARE]]
     parts = {name: statistics.median(stage[name] for stage in stages) for name in ("decode", "convert", "encode")}
     parts["GET the photo"] = read_ms

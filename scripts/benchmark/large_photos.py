@@ -1,4 +1,4 @@
-"""CPU per frame where photos are large (12 megapixels) and the video is 1080p: decoding and scaling weigh most."""
+"""CPU per frame with large photos (12 megapixels) and the video is 1080p: decoding and scaling weigh most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a program to its end and say what it used: wall time, CPU time, peak memory.
+"""Runs a program to its end and returns what it used: wall time, CPU time, peak memory.
 
 Through a small Python in between: between fork and exec a child lives in its parent's pages, and the kernel keeps
 their number as the child's maximum; that would be the driver's size.
@@ -77,7 +77,7 @@ def run_in_slices(command: Sequence[str]) -> TimeSlices[Used]:
 
 
 def _is_running(launcher: subprocess.Popen[str]) -> bool:
-    """Whether it goes on after a slice of time."""
+    """Whether it still runs after a slice of time."""
     try:
         launcher.wait(SLICE_SECONDS)
     except subprocess.TimeoutExpired:

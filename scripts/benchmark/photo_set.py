@@ -1,4 +1,4 @@
-"""The photos of the benchmark: one folder of JPEGs, in an order without end, and made to a size where needed."""
+"""The photos of the benchmark: one folder of JPEGs, in an endless order, scaled if needed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PhotoSet:
     size: tuple[int, int]
 
     def path(self, number: int) -> Path:
-        """Forwards and backwards for ever: without a jump that no camera makes."""
+        """Forwards and backwards without end, so that the picture never jumps."""
         last = len(self.paths) - 1
         place = number % (2 * last)
         return self.paths[min(place, 2 * last - place)]
@@ -46,7 +46,7 @@ class PhotoSet:
 
 
 def photo_set(folder: Path | None, work: Path, size: tuple[int, int], *, count: int = _SHOTS) -> PhotoSet:
-    """At most `count` photos of the folder, or of the rendered scene; scaled where they have another size.
+    """At most `count` photos of the folder, or of the rendered scene; scaled if they have another size.
 
     A scaled photo gets a camera's noise again, without which it would decode faster than a photo. Raises BenchFailed.
     """

@@ -1,4 +1,4 @@
-"""The ratios that the benchmark is for: their names, their goals, and the rounds that each comes from."""
+"""The benchmark's ratios: their names, their goals, and the rounds that each comes from."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ _DEADLINE_MS = BUDGET_WITH_EXTERNAL_EXTENSION_MS - SHUTDOWN_MARGIN_MS
 def measure(photos: Sequence[bytes], *, rounds: int) -> dict[str, Any]:
     """Each round: a new environment, a whole segment less one frame, shutdown. Milliseconds after SIGTERM.
 
-    The last flush was 59 frames ago, so that the plan carries the whole segment: what it weighs most.
+    The last flush was 59 frames ago, so the outbox job carries the whole segment: its largest size.
     """
     exits: list[float] = []
-    first_plans: list[float] = []
+    first_jobs: list[float] = []
     saved: list[int] = []
-    plan_bytes: list[int] = []
+    job_bytes: list[int] = []
     killed = 0
     with Stage({}, core=0) as stage:
         bodies = endless(photos)
@@ -31,22 +31,22 @@ def measure(photos: Sequence[bytes], *, rounds: int) -> dict[str, Any]:
             report = stage.environment.shutdown()
             if report.runtime_exit_ms is None:
                 raise BenchFailed("the runtime was gone before SIGTERM")
-            stage.wait_for_log("outbox_sent_count")  # the extension's last word: the runtime's lines are there then
-            plans = [record for record in stage.log if "outbox_frame_count" in record]
+            stage.wait_for_log("outbox_sent_count")  # the extension's last line: the runtime's lines have come by then
+            jobs = [record for record in stage.log if "outbox_frame_count" in record]
             exits.append(report.runtime_exit_ms)
             killed += report.runtime_killed
-            if len(plans) > 1:  # else a flush had just been, and only draining gave something to save
-                first_plans.append(_DEADLINE_MS - plans[0]["remaining_ms"])
-                saved.append(plans[-1]["outbox_frame_count"] - plans[0]["outbox_frame_count"])
-            plan_bytes.append(plans[-1]["outbox_size_bytes"])
+            if len(jobs) > 1:  # else a flush had just been, and only draining gave something to save
+                first_jobs.append(_DEADLINE_MS - jobs[0]["remaining_ms"])
+                saved.append(jobs[-1]["outbox_frame_count"] - jobs[0]["outbox_frame_count"])
+            job_bytes.append(jobs[-1]["outbox_size_bytes"])
     return {
         "rounds": rounds,
-        "rounds_with_two_plans": len(first_plans),
-        "plan_written_ms": _spread(first_plans),
+        "rounds_with_two_jobs": len(first_jobs),
+        "job_written_ms": _spread(first_jobs),
         "exit_ms": _spread(exits),
         "exit_ms_of_each": [round(value, 1) for value in exits],
         "killed": killed,
-        "plan_bytes_median": percentile(plan_bytes, 50),
+        "job_bytes_median": percentile(job_bytes, 50),
         "frames_drained_median": percentile(saved, 50) if saved else None,
     }
 

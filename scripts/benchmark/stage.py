@@ -1,4 +1,4 @@
-"""The stage of all measurements: an S3 server, the local Lambda environment, photos that are fed to it."""
+"""The set-up of all measurements: an S3 server, the local Lambda environment, and photos that are fed to it."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Stage:
         return object_created_event(BUCKET, key, size_bytes=len(body), etag=etag)
 
     def feed(self, body: bytes) -> InvocationResult:
-        """Upload one photo and invoke with its event. Raises BenchFailed when the invocation fails."""
+        """Upload one photo and invoke with its event. Raises BenchFailed if the invocation fails."""
         return self.invoke(self.upload(body))
 
     def wait_for_log(self, field: str) -> None:
@@ -144,7 +144,7 @@ class Stage:
         return self.store.get(video).body
 
     def invoke(self, event: dict[str, Any]) -> InvocationResult:
-        """One invocation. Raises BenchFailed when it fails."""
+        """One invocation. Raises BenchFailed if it fails."""
         outcome = self.environment.invoke(event)
         if outcome.error_type is not None:
             raise BenchFailed(f"the invocation failed: {outcome.error}")
@@ -162,7 +162,7 @@ class Stage:
 
 
 def photos_of(folder: Path, *, at_least: int = 1) -> Sequence[bytes]:
-    """The folder's JPEGs, in memory. Raises BenchFailed where there are too few."""
+    """The folder's JPEGs, in memory. Raises BenchFailed if there are too few."""
     bodies = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
     if len(bodies) < at_least:
         raise BenchFailed(f"{folder} holds {len(bodies)} photos (*.jpg); {at_least} are needed")
@@ -170,11 +170,11 @@ def photos_of(folder: Path, *, at_least: int = 1) -> Sequence[bytes]:
 
 
 def endless(bodies: Sequence[bytes]) -> Iterator[bytes]:
-    """The photos, forwards and backwards for ever: without a jump that no camera makes."""
+    """The photos forwards and backwards without end, so that the picture never jumps."""
     return itertools.cycle([*bodies, *bodies[-2:0:-1]])
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that `percent` of all do not exceed."""
+    """The smallest value that `percent` per cent of all values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * int(percent) // 100) - 1))]

@@ -47,7 +47,7 @@ class Plan:
     shutdowns: int
     latencies: tuple[S3Latency, ...]
     later_rounds: int = 3
-    """Of the comparisons after the first, whose ratios are not the benchmark's."""
+    """For the comparisons after the first; their ratios are not the benchmark's."""
 
 
 FULL = Plan(
@@ -93,7 +93,7 @@ SMOKE = Plan(
 
 def run(frames: Path | None, out: Path, plan: Plan, size: tuple[int, int]) -> dict[str, Any]:
     """Measure everything; what is in bench.json. A measurement that could not be made says `failed` there, and its
-    ratios are missing. Raises BenchFailed when the comparison itself cannot be made."""
+    ratios are missing. Raises BenchFailed if the comparison itself cannot be made."""
     began = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     settings = Settings(*size, threads=1)

@@ -1,4 +1,4 @@
-"""Frames per second through the whole path when photos have piled up, on two processors, against the batch run.
+"""Frames per second through the whole path in a backlog, on two processors, against the batch run.
 
 The photos are in S3; an invocation brings ten, as a queue would deliver a backlog. Both encode with two threads.
 """

@@ -1,4 +1,5 @@
-"""Candidates interleaved: each works for a slice of time while the others stand still, until all have done their turn.
+"""Candidates interleaved: each works for a slice of time while the others are stopped, until all have finished their
+turn.
 
 On a shared machine the same work takes up to twice the CPU time for some seconds or minutes, when others use the
 other half of a core. Of slices that are short against that, each candidate gets the same share.
@@ -13,11 +14,11 @@ SLICE_SECONDS = 0.5
 
 T = TypeVar("T")
 TimeSlices = Generator[None, None, T]
-"""Work that stands still at each `yield`, about every SLICE_SECONDS; what it returns is what came of it."""
+"""Work that pauses at each `yield`, about every SLICE_SECONDS; it returns its result."""
 
 
 def interleave(works: Sequence[TimeSlices[T]]) -> list[T]:
-    """Do all of them, a slice of each at a time; what came of each."""
+    """Do all of them, a slice of each at a time. Returns the result of each."""
     done: dict[int, T] = {}
     try:
         while len(done) < len(works):
@@ -34,5 +35,5 @@ def interleave(works: Sequence[TimeSlices[T]]) -> list[T]:
 
 
 def alone(work: TimeSlices[T]) -> T:
-    """Do one that nothing is compared with."""
+    """Do one alone, without pauses."""
     return interleave([work])[0]

@@ -1,4 +1,4 @@
-"""`scripts/package`: builds what is deployed into dist/. The last line on stdout is JSON, for programs."""
+"""`scripts/package`: builds the deployment archives in dist/. The last line on stdout is JSON, for programs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
 
 
 def build(out: Path, architecture: str, *, image_required: bool) -> dict[str, Any]:
-    """Write the archives into `out`; the function's zip in figures, and the paths of the others."""
+    """Write the archives into `out`. Returns the figures of the function's zip, and the paths of the others."""
     out.mkdir(parents=True, exist_ok=True)
     stem = f"timelapse-runtime-{__version__}-{architecture}"
     interpreter = base_interpreter()
@@ -61,7 +61,7 @@ def build(out: Path, architecture: str, *, image_required: bool) -> dict[str, An
         write_zip(layer, {EXTENSION.as_posix(): extension}, begin_with=package)
         write_zip(extension_layer, {EXTENSION.as_posix(): extension})
         for name, archive in (("function.zip", package), ("extension.zip", extension_layer)):
-            _link(out / name, archive)  # what the templates in infra/ name, whatever the version
+            _link(out / name, archive)  # the name that the templates in infra/ use, independent of the version
         image = _build_image(out / f"{stem}-image.tar", root, extension, architecture, required=image_required)
     return {
         "path": str(package),
@@ -101,8 +101,8 @@ def _architecture(wanted: str | None) -> str:
         raise PackageFailed(f"Lambda runs Linux on x86_64 and arm64; this is {sys.platform} on {platform.machine()}")
     if wanted not in {None, here}:
         raise PackageFailed(
-            f"this machine is {here}, and interpreter and libraries are taken from it: a package for {wanted} is to be"
-            f" built on a machine of that architecture"
+            f"interpreter and libraries come from this machine, which is {here}: build a package for {wanted} on a"
+            f" machine of that architecture"
         )
     return here
 

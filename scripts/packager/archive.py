@@ -1,4 +1,4 @@
-"""Zips that are the same bytes for the same content: sorted, without dates, without the packer's own modes."""
+"""Writes reproducible zips: sorted, without dates, with normalised modes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def files_below(root: Path, prefix: str = "") -> dict[str, Path]:
 
 
 def mode_of(path: Path) -> int:
-    """0o755 or 0o644: whatever the builder's umask is."""
+    """0o755 or 0o644, independent of the builder's umask."""
     return 0o755 if os.access(path, os.X_OK) else 0o644
 
 
@@ -34,8 +34,8 @@ def write_zip(target: Path, files: Mapping[str, Path], *, begin_with: Path | Non
         shutil.copyfile(begin_with, target)  # not compressed again
     with zipfile.ZipFile(target, "a") as archive:
         for name, path in sorted(files.items()):
-            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # the earliest that a zip can say
-            info.create_system = 3  # Unix: the mode counts
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # the earliest date that a zip can hold
+            info.create_system = 3  # Unix: the mode is used
             info.external_attr = (0o100000 | mode_of(path)) << 16
             archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED, _DEFLATE_LEVEL)
 
@@ -65,7 +65,7 @@ def _part_of(name: str) -> str:
 
 
 def unzipped_bytes(archive_path: Path) -> int:
-    """What an archive holds. Where that is more than Lambda takes, it is removed: PackageFailed."""
+    """The archive's figures. Removes it and raises PackageFailed if it is larger than Lambda accepts."""
     with zipfile.ZipFile(archive_path) as archive:
         size = sum(info.file_size for info in archive.infolist())
     if size > LIMIT_UNZIPPED_BYTES:

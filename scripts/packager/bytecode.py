@@ -1,8 +1,8 @@
-"""Compiles the modules below a folder, as a program of its own: `python -S bytecode.py FOLDER SOURCES_KEPT`.
+"""Compiles the modules below a folder, as a separate program: `python -S bytecode.py FOLDER SOURCES_KEPT`.
 
 Of its own because what the marshal module writes depends on which strings the process has interned: the same bytes
 come out of the same work in the same order in a fresh process. The hash of the source is in the bytecode and never
-checked: there is no stat of a source at import, and a time of change means nothing in an archive.
+checked: there is no stat of a source at import, and a modification time means nothing in an archive.
 
 A module's source stays where its path begins with SOURCES_KEPT, so that our own tracebacks show it. Elsewhere the
 bytecode takes the source's place; tracebacks then have file, line and function.

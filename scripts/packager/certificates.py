@@ -1,6 +1,6 @@
-"""The authorities that the package believes, as OpenSSL likes them best: one file each, found by the subject's hash.
+"""CA certificates in OpenSSL's hashed-directory format: one file each, named by the subject's hash.
 
-A bundle is read whole at the first connection of each start, which takes 20 ms of CPU; of a folder one file is read.
+A bundle is read whole at the first connection of each start, which takes 20 ms of CPU. Of a folder, one file is read.
 Source: openssl-rehash(1) and SSL_CTX_load_verify_locations(3) of OpenSSL 3, read November 2026.
 """
 
@@ -18,7 +18,7 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE
 
 
 def write_folder(bundle: Path, folder: Path) -> None:
-    """Put the certificates of a bundle into `folder`, which is made."""
+    """Write the certificates of a bundle into `folder`, which is created."""
     program = shutil.which("openssl")
     if program is None:
         raise PackageFailed("`openssl` is needed, to name certificates by their hashes (Debian: openssl)")

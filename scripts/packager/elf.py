@@ -1,4 +1,4 @@
-"""As much of ELF as packaging needs; the loader itself is asked for the rest.
+"""Reads as much of ELF as packaging needs; the loader itself answers the rest.
 
 Sources: elf(5); ld.so(8), `--list`. Read November 2026.
 """
@@ -28,7 +28,7 @@ def loader_of(program: Path) -> Path | None:
     """The loader that a 64-bit program asks for; None: it is static."""
     image = program.read_bytes()
     if image[:6] != b"\x7fELF\x02\x01":
-        raise PackageFailed(f"{program} is no 64-bit little-endian ELF program")
+        raise PackageFailed(f"{program} is not a 64-bit little-endian ELF program")
     offset = struct.unpack_from("<Q", image, 0x20)[0]
     size, count = struct.unpack_from("<HH", image, 0x36)
     for position in range(offset, offset + size * count, size):
@@ -45,17 +45,17 @@ def elf_files(folder: Path) -> list[Path]:
 
 
 def can_map(file: Path, loader: Path) -> bool:
-    """Whether the loader takes the file for a program or a library that it can map."""
+    """Whether the loader accepts the file as a program or a library that it can map."""
     return subprocess.run([str(loader), "--verify", str(file)], capture_output=True, check=False).returncode in {0, 2}
 
 
 def resolved(file: Path, loader: Path, *options: str) -> Iterator[tuple[str, Path]]:
-    """What a file needs, directly and further on: name and the path that the loader would map for it.
+    """The libraries that a file needs, directly or indirectly: name, and the path that the loader would map.
 
-    The loader names itself by its path. Raises PackageFailed where something is found nowhere.
+    The loader names itself by its path. Raises PackageFailed if one cannot be found.
     """
     command = [str(loader), *options, "--list", str(file)]
-    # No LD_LIBRARY_PATH or LD_PRELOAD of ours.
+    # Without the builder's LD_LIBRARY_PATH and LD_PRELOAD.
     listed = subprocess.run(command, env={"LC_ALL": "C"}, capture_output=True, text=True, check=False)
     if listed.returncode != 0:
         raise PackageFailed(f"{loader} can't load {file}: {listed.stderr.strip() or listed.stdout.strip()}")
@@ -64,7 +64,7 @@ def resolved(file: Path, loader: Path, *options: str) -> Iterator[tuple[str, Pat
             continue
         match = _LISTED.fullmatch(line)
         if match is None:
-            raise PackageFailed(f"{loader} said of {file} what is not understood: {line.strip()}")
+            raise PackageFailed(f"unexpected output from {loader} for {file}: {line.strip()}")
         needed, path = match["needed"], match["path"]
         if needed.startswith("linux-"):
             continue  # the kernel's own page

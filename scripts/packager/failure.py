@@ -1,7 +1,7 @@
-"""Why a package can't be built."""
+"""The error of the packager."""
 
 from __future__ import annotations
 
 
 class PackageFailed(Exception):
-    """The message says what is missing or wrong, and what helps."""
+    """A package cannot be built. The message says what is missing or wrong, and what to do."""

@@ -1,4 +1,4 @@
-"""The interpreter that goes into the package: the one that the environment of this process was made from."""
+"""The interpreter that goes into the package: the one from which this process's environment was created."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ print(json.dumps({
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """Paths of this machine (Path), and where the same things are below a prefix (str).
+    """Paths on this machine (Path), and where the same things are below a prefix (str).
 
     `packages_name` is where this interpreter looks for packages: Debian's looks in dist-packages.
     """
@@ -40,7 +40,7 @@ class Interpreter:
 
 
 def base_interpreter() -> Interpreter:
-    """Ask the interpreter behind this environment. -I and -S: as itself, not as the environment's."""
+    """Ask the interpreter behind this environment. -I and -S: outside the environment."""
     base = getattr(sys, "_base_executable", sys.executable)
     asked = subprocess.run([base, "-I", "-S", "-c", _QUESTIONS], capture_output=True, text=True, check=True)
     answer = json.loads(asked.stdout)

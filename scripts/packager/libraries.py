@@ -1,4 +1,4 @@
-"""The shared libraries of the machine that a package takes along, down to the C library and its loader."""
+"""The machine's shared libraries that go into a package, down to the C library and its loader."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scripts.packager.elf import can_map, elf_files, resolved
 from scripts.packager.failure import PackageFailed
 
 OPENED_AT_RUN_TIME = ("libgcc_s.so.1", "libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2")
-"""No file names these as needed: glibc opens them by name, for the end of a thread and to resolve a host's name (the
+"""No file lists these as needed: glibc opens them by name, at the end of a thread and to resolve a host's name (the
 last three only up to glibc 2.33)."""
 
 
@@ -33,9 +33,9 @@ def host_libraries(program: Path, loader: Path, folder: Path) -> dict[str, Path]
 
 
 def check_closed(root: Path, libraries: Path, loader: Path) -> None:
-    """Raise PackageFailed unless each ELF file below `root` loads, and with nothing from outside of `root`.
+    """Raise PackageFailed unless each ELF file below `root` loads with libraries from `root` alone.
 
-    As the package starts it: by its own loader, the machine's cache of libraries left aside. Nothing is run.
+    As the package starts it: by its own loader, without the machine's library cache. Nothing is run.
     """
     for file in elf_files(root):
         if file == loader:

@@ -1,4 +1,4 @@
-"""Collects the licence of everything that is in a package. What has none fails the build.
+"""Collects the licence of everything in a package. A part without one fails the build.
 
 - Python packages: the files in their `*.dist-info`.
 - The shared libraries in PyAV's wheel, of which the wheel says nothing: `texts/`, from Debian's copyright files of the
@@ -93,7 +93,7 @@ def _owners(files: Iterable[Path]) -> set[str]:
     found = dict(line.split(": ")[::-1] for line in asked.stdout.splitlines() if not line.startswith("diversion "))
     unknown = set(known_as.values()) - {known_as[name] for name in found}
     if unknown:
-        raise PackageFailed(f"of no Debian package, so their licence is not known: {', '.join(map(str, unknown))}")
+        raise PackageFailed(f"not from a Debian package, so their licence is not known: {', '.join(map(str, unknown))}")
     return {package.partition(":")[0] for packages in found.values() for package in packages.split(", ")}
 
 

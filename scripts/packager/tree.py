@@ -1,4 +1,4 @@
-"""Lays out what is deployed in a folder: `bootstrap`, `timelapse_runtime/`, `python/`, `LICENSES/`.
+"""Lays out the deployed files in a folder: `bootstrap`, `timelapse_runtime/`, `python/`, `LICENSES/`.
 
 `python/` is a prefix: bin, lib with the shared libraries, lib/python3.x with the standard library and the packages.
 The libraries are not in a `lib/` at the root: Lambda has /var/task/lib and /opt/lib in LD_LIBRARY_PATH, and the
@@ -49,7 +49,8 @@ def lay_out(root: Path, project: Path, interpreter: Interpreter) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy what a file or a link leads to, readable and, where it was, executable for everyone: Lambda is no root."""
+    """Copy a file, or what a link leads to, readable and (if it was) executable for everyone: Lambda does not run as
+    root."""
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
     target.chmod(0o755 if os.access(source, os.X_OK) else 0o644)
