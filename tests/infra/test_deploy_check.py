@@ -94,7 +94,7 @@ FRAMES = "s3://${BucketPrefix}-frames-${AWS::AccountId}-${AWS::Region}/${FramesP
         ({"Runtime: !Ref LambdaRuntime\n      Arch": "Runtime: python3.13\n      Arch"}, "Runtime", "python3.13"),
         ({"TIMELAPSE_CRF: ": "TIMELAPSE_CFR: "}, "Variables.TIMELAPSE_CFR", "no such variable"),
         ({"TIMELAPSE_FRAMES: ": "FRAMES: "}, "Variables.TIMELAPSE_FRAMES", "not set"),
-        ({"s3://${VideoBucket}/${VideoPrefix}": f"{FRAMES}films/"}, "Variables.TIMELAPSE_VIDEO", "without end"),
+        ({"s3://${VideoBucket}/${VideoPrefix}": f"{FRAMES}films/"}, "Variables.TIMELAPSE_VIDEO", "its own output"),
         ({"[{Name: prefix, Value: !Ref FramesPrefix}]": "[]"}, "NotificationConfiguration[0]", "make them equal"),
         ({"Value: !Ref FramesPrefix}]": "Value: photos/}]"}, "NotificationConfiguration[0]", "make them equal"),
         ({"        - LambdaConfigurations:": "        - QueueConfigurations:"}, "template.yaml", "nothing tells"),

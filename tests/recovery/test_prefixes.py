@@ -70,5 +70,5 @@ def test_only_the_configured_places_are_read_and_written(event: dict[str, Any]) 
 )
 def test_a_film_among_the_photos_is_refused_at_init(frames: str, video: str) -> None:
     world = World(settings={"TIMELAPSE_FRAMES": frames, "TIMELAPSE_VIDEO": video})
-    with pytest.raises(ConfigError, match="without end"):
+    with pytest.raises(ConfigError, match="its own output"):
         world.environment()
