@@ -1,0 +1,143 @@
+"""What a commit puts, in which order and under which conditions."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+from tests.timelapse.films import INIT, new_reel
+from timelapse_runtime.timelapse.commit_plan import (
+    CommitPlan,
+    SegmentData,
+    init_put,
+    plan_commit,
+    reel_object_keys,
+    segment_key,
+)
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum
+from timelapse_runtime.timelapse.model.frame_tracker import Coverage
+from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.storage.contract import IfAbsent, IfMatch
+from timelapse_runtime.timelapse.storage.memory import MemoryStore
+
+KEYS = StreamKeys("video/camera/")
+COVERAGE = Coverage("b", ("d",), 1, 12)
+
+
+def data(first: int, count: int, body: bytes) -> SegmentData:
+    return SegmentData(Segment(first, count, "", len(body), checksum(body), "b"), body)
+
+
+def plan(
+    reel: Reel | None, *changed: SegmentData, base: tuple[Checkpoint, str] | None = None, **changes: Any
+) -> CommitPlan:
+    arguments: dict[str, Any] = {
+        "source": "s3://frames/camera/",
+        "init": None,
+        "last_is_open": True,
+        "coverage": COVERAGE,
+        "attempt": "attempt1",
+        "derive_playlists": False,
+    }
+    return plan_commit(KEYS, base, reel, changed, **(arguments | changes))
+
+
+def base_of(made: CommitPlan, etag: str = '"etag"') -> tuple[Checkpoint, str]:
+    return made.checkpoint, etag
+
+
+def test_the_first_commit_expects_no_checkpoint() -> None:
+    made = plan(new_reel(), data(0, 12, b"first"))
+    assert made.commit.condition == IfAbsent()
+    assert (made.checkpoint.generation, made.checkpoint.frame_count, made.checkpoint.rejected_count) == (1, 12, 1)
+    assert (made.checkpoint.watermark, made.checkpoint.ahead) == ("b", ("d",))
+    assert Checkpoint.from_json(made.commit.body) == made.checkpoint
+
+
+def test_a_later_commit_replaces_just_the_checkpoint_that_it_follows() -> None:
+    first = plan(new_reel(), data(0, 12, b"first"))
+    second = plan(first.checkpoint.reel, data(12, 3, b"second"), base=base_of(first))
+    assert second.commit.condition == IfMatch('"etag"')
+    assert (second.checkpoint.generation, second.checkpoint.frame_count) == (2, 15)
+
+
+def test_segments_come_before_the_checkpoint_and_playlists_after_it() -> None:
+    reel = new_reel()
+    init = init_put(KEYS, reel, INIT)
+    made = plan(reel, data(0, 180, b"closed"), data(180, 2, b"open"), init=init)
+    order = [put.key.removeprefix("video/camera/") for put in made.puts()]
+    assert order == [
+        f"reels/{reel.name}/init.mp4",
+        f"reels/{reel.name}/segments/00000000-180-attempt1.m4s",
+        f"reels/{reel.name}/segments/00000180-2-attempt1.m4s",
+        "checkpoint.json",
+        f"reels/{reel.name}/index.m3u8",
+        "live.m3u8",
+    ]
+    assert [put.condition for put in made.segments] == [IfAbsent(), IfAbsent()]
+    assert [put.body for put in made.segments] == [b"closed", b"open"]
+
+
+def test_a_longer_segment_replaces_the_open_one() -> None:
+    first = plan(new_reel(), data(0, 12, b"first"))
+    assert first.replaced == ()
+    second = plan(first.checkpoint.reel, data(0, 15, b"first, longer"), base=base_of(first), attempt="attempt2")
+    assert first.checkpoint.reel is not None
+    assert second.checkpoint.reel is not None
+    assert second.replaced == (segment_key(KEYS, first.checkpoint.reel, first.checkpoint.reel.segments[0]),)
+    assert [(segment.count, segment.attempt) for segment in second.checkpoint.reel.segments] == [(15, "attempt2")]
+
+
+def test_playlists_change_only_if_a_segment_closed_or_they_are_asked_for() -> None:
+    first = plan(new_reel(), data(0, 12, b"first"))
+    assert first.derived != ()  # the reel is new
+    longer = data(0, 15, b"first, longer")
+    assert plan(first.checkpoint.reel, longer, base=base_of(first)).derived == ()
+    assert plan(first.checkpoint.reel, longer, base=base_of(first), derive_playlists=True).derived != ()
+    assert plan(first.checkpoint.reel, longer, base=base_of(first), last_is_open=False).derived != ()
+
+
+def test_a_closed_reels_playlist_waits_for_its_video_file() -> None:
+    first = plan(new_reel(), data(0, 12, b"first"))
+    reel = first.checkpoint.reel
+    assert reel is not None
+    last = plan(replace(reel, is_closed=True), base=base_of(first), last_is_open=False, derive_playlists=True)
+    assert last.ends_reel
+    assert last.derived == ()
+    assert last.checkpoint.reel == replace(reel, is_closed=True, last_is_open=False)
+
+
+def test_a_commit_without_frames_keeps_the_closed_reel() -> None:
+    first = plan(new_reel(), data(0, 12, b"first"))
+    reel = first.checkpoint.reel
+    assert reel is not None
+    closed = plan(replace(reel, is_closed=True), base=base_of(first), last_is_open=False)
+    made = plan(None, base=base_of(closed), last_is_open=False)
+    assert made.checkpoint.reel == closed.checkpoint.reel
+    assert (made.checkpoint.frame_count, made.segments, made.ends_reel) == (12, (), False)
+
+
+def test_frames_of_all_reels_are_counted() -> None:
+    first = plan(new_reel(), data(0, 12, b"first"))
+    reel = first.checkpoint.reel
+    assert reel is not None
+    closed = plan(replace(reel, is_closed=True), base=base_of(first), last_is_open=False)
+    made = plan(new_reel(2, previous=reel.name), data(0, 5, b"second"), base=base_of(closed))
+    assert made.checkpoint.frame_count == 17
+
+
+def test_a_put_sends_itself_with_its_headers() -> None:
+    store = MemoryStore("video")
+    reel = new_reel()
+    put = init_put(KEYS, reel, INIT)
+    etag = put.send(store)
+    assert store.head(put.key).etag == etag
+    assert hashlib.sha256(store.get(put.key).body).hexdigest() == reel.init_sha256
+
+
+def test_a_reels_objects_are_all_named() -> None:
+    made = plan(new_reel(), data(0, 12, b"first"))
+    assert made.checkpoint.reel is not None
+    names = {key.rpartition("/")[2] for key in reel_object_keys(KEYS, made.checkpoint.reel)}
+    assert names == {"init.mp4", "index.m3u8", "video.mp4", "reel.json", "00000000-12-attempt1.m4s"}
