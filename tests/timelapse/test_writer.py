@@ -1,0 +1,204 @@
+"""From photos to reels: which encoder and which reel a photo finds, and what a commit may store of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.recovery.fake_media import FakeCodec
+from tests.world import PHOTOS, SIZE
+from timelapse_runtime.timelapse.config import Config, parse_config
+from timelapse_runtime.timelapse.errors import SegmentCorrupt
+from timelapse_runtime.timelapse.model.checkpoint import Reel
+from timelapse_runtime.timelapse.video.boxes import SourceFrame
+from timelapse_runtime.timelapse.video.decode import DecodedPhoto
+from timelapse_runtime.timelapse.writer import Cut, VideoWriter
+
+DAY_MS = 24 * 3600 * 1000
+CODEC = FakeCodec()
+
+
+def config(**variables: str) -> Config:
+    places = {"TIMELAPSE_FRAMES": "s3://frames/", "TIMELAPSE_VIDEO": "s3://video/"}
+    small = {"TIMELAPSE_KEYFRAME_INTERVAL": "6"}
+    return parse_config(places | small | {f"TIMELAPSE_{name}": value for name, value in variables.items()})
+
+
+def picture(number: int) -> DecodedPhoto:
+    return CODEC.photo_decoder(maximum_pixels=10**6).decode(PHOTOS[number])
+
+
+def source(number: int, *, day: int = 0) -> SourceFrame:
+    return SourceFrame(f"{number:03d}", day * DAY_MS + number)
+
+
+def append(writer: VideoWriter, *numbers: int, reel: Reel | None = None, day: int = 0) -> list[int]:
+    return [writer.append(source(number, day=day), picture(number), reel) for number in numbers]
+
+
+def stored(cut: Cut, last: Reel | None = None) -> Reel:
+    """The reel after a commit of all of `cut`, which begins it."""
+    assert cut.start is not None
+    return replace(cut.start.reel_after(last), segments=tuple(data.segment for data in cut.segments))
+
+
+def written(*numbers: int, **variables: str) -> tuple[Reel, Cut]:
+    """A committed reel of these photos, and its segments."""
+    writer = VideoWriter("camera", config(**variables), CODEC)
+    append(writer, *numbers)
+    cut = writer.cut(drain=True)
+    return stored(cut), cut
+
+
+def test_nothing_was_written() -> None:
+    writer = VideoWriter("camera", config(), CODEC)
+    assert writer.cut(drain=True) == Cut()
+    assert Cut().fits(None)
+    assert (writer.is_writing, writer.is_drained, writer.newest_epoch_ms, writer.thumbnail()) == (False, False, 0, None)
+    assert writer.release_segments() == {}
+
+
+def test_the_first_reel_has_the_first_photos_day_and_size() -> None:
+    reel, cut = written(0, 1, 2)
+    assert (reel.number, reel.name, reel.previous, reel.first_sequence) == (1, "1970-01-01-0001", None, 0)
+    assert ((reel.width, reel.height), reel.frame_count, cut.frame_count) == (SIZE, 3, 3)
+    assert cut.fits(reel)
+
+
+def test_a_reel_follows_the_last_one() -> None:
+    last, _ = written(*range(8))
+    writer = VideoWriter("camera", config(), CODEC)
+    append(writer, 9, day=1)
+    reel = stored(writer.cut(drain=True), last)
+    assert (reel.name, reel.previous, reel.first_sequence) == ("1970-01-02-0002", last.name, 2)
+
+
+def test_a_new_instance_continues_the_reel() -> None:
+    reel, cut = written(*range(8))
+    assert cut.start is not None
+    writer = VideoWriter("camera", config(), CODEC)
+    writer.discard_uncommitted(reel)
+    assert writer.resume(reel, cut.start.init_segment.body, cut.segments[-1].body) == ["006", "007"]
+    assert (writer.newest_epoch_ms, writer.thumbnail()) == (7, b"thumbnail of 7")
+    assert append(writer, 8, 9, reel=reel) == [8, 9]
+    more = writer.cut(drain=True)
+    assert more.fits(reel)
+    assert [(data.segment.first, data.segment.count) for data in more.segments] == [(8, 2)]
+
+
+@pytest.mark.parametrize("damage", ["bytes", "frames"])
+def test_a_segment_that_is_not_what_was_committed_is_refused(damage: str) -> None:
+    reel, cut = written(*range(4))
+    assert cut.start is not None
+    body = cut.segments[-1].body
+    if damage == "bytes":
+        body = body[:-1] + b"?"
+    else:
+        reel = replace(reel, segments=(replace(reel.segments[-1], count=3),))
+    with pytest.raises(SegmentCorrupt):
+        VideoWriter("camera", config(), CODEC).resume(reel, cut.start.init_segment.body, body)
+
+
+def test_a_reel_ends_with_its_day() -> None:
+    writer = VideoWriter("camera", config(), CODEC)
+    assert not writer.needs_new_reel(source(0, day=5), None), "none is open"
+    append(writer, 0, day=5)
+    assert not writer.needs_new_reel(source(1, day=5), None)
+    assert not writer.needs_new_reel(source(1, day=4), None), "a late photo does not end it"
+    assert writer.needs_new_reel(source(1, day=6), None)
+
+
+def test_a_reel_that_never_ends_does_not_end_with_its_day() -> None:
+    writer = VideoWriter("camera", config(REEL="never"), CODEC)
+    append(writer, 0)
+    assert not writer.needs_new_reel(source(1, day=1), None)
+
+
+@pytest.mark.parametrize(
+    ("variables", "ends"),
+    [
+        ({}, False),
+        ({"CRF": "40"}, False),
+        ({"FPS": "25"}, True),
+        ({"SIZE": "64x32"}, True),
+        ({"KEYFRAME_INTERVAL": "5"}, True),
+    ],
+)
+def test_a_reel_ends_if_settings_that_its_segments_share_have_changed(variables: dict[str, str], *, ends: bool) -> None:
+    reel, _ = written(0)
+    writer = VideoWriter("camera", config(**variables), CODEC)
+    writer.discard_uncommitted(reel)
+    assert writer.needs_new_reel(source(1), reel) == ends
+
+
+def test_frames_of_a_changed_encoder_begin_a_reel_on_their_own_day() -> None:
+    reel, _ = written(0, 1)
+    writer = VideoWriter("camera", config(PRESET="slow", REEL="never"), CODEC)
+    writer.discard_uncommitted(reel)
+    append(writer, 2, 3, reel=reel, day=3)
+    cut = writer.cut(drain=True)
+    assert not cut.fits(reel)
+    writer.committed(0)  # the commit that ends the reel before
+    assert writer.cut().segments == cut.segments
+    begun = stored(cut, replace(reel, is_closed=True))
+    assert (begun.name, begun.frame_count) == ("1970-01-04-0002", 2)
+    assert cut.fits(begun)
+
+
+def test_committed_frames_are_not_given_again() -> None:
+    writer = VideoWriter("camera", config(), CODEC)
+    append(writer, *range(9))
+    cut = writer.cut()
+    writer.committed(cut.frame_count)
+    assert writer.cut().segments == ()
+    assert writer.is_writing
+
+
+def test_after_a_drain_another_encoder_begins() -> None:
+    writer = VideoWriter("camera", config(), CODEC)
+    append(writer, 0, 1)
+    reel = stored(writer.cut(drain=True))
+    writer.committed(2)
+    was_drained = writer.is_drained
+    assert was_drained
+    assert append(writer, 2, reel=reel) == [2]
+    assert not writer.is_drained
+    more = writer.cut(drain=True)
+    assert [(data.segment.first, data.segment.count) for data in more.segments] == [(2, 1)]
+
+
+def test_after_its_end_a_reel_takes_no_frame() -> None:
+    writer = VideoWriter("camera", config(), CODEC)
+    append(writer, 0)
+    last = stored(writer.cut(drain=True))
+    writer.committed(1)
+    writer.end_reel()
+    assert not writer.is_writing
+    assert append(writer, 1, day=2) == [0]
+    assert stored(writer.cut(drain=True), last).name == "1970-01-03-0002"
+
+
+def test_the_newest_picture_can_be_repeated_but_begins_no_reel() -> None:
+    writer = VideoWriter("camera", config(), CODEC)
+    assert writer.repeated_picture(None) is None
+    append(writer, 0)
+    assert writer.repeated_picture(None) is not None
+    writer.cut(drain=True)
+    writer.committed(1)
+    writer.end_reel()
+    assert writer.repeated_picture(None) is None
+
+
+def test_discarded_frames_leave_no_trace() -> None:
+    writer = VideoWriter("camera", config(), CODEC)
+    append(writer, 0, 1)
+    writer.discard_uncommitted(None)
+    assert writer.cut(drain=True) == Cut()
+
+
+@pytest.mark.parametrize(("memory_mb", "is_warned"), [("99", True), ("110", False), ("", False)])
+def test_too_little_memory_is_warned_of(caplog: pytest.LogCaptureFixture, memory_mb: str, *, is_warned: bool) -> None:
+    small = replace(config(), memory_mb=int(memory_mb) if memory_mb else None)
+    append(VideoWriter("camera", small, CODEC), 0)
+    assert ("memory may be too small for 128x64" in caplog.text) == is_warned
