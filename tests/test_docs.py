@@ -1,0 +1,123 @@
+"""What the documents name exists: links, files, commands, modules; and the README's example runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timelapse_runtime.cli.main import main
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [
+    path for pattern in ("*.md", "docs/*.md", "infra/*.md") for path in sorted(ROOT.glob(pattern)) if path.is_file()
+]
+FOLDERS = ("timelapse_runtime", "scripts", "tests", "docs", "infra", "layer", "requirements", ".ci")
+PRODUCTS = ("runtime", "timelapse", "storage", "video", "model", "dispatcher", "emulator", "cli")
+"""First parts of paths that are written from inside a folder: `storage/s3.py`, `dispatcher/route.py`."""
+STARTS = (ROOT, *(ROOT / name for name in ("timelapse_runtime", "timelapse_runtime/timelapse", "infra")))
+
+SOURCES = {
+    "bench": "scripts/benchmark/__main__.py",
+    "crashtest": "tests/recovery/crashtest.py",
+    "deploy-check": "scripts/deploy_check/__main__.py",
+    "fuzz": "scripts/fuzzer.py",
+    "package": "scripts/packager/__main__.py",
+    "replay": "timelapse_runtime/cli/main.py",
+}
+"""Where a script's options are defined. (Others pass theirs on, or are shell scripts.)"""
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+each_current = pytest.mark.parametrize(
+    "document",
+    [path for path in DOCUMENTS if path.name != "CHANGELOG.md"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+"""The documents that say what holds now. The changelog names what is gone, too."""
+
+
+def without_blocks(text: str) -> str:
+    return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", without_blocks(document.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def commands(document: Path) -> Iterator[str]:
+    """The lines of a document's blocks, and what it has in backticks."""
+    text = document.read_text()
+    for block in re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        yield from (line.partition(" #")[0].strip() for line in block.splitlines())
+    yield from (" ".join(one.split()) for one in re.findall(r"`([^`]+)`", without_blocks(text)))
+
+
+@each_document
+def test_every_relative_link_resolves(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        file = (document.parent / name).resolve() if name else document
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+@each_current
+def test_every_path_exists(document: Path) -> None:
+    for text in commands(document):
+        path = text.partition(" ")[0].removesuffix("/")
+        first, slash, _ = path.partition("/")
+        is_path = slash and re.fullmatch(r"[\w./-]+", path)
+        if is_path and (first in FOLDERS or (first in PRODUCTS and path.endswith(".py"))):
+            assert any((start / path).exists() for start in STARTS), path
+
+
+@each_current
+def test_every_option_of_a_script_is_defined_in_its_sources(document: Path) -> None:
+    for text in commands(document):
+        script = re.match(r"scripts/([\w-]+)(?: |$)", text)
+        if script is None or script[1] not in SOURCES:
+            continue
+        source = (ROOT / SOURCES[script[1]]).read_text()
+        for option in re.findall(r"--([a-z][a-z0-9-]+)", text):
+            assert re.search(rf"[\"'](--)?{option}[\"']", source), text
+
+
+@each_current
+def test_every_command_of_the_installed_program_exists(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for text in commands(document):
+        match = re.match(r"(?:scripts/)?timelapse ([a-z-]+)(?: |$)", text)
+        if match is None:
+            continue
+        with pytest.raises(SystemExit) as stopped:
+            main([match[1], "--help"])
+        assert stopped.value.code == 0, text
+        help_text = capsys.readouterr().out
+        for option in re.findall(r"--[a-z-]+", text):
+            assert option in help_text, text
+
+
+def test_the_readmes_function_counts() -> None:
+    example = re.search(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert example is not None
+    names: dict[str, Any] = {}
+    exec(example[1], names)
+    function = names["Counter"]()
+    function.open(None)
+    assert [function.invoke({}, None) for _ in range(2)] == [{"count": 1}, {"count": 2}]
+    assert function.flush(None) is function.close(None) is None
+
+
+def test_the_counter_of_lines_sees_the_package() -> None:
+    done = subprocess.run(["python3", "scripts/lines.py"], cwd=ROOT, check=True, capture_output=True, text=True)
+    _, commit, lines, code, modules, longest, _ = (cell.strip() for cell in done.stdout.split("|"))
+    assert commit
+    assert int(lines.replace(",", "")) > int(code.replace(",", "")) > int(modules) > 0
+    assert longest.endswith(" lines")
