@@ -31,6 +31,7 @@ TIMELAPSE = (
     {"catalog", "checkpoint_store", "video_file"},
     {"derived", "ingest", "reconcile", "reel_writer", "verify"},
     {"writer"},
+    {"recorder"},
     {"stream"},
     {"function"},
 )  # fmt: skip

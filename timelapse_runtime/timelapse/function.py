@@ -18,9 +18,10 @@ from timelapse_runtime.runtime.outbox import OutboxPut
 from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, Fenced, StorageError, TimelapseError
 from timelapse_runtime.timelapse.events import FrameHint, Request, Retry, Sweep, parse_event
+from timelapse_runtime.timelapse.recorder import Counts
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
-from timelapse_runtime.timelapse.stream import Counts, Stream
+from timelapse_runtime.timelapse.stream import Stream
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 

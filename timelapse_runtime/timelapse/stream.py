@@ -1,7 +1,7 @@
 """One camera's video, open in memory: append, flush, sweep, and what to leave behind at a shutdown.
 
 This module is the order of work only. What is known belongs to the parts: the frames to the tracker, the encoder and
-the open segments to the writer, the checkpoint to its store, the derived objects to `Derived`.
+the commits to the recorder, the checkpoint to its store, the derived objects to `Derived`.
 
 Invariants, whichever call fails and wherever it is interrupted:
 - the checkpoint in S3 is the truth; what is here is a cache of it plus work that is not committed yet;
@@ -17,11 +17,9 @@ objects.
 
 from __future__ import annotations
 
-import bisect
 import logging
 from collections.abc import Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.catalog import Catalog
@@ -30,29 +28,18 @@ from timelapse_runtime.timelapse.commit_plan import CommitPlan
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.derived import Derived
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, FrameRejected, ObjectNotFound, SegmentCorrupt
-from timelapse_runtime.timelapse.ingest import Ingest, Photo, Prefetch, with_next
+from timelapse_runtime.timelapse.ingest import Ingest, Prefetch, with_next
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, key_order
 from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.reconcile import Reconciler
+from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
-from timelapse_runtime.timelapse.video.boxes import Role
 from timelapse_runtime.timelapse.video.codec import Codec
-from timelapse_runtime.timelapse.writer import Cut, VideoWriter
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Counts:
-    """What happened in this stream since it was opened here."""
-
-    appended: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    flushes: int = 0
 
 
 class Stream:
@@ -78,9 +65,8 @@ class Stream:
         self._derived = Derived(name, video, keys, self._checkpoints.is_current)
         self._reconciler = Reconciler(name, video, keys, self._catalog)
         self._ingest = Ingest(name, config, frames, video, keys, prefix, self._catalog, clock, codec, executor)
-        self._writer = VideoWriter(name, config, codec)
         self._tracker = FrameTracker()
-        self._window: list[Photo] = []
+        self._recorder = Recorder(name, config, codec, self._tracker, self._checkpoints, self._derived, self.counts)
         self._is_caught_up = False
         self._log = StreamLog(_log, name)
 
@@ -103,13 +89,13 @@ class Stream:
         """
         while True:
             checkpoint = self._checkpoints.load()
-            self._tracker = FrameTracker(checkpoint.watermark, checkpoint.ahead) if checkpoint else FrameTracker()
-            self._writer.discard_uncommitted(self._checkpoints.open_reel)
+            self._tracker.resume(*((checkpoint.watermark, checkpoint.ahead) if checkpoint else ("", ())))
+            self._recorder.discard_uncommitted()
             reel = self._checkpoints.open_reel
             if reel is None or not reel.segments:
                 return
             try:
-                self._tracker.remember(self._writer.resume(reel, *self._catalog.read_last_segment(reel)))
+                self._recorder.resume(reel, *self._catalog.read_last_segment(reel))
             except (ObjectNotFound, SegmentCorrupt) as error:
                 if self._checkpoints.is_current():
                     self._give_up_last_segment(reel, error)
@@ -131,8 +117,7 @@ class Stream:
                 break
             self._ingest.reject(key, info.etag, rejection)
             self.counts.rejected += 1
-        self._send(self._plan(Cut(), replace(reel, segments=kept, is_closed=True)))
-        self._writer.end_reel()
+        self._recorder.end_reel(reel, kept)
 
     # ---- append
 
@@ -195,7 +180,7 @@ class Stream:
                 self._take(key, next_key, prefetch)
             self._tracker.listed_to(key)
             if place is Place.NEXT and self._tracker.since_flush >= self._config.flush_every:
-                self._commit_and_derive()
+                self._recorder.commit()
         return True
 
     def _take(self, key: str, next_key: str | None, prefetch: Prefetch) -> None:
@@ -208,32 +193,7 @@ class Stream:
                 self._tracker.rejected(key)
                 return
             photo = self._ingest.repeated(key)
-        bisect.insort(self._window, photo, key=lambda pending: key_order(pending.source.key))
-        self._tracker.pending(key)
-        while len(self._window) > self._config.reorder_window:
-            self._encode_oldest()
-
-    def _encode_oldest(self) -> None:
-        self._encode(self._window[0])
-        self._window.pop(0)
-
-    def _encode(self, photo: Photo) -> None:
-        """Encode one frame, in a new reel or with a new encoder if that is needed."""
-        source = photo.source
-        picture = photo.picture or self._writer.repeated_picture(self._checkpoints.open_reel)
-        if picture is None:  # there is no frame to repeat
-            self._tracker.rejected(source.key)
-            return
-        if self._writer.needs_new_reel(source, self._checkpoints.open_reel):
-            self._commit_and_derive(drain=True, close=True)
-        elif self._writer.is_drained:
-            self._commit()
-        number = self._writer.append(source, picture, self._checkpoints.open_reel)
-        if source.role is Role.OUT_OF_ORDER:
-            self._tracker.late_encoded(source.key, number)
-        else:
-            self._tracker.encoded(source.key, number, is_repeated=source.role is Role.STAND_IN)
-        self.counts.appended += 1
+        self._recorder.append(photo)
 
     # ---- late and rejected photos
 
@@ -277,7 +237,7 @@ class Stream:
         for key in [key for key in keys if key_order(key) <= settled_to]:
             photo = None if key in self._tracker.late_in_encoder else self._ingest.read_late(key)
             if photo is not None:
-                self._encode(photo)
+                self._recorder.encode(photo)
         if self._tracker.late_in_encoder:
             self.flush(time_left, drain=True)
         # Only what a commit holds: a record is the last that is known of a photo.
@@ -291,10 +251,7 @@ class Stream:
         `force` commits even if nothing changed. Raises as `append` does.
         """
         self._catch_up(time_left)
-        drain = drain or close
-        while drain and self._window:
-            self._encode_oldest()
-        self._commit_and_derive(drain=drain, close=close, force=force)
+        self._recorder.flush(drain=drain, close=close, force=force)
 
     def sweep(self, time_left: TimeLeft, *, drain: bool, close: bool, all_reels: bool) -> None:
         """Finish what is unfinished: photos that no event announced, frames that wait in the encoder of an idle
@@ -304,97 +261,29 @@ class Stream:
         for key in self._reconciler.unaccounted(self.checkpoint, time_left, all_reels=all_reels):
             self._settle_late(key)
         self._append_late(time_left)
-        is_idle = self._clock.now_epoch_ms() - self._writer.newest_epoch_ms >= self._config.flush_after_seconds * 1000
+        is_idle = self._clock.now_epoch_ms() - self._recorder.newest_epoch_ms >= self._config.flush_after_seconds * 1000
         # The instance that wrote an orphan can still commit it, until this commit fences it.
         self.flush(time_left, drain=drain or is_idle, close=close, force=bool(orphans))
         self._derived.remove(orphans)
 
-    def _commit_and_derive(self, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
-        self._commit(drain=drain, close=close, force=force)
-        cached, latest = self._writer.release_segments(), self._writer.thumbnail()
-        self._derived.update(self._checkpoints.last_reel, cached, latest=latest, force=drain or close)
-
-    def _commit(self, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
-        cut, reel = self._writer.cut(drain=drain), self._checkpoints.open_reel
-        if reel is not None and not cut.fits(reel):
-            self._log.warning("the encoder's parameter sets changed: a new reel begins", extra={"reel": reel.name})
-            self._send(self._plan(Cut(), replace(reel, is_closed=True)))
-            reel = None
-        if reel is None and cut.start is not None and cut.segments:
-            reel = cut.start.reel_after(self._checkpoints.last_reel)
-            reel = self._checkpoints.create_reel(reel, cut.start.init_segment.body)
-        self._send(self._plan(cut, replace(reel, is_closed=True) if reel and close else reel, force=force))
-        if close:
-            self._writer.end_reel()
-        self._tracker.flushed()
-
-    def _plan(
-        self, cut: Cut, reel: Reel | None, *, force: bool = False, init_segment: bytes | None = None
-    ) -> CommitPlan | None:
-        """The commit that adds `cut` to `reel`, or None if it would say nothing new. Marked closed, the reel ends."""
-        coverage = self._tracker.coverage(cut.frame_count)
-        last_is_open = reel is not None and cut.has_open_segment and not reel.is_closed
-        is_ending = reel is not None and (reel.is_closed or (reel.last_is_open and not last_is_open))
-        if not (cut.segments or is_ending or force or not self._tracker.is_committed(coverage)):
-            return None
-        return self._checkpoints.prepare(
-            reel,
-            cut.segments,
-            coverage=coverage,
-            last_is_open=last_is_open,
-            init_segment=init_segment,
-            derive_playlists=self._derived.is_behind,
-        )
-
-    def _send(self, plan: CommitPlan | None) -> None:
-        """Commit. Raises StorageError, Fenced."""
-        if plan is None:
-            return
-        self._derived.before_commit(self._checkpoints.last_reel, plan)
-        coverage = self._checkpoints.compare_and_swap(plan)
-        self._tracker.committed(coverage)
-        self._writer.committed(coverage.frame_count)
-        self.counts.flushes += 1
-        self._derived.after_commit(plan)
-
     # ---- shutdown
 
     def prepare_shutdown(self, time_left: TimeLeft, *, drain: bool) -> CommitPlan | None:
-        """The commit that saves what is complete, without any request; with `drain`, what there is time for is made
-        complete first. None if there is nothing to save, or no safe way.
-
-        Send it by `commit_shutdown`, or leave it to another process (`as_outbox_job`). Frames that are not in it are
-        found by the next open.
-        """
-        last, reel = self._checkpoints.last_reel, self._checkpoints.open_reel
-        begins_reel = last is not None and last.is_closed and (self._writer.is_writing or bool(self._window))
-        if last is not None and begins_reel and not self._derived.is_finished(last):
-            return None
-        while drain and self._window and time_left.is_enough:
-            if self._writer.is_drained or self._writer.needs_new_reel(self._window[0].source, reel):
-                break
-            self._encode_oldest()
-        cut, init_segment = self._writer.cut(drain=drain, time_left=time_left), None
-        if not cut.fits(reel):
-            return None
-        if reel is None and cut.start is not None and cut.segments:
-            reel, init_segment = cut.start.reel_after(last), cut.start.init_segment.body
-        return self._plan(cut, reel, init_segment=init_segment)
+        """See Recorder."""
+        return self._recorder.prepare_shutdown(time_left, drain=drain)
 
     def as_outbox_job(self, plan: CommitPlan) -> CommitPlan:
-        """The plan as another process may send it, later."""
-        return self._derived.with_known_conditions(plan, is_first_commit=self.checkpoint is None)
+        """See Recorder."""
+        return self._recorder.as_outbox_job(plan)
 
     def commit_shutdown(self, plan: CommitPlan) -> None:
-        """Send the plan from here. Raises StorageError, Fenced."""
-        self._send(plan)
+        """See Recorder."""
+        self._recorder.commit_shutdown(plan)
 
     # ---- memory
 
     def _discard_uncommitted(self, reason: str) -> None:
         """Catching up takes the discarded frames again, in order."""
         self._log.info("discarding uncommitted frames; they will be encoded again in order", extra={"reason": reason})
-        self._tracker.discard_uncommitted()
-        self._writer.discard_uncommitted(self._checkpoints.open_reel)
-        self._window = []
+        self._recorder.discard_uncommitted()
         self._is_caught_up = False

@@ -129,6 +129,17 @@ def test_uncommitted_frames_are_discarded_and_what_is_committed_stays() -> None:
     assert tracker.is_known("a")
 
 
+def test_a_tracker_that_resumes_knows_the_checkpoint_and_the_recent_keys() -> None:
+    tracker = FrameTracker("z", ("zz",))
+    tracker.remember(["a"])
+    tracker.late_encoded("0", 0)
+    tracker.committed(tracker.coverage(1))
+    tracker.resume("b", ("d",))
+    assert (tracker.watermark, tracker.committed_key, len(tracker)) == ("b", "d", 0)
+    assert tracker.take_committed_late() == []
+    assert [tracker.is_known(key) for key in "acd"] == [True, False, True]
+
+
 def test_a_late_frame_is_committed_with_the_frames_that_the_encoder_has_given() -> None:
     tracker = FrameTracker("m")
     tracker.late_encoded("b", 4)

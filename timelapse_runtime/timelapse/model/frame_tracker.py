@@ -75,10 +75,13 @@ class FrameTracker:
     """The frames of one stream. `watermark` and `committed_ahead` are what its checkpoint says."""
 
     def __init__(self, watermark: str = "", committed_ahead: tuple[str, ...] = ()) -> None:
-        self._watermark, self._committed_ahead = watermark, frozenset(committed_ahead)
         self._recent: OrderedDict[str, None] = OrderedDict()
+        self.resume(watermark, committed_ahead)
+
+    def resume(self, watermark: str, committed_ahead: tuple[str, ...]) -> None:
+        """Continue after this checkpoint, as a new tracker would. The recent keys stay."""
+        self._watermark, self._committed_ahead = watermark, frozenset(committed_ahead)
         self._committed_late: list[str] = []
-        self._since_flush = 0
         self.discard_uncommitted()
 
     def discard_uncommitted(self) -> None:

@@ -1,0 +1,205 @@
+"""From photos in order to commits: the reorder window, the encoder, and the steps of a commit.
+
+Owns the reorder window (decoded photos that wait for others to overtake them) and the video writer. It keeps the steps
+of a commit in order, and tells each part its result: cut → checkpoint → tracker → writer → derived objects. Knows
+nothing of events, listings or late photos.
+"""
+
+from __future__ import annotations
+
+import bisect
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
+from timelapse_runtime.timelapse.commit_plan import CommitPlan
+from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.derived import Derived
+from timelapse_runtime.timelapse.ingest import Photo
+from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment, key_order
+from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker
+from timelapse_runtime.timelapse.stream_log import StreamLog
+from timelapse_runtime.timelapse.time_left import TimeLeft
+from timelapse_runtime.timelapse.video.boxes import Role
+from timelapse_runtime.timelapse.video.codec import Codec
+from timelapse_runtime.timelapse.writer import Cut, VideoWriter
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened in a stream since it was opened here."""
+
+    appended: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    flushes: int = 0
+
+
+class Recorder:
+    """Records one stream. It tells `tracker` what becomes of the frames, and counts what it does in `counts`."""
+
+    def __init__(
+        self,
+        name: str,
+        config: Config,
+        codec: Codec,
+        tracker: FrameTracker,
+        checkpoints: CheckpointStore,
+        derived: Derived,
+        counts: Counts,
+    ) -> None:
+        self._reorder_window = config.reorder_window
+        self._tracker, self._checkpoints, self._derived, self._counts = tracker, checkpoints, derived, counts
+        self._writer = VideoWriter(name, config, codec)
+        self._window: list[Photo] = []
+        self._log = StreamLog(_log, name)
+
+    @property
+    def newest_epoch_ms(self) -> int:
+        """When the newest frame was captured; 0 if there is none."""
+        return self._writer.newest_epoch_ms
+
+    def discard_uncommitted(self) -> None:
+        """The video ends with the checkpoint again."""
+        self._tracker.discard_uncommitted()
+        self._writer.discard_uncommitted(self._checkpoints.open_reel)
+        self._window = []
+
+    def resume(self, reel: Reel, init_segment: bytes, body: bytes) -> None:
+        """Continue after the last segment of `reel`, whose bytes are `body`. Raises SegmentCorrupt."""
+        self._tracker.remember(self._writer.resume(reel, init_segment, body))
+
+    def end_reel(self, reel: Reel, segments: Sequence[Segment]) -> None:
+        """End the open `reel` with these of its segments, of which none is new. Raises StorageError, Fenced."""
+        self._send(self._plan(Cut(), replace(reel, segments=tuple(segments), is_closed=True)))
+        self._writer.end_reel()
+
+    # ---- encode
+
+    def append(self, photo: Photo) -> None:
+        """Put the photo into the reorder window, in key order, and encode what leaves it.
+
+        Raises EncoderFailed, and StorageError or Fenced if a reel ends.
+        """
+        bisect.insort(self._window, photo, key=lambda pending: key_order(pending.source.key))
+        self._tracker.pending(photo.source.key)
+        while len(self._window) > self._reorder_window:
+            self._encode_oldest()
+
+    def _encode_oldest(self) -> None:
+        self.encode(self._window[0])
+        self._window.pop(0)
+
+    def encode(self, photo: Photo) -> None:
+        """Encode one frame, past the window, in a new reel or with a new encoder if needed. Raises as `append` does."""
+        source = photo.source
+        picture = photo.picture or self._writer.repeated_picture(self._checkpoints.open_reel)
+        if picture is None:  # there is no frame to repeat
+            self._tracker.rejected(source.key)
+            return
+        if self._writer.needs_new_reel(source, self._checkpoints.open_reel):
+            self.commit(drain=True, close=True)
+        elif self._writer.is_drained:
+            self._commit()
+        number = self._writer.append(source, picture, self._checkpoints.open_reel)
+        if source.role is Role.OUT_OF_ORDER:
+            self._tracker.late_encoded(source.key, number)
+        else:
+            self._tracker.encoded(source.key, number, is_repeated=source.role is Role.STAND_IN)
+        self._counts.appended += 1
+
+    # ---- commit
+
+    def flush(self, *, drain: bool, close: bool, force: bool) -> None:
+        """As `commit`; a drain empties the reorder window first."""
+        while (drain or close) and self._window:
+            self._encode_oldest()
+        self.commit(drain=drain or close, close=close, force=force)
+
+    def commit(self, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
+        """Commit what the encoder has completed, and bring the derived objects up to it.
+
+        With `drain`, all frames in the encoder, which ends the segment; with `close`, the reel ends as well. `force`
+        commits even if nothing changed. Raises StorageError, Fenced, EncoderFailed.
+        """
+        self._commit(drain=drain, close=close, force=force)
+        cached, latest = self._writer.release_segments(), self._writer.thumbnail()
+        self._derived.update(self._checkpoints.last_reel, cached, latest=latest, force=drain or close)
+
+    def _commit(self, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
+        cut, reel = self._writer.cut(drain=drain), self._checkpoints.open_reel
+        if reel is not None and not cut.fits(reel):
+            self._log.warning("the encoder's parameter sets changed: a new reel begins", extra={"reel": reel.name})
+            self._send(self._plan(Cut(), replace(reel, is_closed=True)))
+            reel = None
+        if reel is None and cut.start is not None and cut.segments:
+            reel = cut.start.reel_after(self._checkpoints.last_reel)
+            reel = self._checkpoints.create_reel(reel, cut.start.init_segment.body)
+        self._send(self._plan(cut, replace(reel, is_closed=True) if reel and close else reel, force=force))
+        if close:
+            self._writer.end_reel()
+        self._tracker.flushed()
+
+    def _plan(
+        self, cut: Cut, reel: Reel | None, *, force: bool = False, init_segment: bytes | None = None
+    ) -> CommitPlan | None:
+        """The commit that adds `cut` to `reel`, or None if it would say nothing new. Marked closed, the reel ends."""
+        coverage = self._tracker.coverage(cut.frame_count)
+        last_is_open = reel is not None and cut.has_open_segment and not reel.is_closed
+        is_ending = reel is not None and (reel.is_closed or (reel.last_is_open and not last_is_open))
+        if not (cut.segments or is_ending or force or not self._tracker.is_committed(coverage)):
+            return None
+        return self._checkpoints.prepare(
+            reel,
+            cut.segments,
+            coverage=coverage,
+            last_is_open=last_is_open,
+            init_segment=init_segment,
+            derive_playlists=self._derived.is_behind,
+        )
+
+    def _send(self, plan: CommitPlan | None) -> None:
+        """Commit. Raises StorageError, Fenced."""
+        if plan is None:
+            return
+        self._derived.before_commit(self._checkpoints.last_reel, plan)
+        coverage = self._checkpoints.compare_and_swap(plan)
+        self._tracker.committed(coverage)
+        self._writer.committed(coverage.frame_count)
+        self._counts.flushes += 1
+        self._derived.after_commit(plan)
+
+    # ---- shutdown
+
+    def prepare_shutdown(self, time_left: TimeLeft, *, drain: bool) -> CommitPlan | None:
+        """The commit that saves what is complete, without any request; with `drain`, what there is time for is made
+        complete first. None if there is nothing to save, or no safe way.
+
+        Send it by `commit_shutdown`, or leave it to another process (`as_outbox_job`). Frames that are not in it are
+        found by the next open.
+        """
+        last, reel = self._checkpoints.last_reel, self._checkpoints.open_reel
+        begins_reel = last is not None and last.is_closed and (self._writer.is_writing or bool(self._window))
+        if last is not None and begins_reel and not self._derived.is_finished(last):
+            return None
+        while drain and self._window and time_left.is_enough:
+            if self._writer.is_drained or self._writer.needs_new_reel(self._window[0].source, reel):
+                break
+            self._encode_oldest()
+        cut, init_segment = self._writer.cut(drain=drain, time_left=time_left), None
+        if not cut.fits(reel):
+            return None
+        if reel is None and cut.start is not None and cut.segments:
+            reel, init_segment = cut.start.reel_after(last), cut.start.init_segment.body
+        return self._plan(cut, reel, init_segment=init_segment)
+
+    def as_outbox_job(self, plan: CommitPlan) -> CommitPlan:
+        """The plan as another process may send it, later."""
+        return self._derived.with_known_conditions(plan, is_first_commit=self._checkpoints.checkpoint is None)
+
+    def commit_shutdown(self, plan: CommitPlan) -> None:
+        """Send the plan from here. Raises StorageError, Fenced."""
+        self._send(plan)
