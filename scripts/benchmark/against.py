@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import re
 import statistics
-import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scripts.benchmark.batch import Settings
-from scripts.benchmark.candidates import Deployment, timelapse_stage
+from scripts.benchmark.candidates import Deployment, cpu_in_turns, timelapse_stage
 from scripts.benchmark.counting_s3 import BenchS3, S3Latency
-from scripts.benchmark.photo_set import photo_set
+from scripts.benchmark.photo_set import PhotoSet, photo_set
 from scripts.benchmark.ratios import Ratio, paired
 from scripts.benchmark.stage import BUCKET, THIS_RUNTIME, BenchFailed, Deployed
-from scripts.benchmark.time_slices import alone, interleave
+from scripts.benchmark.startup import starts
+from scripts.benchmark.time_slices import alone
 
 SIZES = {"1080p": (1920, 1080), "480p": (640, 480)}
 _FILLING = 60
@@ -42,40 +44,38 @@ def measure(
     folder: Path, photos: Path | None, work: Path, *, frames: int = 60, rounds: int
 ) -> tuple[dict[str, Any], list[Ratio]]:
     """CPU per frame at both sizes, in turns of `frames` frames, and milliseconds from exec to the first `next`."""
-    candidates = {"this": replace(THIS_RUNTIME, extension=False), "other": other_checkout(folder)}
+    deployed = {"this": replace(THIS_RUNTIME, extension=False), "other": other_checkout(folder)}
     figures: dict[str, Any] = {}
-    ratios = []
-    for name, size in SIZES.items():
-        place = work / name
-        place.mkdir()
-        shots, settings = photo_set(photos, place, size), Settings(*size)
-        cpu: dict[str, list[float]] = {one: [] for one in candidates}
-        with BenchS3(S3Latency()) as server:
-            server.create_buckets(BUCKET)
-            with (
-                timelapse_stage(server, settings, candidates["this"], stream="this") as mine,
-                timelapse_stage(server, settings, candidates["other"], stream="other") as theirs,
-            ):
-                deployments = [Deployment(stage, server, shots) for stage in (mine, theirs)]
-                for deployment in deployments:
-                    alone(deployment.turn(_FILLING))
-                for _ in range(rounds):
-                    turns = interleave([deployment.turn(frames) for deployment in deployments])
-                    for one, turn in zip(candidates, turns, strict=True):
-                        cpu[one].append(turn.cpu_ms_per_frame)
-        figures[f"cpu_ms_per_frame_{name}"] = {one: round(statistics.median(cpu[one]), 2) for one in candidates}
-        ratios.append(paired(f"cpu_vs_other_{name}", cpu["this"], cpu["other"]))
-    firsts: dict[str, list[float]] = {one: [] for one in candidates}
-    body = shots.path(0).read_bytes()
-    with BenchS3(S3Latency()) as server:
-        server.create_buckets(BUCKET)
-        for number in range(rounds + 1):
-            for one, deployed in candidates.items():
-                with timelapse_stage(server, settings, deployed, stream=f"{one}-{number}") as stage:
-                    event, began = stage.upload(body), time.monotonic()
-                    outcome = stage.invoke(event)
-                    if number:  # the first round fills the page cache
-                        firsts[one].append((time.monotonic() - began) * 1000 - outcome.duration_ms)
-    figures["first_next_ms"] = {one: round(statistics.median(values), 1) for one, values in firsts.items()}
-    ratios.append(paired("first_next_vs_other", firsts["this"], firsts["other"]))
+    ratios: list[Ratio] = []
+
+    def compare(figure: str, ratio: str, values: dict[str, list[float]]) -> None:
+        figures[figure] = {name: round(statistics.median(of_one), 2) for name, of_one in values.items()}
+        ratios.append(paired(ratio, values["this"], values["other"]))
+
+    for label, size in SIZES.items():
+        (work / label).mkdir()
+        shots, settings = photo_set(photos, work / label, size), Settings(*size)
+        cpu = _cpu_ms(deployed, shots, settings, frames=frames, rounds=rounds)
+        compare(f"cpu_ms_per_frame_{label}", f"cpu_vs_other_{label}", cpu)
+    times = starts(
+        deployed, shots, settings, rounds=rounds
+    )  # with the smaller photos: a start decodes none before next
+    first_next = {name: [next_ms for next_ms, _ in of_one] for name, of_one in times.items()}
+    compare("first_next_ms", "first_next_vs_other", first_next)
     return figures, ratios
+
+
+def _cpu_ms(
+    deployed: Mapping[str, Deployed], photos: PhotoSet, settings: Settings, *, frames: int, rounds: int
+) -> dict[str, list[float]]:
+    """Milliseconds of CPU per frame, by round, after the frames that only fill the encoders."""
+    with ExitStack() as stack:
+        server = stack.enter_context(BenchS3(S3Latency()))
+        server.create_buckets(BUCKET)
+        candidates = []
+        for name, one in deployed.items():
+            stage = stack.enter_context(timelapse_stage(server, settings, one, stream=name))
+            candidates.append(Deployment(stage, server, photos))
+        for candidate in candidates:
+            alone(candidate.turn(_FILLING))
+        return dict(zip(deployed, cpu_in_turns(candidates, frames=frames, rounds=rounds), strict=True))

@@ -31,6 +31,15 @@ class Settings:
         matrix = "in_color_matrix=bt601:out_color_matrix=bt601:in_range=full:out_range=tv"
         return f"scale={self.width}:{self.height}:flags=bilinear:{matrix},format=yuv420p"
 
+    def variables(self) -> dict[str, str]:
+        """The timelapse function's."""
+        return {
+            "TIMELAPSE_SIZE": f"{self.width}x{self.height}",
+            "TIMELAPSE_THREADS": str(self.threads),
+            "TIMELAPSE_CRF": f"{self.crf:g}",
+            "TIMELAPSE_PRESET": self.preset,
+        }
+
     def encoder(self) -> list[str]:
         """ffmpeg's arguments."""
         x264 = ["-c:v", "libx264", "-preset", self.preset, "-crf", str(self.crf), "-threads", str(self.threads)]

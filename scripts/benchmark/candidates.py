@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,7 @@ from scripts.benchmark.batch import Settings, encode_in_slices, ffmpeg_program
 from scripts.benchmark.counting_s3 import BenchS3
 from scripts.benchmark.photo_set import PhotoSet
 from scripts.benchmark.stage import BUCKET, Deployed, Stage, under_awslambdaric
-from scripts.benchmark.time_slices import SLICE_SECONDS, TimeSlices
+from scripts.benchmark.time_slices import SLICE_SECONDS, TimeSlices, interleave
 
 MEMORY_SIZE_MB = 1769  # one vCPU
 THIS, DISK, WARM, MANAGED, BATCH, BARE = (
@@ -90,18 +90,19 @@ class Deployment:
         return self.stage.environment.usage.peak_rss_bytes + self._children_peak_bytes
 
 
+def cpu_in_turns(candidates: Sequence[Candidate], *, frames: int, rounds: int) -> list[list[float]]:
+    """Milliseconds of CPU per frame of each candidate, by round, in turns of `frames` frames side by side."""
+    turns = [interleave([one.turn(frames) for one in candidates]) for _ in range(rounds)]
+    return [[turn.cpu_ms_per_frame for turn in of_one] for of_one in zip(*turns, strict=True)]
+
+
 MANAGED_FUNCTION = under_awslambdaric("scripts.benchmark.managed_function.handler")
 
 
 def timelapse_stage(server: BenchS3, settings: Settings, deployed: Deployed, *, stream: str) -> Stage:
     """The timelapse function, in this runtime or under AWS's client."""
     return Stage(
-        {
-            "TIMELAPSE_SIZE": f"{settings.width}x{settings.height}",
-            "TIMELAPSE_THREADS": str(settings.threads),
-            "TIMELAPSE_CRF": f"{settings.crf:g}",
-            "TIMELAPSE_PRESET": settings.preset,
-        },
+        settings.variables(),
         freeze=False,
         deployed=deployed,
         memory_size_mb=MEMORY_SIZE_MB,

@@ -14,7 +14,7 @@ from timelapse_runtime.emulator.s3_server import EmbeddedS3
 
 _MODULE = "scripts.benchmark.empty_function"
 _HANDLER = f"{_MODULE}.handler"
-CONTENDERS = {
+CANDIDATES = {
     "this runtime": Deployed(_HANDLER),
     "awslambdaric": under_awslambdaric(_HANDLER),
     "bare http.client loop": Deployed(_HANDLER, (sys.executable, "-u", "-m", _MODULE), extension=False),
@@ -23,13 +23,13 @@ CONTENDERS = {
 
 def measure(*, invocations: int, rounds: int) -> tuple[dict[str, Any], list[Ratio]]:
     """Turns of `invocations`; the processes live through all rounds. CPU is the runtime's process alone."""
-    cpu: dict[str, list[float]] = {name: [] for name in CONTENDERS}
-    rate: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    cpu: dict[str, list[float]] = {name: [] for name in CANDIDATES}
+    rate: dict[str, list[float]] = {name: [] for name in CANDIDATES}
     with ExitStack() as stack:
         server = stack.enter_context(EmbeddedS3())
         stages = {
             name: stack.enter_context(Stage({}, freeze=False, deployed=deployed, server=server))
-            for name, deployed in CONTENDERS.items()
+            for name, deployed in CANDIDATES.items()
         }
         for stage in stages.values():
             stage.invoke({})
@@ -45,7 +45,7 @@ def measure(*, invocations: int, rounds: int) -> tuple[dict[str, Any], list[Rati
             "cpu_us_per_invocation": round(statistics.median(cpu[name]), 1),
             "invocations_per_second": round(statistics.median(rate[name]), 1),
         }
-        for name in CONTENDERS
+        for name in CANDIDATES
     }
     return figures, [paired("loop_cpu_vs_awslambdaric", cpu["this runtime"], cpu["awslambdaric"])]
 

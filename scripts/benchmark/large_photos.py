@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmark.batch import Settings
-from scripts.benchmark.candidates import Batch, Deployment, timelapse_stage
+from scripts.benchmark.candidates import Batch, Deployment, cpu_in_turns, timelapse_stage
 from scripts.benchmark.counting_s3 import BenchS3, S3Latency
 from scripts.benchmark.photo_set import PhotoSet
 from scripts.benchmark.ratios import Ratio, paired
 from scripts.benchmark.stage import BUCKET, THIS_RUNTIME
-from scripts.benchmark.time_slices import alone, interleave
+from scripts.benchmark.time_slices import alone
 
 SIZE = (4624, 2600)
 _WARM = 20
@@ -22,16 +22,12 @@ def measure(
 ) -> tuple[dict[str, Any], list[Ratio]]:
     """Turns of `frames` frames; CPU in milliseconds per frame."""
     (work / "large").mkdir()
-    ours, theirs = [], []
     with BenchS3(S3Latency()) as server:
         server.create_buckets(BUCKET)
         with timelapse_stage(server, settings, THIS_RUNTIME, stream="this") as stage:
             runtime, batch = Deployment(stage, server, photos), Batch(photos, settings, work / "large")
             alone(runtime.turn(_WARM))
-            for _ in range(rounds):
-                mine, other = interleave([runtime.turn(frames), batch.turn(frames)])
-                ours.append(mine.cpu_ms_per_frame)
-                theirs.append(other.cpu_ms_per_frame)
+            ours, theirs = cpu_in_turns([runtime, batch], frames=frames, rounds=rounds)
     figures = {
         "photos": f"{photos.size[0]}x{photos.size[1]}",
         "cpu_ms_per_frame": ours,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from scripts.benchmark.batch import Settings
@@ -15,7 +16,7 @@ from scripts.benchmark.candidates import MANAGED_FUNCTION, timelapse_stage
 from scripts.benchmark.counting_s3 import BenchS3, S3Latency
 from scripts.benchmark.photo_set import PhotoSet
 from scripts.benchmark.ratios import Ratio, paired
-from scripts.benchmark.stage import BUCKET, Deployed, Stage
+from scripts.benchmark.stage import BUCKET, Deployed
 
 _THIS, _MANAGED = "this runtime", "awslambdaric, the same function"
 _DEPLOYED = {
@@ -25,35 +26,37 @@ _DEPLOYED = {
 
 
 def measure(photos: PhotoSet, settings: Settings, *, rounds: int) -> tuple[dict[str, Any], list[Ratio]]:
-    """Milliseconds, round by round, after one round each that fills the page cache."""
-    inits: dict[str, list[float]] = {name: [] for name in _DEPLOYED}
-    firsts: dict[str, list[float]] = {name: [] for name in _DEPLOYED}
+    """The medians, the rounds that they come from, and both ratios to AWS's client."""
+    times = starts(_DEPLOYED, photos, settings, rounds=rounds)
+    names = ("first_next_ms", "first_response_ms")
+    by_name = {name: {one: [both[at] for both in times[one]] for one in _DEPLOYED} for at, name in enumerate(names)}
+    figures: dict[str, Any] = {
+        name: {one: round(statistics.median(values), 1) for one, values in of_each.items()}
+        for name, of_each in by_name.items()
+    }
+    ratios = [
+        paired("init_vs_awslambdaric", by_name["first_next_ms"][_THIS], by_name["first_next_ms"][_MANAGED]),
+        paired("first_response_vs_awslambdaric", *(by_name["first_response_ms"][one] for one in (_THIS, _MANAGED))),
+    ]
+    return figures | {"rounds": by_name}, ratios
+
+
+def starts(
+    deployed: Mapping[str, Deployed], photos: PhotoSet, settings: Settings, *, rounds: int
+) -> dict[str, list[tuple[float, float]]]:
+    """Milliseconds from exec to the first `next` and to the first response, by round, in turns.
+
+    A first round of each, which fills the page cache, does not count.
+    """
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in deployed}
+    body = photos.path(0).read_bytes()
     with BenchS3(S3Latency()) as server:
         server.create_buckets(BUCKET)
         for number in range(rounds + 1):
-            for name, deployed in _DEPLOYED.items():
-                stream = f"{list(_DEPLOYED).index(name)}-{number}"
-                with timelapse_stage(server, settings, deployed, stream=stream) as stage:
-                    init_ms, first_ms = _start(stage, photos)
-                if number:
-                    inits[name].append(init_ms)
-                    firsts[name].append(first_ms)
-    ratios = [
-        paired("init_vs_awslambdaric", inits[_THIS], inits[_MANAGED]),
-        paired("first_response_vs_awslambdaric", firsts[_THIS], firsts[_MANAGED]),
-    ]
-    figures = {
-        "first_next_ms": {name: round(statistics.median(values), 1) for name, values in inits.items()},
-        "first_response_ms": {name: round(statistics.median(values), 1) for name, values in firsts.items()},
-        "rounds": {"first_next_ms": inits, "first_response_ms": firsts},
-    }
-    return figures, ratios
-
-
-def _start(stage: Stage, photos: PhotoSet) -> tuple[float, float]:
-    """Milliseconds from exec to the first `next`, and to the first response."""
-    event = stage.upload(photos.path(0).read_bytes())
-    began = time.monotonic()
-    outcome = stage.invoke(event)
-    first_ms = (time.monotonic() - began) * 1000
-    return first_ms - outcome.duration_ms, first_ms
+            for at, (name, one) in enumerate(deployed.items()):
+                with timelapse_stage(server, settings, one, stream=f"{at}-{number}") as stage:
+                    event, began = stage.upload(body), time.monotonic()
+                    result = stage.invoke(event)
+                    first_ms = (time.monotonic() - began) * 1000
+                times[name].append((first_ms - result.duration_ms, first_ms))
+    return {name: of_one[1:] for name, of_one in times.items()}

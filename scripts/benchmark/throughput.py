@@ -28,19 +28,20 @@ def measure(
     photos: PhotoSet, settings: Settings, work: Path, *, frames: int, rounds: int
 ) -> tuple[dict[str, Any], list[Ratio]]:
     """Turns of `frames` frames, a multiple of ten. Init is not counted, nor is ffmpeg's start taken out."""
-    variables = {"TIMELAPSE_SIZE": f"{settings.width}x{settings.height}", "TIMELAPSE_CRF": f"{settings.crf:g}"}
-    variables |= {"TIMELAPSE_PRESET": settings.preset}
+    settings = replace(settings, threads=_THREADS)
     folder = photos.link(work / "throughput", frames)
     bodies = photos.bodies()
     ours, theirs = [], []
     with BenchS3(S3Latency()) as server:
         server.create_buckets(BUCKET)
-        with Stage(variables, freeze=False, memory_size_mb=_THREADS * MEMORY_SIZE_MB, server=server) as stage:
+        with Stage(
+            settings.variables(), freeze=False, memory_size_mb=_THREADS * MEMORY_SIZE_MB, server=server
+        ) as stage:
             alone(_work_off(stage, [stage.upload(next(bodies)) for _ in range(2 * _RECORDS)]))  # fills the encoder
             for _ in range(rounds):
                 events = [stage.upload(next(bodies)) for _ in range(frames)]
                 video = work / "throughput.mp4"
-                batch = encode_in_slices(folder, video, replace(settings, threads=_THREADS))
+                batch = encode_in_slices(folder, video, settings)
                 mine, other = interleave([_work_off(stage, events), _wall_seconds(batch)])
                 ours.append(frames / mine)
                 theirs.append(frames / other)

@@ -39,14 +39,7 @@ def measure(photos: PhotoSet, settings: Settings, work: Path, *, frames: int) ->
 
 
 def _ours(photos: PhotoSet, settings: Settings, every: int, frames: int) -> bytes:
-    variables = {
-        "TIMELAPSE_FLUSH_EVERY": str(every),
-        "TIMELAPSE_SIZE": f"{settings.width}x{settings.height}",
-        "TIMELAPSE_CRF": f"{settings.crf:g}",
-        "TIMELAPSE_PRESET": settings.preset,
-        "TIMELAPSE_THREADS": str(settings.threads),
-    }
-    with Stage(variables, freeze=False) as stage:
+    with Stage(settings.variables() | {"TIMELAPSE_FLUSH_EVERY": str(every)}, freeze=False) as stage:
         for number in range(frames):
             stage.feed(photos.path(number).read_bytes())
         return stage.finished_video()
