@@ -9,7 +9,7 @@ import pytest
 from tests.photos import make_photos, read_number
 from tests.probe import ffmpeg_lumas, ffmpeg_numbers, ffprobe_frames
 from tests.world import PHOTOS, SIZE, STREAM, InvocationContext, World
-from timelapse_runtime.timelapse.errors import DeadlineTooClose, StorageUnavailable, UnknownEvent
+from timelapse_runtime.timelapse.errors import DeadlineTooClose, StorageUnavailable
 from timelapse_runtime.timelapse.model.playlist import index_playlist
 
 
@@ -518,34 +518,3 @@ def test_after_each_flush_the_video_holds_what_is_committed(world: World) -> Non
             reel = world.checkpoint().reel
             assert reel is not None
             assert len(world.film()) == reel.size_bytes
-
-
-def test_a_stream_too_many_is_flushed_and_closed(world: World) -> None:
-    function = world.environment(open_streams="1")
-    world.shoot(function, range(3))
-    world.frames.put("frames/other/000.jpg", PHOTOS[0])
-    record = world.event("x")["Records"][0]
-    record["s3"]["object"]["key"] = "frames/other/000.jpg"
-    function.invoke({"Records": [record]}, InvocationContext())
-    assert world.checkpoint().frame_count == 3
-
-
-def test_events_that_are_not_ours_are_left_alone(world: World) -> None:
-    function = world.environment()
-    record = world.event("x")["Records"][0]
-    for bucket, key in (("elsewhere", "frames/camera/1.jpg"), (world.frames.bucket, "other/camera/1.jpg")):
-        record["s3"] = {"bucket": {"name": bucket}, "object": {"key": key}}
-        assert function.invoke({"Records": [record]}, InvocationContext())["streams"] == {}
-    with pytest.raises(UnknownEvent, match="sweep"):
-        function.invoke({"detail": "?"}, InvocationContext())
-    assert world.object_keys() == set()
-
-
-@pytest.mark.parametrize(("memory_mb", "warns"), [("110", False), ("99", True), ("", False)])
-def test_too_little_memory_is_warned_of(
-    world: World, caplog: pytest.LogCaptureFixture, memory_mb: str, warns: bool
-) -> None:
-    world.settings["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = memory_mb
-    function = world.environment(reorder_window="0")
-    world.shoot(function, [0])
-    assert ("memory may be too small" in caplog.text) == warns

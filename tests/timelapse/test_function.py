@@ -1,0 +1,155 @@
+"""Which stream an event reaches, what an invocation answers, and what becomes of a stream that failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.recovery.fake_media import fake_world
+from tests.world import PHOTOS, STREAM, InvocationContext, World
+from timelapse_runtime.runtime.function import Deadline
+from timelapse_runtime.runtime.outbox import read_job
+from timelapse_runtime.timelapse import Timelapse
+from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, StorageUnavailable, UnknownEvent
+
+
+@pytest.fixture
+def world() -> World:
+    return fake_world({"TIMELAPSE_REORDER_WINDOW": "0"})
+
+
+def invoke(function: Timelapse, event: Any) -> dict[str, Any]:
+    return function.invoke(event, InvocationContext())
+
+
+def event_of(world: World, bucket: str, *keys: str) -> dict[str, Any]:
+    """S3's notification of these whole keys."""
+    record = world.event("x")["Records"][0]
+    return {"Records": [{**record, "s3": {"bucket": {"name": bucket}, "object": {"key": key}}} for key in keys]}
+
+
+def test_an_answer_counts_what_happened_to_each_stream(world: World) -> None:
+    function = world.environment()
+    first = [world.upload(number) for number in range(5)]
+    answer = world.deliver(function, *first, first[0])
+    assert answer["streams"] == {STREAM: {"appended": 5, "flushes": 1, "frames_in_video": 1}}
+    answer = world.deliver(function, first[0], world.upload(5, b"no photo"))
+    assert answer["streams"] == {STREAM: {"duplicates": 1, "rejected": 1, "frames_in_video": 1}}
+    environment = answer["environment"]
+    assert (environment["id"], environment["appended"], environment["rejected"]) == ("cold-start", 5, 1)
+    assert environment["s3_requests"]["GetObject"] > 5
+
+
+def test_each_folder_is_a_stream(world: World) -> None:
+    world.frames.put("frames/garden/1.jpg", PHOTOS[0])
+    world.frames.put("frames/roof/1.jpg", PHOTOS[1])
+    answer = invoke(
+        world.environment(), event_of(world, world.frames.bucket, "frames/garden/1.jpg", "frames/roof/1.jpg")
+    )
+    assert {name: counts["appended"] for name, counts in answer["streams"].items()} == {"garden": 1, "roof": 1}
+
+
+def test_all_photos_can_be_one_stream(world: World) -> None:
+    world.frames.put("frames/a/1.jpg", PHOTOS[0])
+    world.frames.put("frames/2.jpg", PHOTOS[1])
+    function = world.environment(stream="all")
+    answer = invoke(function, event_of(world, world.frames.bucket, "frames/a/1.jpg", "frames/2.jpg"))
+    assert answer["streams"]["all"]["appended"] == 2
+
+
+@pytest.mark.parametrize("key", ["other/camera/1.jpg", "frames/no-folder.jpg", "frames/camera/"])
+def test_a_photo_outside_any_stream_is_ignored(world: World, key: str) -> None:
+    assert invoke(world.environment(), event_of(world, world.frames.bucket, key))["streams"] == {}
+    assert world.object_keys() == set()
+
+
+def test_a_photo_in_another_bucket_is_ignored(world: World) -> None:
+    assert invoke(world.environment(), event_of(world, "elsewhere", "frames/camera/1.jpg"))["streams"] == {}
+
+
+def test_an_event_from_an_unknown_source_is_an_error(world: World) -> None:
+    with pytest.raises(UnknownEvent, match="sweep"):
+        invoke(world.environment(), {"detail": "?"})
+
+
+def test_a_sweep_without_a_name_reaches_every_stream(world: World) -> None:
+    world.frames.put("frames/garden/1.jpg", PHOTOS[0])
+    world.frames.put("frames/roof/1.jpg", PHOTOS[1])
+    answer = invoke(world.environment(), {"sweep": {"drain": True}})
+    assert {name: counts["frames_in_video"] for name, counts in answer["streams"].items()} == {"garden": 1, "roof": 1}
+
+
+def test_the_least_recently_used_stream_is_flushed_and_closed(world: World) -> None:
+    function = world.environment(open_streams="1")
+    world.shoot(function, range(3))
+    world.frames.put("frames/other/000.jpg", PHOTOS[0])
+    invoke(function, event_of(world, world.frames.bucket, "frames/other/000.jpg"))
+    assert world.checkpoint().frame_count == 3
+
+
+def test_a_fenced_stream_is_loaded_again_and_the_work_done(world: World) -> None:
+    one, two = world.environment(), world.environment()
+    world.shoot(one, range(3))
+    world.shoot(two, range(3, 6))
+    world.sweep(two, drain=True)
+    world.shoot(one, range(6, 9))
+    world.sweep(one, drain=True)
+    assert world.keys_in_film() == [world.key(number) for number in range(9)]
+
+
+def test_a_stream_that_is_fenced_again_and_again_fails_the_invocation(world: World) -> None:
+    function = world.environment()
+    keys = [world.upload(number) for number in range(9)]
+
+    def refuse(operation: str, key: str) -> None:
+        if operation == "PutObject" and key == world.keys.checkpoint:
+            raise PreconditionFailed(operation, world.video.bucket, key, "412")
+
+    world.video.on_request = refuse
+    with pytest.raises(Fenced):
+        world.deliver(function, *keys)
+
+
+def test_after_a_storage_error_the_stream_stays_open_and_the_retry_continues(world: World) -> None:
+    function = world.environment()
+    keys = [world.upload(number) for number in range(9)]
+
+    def refuse(operation: str, key: str) -> None:
+        if operation == "PutObject" and key == world.keys.checkpoint:
+            raise StorageUnavailable(operation, world.video.bucket, key, "503")
+
+    world.video.on_request = refuse
+    with pytest.raises(StorageUnavailable):
+        world.deliver(function, *keys)
+    world.video.on_request = lambda _operation, _key: None
+    reads = world.frames.request_counts["GetObject"]
+    world.deliver(function, *keys)
+    world.sweep(function, drain=True)
+    assert world.keys_in_film() == keys
+    assert world.frames.request_counts["GetObject"] <= reads + len(keys) - 5, "encoded frames are not read again"
+
+
+@pytest.mark.parametrize("with_extension", [True, False])
+def test_a_shutdown_leaves_a_job_or_commits_by_itself(world: World, tmp_path: Path, *, with_extension: bool) -> None:
+    world.outbox = tmp_path if with_extension else None
+    function = world.environment()
+    world.shoot(function, range(3))
+    world.shut_down(function)
+    assert world.checkpoint().frame_count == 3
+    assert list(tmp_path.iterdir()) == [], "the job was sent"
+
+
+def test_a_job_holds_the_commit_in_order(world: World, tmp_path: Path) -> None:
+    world.outbox = tmp_path
+    function = world.environment()
+    world.shoot(function, range(8))
+    deadline_ms = world.clock.now_epoch_ms() + 10_000
+    function.flush(Deadline(deadline_ms))
+    function.close(Deadline(deadline_ms))
+    (path,) = tmp_path.glob("*.job")
+    bodies = [put.body for put in read_job(path).puts]
+    commit = next(position for position, body in enumerate(bodies) if body.startswith(b'{"format"'))
+    assert commit >= 1, "segments come before the checkpoint"
+    assert all(body.startswith(b"#EXTM3U") for body in bodies[commit + 1 :])
