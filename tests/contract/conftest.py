@@ -1,6 +1,7 @@
-"""The stores that the one suite runs over: in memory, and S3 through moto's server and ministack.
+"""The stores that the one suite runs over: in memory, and S3 through moto's server, ministack and, on request, radosgw.
 
-Neither server is right everywhere; each is right where the other is not. The store in memory has no excuse.
+No server is right everywhere; each is right where another is not. The store in memory has no excuse. `--radosgw` adds
+Ceph's gateway, which needs Debian packages of 300 MB and 12 s to start (docs/storage.md).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from timelapse_runtime.timelapse.storage.memory import MemoryStore
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 MINISTACK = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "ministack"
+RADOSGW = Path(__file__).with_name("radosgw.sh")
 _numbers = itertools.count()
 
 
@@ -37,15 +39,31 @@ KnownWrong: TypeAlias = Callable[[str, str], None]
 UnfinishedUploads: TypeAlias = Callable[[], int]
 
 
-@pytest.fixture(scope="session", params=["memory", "moto", "ministack"])
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Known only if tests/contract is named on the command line: the whole suite never starts radosgw."""
+    parser.addoption("--radosgw", action="store_true", help="run the contract suite over Ceph's radosgw, too")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server" in metafunc.fixturenames:
+        asked = ["radosgw"] if metafunc.config.getoption("--radosgw", default=False) else []
+        metafunc.parametrize("server", ["memory", "moto", "ministack", *asked], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     name = str(request.param)
     if name == "memory":
         yield Server(name, None)
         return
     if name == "ministack" and not MINISTACK.exists():
         pytest.skip("needs ministack: scripts/install ministack")
-    with EmbeddedS3((str(MINISTACK),)) if name == "ministack" else EmbeddedS3() as running:
+    commands: dict[str, Callable[[], EmbeddedS3]] = {
+        "moto": EmbeddedS3,
+        "ministack": lambda: EmbeddedS3((str(MINISTACK),)),
+        "radosgw": lambda: EmbeddedS3((str(RADOSGW), "{port}", str(tmp_path_factory.mktemp("radosgw")))),
+    }
+    with commands[name]() as running:
         yield Server(name, running)
 
 

@@ -52,7 +52,8 @@ def test_a_key_may_hold(store: Store, known_wrong: KnownWrong, name: str) -> Non
         store.head(key)
 
 
-def test_a_key_with_all_of_it_may_be_the_source_of_a_copy(store: Store) -> None:
+def test_a_key_with_all_of_it_may_be_the_source_of_a_copy(store: Store, known_wrong: KnownWrong) -> None:
+    known_wrong("radosgw", "cuts the source's key at a question mark")
     source = "a b+c%20d?e=f&g/é\U0001f30d.mp4"
     etag = store.put(source, bytes(MULTIPART_MINIMUM_BYTES))
     store.put_multipart("key", [CopyPart(source, etag, 0, MULTIPART_MINIMUM_BYTES)])

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.contract.conftest import KnownWrong
 from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, StorageError
 from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
 
@@ -94,8 +95,10 @@ def test_a_range_of_an_empty_object_is_empty(store: Store) -> None:
     ids=["absent, absent", "absent, there", "match, there", "match, another", "match, absent"],
 )
 def test_a_condition_decides_whether_a_put_happens(
-    store: Store, before: bytes | None, condition: Condition | str, is_written: bool
+    store: Store, known_wrong: KnownWrong, before: bytes | None, condition: Condition | str, is_written: bool
 ) -> None:
+    if condition == "match":
+        known_wrong("radosgw", "compares If-Match with the ETag without quotes")
     etag = None if before is None else store.put("key", before)
     wanted = IfMatch(str(etag)) if isinstance(condition, str) else condition
     if is_written:
@@ -112,7 +115,9 @@ def test_a_condition_decides_whether_a_put_happens(
 
 
 @pytest.mark.parametrize("is_there", [False, True])
-def test_of_many_who_swap_at_once_one_wins(store: Store, is_there: bool) -> None:
+def test_of_many_who_swap_at_once_one_wins(store: Store, known_wrong: KnownWrong, is_there: bool) -> None:
+    if is_there:
+        known_wrong("radosgw", "compares If-Match with the ETag without quotes")
     condition: Condition = IfMatch(store.put("key", b"0")) if is_there else IfAbsent()
 
     def swap(number: int) -> bool:

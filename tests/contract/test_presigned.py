@@ -46,7 +46,9 @@ def signed_put(store: Store, body: bytes, condition: Condition = None, expires_s
 
 def test_it_carries_what_must_be_sent(store: Store) -> None:
     described = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
-    checksum = {} if isinstance(store, MemoryStore) else {"x-amz-checksum-crc32": "emyG8Q=="}  # of b"one"
+    checksum = {"x-amz-checksum-crc32": "emyG8Q==", "x-amz-sdk-checksum-algorithm": "CRC32"}  # of b"one"
+    if isinstance(store, MemoryStore):
+        checksum = {}
     assert signed_put(store, b"one").headers == {**described, **checksum}
     assert signed_put(store, b"one", IfAbsent()).headers == {**described, **checksum, "If-None-Match": "*"}
     assert signed_put(store, b"one", IfMatch('"etag"')).headers == {**described, **checksum, "If-Match": '"etag"'}
@@ -61,7 +63,8 @@ def test_it_writes_once_if_there_is_nothing(store: Store) -> None:
     assert store.get(KEY).body == b"one"
 
 
-def test_it_writes_over_the_version_it_was_signed_for_once(store: Store) -> None:
+def test_it_writes_over_the_version_it_was_signed_for_once(store: Store, known_wrong: KnownWrong) -> None:
+    known_wrong("radosgw", "compares If-Match with the ETag without quotes")
     etag = store.put(KEY, b"old")
     one, two = (signed_put(store, body, IfMatch(etag)) for body in (b"one", b"two"))
     assert [send(store, one, b"one"), send(store, two, b"two")] == [200, 412]
@@ -69,7 +72,8 @@ def test_it_writes_over_the_version_it_was_signed_for_once(store: Store) -> None
 
 
 def test_it_writes_no_other_body(store: Store, known_wrong: KnownWrong) -> None:
-    known_wrong("moto", "compares no checksum with the body")
+    for server in ("moto", "radosgw"):
+        known_wrong(server, "compares no checksum with the body")
     assert send(store, signed_put(store, b"one"), b"two") == 400
     with pytest.raises(ObjectNotFound):
         store.head(KEY)

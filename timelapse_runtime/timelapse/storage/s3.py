@@ -330,11 +330,17 @@ class S3Store:
     ) -> PresignedPut:
         """See Store. All headers are signed, the body's checksum among them: the sender must send exactly these."""
         checksum = base64.b64encode(zlib.crc32(body).to_bytes(4)).decode()
-        headers = {"Content-Type": content_type, **condition_headers(condition), "x-amz-checksum-crc32": checksum}
+        headers = {
+            "Content-Type": content_type,
+            **condition_headers(condition),
+            "x-amz-checksum-crc32": checksum,
+            "x-amz-sdk-checksum-algorithm": "CRC32",  # Object Lock asks for this header or Content-MD5 (PutObject)
+        }
         if cache_control is not None:
             headers["Cache-Control"] = cache_control
         described = {**_described(content_type, cache_control, None), **_conditional(condition)}
-        parameters = {"Bucket": self._bucket, "Key": key, "ChecksumCRC32": checksum, **described}
+        checked = {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": checksum}
+        parameters = {"Bucket": self._bucket, "Key": key, **checked, **described}
         url = self._translated("presign", key, lambda: self._presigned("put_object", parameters, expires_seconds))
         read_url = self._presigned("get_object", {"Bucket": self._bucket, "Key": key}, expires_seconds)
         return PresignedPut(url, headers, read_url)
