@@ -1,4 +1,4 @@
-"""A camera, two buckets in memory and any number of environments: the stage for tests of the timelapse function."""
+"""A camera, two buckets in memory and any number of environments: the setting for tests of the timelapse function."""
 
 from __future__ import annotations
 

@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 
+from tests.recovery.fault_run import Fault
 from tests.recovery.http.points import Server, run_all
 from tests.recovery.machine import run_machine
 from tests.recovery.mutations import MUTATIONS, caught_by
 from tests.recovery.races import CLOSE_MEETINGS, MEETINGS, Meeting
-from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, doubles, run, run_pair, singles
-from tests.recovery.stage import Fault
+from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, doubles, run_pair, run_scenario, singles
 
 Point = tuple[str, Callable[[], tuple[str, ...]]]
 """Its column in the table, and what runs it: the answer is what was wrong."""
@@ -52,7 +52,7 @@ def _with_faults(scenario: Scenario, faults: Mapping[int, Fault], *, is_real: bo
 
 
 def _wrong(scenario: Scenario, faults: Mapping[int, Fault], is_real: bool) -> tuple[str, ...]:
-    return run(scenario, faults, shows_photos=not is_real).wrong
+    return run_scenario(scenario, faults, shows_photos=not is_real).wrong
 
 
 def _meet(meeting: Meeting, schedule: tuple[int, ...]) -> tuple[str, ...]:

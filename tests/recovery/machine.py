@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from tests.recovery.fault_run import Fault
+from tests.recovery.interleaving import AT_COMMIT, NO_END, Interleaving
 from tests.recovery.model import Process
-from tests.recovery.play import AT_COMMIT, NO_END, Play
-from tests.recovery.stage import Fault
 from tests.world import PHOTOS, STREAM
 
 _T = TypeVar("_T")
@@ -69,7 +69,7 @@ class Machine(RuleBasedStateMachine):
         self._open = ExitStack()
         self.top = -1
         self.events: list[str] = []
-        self.play: Play
+        self.interleaving: Interleaving
 
     @initialize(
         processes=st.integers(1, 3),
@@ -86,10 +86,10 @@ class Machine(RuleBasedStateMachine):
     def begin(self, processes: int, with_extension: bool, tick_ms: int, budget_ms: int, **variables: object) -> None:
         """So many environments at a time, and settings for all of them."""
         named = {f"TIMELAPSE_{name.upper()}": str(value) for name, value in variables.items()}
-        self.play = Play(named, with_extension=with_extension, tick_ms=tick_ms, budget_ms=budget_ms)
-        self._open.enter_context(self.play)
+        self.interleaving = Interleaving(named, with_extension=with_extension, tick_ms=tick_ms, budget_ms=budget_ms)
+        self._open.enter_context(self.interleaving)
         for _ in range(processes - 1):
-            self.play.open_process()
+            self.interleaving.open_process()
 
     # ---- the camera
 
@@ -97,8 +97,8 @@ class Machine(RuleBasedStateMachine):
         return self.top + 8 < len(PHOTOS)
 
     def _missing(self) -> list[int]:
-        uploaded = self.play.watch.uploaded
-        return [number for number in range(self.top) if self.play.world.key(number) not in uploaded]
+        uploaded = self.interleaving.watch.uploaded
+        return [number for number in range(self.top) if self.interleaving.world.key(number) not in uploaded]
 
     @precondition(_has_room)
     @rule(count=st.integers(1, 6), gap=st.integers(0, 2), kind=_kinds, is_lost=st.booleans())
@@ -115,7 +115,7 @@ class Machine(RuleBasedStateMachine):
 
         def deliver_each() -> None:
             for key in keys:
-                self.play.deliver(key)
+                self.interleaving.deliver(key)
 
         self._run(deliver_each, pick, until, faults)
 
@@ -131,8 +131,8 @@ class Machine(RuleBasedStateMachine):
         self.events.insert(0, self._upload(_picked(self._missing()[::-1], pick), kind))
 
     def _upload(self, number: int, kind: str) -> str:
-        key = self.play.upload(number, _BODIES[kind])
-        self.play.reasons[key] = {kind}
+        key = self.interleaving.upload(number, _BODIES[kind])
+        self.interleaving.reasons[key] = {kind}
         return key
 
     @precondition(lambda self: self.top >= 0)
@@ -140,44 +140,44 @@ class Machine(RuleBasedStateMachine):
     def send_again(self, pick: int, kind: str | None) -> None:
         """An event comes once more; where there is a kind, because the photo was overwritten: with the same picture,
         or with something that is none."""
-        key = _picked(list(self.play.watch.uploaded), pick)
+        key = _picked(list(self.interleaving.watch.uploaded), pick)
         if kind is not None:
-            with self.play.aside():
-                self.play.world.upload(int(key[:6]), _BODIES[kind])
-            self.play.reasons[key].add(kind)
+            with self.interleaving.aside():
+                self.interleaving.world.upload(int(key[:6]), _BODIES[kind])
+            self.interleaving.reasons[key].add(kind)
         self.events.append(key)
 
     # ---- events
 
     def _idle(self) -> list[Process]:
-        return [process for process in self.play.processes if process.actor is None]
+        return [process for process in self.interleaving.processes if process.actor is None]
 
     def _run(self, work: Callable[[], object], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
-        self.play.run(_picked(self._idle(), pick), work, until=until, faults=faults)
+        self.interleaving.run(_picked(self._idle(), pick), work, until=until, faults=faults)
         self._judge()
 
     def _judge(self) -> None:
-        assert not self.play.watch.violations, "\n".join(self.play.watch.violations)
+        assert not self.interleaving.watch.violations, "\n".join(self.interleaving.watch.violations)
 
     @precondition(lambda self: self.events and self._idle())
     @rule(picks=st.lists(_mostly_first, min_size=1, max_size=4), pick=_mostly_first, until=_until, faults=_faults)
     def deliver(self, picks: list[int], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """Events that waited, together: those that have waited longest, or any."""
         keys = [self.events.pop(position % len(self.events)) for position in picks[: len(self.events)]]
-        self._run(lambda: self.play.deliver(*keys), pick, until, faults)
+        self._run(lambda: self.interleaving.deliver(*keys), pick, until, faults)
 
     @precondition(lambda self: self.top >= 0 and self._idle())
     @rule(what=st.sampled_from(_SWEEPS), pick=_mostly_first, until=_until, faults=_faults)
     def sweep(self, what: dict[str, bool], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """The schedule's event."""
-        self._run(lambda: self.play.sweep(**what), pick, until, faults)
+        self._run(lambda: self.interleaving.sweep(**what), pick, until, faults)
 
     @precondition(lambda self: self.top >= 0 and self._idle())
     @rule(what=st.sampled_from([{}, {"reason": "late"}]), pick=_mostly_first, until=_until, faults=_faults)
     def retry_rejected(self, what: dict[str, str], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """What is rejected and can be used goes to the film's end."""
-        self.play.is_appended_late = True
-        self._run(lambda: self.play.invoke({"retry_rejected": {"stream": STREAM, **what}}), pick, until, faults)
+        self.interleaving.is_appended_late = True
+        self._run(lambda: self.interleaving.invoke({"retry_rejected": {"stream": STREAM, **what}}), pick, until, faults)
 
     # ---- environments
 
@@ -185,35 +185,39 @@ class Machine(RuleBasedStateMachine):
     @rule(ends=st.sampled_from(["saved", "plan left", "killed"]), pick=_mostly_first, until=_until, faults=_faults)
     def shut_down(self, ends: str, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """An idle environment ends. A plan that is left may be carried out later."""
-        how = partial(self.play.shut_down, carried_out=ends == "saved")
-        self._run(self.play.new_environment if ends == "killed" else how, pick, until, faults)
+        how = partial(self.interleaving.shut_down, carried_out=ends == "saved")
+        self._run(self.interleaving.new_environment if ends == "killed" else how, pick, until, faults)
 
     def _left(self) -> list[Process]:
-        return [process for process in self.play.leaving if process.actor is None]
+        return [process for process in self.interleaving.leaving if process.actor is None]
 
     @precondition(lambda self: self._left())
     @rule(pick=_mostly_first, until=_until, faults=_faults)
     def carry_out(self, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """An extension wakes, late."""
-        self.play.run(_picked(self._left(), pick), self.play.carry_out, until=until, faults=faults)
+        self.interleaving.run(_picked(self._left(), pick), self.interleaving.carry_out, until=until, faults=faults)
         self._judge()
 
     def _frozen(self) -> list[Process]:
-        return [process for process in (*self.play.processes, *self.play.leaving) if process.actor is not None]
+        return [
+            process
+            for process in (*self.interleaving.processes, *self.interleaving.leaving)
+            if process.actor is not None
+        ]
 
     @precondition(lambda self: self._frozen())
     @rule(hours=st.integers(0, 5), pick=_mostly_first, until=_until, faults=_faults)
     def thaw(self, hours: int, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """One that stands goes on, for some requests or to the end; killed at the first of them, perhaps."""
-        self.play.world.clock.advance(hours * _HOUR_MS)
-        self.play.resume(_picked(self._frozen(), pick), until=until, faults=faults)
+        self.interleaving.world.clock.advance(hours * _HOUR_MS)
+        self.interleaving.resume(_picked(self._frozen(), pick), until=until, faults=faults)
         self._judge()
 
     @precondition(lambda self: self.top >= 0)
     @rule(jump_ms=st.sampled_from([_SECOND_MS, -_HOUR_MS, 10 * 60 * _SECOND_MS, 24 * _HOUR_MS]))
     def jump(self, jump_ms: int) -> None:
         """The clock is set, or a day goes by."""
-        self.play.world.clock.advance(jump_ms)
+        self.interleaving.world.clock.advance(jump_ms)
 
     # ---- the end
 
@@ -222,11 +226,11 @@ class Machine(RuleBasedStateMachine):
         with self._open:
             if self.top < 0:
                 return
-            if self.play.watch.violations:
-                self.play.end_all()
+            if self.interleaving.watch.violations:
+                self.interleaving.end_all()
                 return
-            self.play.finish()
-            wrong = self.play.check()
+            self.interleaving.finish()
+            wrong = self.interleaving.check()
             assert not wrong, "\n".join(wrong)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.recovery.races import MEETINGS
-from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run, singles
+from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run_scenario, singles
 from timelapse_runtime.timelapse import checkpoint_store, commit_plan
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
@@ -193,7 +193,7 @@ def caught_by(mutation: str, *, step: int = 1) -> str | None:
 
 def _runs(step: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     for scenario in (SMALL, *SCENARIOS):
-        yield scenario.name, run(scenario, {}).wrong
+        yield scenario.name, run_scenario(scenario, {}).wrong
     yield from _single_faults(SMALL, 1)
     for meeting in MEETINGS:
         for schedule in itertools.islice(meeting.pauses(), 0, None, step):
@@ -204,4 +204,4 @@ def _runs(step: int) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _single_faults(scenario: Scenario, step: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     for faults in itertools.islice(singles(scenario), 0, None, step):
-        yield scenario.name, run(scenario, faults).wrong
+        yield scenario.name, run_scenario(scenario, faults).wrong

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.recovery.fault_run import FaultRun
 from tests.recovery.scenarios import litter
-from tests.recovery.stage import Stage
 from tests.world import STREAM, InvocationContext
 from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.timelapse import Timelapse
@@ -58,8 +58,8 @@ class Actor(threading.Thread):
         self.requests += 1
 
 
-class Race(Stage):
-    """A stage with several environments on it, and no faults."""
+class Race(FaultRun):
+    """A run with several environments and without faults."""
 
     def around(self, store: MemoryStore, operation: str, key: str, effect: Callable[[], Any]) -> Any:
         actor = threading.current_thread()

@@ -28,7 +28,7 @@ _QUERIES = {
 }
 
 
-class Fault(Enum):
+class HttpFault(Enum):
     """What becomes of one request."""
 
     KILLED_BEFORE = "SIGKILL before"
@@ -45,10 +45,10 @@ class Fault(Enum):
 
 
 _REFUSALS = {
-    Fault.INTERNAL_ERROR: (500, "InternalError"),
-    Fault.SLOW_DOWN: (503, "SlowDown"),
-    Fault.CONFLICT: (409, "ConditionalRequestConflict"),
-    Fault.CONDITION_FAILED: (412, "PreconditionFailed"),
+    HttpFault.INTERNAL_ERROR: (500, "InternalError"),
+    HttpFault.SLOW_DOWN: (503, "SlowDown"),
+    HttpFault.CONFLICT: (409, "ConditionalRequestConflict"),
+    HttpFault.CONDITION_FAILED: (412, "PreconditionFailed"),
 }
 
 
@@ -99,7 +99,7 @@ class Answer:
         return cls("\r\n".join([*lines, "", ""]).encode("latin-1"), body)
 
     @classmethod
-    def refusal(cls, fault: Fault, request: Request) -> Answer:
+    def refusal(cls, fault: HttpFault, request: Request) -> Answer:
         """S3's error document; a HEAD gets none."""
         status, code = _REFUSALS[fault]
         body = f"<Error><Code>{code}</Code><Message>{fault.value}, from the proxy</Message></Error>".encode()
@@ -108,7 +108,7 @@ class Answer:
 
     @property
     def status_line(self) -> bytes:
-        """HTTP clients in Python take it, and the end of the connection, for a whole answer without a header."""
+        """HTTP clients in Python accept it, then the end of the connection, as a complete answer without headers."""
         return self.head.partition(b"\r\n")[0] + b"\r\n"
 
     @property
@@ -123,9 +123,9 @@ class FaultProxy:
     def __init__(self, upstream_url: str, kill: Callable[[], None]) -> None:
         self.requests: list[Request] = []
         """Of the watched folder, since `watch`."""
-        self.fired: list[Fault] = []
+        self.fired: list[HttpFault] = []
         self._upstream, self._kill = urlsplit(upstream_url).netloc, kill
-        self._folder, self._faults = "", dict[int, Fault]()
+        self._folder, self._faults = "", dict[int, HttpFault]()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -135,7 +135,7 @@ class FaultProxy:
         """Where it listens."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def watch(self, folder: str, faults: Mapping[int, Fault]) -> None:
+    def watch(self, folder: str, faults: Mapping[int, HttpFault]) -> None:
         """From now on number the requests that concern this folder, and let these fail."""
         with self._lock:
             self.requests, self.fired = [], []
@@ -155,7 +155,7 @@ class FaultProxy:
         self._thread.join()
         self._server.server_close()
 
-    def fault_of(self, request: Request) -> Fault | None:
+    def fault_of(self, request: Request) -> HttpFault | None:
         """Number a request; what is to become of it."""
         with self._lock:
             if not (self._folder and request.concerns(self._folder)):
@@ -166,24 +166,24 @@ class FaultProxy:
                 self.fired.append(fault)
             return fault
 
-    def answer(self, request: Request, fault: Fault | None) -> bytes | None:
+    def answer(self, request: Request, fault: HttpFault | None) -> bytes | None:
         """What the client gets to read; None: it waits for more. Less than a whole answer ends the connection."""
         answer = Answer(b"", b"")
         if fault in _REFUSALS:
             answer = Answer.refusal(fault, request)
-        elif fault not in (Fault.KILLED_BEFORE, Fault.HANGS):
+        elif fault not in (HttpFault.KILLED_BEFORE, HttpFault.HANGS):
             answer = self._forward(request)
         match fault:
-            case Fault.HANGS | Fault.NO_ANSWER:
+            case HttpFault.HANGS | HttpFault.NO_ANSWER:
                 return None
-            case Fault.KILLED_BEFORE | Fault.KILLED_AFTER:
+            case HttpFault.KILLED_BEFORE | HttpFault.KILLED_AFTER:
                 self._kill()
                 return b""
-            case Fault.CUT_SHORT:
+            case HttpFault.CUT_SHORT:
                 return answer.first_half
-            case Fault.CUT_IN_HEAD:
+            case HttpFault.CUT_IN_HEAD:
                 return answer.status_line
-            case Fault.REPEATED:
+            case HttpFault.REPEATED:
                 answer = self._forward(request)
         return answer.head + answer.body
 
@@ -216,7 +216,7 @@ def _handler_of(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
                     self.connection.recv(1)  # returns when the client has given up
                 else:
                     self.wfile.write(answer)
-                if fault in (None, Fault.REPEATED) or fault in _REFUSALS:
+                if fault in (None, HttpFault.REPEATED) or fault in _REFUSALS:
                     return
             self.close_connection = True
 

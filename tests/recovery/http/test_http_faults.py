@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.programs import require_program
+from tests.recovery.http.harness import MINISTACK
 from tests.recovery.http.points import Server, run_all
-from tests.recovery.http.rig import MINISTACK
 
 
 @pytest.mark.timeout(300)  # half a minute where nothing else runs

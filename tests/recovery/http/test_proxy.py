@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.recovery.http.proxy import Fault, FaultProxy, Request
+from tests.recovery.http.proxy import FaultProxy, HttpFault, Request
 
 BODY = b"0123456789" * 100
 FOLDER = "/camera/"
@@ -98,14 +98,14 @@ def test_a_head_keeps_the_length_of_what_it_does_not_send(client: http.client.HT
 @pytest.mark.parametrize(
     ("fault", "status"),
     [
-        (Fault.INTERNAL_ERROR, 500),
-        (Fault.SLOW_DOWN, 503),
-        (Fault.CONFLICT, 409),
-        (Fault.CONDITION_FAILED, 412),
+        (HttpFault.INTERNAL_ERROR, 500),
+        (HttpFault.SLOW_DOWN, 503),
+        (HttpFault.CONFLICT, 409),
+        (HttpFault.CONDITION_FAILED, 412),
     ],
 )
 def test_a_refused_request_does_not_happen(
-    fault: Fault, status: int, proxy: FaultProxy, upstream: Upstream, client: http.client.HTTPConnection
+    fault: HttpFault, status: int, proxy: FaultProxy, upstream: Upstream, client: http.client.HTTPConnection
 ) -> None:
     proxy.watch(FOLDER, {2: fault})
     assert ask(client)[0] == 200
@@ -115,9 +115,9 @@ def test_a_refused_request_does_not_happen(
     assert (len(upstream.requests), len(proxy.requests), proxy.fired) == (2, 3, [fault])
 
 
-@pytest.mark.parametrize(("fault", "done_before"), [(Fault.KILLED_BEFORE, 0), (Fault.KILLED_AFTER, 1)])
+@pytest.mark.parametrize(("fault", "done_before"), [(HttpFault.KILLED_BEFORE, 0), (HttpFault.KILLED_AFTER, 1)])
 def test_the_sender_is_killed_before_or_after_its_request_happened(
-    fault: Fault, done_before: int, proxy: FaultProxy, upstream: Upstream, client: http.client.HTTPConnection
+    fault: HttpFault, done_before: int, proxy: FaultProxy, upstream: Upstream, client: http.client.HTTPConnection
 ) -> None:
     proxy.watch(FOLDER, {1: fault})
     with pytest.raises(http.client.RemoteDisconnected):
@@ -126,9 +126,9 @@ def test_the_sender_is_killed_before_or_after_its_request_happened(
     assert len(upstream.requests) == done_before
 
 
-@pytest.mark.parametrize(("fault", "done"), [(Fault.NO_ANSWER, 1), (Fault.HANGS, 0)])
+@pytest.mark.parametrize(("fault", "done"), [(HttpFault.NO_ANSWER, 1), (HttpFault.HANGS, 0)])
 def test_no_answer_comes_and_the_request_has_happened_or_not(
-    fault: Fault, done: int, proxy: FaultProxy, upstream: Upstream, client: http.client.HTTPConnection
+    fault: HttpFault, done: int, proxy: FaultProxy, upstream: Upstream, client: http.client.HTTPConnection
 ) -> None:
     proxy.watch(FOLDER, {1: fault})
     with pytest.raises(TimeoutError):
@@ -139,15 +139,15 @@ def test_no_answer_comes_and_the_request_has_happened_or_not(
 def test_an_answer_is_cut_in_the_middle_of_its_body(
     proxy: FaultProxy, upstream: Upstream, client: http.client.HTTPConnection
 ) -> None:
-    proxy.watch(FOLDER, {1: Fault.CUT_SHORT})
+    proxy.watch(FOLDER, {1: HttpFault.CUT_SHORT})
     with pytest.raises(http.client.IncompleteRead) as caught:
         ask(client)
     assert caught.value.partial == BODY[: len(BODY) // 2]
     assert len(upstream.requests) == 1
 
 
-@pytest.mark.parametrize(("fault", "is_line"), [(Fault.CUT_SHORT, False), (Fault.CUT_IN_HEAD, True)])
-def test_an_answer_is_cut_in_its_head(fault: Fault, is_line: bool, proxy: FaultProxy, upstream: Upstream) -> None:
+@pytest.mark.parametrize(("fault", "is_line"), [(HttpFault.CUT_SHORT, False), (HttpFault.CUT_IN_HEAD, True)])
+def test_an_answer_is_cut_in_its_head(fault: HttpFault, is_line: bool, proxy: FaultProxy, upstream: Upstream) -> None:
     proxy.watch(FOLDER, {1: fault})
     with socket.create_connection(("127.0.0.1", int(proxy.url.rpartition(":")[2]))) as connection:
         connection.sendall(f"PUT {TARGET} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nphoto".encode())
@@ -161,7 +161,7 @@ def test_an_answer_is_cut_in_its_head(fault: Fault, is_line: bool, proxy: FaultP
 def test_a_repeated_request_happens_twice_and_has_the_second_answer(
     proxy: FaultProxy, upstream: Upstream, client: http.client.HTTPConnection
 ) -> None:
-    proxy.watch(FOLDER, {1: Fault.REPEATED})
+    proxy.watch(FOLDER, {1: HttpFault.REPEATED})
     client.request("PUT", TARGET, b"photo")
     answer = client.getresponse()
     answer.read()
@@ -173,13 +173,13 @@ def test_a_repeated_request_happens_twice_and_has_the_second_answer(
 def test_only_requests_for_the_watched_stream_are_numbered(
     proxy: FaultProxy, client: http.client.HTTPConnection
 ) -> None:
-    proxy.watch("/another/", {1: Fault.INTERNAL_ERROR})
+    proxy.watch("/another/", {1: HttpFault.INTERNAL_ERROR})
     assert ask(client)[0] == 200
     assert proxy.requests == []
 
 
 def test_healed_requests_do_not_fail(proxy: FaultProxy, client: http.client.HTTPConnection) -> None:
-    proxy.watch(FOLDER, {1: Fault.INTERNAL_ERROR})
+    proxy.watch(FOLDER, {1: HttpFault.INTERNAL_ERROR})
     proxy.heal()
     assert ask(client)[0] == 200
 

@@ -1,7 +1,7 @@
-"""A world with Lambda around it and a fault at the k-th request: what is killed comes back, what fails is tried
-again as Lambda would (twice), and in the end another environment finishes the input.
+"""One run with faults at given requests. A killed process is replaced, a failed invocation is tried twice more, as
+Lambda does, and at the end another environment completes the stream.
 
-All requests of an environment and of the extension are numbered from 1, over both buckets.
+Requests of the environment and of the extension are numbered from 1, over both buckets.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Fault(Enum):
     CONDITION_FAILED = "412"
 
 
-class Stage:
+class FaultRun:
     """One run of a scenario. `faults` by request number."""
 
     def __init__(
@@ -97,7 +97,7 @@ class Stage:
             store.around = self._around_of(store)
         self.function = self.world.environment()
 
-    # ---- what stands between the product and the store
+    # ---- between the product and the store
 
     def _around_of(self, store: MemoryStore) -> Callable[[str, str, Callable[[], Any]], Any]:
         def around(operation: str, key: str, effect: Callable[[], Any]) -> Any:

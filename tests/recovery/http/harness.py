@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.photos import make_photos
-from tests.recovery.http.proxy import Fault, FaultProxy
+from tests.recovery.http.proxy import FaultProxy, HttpFault
 from timelapse_runtime.emulator.deployment import HANDLER, INSTALLED
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
@@ -47,21 +47,21 @@ _TRIES = 3
 
 
 @dataclass(frozen=True)
-class Temper:
+class WaitingLimits:
     """How long an environment waits: the function's time-out, and who handles its events."""
 
     handler: str = HANDLER
     timeout_seconds: float = 30.0
 
 
-_TEMPERS = {
-    Fault.NO_ANSWER: Temper(handler="tests.recovery.http.impatient.Impatient"),
-    Fault.HANGS: Temper(timeout_seconds=3.0),
+_LIMITS = {
+    HttpFault.NO_ANSWER: WaitingLimits(handler="tests.recovery.http.impatient.Impatient"),
+    HttpFault.HANGS: WaitingLimits(timeout_seconds=3.0),
 }
 """No answer, and the client's time-out ends the wait; or the function's does, with SIGTERM in mid-request."""
 
 
-class Rig:
+class HttpHarness:
     """Use it in a `with` statement. `server` is moto or ministack."""
 
     def __init__(self, server: str) -> None:
@@ -70,7 +70,7 @@ class Rig:
         self.log: deque[str] = deque(maxlen=_LINES_KEPT)
         self._server = EmbeddedS3((str(MINISTACK),)) if server == "ministack" else EmbeddedS3()
         self._stack, self._environments = ExitStack(), ExitStack()
-        self._running: tuple[Temper, Mapping[str, str]] | None = None
+        self._running: tuple[WaitingLimits, Mapping[str, str]] | None = None
         self._ending: Mapping[str, int] = {}
         self._streams = 0
         self._photos: dict[tuple[tuple[int, int], int], bytes] = {}
@@ -87,11 +87,11 @@ class Rig:
     def __exit__(self, *exception: Any) -> None:
         self._stack.__exit__(*exception)
 
-    def new_stream(self, settings: Mapping[str, str], faults: Mapping[int, Fault]) -> str:
+    def new_stream(self, settings: Mapping[str, str], faults: Mapping[int, HttpFault]) -> str:
         """The name of a fresh stream, some requests of which will fail; an environment with these settings is there."""
-        tempers = {_TEMPERS.get(fault, Temper()) for fault in faults.values()} or {Temper()}
-        assert len(tempers) == 1, "these faults need different time-outs"
-        self._use(tempers.pop(), settings)
+        limits = {_LIMITS.get(fault, WaitingLimits()) for fault in faults.values()} or {WaitingLimits()}
+        assert len(limits) == 1, "these faults need different time-outs"
+        self._use(limits.pop(), settings)
         self._streams += 1
         name = f"camera-{self._streams:04d}"
         self.killed.clear()
@@ -116,22 +116,22 @@ class Rig:
             self._photos[size, number] = next(make_photos(1, size, first=number))
         return self._photos[size, number]
 
-    def _use(self, temper: Temper, settings: Mapping[str, str]) -> None:
-        if self._running == (temper, settings):
+    def _use(self, limits: WaitingLimits, settings: Mapping[str, str]) -> None:
+        if self._running == (limits, settings):
             return
         self._environments.close()
         variables = {**self._server.variables(), "AWS_ENDPOINT_URL_S3": self.proxy.url, **_SETTINGS, **settings}
         self.environment = self._environments.enter_context(
             LocalLambda(
-                deployment=replace(INSTALLED, handler=temper.handler),
+                deployment=replace(INSTALLED, handler=limits.handler),
                 variables=variables,
                 temp_folder=self._folder,
-                timeout_seconds=temper.timeout_seconds,
+                timeout_seconds=limits.timeout_seconds,
                 shutdown_budget=_SHUTDOWN_BUDGET,
                 on_log=lambda source, line: self.log.append(f"{source}: {line}"),
             )
         )
-        self._running = temper, settings
+        self._running = limits, settings
 
     def _kill(self) -> None:
         """SIGKILL to the sender: the runtime, and while an environment shuts down the extension."""

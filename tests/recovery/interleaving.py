@@ -1,6 +1,6 @@
-"""A stage on which several environments live, each of which can be stopped at any of its requests and go on later.
+"""Several environments in one run: each can be stopped before any of its requests and resumed later.
 
-Whatever a process does, it does in an actor's thread; only one of them runs at a time.
+Each step of a process runs in an actor's thread. Only one actor runs at a time, so a run is deterministic.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.recovery.fault_run import Fault, FaultRun
 from tests.recovery.model import Model, Process
 from tests.recovery.races import Actor
-from tests.recovery.stage import Fault, Stage
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM
 from timelapse_runtime.timelapse.model.checkpoint import key_order
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
@@ -26,7 +26,7 @@ AT_COMMIT = -1
 """In place of a request's number: the next write of the checkpoint, whichever it is."""
 
 
-class Play(Stage):
+class Interleaving(FaultRun):
     """`tick_ms` pass from one look at the clock to the next; an invocation has `budget_ms`, or no end (0)."""
 
     def __init__(self, settings: Mapping[str, str], *, with_extension: bool, tick_ms: int, budget_ms: int) -> None:
@@ -44,7 +44,7 @@ class Play(Stage):
         self.model = self.watch = Model(self.world, self._running)
         self._let_time_pass(tick_ms)
 
-    def __enter__(self) -> Play:
+    def __enter__(self) -> Interleaving:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -90,13 +90,13 @@ class Play(Stage):
 
     def run(self, process: Process, work: Callable[[], object], *, until: int, faults: Mapping[int, Fault]) -> None:
         """Let an idle process do something, up to its request number `until`."""
-        process.actor = _Act(work)
+        process.actor = _Step(work)
         self.resume(process, until=until, faults=faults)
 
     def resume(self, process: Process, *, until: int = NO_END, faults: Mapping[int, Fault] | None = None) -> None:
         """Let a process go on for so many requests, or to the end. `faults` by request from here on."""
         actor, faults = process.actor, faults or {}
-        assert isinstance(actor, _Act)
+        assert isinstance(actor, _Step)
         self._enter(process)
         self._faults = {self.requests + request: fault for request, fault in faults.items()}
         self._stands_at_commit, self._fault_at_commit = until == AT_COMMIT, faults.get(AT_COMMIT)
@@ -121,13 +121,13 @@ class Play(Stage):
     def around(self, store: MemoryStore, operation: str, key: str, effect: Callable[[], Any]) -> Any:
         """A dead process that unwinds does not stop any more."""
         actor = threading.current_thread()
-        if isinstance(actor, _Act) and not self._is_dead:
+        if isinstance(actor, _Step) and not self._is_dead:
             if operation == "PutObject" and key == self.world.keys.checkpoint:
                 self._commits(actor)
             actor.gate()
         return super().around(store, operation, key, effect)
 
-    def _commits(self, actor: _Act) -> None:
+    def _commits(self, actor: _Step) -> None:
         if self._fault_at_commit is not None:
             self._faults[self.requests + 1] = self._fault_at_commit
         if self._stands_at_commit:
@@ -193,20 +193,20 @@ class Play(Stage):
         return wrong
 
 
-class _Act(Actor):
+class _Step(Actor):
     """An actor that says itself when it has ended: a thread still counts as alive for a moment after that."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         self.is_done = False
-        self._act = work
-        super().__init__(self._play)
+        self._wrapped = work
+        super().__init__(self._run_step)
 
     def stand(self) -> None:
         """Stop at the next gate."""
         self._until = self.requests
 
-    def _play(self) -> None:
+    def _run_step(self) -> None:
         try:
-            self._act()
+            self._wrapped()
         finally:
             self.is_done = True
