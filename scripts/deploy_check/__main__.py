@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
-from scripts.deploy_check import rules
-from scripts.deploy_check.template import Template, TemplateUnreadable
+from cfnlint.config import ConfigMixIn
+from cfnlint.decode import decode
+from cfnlint.match import Match
+from cfnlint.runner import Runner
+from cfnlint.template import Template
+
+from scripts.deploy_check import package
+from scripts.deploy_check.deployed import Deployed
+from scripts.deploy_check.findings import Finding
 
 EXIT_OK, EXIT_FINDINGS, EXIT_ERROR = 0, 1, 2
 _TEMPLATE = Path(__file__).parents[2] / "infra" / "template.yaml"
+_NO_VERDICT = ("E0", "E10")
+"""cfn-lint's rules about unreadable files, the sections of a template, and its functions and references."""
+_CONSTRAINTS = ("AllowedValues", "AllowedPattern", "MinValue", "MaxValue")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check one template. Prints the findings; the exit code."""
+    """Check one template. Prints the findings and returns the exit code."""
     options = _parser().parse_args(argv)
-    try:
-        findings = list(rules.check(Template(options.template, dict(options.set)), options.package))
-    except TemplateUnreadable as error:
-        print(f"deploy-check: {error}", file=sys.stderr)
+    template, matches = decode(str(options.template))
+    found = partial(_finding, options.template, template)
+    findings = list(_set_parameters(template, dict(options.set)))
+    if not (matches or findings):
+        matches = sorted(_runner(options.region).validate_template(template), key=lambda match: match.linenumber)
+    if broken := [match for match in matches if match.rule.id.startswith(_NO_VERDICT)]:
+        print(*map(found, broken), sep="\n", file=sys.stderr)
         return EXIT_ERROR
-    for finding in findings:
-        print(finding)
+    findings += [found(match) for match in matches if match.rule.id == "E2015"]
+    if not findings:  # otherwise only these are reported: wrong parameters cause other errors
+        deployed = Deployed(Template(str(options.template), template, [options.region]))
+        findings = [*map(found, matches), *_archives(options, deployed)]
     error_count = sum(finding.is_error for finding in findings)
-    print(f"{options.template}: {f'{error_count} errors' if error_count else 'no problems found'}")
+    print(*findings, f"{options.template}: {f'{error_count} errors' if error_count else 'no problems found'}", sep="\n")
     return EXIT_FINDINGS if error_count else EXIT_OK
 
 
@@ -33,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/deploy-check", description=__doc__)
     parser.add_argument("--template", type=Path, default=_TEMPLATE, help="default: %(default)s")
     parser.add_argument("--package", type=Path, help="the function's zip; default: what the template names")
+    parser.add_argument("--region", default="us-east-1", help="default: %(default)s")
     parser.add_argument("--set", type=_setting, action="append", default=[], metavar="Parameter=value")
     return parser
 
@@ -42,6 +61,55 @@ def _setting(text: str) -> tuple[str, str]:
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r}; allowed: Parameter=value")
     return name, value
+
+
+def _set_parameters(template: Any, settings: Mapping[str, str]) -> Iterator[Finding]:
+    """Write the settings into the template as defaults, and yield what cfn-lint does not report about them.
+
+    cfn-lint has parameters of its own, but loses them when a template has a transform (1.58.0). Its rule E2015
+    compares a default with the parameter's constraints: a number as a number only, and without a check of the type.
+    """
+    parameters = (template if isinstance(template, dict) else {}).get("Parameters", {})
+    declared = {name: parameter for name, parameter in parameters.items() if isinstance(parameter, dict)}
+    for name in settings.keys() - declared.keys():
+        yield Finding(f"--set {name}", "the template has no such parameter", f"known: {', '.join(sorted(declared))}")
+    for name, parameter in declared.items():
+        value = settings.get(name, parameter.get("Default"))
+        if value is None:
+            yield Finding(f"parameter {name}", "it has no value", f"give it one: --set {name}=VALUE")
+            continue
+        parameter["Default"] = value
+        if parameter.get("Type") == "Number":
+            try:
+                parameter["Default"] = int(value) if str(value).isdecimal() else float(value)
+            except ValueError:
+                yield Finding(f"parameter {name}", f"it is {value!r}", "allowed: a number")
+
+
+@cache
+def _runner(region: str) -> Runner:
+    """cfn-lint with its rules and ours. Loading them takes a second."""
+    return Runner(ConfigMixIn(["--append-rules", "scripts.deploy_check.rules"], regions=[region]))
+
+
+def _finding(path: Path, template: Any, match: Match) -> Finding:
+    place = list(getattr(match, "path", ()))
+    remedy = getattr(match, "remedy", f"{match.rule.id}: {match.rule.description} ({match.rule.source_url})")
+    if match.rule.id == "E2015":  # its message contains neither the value nor the constraint
+        parameter = template["Parameters"][place[1]]
+        allowed = (f"{key} {parameter[key]}" for key in _CONSTRAINTS if key in parameter)
+        remedy = f"it is {parameter['Default']!r}; allowed: {', '.join(allowed)}"
+    where = f"{path}:{match.linenumber}" + (f": {'/'.join(map(str, place))}" if place else "")
+    return Finding(where, match.message, remedy, is_error=match.rule.severity == "error")
+
+
+def _archives(options: argparse.Namespace, deployed: Deployed) -> Iterator[Finding]:
+    """What is wrong with the archives that the function is made of. A template's paths are relative to its folder."""
+    for function in deployed.timelapse_functions().values():
+        layers = (deployed[name]["Properties"] for name in function.get("Layers", ()) if name in deployed)
+        uris = [function.get("CodeUri"), *(layer.get("ContentUri") for layer in layers)]
+        code, *others = (Path(os.path.normpath(options.template.parent / str(uri))) for uri in uris)
+        yield from package.check(options.package or code, others, *function.get("Architectures", ["x86_64"]))
 
 
 if __name__ == "__main__":

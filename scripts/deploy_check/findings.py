@@ -1,16 +1,12 @@
-"""What deploy-check has to say: one thing that would go wrong, where it stands, and what to do about it."""
+"""What deploy-check reports."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """An error, or (`is_error` False) a word of advice.
-
-    `where` in the template or the package, `what` is wrong there, `remedy` a sentence for a person.
-    """
+class Finding(NamedTuple):
+    """An error, or (`is_error` False) advice: its place in the template or an archive, and what to do about it."""
 
     where: str
     what: str

@@ -25,11 +25,11 @@ _NEEDED = {
     "timelapse_runtime/timelapse/function.py": False,
     "python/bin/python3": True,
 }
-"""By name at the zip's root: whether Lambda or another of these executes it."""
+"""Files at the zip's root, and whether each is executed."""
 
 
 def check(function: Path, layers: list[Path], architecture: str) -> Iterator[Finding]:
-    """What is wrong with the archives for a function of this architecture."""
+    """What is wrong with the archives of a function for this architecture."""
     unzipped_bytes, contents = 0, []
     for path in (function, *layers):
         try:
@@ -46,18 +46,17 @@ def check(function: Path, layers: list[Path], architecture: str) -> Iterator[Fin
     extended = [(path, entries) for path, entries in zip(layers, contents[1:], strict=True) if EXTENSION in entries]
     if not extended:
         what = f"no layer of the function has {EXTENSION}"
-        remedy = "without it, what is not flushed at a shutdown waits for the next environment: add dist/extension.zip"
-        yield Finding("layers", what, f"{remedy} as a layer")
+        remedy = "without it, frames that are not flushed at a shutdown wait for the next environment"
+        yield Finding("layers", what, f"add dist/extension.zip as a layer: {remedy}")
     for path, entries in extended:
         yield from _entry(path, entries, EXTENSION, is_executed=True)
     if (size := function.stat().st_size) > DIRECT_LIMIT_BYTES:
         what = f"it has {size:,} bytes, over {DIRECT_LIMIT_BYTES:,}"
-        yield Finding(
-            str(function), what, "it cannot be uploaded directly; `sam deploy` takes it over S3", is_error=False
-        )
+        remedy = "it cannot be uploaded directly; `sam deploy` uploads it to S3"
+        yield Finding(str(function), what, remedy, is_error=False)
     if unzipped_bytes > UNZIPPED_LIMIT_BYTES:
         what = f"function and layers hold {unzipped_bytes:,} bytes unzipped; Lambda takes {UNZIPPED_LIMIT_BYTES:,}"
-        yield Finding(str(function), what, "a layer with the runtime in it is not for a package with the runtime in it")
+        yield Finding(str(function), what, "the runtime must be in the package or in a layer, not in both")
 
 
 def _entry(path: Path, entries: dict[str, zipfile.ZipInfo], name: str, *, is_executed: bool) -> Iterator[Finding]:
@@ -74,7 +73,7 @@ def _entry(path: Path, entries: dict[str, zipfile.ZipInfo], name: str, *, is_exe
 
 
 def _machine(archive: zipfile.ZipFile, architecture: str, path: Path) -> Iterator[Finding]:
-    """The loader is the one ELF file whose name is known on every architecture."""
+    """The dynamic loader is the only ELF file whose name is known on every architecture."""
     loaders = [name for name in archive.namelist() if name.startswith("python/lib/ld-linux")]
     if not loaders:
         yield Finding(str(path), "there is no python/lib/ld-linux… in it: it has no interpreter of its own", _BUILD)

@@ -1,7 +1,8 @@
-"""Whether an IAM policy allows a call: as much of IAM as the templates' S3 statements use.
+"""Whether an IAM policy allows a call: the part of IAM that the templates' S3 statements use.
 
-Known: Allow and Deny, Action and Resource with wildcards, the conditions StringEquals, StringLike and their IfExists
-forms. Anything else in a statement raises: a policy that is not understood is not taken for a good one.
+An evaluator of our own, because cfn-lint checks the syntax of a policy and not what it allows, and moto ignores
+conditions. Supported: Allow and Deny, Action and Resource with wildcards, the conditions StringEquals and StringLike
+and their IfExists forms. Anything else in a statement raises ValueError: the answer would be a guess.
 
 Source: IAM user guide, 'Policy evaluation logic' and 'Condition operators', read November 2026.
 """
@@ -16,7 +17,7 @@ from timelapse_runtime.timelapse.config import Config, Location
 
 READ_FRAMES = ("s3:GetObject",)
 WRITE_VIDEO = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
-"""What the timelapse function does to objects; and it lists both places. A test holds this against a recorded run."""
+"""What the timelapse function does to objects. It also lists both places. A test compares this with a recorded run."""
 
 _OPERATORS = {"StringEquals", "StringLike"}
 _KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition"}
@@ -26,7 +27,7 @@ def needed(config: Config) -> Iterator[tuple[str, str, dict[str, str]]]:
     """Action, resource and context of each kind of call that the function makes."""
     for place, actions in ((config.frames, READ_FRAMES), (config.video, WRITE_VIDEO)):
         yield "s3:ListBucket", _arn(Location(place.bucket, "")), {"s3:prefix": place.prefix}
-        yield "s3:ListBucket", _arn(Location(place.bucket, "")), {}  # or a missing object is 403, not 404
+        yield "s3:ListBucket", _arn(Location(place.bucket, "")), {}  # without it, S3 answers 403 for a missing object
         for action in actions:
             yield action, _arn(place) + "camera/object", {}
 
@@ -34,7 +35,7 @@ def needed(config: Config) -> Iterator[tuple[str, str, dict[str, str]]]:
 def allows(
     statements: Iterable[Mapping[str, Any]], action: str, resource: str, context: Mapping[str, str] | None = None
 ) -> bool:
-    """Whether some statement allows the call and none denies it. Raises ValueError for what is not understood."""
+    """Whether a statement allows the call and none denies it. Raises ValueError for a statement it cannot evaluate."""
     matching = [statement["Effect"] for statement in statements if _applies(statement, action, resource, context or {})]
     return "Allow" in matching and "Deny" not in matching
 

@@ -16,7 +16,6 @@ from typing import Any, TypeAlias
 import boto3
 import pytest
 
-from scripts.deploy_check.template import Template
 from timelapse_runtime.emulator.s3_server import REGION, EmbeddedS3
 
 ROOT = Path(__file__).parents[2]
@@ -41,15 +40,53 @@ def transformed(name: str) -> str:
     return done.stdout
 
 
+class Infra:
+    """A process with cfn-lint in which deploy-check runs and templates are resolved."""
+
+    def __init__(self) -> None:
+        command = [infra_program("python"), str(PROGRAMS / "deploy_check.py")]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def check(self, *arguments: str) -> tuple[int, str, str]:
+        """deploy-check's exit code, output and error output."""
+        done = self._ask({"check": arguments})
+        return done["code"], done["stdout"], done["stderr"]
+
+    def resources(self, name: str, **parameters: str) -> dict[str, Any]:
+        """A template's resources by logical ID, as CloudFormation would create them; Globals are merged."""
+        return self._ask({"resolve": str(TEMPLATES[name]), "set": parameters})
+
+    def close(self) -> None:
+        self._process.communicate()
+        assert self._process.returncode == 0
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+
+@pytest.fixture(scope="session")
+def infra() -> Iterator[Infra]:
+    """One process for all tests: cfn-lint takes a second or two to load."""
+    process = Infra()
+    yield process
+    process.close()
+
+
 @dataclass
 class Stack:
-    """A stack that moto made of a template."""
+    """A stack that moto made of a template. `expected` are the resources as the template describes them."""
 
     name: str
     server: EmbeddedS3
     record: Path
     settings: dict[str, str]
-    template: Template
+    template: str
+    expected: dict[str, Any]
     resources: dict[str, str] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
@@ -61,7 +98,7 @@ class Stack:
         """Create it, with the frames bucket's notifications, which moto's CloudFormation leaves out."""
         formation = self.client("cloudformation")
         parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in self.settings.items()]
-        body = transformed(self.template.path.stem)
+        body = transformed(self.template)
         formation.create_stack(StackName=self.name, TemplateBody=body, Parameters=parameters)
         (state,) = formation.describe_stacks(StackName=self.name)["Stacks"]
         assert state["StackStatus"] == "CREATE_COMPLETE", state
@@ -70,7 +107,7 @@ class Stack:
         self._notify()
 
     def _notify(self) -> None:
-        wanted = self.template.resources["FramesBucket"]["Properties"]["NotificationConfiguration"]
+        wanted = self.expected["FramesBucket"]["Properties"]["NotificationConfiguration"]
         direct = [
             {
                 "LambdaFunctionArn": self.function_arn(one["Function"].removesuffix(".Arn")),
@@ -110,7 +147,7 @@ MakeStack: TypeAlias = Callable[..., Stack]
 
 
 @pytest.fixture(scope="session")
-def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
+def make_stack(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
     """`make_stack(template, name, **parameters)`, in a server of their own."""
     record = tmp_path_factory.mktemp("lambda") / "invocations"
     record.touch()
@@ -122,7 +159,7 @@ def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
 
         def make(template: str, name: str, **parameters: str) -> Stack:
             settings = {"BucketPrefix": name, **parameters}  # or all would want the same names
-            stack = Stack(name, server, record, settings, Template(TEMPLATES[template], settings))
+            stack = Stack(name, server, record, settings, template, infra.resources(template, **settings))
             s3 = stack.client("s3")
             s3.create_bucket(Bucket="code")
             s3.put_object(Bucket="code", Key="package.zip", Body=package.getvalue())

@@ -1,19 +1,19 @@
-"""`scripts/deploy-check`: what is right passes, and each thing that would go wrong is named, with its place."""
+"""`scripts/deploy-check`: correct templates and packages pass, and each error is reported with its place."""
 
 from __future__ import annotations
 
 import re
 import struct
+import subprocess
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from scripts.deploy_check import __main__ as deploy_check
-from scripts.deploy_check import package
+from scripts.deploy_check.package import DIRECT_LIMIT_BYTES, EXTENSION, UNZIPPED_LIMIT_BYTES
 from scripts.deploy_check.permissions import allows
-from tests.infra.conftest import TEMPLATES
+from tests.infra.conftest import ROOT, TEMPLATES, Infra
 
 Check = Callable[..., tuple[int, str]]
 LOADER = "python/lib/ld-linux-x86-64.so.2"
@@ -27,54 +27,57 @@ CONTENT = {
 X86_64, ARM64 = 0x3E, 0xB7
 
 
-def write_zip(path: Path, modes: Mapping[str, int], machine: int = X86_64, padding: int = 0) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
+def write_zip(
+    path: Path, modes: Mapping[str, int], machine: int = X86_64, padding: int = 0, compression: int = zipfile.ZIP_STORED
+) -> Path:
+    with zipfile.ZipFile(path, "w", compression, compresslevel=1) as archive:
         for name, mode in modes.items():
             info = zipfile.ZipInfo(name)
             info.create_system, info.external_attr = 3, (0o100000 | mode) << 16
             body = b"\x7fELF" + bytes(14) + struct.pack("<H", machine) if name == LOADER else b"#"
-            archive.writestr(info, body + bytes(padding))
+            archive.writestr(info, body + bytes(padding), compression)
     return path
 
 
 @pytest.fixture
-def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
-    """`check(*arguments, template="template", edit={old: new})`: exit code and what was said, beside good archives."""
-    dist, infra = tmp_path / "dist", tmp_path / "infra"
+def check(tmp_path: Path, infra: Infra) -> Check:
+    """`check(*arguments, template="template", edit={old: new})`: exit code and output, with correct archives."""
+    dist, folder = tmp_path / "dist", tmp_path / "infra"
     dist.mkdir()
-    infra.mkdir()
+    folder.mkdir()
     write_zip(dist / "function.zip", CONTENT)
-    write_zip(dist / "extension.zip", {package.EXTENSION: 0o755})
+    write_zip(dist / "extension.zip", {EXTENSION: 0o755})
 
     def run(*arguments: str, template: str = "template", edit: Mapping[str, str] | None = None) -> tuple[int, str]:
         text = TEMPLATES[template].read_text()
         for old, new in (edit or {}).items():
             assert old in text, old
             text = text.replace(old, new)
-        path = infra / f"{template}.yaml"
+        path = folder / f"{template}.yaml"
         path.write_text(text)
-        code = deploy_check.main(["--template", str(path), *arguments])
-        said = capsys.readouterr()
-        return code, said.out + said.err
+        code, out, err = infra.check("--template", str(path), *arguments)
+        return code, out + err
 
     return run
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "options"),
     [
-        {},
-        {"Watch": "cloudfront", "AlarmEmail": "a@example.org"},
-        {"AWS::Region": "eu-central-1", "FramesPrefix": "a/b/", "Timezone": "Europe/Berlin"},
+        ({}, ()),
+        ({"Watch": "cloudfront", "AlarmEmail": "a@example.org"}, ()),
+        ({"FramesPrefix": "a/b/", "Timezone": "Europe/Berlin"}, ("--region", "eu-central-1")),
     ],
 )
 @pytest.mark.parametrize("template", ["template", "template over EventBridge", "cameras"])
-def test_what_fits_together_passes(template: str, settings: dict[str, str], check: Check) -> None:
+def test_what_fits_together_passes(
+    template: str, settings: dict[str, str], options: tuple[str, ...], check: Check
+) -> None:
     name, _, over = template.partition(" over ")
     bridged = {"Notifications": "eventbridge"} if over else {}
     arguments = [word for key, value in (settings | bridged).items() for word in ("--set", f"{key}={value}")]
-    code, said = check(*arguments, template=name)
-    assert code == 0
+    code, said = check(*arguments, *options, template=name)
+    assert code == 0, said
     assert said.endswith(f"{name}.yaml: no problems found\n")
     assert said.count("\n") == 1
 
@@ -82,33 +85,73 @@ def test_what_fits_together_passes(template: str, settings: dict[str, str], chec
 FRAMES = "s3://${BucketPrefix}-frames-${AWS::AccountId}-${AWS::Region}/${FramesPrefix}"
 
 
+FUNCTION = "Resources/TimelapseFunction/Properties"
+VARIABLES = f"{FUNCTION}/Environment/Variables"
+NOTIFICATION = "Resources/FramesBucket/Properties/NotificationConfiguration/LambdaConfigurations/0"
+ROLE = "Resources/TimelapseRole"
+
+
 @pytest.mark.parametrize(
     ("edit", "where", "what"),
     [
-        ({"ReservedConcurrentExecutions: 1 ": "Description: x "}, "ReservedConcurrentExecutions", "not set"),
-        ({"ReservedConcurrentExecutions: 1 ": "ReservedConcurrentExecutions: 5 "}, "ReservedConcurrent", "it is 5"),
-        ({"Timeout: !Ref TimeoutSeconds": "Timeout: 20"}, "TimelapseFunction.Timeout", "it is 20"),
-        ({"Timeout: !Ref TimeoutSeconds": "Timeout: long"}, "TimelapseFunction.Timeout", "it is long"),
-        ({"      Timeout: !Ref TimeoutSeconds\n": ""}, "TimelapseFunction.Timeout", "it is 3"),
-        ({"MemorySize: !Ref MemorySizeMb": "MemorySize: 128"}, "MemorySize", "it is 128"),
-        ({"Runtime: !Ref LambdaRuntime\n      Arch": "Runtime: python3.13\n      Arch"}, "Runtime", "python3.13"),
-        ({"TIMELAPSE_CRF: ": "TIMELAPSE_CFR: "}, "Variables.TIMELAPSE_CFR", "no such variable"),
-        ({"TIMELAPSE_FRAMES: ": "FRAMES: "}, "Variables.TIMELAPSE_FRAMES", "not set"),
-        ({"s3://${VideoBucket}/${VideoPrefix}": f"{FRAMES}films/"}, "Variables.TIMELAPSE_VIDEO", "its own output"),
-        ({"[{Name: prefix, Value: !Ref FramesPrefix}]": "[]"}, "NotificationConfiguration[0]", "make them equal"),
-        ({"Value: !Ref FramesPrefix}]": "Value: photos/}]"}, "NotificationConfiguration[0]", "make them equal"),
-        ({"        - LambdaConfigurations:": "        - QueueConfigurations:"}, "template.yaml", "nothing tells"),
-        ({"'s3:DeleteObject', ": ""}, "TimelapseRole", "s3:DeleteObject"),
-        ({"Resource: !Sub ${VideoBucket.Arn}/${VideoPrefix}*": "Resource: x"}, "TimelapseRole", "s3:GetObject"),
+        (
+            {"ReservedConcurrentExecutions: 1 ": "Description: x "},
+            f"{FUNCTION}/ReservedConcurrentExecutions",
+            "not set",
+        ),
+        (
+            {"ReservedConcurrentExecutions: 1 ": "ReservedConcurrentExecutions: 5 "},
+            f"{FUNCTION}/ReservedConcurrentExecutions",
+            "it is 5",
+        ),
+        ({"Timeout: !Ref TimeoutSeconds": "Timeout: 20"}, f"{FUNCTION}/Timeout", "it is 20\n    allowed: 60 to 900"),
+        ({"Timeout: !Ref TimeoutSeconds": "Timeout: long"}, f"{FUNCTION}/Timeout", "'long' is not of type 'integer'"),
+        ({"      Timeout: !Ref TimeoutSeconds\n": ""}, f"{FUNCTION}/Timeout", "it is 3"),
+        ({"MemorySize: !Ref MemorySizeMb": "MemorySize: 128"}, f"{FUNCTION}/MemorySize", "it is 128"),
+        (
+            {"EphemeralStorage: {Size: !Ref EphemeralStorageMb}": "EphemeralStorage: {Size: 20}"},
+            f"{FUNCTION}/EphemeralStorage/Size",
+            "it is 20\n    allowed: 512 to 10240",
+        ),
+        (
+            {"Runtime: !Ref LambdaRuntime\n      Arch": "Runtime: python3.13\n      Arch"},
+            f"{FUNCTION}/Runtime",
+            "python3",
+        ),
+        ({"TIMELAPSE_CRF: ": "TIMELAPSE_CFR: "}, f"{VARIABLES}/TIMELAPSE_CFR", "no such variable"),
+        ({"TIMELAPSE_FRAMES: ": "FRAMES: "}, f"{VARIABLES}/TIMELAPSE_FRAMES", "not set"),
+        ({"s3://${VideoBucket}/${VideoPrefix}": f"{FRAMES}films/"}, f"{VARIABLES}/TIMELAPSE_VIDEO", "its own output"),
+        ({"[{Name: prefix, Value: !Ref FramesPrefix}]": "[]"}, NOTIFICATION, "make them equal"),
+        ({"Value: !Ref FramesPrefix}]": "Value: photos/}]"}, NOTIFICATION, "make them equal"),
+        (
+            {
+                "        - LambdaConfigurations:": "        - QueueConfigurations:",
+                "Function: !GetAtt TimelapseFunction.Arn\n              Filter": "Queue: !GetAtt FailureQueue.Arn\n"
+                "              Filter",
+            },
+            "Resources",
+            "nothing tells",
+        ),
+        ({"'s3:DeleteObject', ": ""}, ROLE, "s3:DeleteObject"),
+        ({"Resource: !Sub ${VideoBucket.Arn}/${VideoPrefix}*": "Resource: arn:aws:s3:::x"}, ROLE, "s3:GetObject"),
         (
             {"StringLikeIfExists: {'s3:prefix': !Sub '${F": "StringLike: {'s3:prefix': !Sub '${F"},
-            "TimelapseRole",
+            ROLE,
             "List",
         ),
-        ({"{'s3:prefix': !Sub '${FramesPrefix}*'}": "{'s3:prefix': x}, DateLessThan: {}"}, "TimelapseRole", "DateLess"),
+        (
+            {"{'s3:prefix': !Sub '${FramesPrefix}*'}": "{'s3:prefix': x}, DateLessThan: {'aws:CurrentTime': x}"},
+            ROLE,
+            "DateLess",
+        ),
         ({"Layers: [!Ref ShutdownLayer]": "Layers: []"}, "layers", "extensions/timelapse-shutdown"),
-        ({"dist/function.zip": "dist/nothing.zip"}, "nothing.zip", "cannot be read"),
-        ({"Handler: timelapse_runtime.": "Handler: timelapse."}, "template.yaml", "0 functions"),
+        ({"dist/function.zip": "dist/nothing.zip"}, "dist/nothing.zip", "cannot be read"),
+        ({"Handler: timelapse_runtime.": "Handler: timelapse."}, "Resources", "0 functions"),
+        (
+            {"Outputs:": "  Twin:\n    Type: AWS::S3::Bucket\n    Propertys: {}\n\nOutputs:"},
+            "Resources/Twin/Propertys",
+            "E3001",
+        ),
     ],
 )
 def test_each_error_in_a_template_is_named_with_its_place(
@@ -116,12 +159,19 @@ def test_each_error_in_a_template_is_named_with_its_place(
 ) -> None:
     code, said = check(edit=edit)
     assert code == 1
-    (place, text), *_ = re.findall(r"^error: (.+?): (.+\n    .+)$", said, re.MULTILINE)
-    assert where in place
+    (place, text), *_ = re.findall(r"^error: (?:\S+:\d+: )?(\S+): (.+\n    .+)$", said, re.MULTILINE)
+    assert place.endswith(where)
     assert what in text
 
 
-def test_a_film_below_what_invokes_the_function_is_refused(check: Check) -> None:
+def test_an_error_in_a_template_has_its_line(check: Check, tmp_path: Path) -> None:
+    _, said = check(edit={"Timeout: !Ref TimeoutSeconds": "Timeout: 20"})
+    path = tmp_path / "infra" / "template.yaml"
+    (line,) = re.findall(rf"^error: {path}:(\d+): ", said, re.MULTILINE)
+    assert path.read_text().splitlines()[int(line) - 1].strip() == "Timeout: 20"
+
+
+def test_a_video_below_what_invokes_the_function_is_refused(check: Check) -> None:
     """Not below FRAMES, where the configuration itself refuses it, but below a wider notification."""
     frames = "${BucketPrefix}-frames-${AWS::AccountId}-${AWS::Region}"
     edit = {"s3://${VideoBucket}/": f"s3://{frames}/", "[{Name: prefix, Value: !Ref FramesPrefix}]": "[]"}
@@ -145,22 +195,31 @@ def test_each_error_with_tenants_is_named(edit: dict[str, str], what: str, check
 
 
 @pytest.mark.parametrize(
-    ("setting", "what"),
+    ("setting", "where", "what"),
     [
-        ("Crf=99", "allowed: 0 to 51"),
-        ("Size=101x50", "allowed: auto, or WIDTHxHEIGHT"),
-        ("Fpss=30", "no such parameter"),
-        ("Architecture=riscv", "allowed: x86_64, arm64"),
-        ("TimeoutSeconds=10", "allowed: a number from 60 to 900"),
-        ("MemorySizeMb=much", "allowed: a number from 512 to 10240"),
-        ("FramesPrefix=frames", "allowed: what matches"),
-        ("Architecture=arm64", "built for x86_64"),
+        ("Crf=99", "Variables/TIMELAPSE_CRF", "allowed: 0 to 51"),
+        ("Size=101x50", "Variables/TIMELAPSE_SIZE", "allowed: auto, or WIDTHxHEIGHT"),
+        ("Fpss=30", "--set Fpss", "no such parameter"),
+        ("Architecture=riscv", "Parameters/Architecture", "it is 'riscv'; allowed: AllowedValues ['x86_64', 'arm64']"),
+        ("TimeoutSeconds=10", "Parameters/TimeoutSeconds", "it is 10; allowed: MinValue 60, MaxValue 900"),
+        ("MemorySizeMb=much", "parameter MemorySizeMb", "allowed: a number"),
+        ("FramesPrefix=frames", "Parameters/FramesPrefix", "allowed: AllowedPattern ([A-Za-z0-9_.-]+/)+"),
+        ("Architecture=arm64", "dist/function.zip", "built for x86_64"),
     ],
 )
-def test_each_wrong_setting_is_named(setting: str, what: str, check: Check) -> None:
+def test_each_wrong_setting_is_named(setting: str, where: str, what: str, check: Check) -> None:
     code, said = check("--set", setting)
     assert code == 1
+    assert said.count("error: ") == 1
+    assert where in said
     assert what in said
+
+
+def test_a_parameter_without_a_value_is_named(check: Check) -> None:
+    code, said = check(edit={"    Default: timelapse\n": ""})
+    assert code == 1
+    assert "parameter BucketPrefix: it has no value\n    give it one: --set BucketPrefix=VALUE" in said
+    assert check("--set", "BucketPrefix=x", edit={"    Default: timelapse\n": ""})[0] == 0
 
 
 def without(name: str, **more: int) -> dict[str, int]:
@@ -189,31 +248,42 @@ def test_each_error_in_a_package_is_named(
     assert what in said
 
 
-def test_what_is_too_large_is_an_error_unzipped_and_a_word_zipped(
-    check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_zip(tmp_path / "other.zip", CONTENT, padding=1_000)
-    monkeypatch.setattr(package, "DIRECT_LIMIT_BYTES", path.stat().st_size - 1)
+def test_a_size_is_an_error_unzipped_and_a_note_zipped(check: Check, tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "other.zip", CONTENT, padding=DIRECT_LIMIT_BYTES // len(CONTENT))
     code, said = check("--package", str(path))
     assert code == 0
     assert "note: " in said
-    monkeypatch.setattr(package, "UNZIPPED_LIMIT_BYTES", 5 * 1_001)  # the extension is on top
+    each = UNZIPPED_LIMIT_BYTES // len(CONTENT)
+    write_zip(path, CONTENT, padding=each, compression=zipfile.ZIP_DEFLATED)
     code, said = check("--package", str(path))
     assert code == 1
-    assert re.search(r"hold 5,\d+ bytes unzipped; Lambda takes 5,005", said)
+    assert re.search(r"hold 262,14\d,\d{3} bytes unzipped; Lambda takes 262,144,000", said)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["Resources: [", "Parameters: {}", "Resources: {A: {Type: X, Properties: {B: !Ref C}}}", "Resources: {A: !Cidr x}"],
+    [
+        "Resources: [",
+        "Parameters: {}",
+        "Resources: {A: {Type: AWS::S3::Bucket, Properties: {BucketName: !Ref C}}}",
+        "Resources: {A: !Cidr x}",
+        "Resources: {A: {Type: AWS::S3::Bucket, Properties: {BucketName: !ImportValue x}}}",
+    ],
 )
-def test_what_is_no_template_is_trouble_and_no_verdict(
-    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_template_that_cannot_be_resolved_has_no_verdict(text: str, tmp_path: Path, infra: Infra) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(text)
-    assert deploy_check.main(["--template", str(path)]) == 2
-    assert str(path) in capsys.readouterr().err
+    code, out, err = infra.check("--template", str(path))
+    assert (code, out) == (2, "")
+    assert str(path) in err
+
+
+def test_the_program_reports_the_same_from_any_folder(check: Check, tmp_path: Path) -> None:
+    code, said = check("--set", "Crf=99")
+    command = [str(ROOT / "scripts" / "deploy-check"), "--template", "infra/template.yaml", "--set", "Crf=99"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert done.stdout == said.replace(f"{tmp_path}/", "")
 
 
 def test_a_deny_and_a_condition_count_in_a_policy() -> None:

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from infra.dispatcher import dispatch, route
-from scripts.deploy_check.template import Template
-from tests.infra.conftest import TEMPLATES, infra_program, transformed
+from tests.infra.conftest import TEMPLATES, Infra, infra_program, transformed
 from tests.world import World
 from timelapse_runtime.runtime import loader
 from timelapse_runtime.runtime.log import JsonFormatter, LogScope
@@ -23,8 +22,8 @@ from timelapse_runtime.timelapse.config import PREFIX, VARIABLES
 EACH = pytest.mark.parametrize("name", sorted(TEMPLATES))
 
 
-def variables(template: Template, function: str = "TimelapseFunction") -> dict[str, Any]:
-    found: dict[str, Any] = template.resources[function]["Properties"]["Environment"]["Variables"]
+def variables(resources: dict[str, Any], function: str = "TimelapseFunction") -> dict[str, Any]:
+    found: dict[str, Any] = resources[function]["Properties"]["Environment"]["Variables"]
     return found
 
 
@@ -72,22 +71,25 @@ def test_the_transform_leaves_nothing_of_sam(name: str) -> None:
 
 
 @EACH
-def test_every_variable_is_a_parameter_with_its_default(name: str) -> None:
-    template = Template(TEMPLATES[name], {})
+def test_every_variable_is_a_parameter_with_its_default(name: str, infra: Infra) -> None:
+    resources = infra.resources(name)
     ours = {PREFIX + one.name: one.default for one in VARIABLES if one.default is not None}
     fixed = {} if name == "template" else {f"{PREFIX}OPEN_STREAMS": "1"}
     absent = set() if name == "template" else {f"{PREFIX}STREAM"}
     expected = {key: value for key, value in {**ours, **fixed}.items() if key not in absent}
-    given = {key: value for key, value in variables(template).items() if key[len(PREFIX) :] not in {"FRAMES", "VIDEO"}}
+    given = {key: value for key, value in variables(resources).items() if key[len(PREFIX) :] not in {"FRAMES", "VIDEO"}}
     assert given == expected
 
 
-def test_a_parameter_reaches_its_variable() -> None:
-    for one in VARIABLES:
-        if one.default is not None:
-            parameter = "".join(word.capitalize() for word in one.name.split("_"))
-            template = Template(TEMPLATES["template"], {parameter: "another"})
-            assert variables(template)[PREFIX + one.name] == "another"
+def test_a_parameter_reaches_its_variable(infra: Infra) -> None:
+    names = {
+        one.name: "".join(word.capitalize() for word in one.name.split("_"))
+        for one in VARIABLES
+        if one.default is not None
+    }
+    given = variables(infra.resources("template", **{parameter: f"a {parameter}" for parameter in names.values()}))
+    for name, parameter in names.items():
+        assert given[PREFIX + name] == f"a {parameter}"
 
 
 def stars(value: Any, where: str = "") -> Iterator[str]:
@@ -105,8 +107,8 @@ def stars(value: Any, where: str = "") -> Iterator[str]:
 
 
 @EACH
-def test_no_role_has_a_wildcard_for_an_action_or_for_all_resources(name: str) -> None:
-    roles = dict(Template(TEMPLATES[name], {}).of_type("AWS::IAM::Role"))
+def test_no_role_has_a_wildcard_for_an_action_or_for_all_resources(name: str, infra: Infra) -> None:
+    roles = [body for body in infra.resources(name).values() if body["Type"] == "AWS::IAM::Role"]
     assert roles
     assert list(stars(roles)) == []
     assert list(stars({"Action": ["s3:Get*"], "Resource": ["*", "arn:aws:s3:::*", "arn:aws:s3:::b/x/*"]})) == [
@@ -116,8 +118,8 @@ def test_no_role_has_a_wildcard_for_an_action_or_for_all_resources(name: str) ->
     ]
 
 
-def test_both_templates_keep_photos_and_films_in_the_same_way() -> None:
-    few, many = (Template(path, {"Watch": "cloudfront"}).resources for path in TEMPLATES.values())
+def test_both_templates_keep_photos_and_videos_in_the_same_way(infra: Infra) -> None:
+    few, many = (infra.resources(name, Watch="cloudfront") for name in TEMPLATES)
     for name in ("VideoBucket", "FramesBucketPolicy", "VideoBucketPolicy", "Distribution", "OriginAccess", "LogGroup"):
         assert few[name] == many[name], name
     different = {"DependsOn", "NotificationConfiguration"}
@@ -127,8 +129,8 @@ def test_both_templates_keep_photos_and_films_in_the_same_way() -> None:
 
 
 @EACH
-def test_buckets_are_private_encrypted_and_outlive_the_stack(name: str) -> None:
-    for bucket, body in Template(TEMPLATES[name], {}).resources.items():
+def test_buckets_are_private_encrypted_and_outlive_the_stack(name: str, infra: Infra) -> None:
+    for bucket, body in infra.resources(name).items():
         if body["Type"] == "AWS::S3::Bucket":
             properties = body["Properties"]
             assert body["DeletionPolicy"] == body["UpdateReplacePolicy"] == "Retain", bucket
@@ -139,27 +141,30 @@ def test_buckets_are_private_encrypted_and_outlive_the_stack(name: str) -> None:
 
 
 @pytest.mark.parametrize(("days", "status"), [("0", "Disabled"), ("30", "Enabled")])
-def test_photos_expire_only_when_asked(days: str, status: str) -> None:
-    bucket = Template(TEMPLATES["template"], {"FramesExpireDays": days}).resources["FramesBucket"]["Properties"]
+def test_photos_expire_only_when_asked(days: str, status: str, infra: Infra) -> None:
+    bucket = infra.resources("template", FramesExpireDays=days)["FramesBucket"]["Properties"]
     (rule,) = [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if "ExpirationInDays" in rule]
     assert (rule["Status"], rule["Prefix"]) == (status, "frames/")
 
 
 @EACH
-def test_viewers_get_films_and_nothing_else(name: str) -> None:
-    policy = Template(TEMPLATES[name], {"Watch": "cloudfront"}).resources["VideoBucketPolicy"]["Properties"]
+def test_viewers_get_videos_and_nothing_else(name: str, infra: Infra) -> None:
+    policy = infra.resources(name, Watch="cloudfront")["VideoBucketPolicy"]["Properties"]
     (watch,) = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
     assert watch["Principal"] == {"Service": "cloudfront.amazonaws.com"}
     assert watch["Action"] == "s3:GetObject"
     ends = [resource.partition("/video/*/")[2] for resource in watch["Resource"]]
     assert ends == ["live.m3u8", "latest.jpg", "reels/*"]
-    unwatched = Template(TEMPLATES[name], {}).resources["VideoBucketPolicy"]["Properties"]["PolicyDocument"]
+    unwatched = infra.resources(name)["VideoBucketPolicy"]["Properties"]["PolicyDocument"]
     assert [one["Effect"] for one in unwatched["Statement"]] == ["Deny"]
 
 
 @EACH
-def test_the_metric_counts_the_line_that_the_runtime_logs(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    pattern = Template(TEMPLATES[name], {}).resources["RejectedFrames"]["Properties"]["FilterPattern"]
+def test_the_metric_counts_the_line_that_the_runtime_logs(
+    name: str, caplog: pytest.LogCaptureFixture, infra: Infra
+) -> None:
+    resources = infra.resources(name)
+    pattern = resources["RejectedFrames"]["Properties"]["FilterPattern"]
     key, value = re.findall(r'^\{ \$\.(\w+) = "([^"]+)" \}$', pattern)[0]
     world = World()
     function = world.environment()
@@ -169,12 +174,12 @@ def test_the_metric_counts_the_line_that_the_runtime_logs(name: str, caplog: pyt
     counted = [line for line in lines if line.get(key) == value]
     assert [line["frame"] for line in counted] == ["frames/camera/000001.jpg"]
     assert counted[0]["reason"] in world.rejections().values()
-    dashboard = Template(TEMPLATES[name], {}).resources["Dashboard"]["Properties"]["DashboardBody"]
+    dashboard = resources["Dashboard"]["Properties"]["DashboardBody"]
     assert f"{key} = '{value}' | stats count(*) as frames by reason" in json.dumps(json.loads(dashboard))
 
 
-def test_the_handlers_exist() -> None:
-    few, many = (Template(path, {}).resources for path in (TEMPLATES["template"], TEMPLATES["cameras"]))
+def test_the_handlers_exist(infra: Infra) -> None:
+    few, many = infra.resources("template"), infra.resources("cameras")
     for resources in (few, many):
         assert loader.resolve(resources["TimelapseFunction"]["Properties"]["Handler"], Path.cwd())
     for name, module in (("Router", route), ("Dispatcher", dispatch)):
@@ -183,17 +188,16 @@ def test_the_handlers_exist() -> None:
         assert callable(module.handler)
 
 
-def test_the_dispatcher_outwaits_the_function_and_the_queue_outwaits_the_dispatcher() -> None:
-    longest = Template(TEMPLATES["cameras"], {"TimeoutSeconds": "840"})
-    assert list(longest.parameter_findings()) == []
-    assert [one.where for one in Template(TEMPLATES["cameras"], {"TimeoutSeconds": "841"}).parameter_findings()]
-    dispatcher = longest.resources["Dispatcher"]["Properties"]
+def test_the_dispatcher_outwaits_the_function_and_the_queue_outwaits_the_dispatcher(infra: Infra) -> None:
+    for seconds, is_allowed in (("840", True), ("841", False)):
+        _, said, _ = infra.check("--template", str(TEMPLATES["cameras"]), "--set", f"TimeoutSeconds={seconds}")
+        assert ("Parameters/TimeoutSeconds" not in said) == is_allowed
+    longest = infra.resources("cameras", TimeoutSeconds="840")
+    dispatcher = longest["Dispatcher"]["Properties"]
     waits = int(variables(longest, "Dispatcher")["FUNCTION_TIMEOUT_SECONDS"]) + dispatch.PATIENCE_SECONDS
     assert waits < dispatcher["Timeout"]
-    queue = longest.resources["FrameQueue"]["Properties"]
+    queue = longest["FrameQueue"]["Properties"]
     assert queue["VisibilityTimeout"] >= 6 * dispatcher["Timeout"]
     assert queue["FifoQueue"] is True
     assert dispatcher["Events"]["Frames"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert longest.resources["TimelapseFunction"]["Properties"]["TenancyConfig"] == {
-        "TenantIsolationMode": "PER_TENANT"
-    }
+    assert longest["TimelapseFunction"]["Properties"]["TenancyConfig"] == {"TenantIsolationMode": "PER_TENANT"}
