@@ -27,7 +27,8 @@ from av.video.codeccontext import VideoCodecContext
 
 from timelapse_runtime.emulator.scene import render_scene
 from timelapse_runtime.timelapse.errors import FrameRejected
-from timelapse_runtime.timelapse.video.decode import PhotoDecoder, PictureFitter
+from timelapse_runtime.timelapse.video.decode import PhotoDecoder
+from timelapse_runtime.timelapse.video.fit import PictureFitter
 
 LONGEST_SECONDS = 20.0
 MEMORY_GROWTH = 1.10

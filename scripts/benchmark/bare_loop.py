@@ -17,8 +17,9 @@ from typing import Any
 from scripts.benchmark.batch import FPS, Settings
 from scripts.benchmark.measured import run_in_slices
 from scripts.benchmark.time_slices import TimeSlices
-from timelapse_runtime.timelapse.video.decode import PhotoDecoder, PictureFitter
+from timelapse_runtime.timelapse.video.decode import PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import Encoder, EncoderSettings
+from timelapse_runtime.timelapse.video.fit import PictureFitter
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,10 @@ def open_camera(stack: Stack, outbox: Path | None = None) -> Camera:
     function = Timelapse(stores=stores)
     deployed = stack.function("TimelapseFunction")["Environment"]["Variables"]
     small = {"TIMELAPSE_FLUSH_EVERY": "4", "TIMELAPSE_KEYFRAME_INTERVAL": "8", "TIMELAPSE_PRESET": "ultrafast"}
-    large = {"TIMELAPSE_CRF": "0", "TIMELAPSE_REORDER_WINDOW": "0"}  # so that a short film is above the multipart limit
+    large = {
+        "TIMELAPSE_CRF": "0",
+        "TIMELAPSE_REORDER_WINDOW": "0",
+    }  # so that a short video is above the multipart limit
     variables = {**deployed, **small, **large, **stack.server.variables()}
     function.open(Environment(variables, Outbox(outbox, SystemClock()) if outbox else None, "cold-start"))
     return Camera(stack, recorders[0], function)

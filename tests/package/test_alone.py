@@ -47,7 +47,7 @@ def settings(server: EmbeddedS3) -> dict[str, str]:
 
 
 def shoot_and_judge(running: Emulator, server: EmbeddedS3, stream: str, folder: Path) -> None:
-    """A hundred photos in, SIGTERM, and the same hundred, in order, in the film."""
+    """A hundred photos in, SIGTERM, and the same hundred, in order, in the video."""
     store = S3Store(make_client(variables=server.variables()), BUCKET)
     keys = StreamKeys(f"video/{stream}/")
     for number, body in enumerate(make_photos(FRAMES)):
@@ -62,14 +62,14 @@ def shoot_and_judge(running: Emulator, server: EmbeddedS3, stream: str, folder: 
     reel = checkpoint.reel
     assert reel is not None
     parts = [keys.init(reel.name), *(segment_key(keys, reel, segment) for segment in reel.segments)]
-    film = folder / "film.mp4"
-    film.write_bytes(b"".join(store.get(key).body for key in parts))
-    probe = ffprobe_frames(film)
+    video = folder / "video.mp4"
+    video.write_bytes(b"".join(store.get(key).body for key in parts))
+    probe = ffprobe_frames(video)
     assert (probe.frame_count, probe.messages) == (FRAMES, "")
-    assert ffmpeg_numbers(film) == list(range(FRAMES))
+    assert ffmpeg_numbers(video) == list(range(FRAMES))
 
 
-def test_the_zip_makes_a_film_in_an_empty_root(
+def test_the_zip_makes_a_video_in_an_empty_root(
     packages: Packages, server: EmbeddedS3, emulator_binary: Path, ending: ExitStack, tmp_path: Path
 ) -> None:
     root = make_root(tmp_path / "root", emulator_binary)
@@ -142,7 +142,7 @@ def said(*command: str) -> str:
     return done.stdout.strip().rpartition("\n")[2]
 
 
-def test_the_image_makes_a_film(
+def test_the_image_makes_a_video(
     packages: Packages,
     server: EmbeddedS3,
     storage: list[str],

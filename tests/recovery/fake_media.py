@@ -23,15 +23,11 @@ from timelapse_runtime.timelapse.errors import FrameRejected, SegmentCorrupt
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import walk_boxes
 from timelapse_runtime.timelapse.video.codec import Codec
-from timelapse_runtime.timelapse.video.decode import (
-    DecodedPhoto,
-    PhotoDecoder,
-    Picture,
-    PictureFitter,
-    ThumbnailEncoder,
-)
+from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
+from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
+from timelapse_runtime.timelapse.video.thumbnail import ThumbnailEncoder
 
 DELAY_FRAMES = 4
 MINIMUM_PART_BYTES = 700

@@ -16,8 +16,8 @@ from timelapse_runtime.timelapse.model.checkpoint import Segment, checksum
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import Role, SourceFrame, pack_provenance
 from timelapse_runtime.timelapse.video.codec import Codec
-from timelapse_runtime.timelapse.video.decode import Picture
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettings
+from timelapse_runtime.timelapse.video.fit import Picture
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 
 

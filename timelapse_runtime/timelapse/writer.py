@@ -22,8 +22,9 @@ from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import SourceFrame, read_provenance
 from timelapse_runtime.timelapse.video.codec import Codec
-from timelapse_runtime.timelapse.video.decode import DecodedPhoto, Picture, PictureFitter, even_size
+from timelapse_runtime.timelapse.video.decode import DecodedPhoto
 from timelapse_runtime.timelapse.video.encode import EncoderSettings
+from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter, even_size
 
 _log = logging.getLogger(__name__)
 

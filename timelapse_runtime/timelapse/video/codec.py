@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from timelapse_runtime.timelapse.video.decode import PhotoDecoder, Picture, PictureFitter, ThumbnailEncoder
+from timelapse_runtime.timelapse.video.decode import PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
+from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 from timelapse_runtime.timelapse.video.read import decode_segment
+from timelapse_runtime.timelapse.video.thumbnail import ThumbnailEncoder
 
 
 class Codec(Protocol):

@@ -1,9 +1,9 @@
 """One x264 encoder that stays open across flushes, and the cut that takes its complete packets.
 
-Frames are numbered from 0 in their reel; a frame's number is its pts. The encoder reorders: its packets come in
-decode order, and the last few frames are still inside it. A *complete run* is the longest prefix, in decode order,
-whose pts form an unbroken run: nothing in it refers to a frame that is not in it. Cutting there costs nothing in
-size, while draining costs a keyframe per flush (FACTS: 2.36 times the bytes at ten frames a flush).
+Frames are numbered from 0 in their reel; a frame's number is its pts. The encoder reorders: its packets come in decode
+order, and the last few frames are still inside it. A *complete run* is the longest prefix, in decode order, whose pts
+form an unbroken run: nothing in it refers to a frame that is not in it. Cutting there costs nothing in size, while
+draining costs a keyframe per flush (measured, x264 veryfast, one flush per ten frames: 2.36 times the bytes).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Encoder:
         context.thread_count = settings.threads
         context.flags |= _GLOBAL_HEADER
         # `stitchable` keeps the parameter sets the same when crf, speed or threads differ between two encoders;
-        # without it a changed crf decodes to garbage with the full frame count and no message (FACTS).
+        # without it a changed crf decodes to garbage with the full frame count and no message (measured, PyAV 17).
         context.options = {
             "preset": settings.preset,
             "crf": str(settings.crf),

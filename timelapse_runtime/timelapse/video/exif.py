@@ -1,4 +1,4 @@
-"""The one thing of a photo's EXIF data that a film needs: which way up it is.
+"""The one thing of a photo's EXIF data that a video needs: which way up it is.
 
 Sources: CIPA DC-008 (Exif 3.0), 4.5 'Basic structure' and the tag Orientation (0x0112); TIFF 6.0, section 2.
 """

@@ -3,7 +3,7 @@
 Media time: TICKS_PER_FRAME ticks a frame, time scale `fps * TICKS_PER_FRAME`. Frame number n is decoded at tick
 n * TICKS_PER_FRAME and shown `reorder_frames` frames later, so that decode time starts at 0 and neither edit
 list nor negative offset is needed. With the flags `cmaf` or `negative_cts_offsets` each fresh muxer would
-shift dts by another amount, and frames are lost (FACTS: 714 of 720).
+shift dts by another amount, and frames are lost (measured: 714 of 720 were left).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""EXIF orientation: a photo stands upright in the film, whichever way the camera was held."""
+"""EXIF orientation: a photo stands upright in the video, whichever way the camera was held."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.photos import plane_array
-from tests.timelapse.video.test_decode import encode
+from tests.timelapse.video.images import encode
 from tests.world import World
-from timelapse_runtime.timelapse.video.decode import PhotoDecoder, Picture, PictureFitter
+from timelapse_runtime.timelapse.video.decode import PhotoDecoder
 from timelapse_runtime.timelapse.video.exif import UPRIGHT, orientation
+from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 SIZE = WIDTH, HEIGHT = 192, 96
@@ -55,8 +56,8 @@ def scene(size: tuple[int, int] = SIZE) -> Pixels:
     return rgb.round().astype(np.uint8)
 
 
-def fitted(body: bytes, film: tuple[int, int] = SIZE) -> Picture:
-    return PictureFitter(*film).fit(PhotoDecoder(maximum_pixels=10**7).decode(body))
+def fitted(body: bytes, video: tuple[int, int] = SIZE) -> Picture:
+    return PictureFitter(*video).fit(PhotoDecoder(maximum_pixels=10**7).decode(body))
 
 
 def difference(one: Picture, other: Picture) -> float:
@@ -85,7 +86,7 @@ def test_odd_sizes_and_other_shapes_stand_upright_between_bars(value: int, size:
 
 
 @pytest.mark.parametrize("value", [1, 3, 6, 8])
-def test_the_films_size_is_that_of_the_first_photo_upright(value: int) -> None:
+def test_the_videos_size_is_that_of_the_first_photo_upright(value: int) -> None:
     world = World()
     function = world.environment(reorder_window="0")
     stored = with_exif(encode("mjpeg", "yuvj420p", np.ascontiguousarray(STORED[value](scene()))), exif(value))
