@@ -34,7 +34,7 @@ LONGEST_SECONDS = 20.0
 MEMORY_GROWTH = 1.10
 """The last tenth's memory against that of the second tenth."""
 _MAXIMUM_PIXELS = 100_000_000
-_FILM_SIZE = 640, 360
+_VIDEO_SIZE = 640, 360
 _PHOTOS = 24
 _PNG_EVERY = 4
 
@@ -42,7 +42,7 @@ _PNG_EVERY = 4
 def photos(folder: Path | None) -> list[bytes]:
     """Some photos to damage; each fourth as PNG. Raises FileNotFoundError when the folder has none."""
     if folder is None:
-        found = list(render_scene(_PHOTOS, _FILM_SIZE))
+        found = list(render_scene(_PHOTOS, _VIDEO_SIZE))
     else:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".jpeg", ".png"})
         if not paths:
@@ -133,7 +133,7 @@ def damaged(bodies: Sequence[bytes], seed: int, number: int) -> bytes:
 def decode(folder: Path | None, seed: int, numbers: range) -> Iterator[tuple[int, str, int]]:
     """Number, outcome (`decoded`, or the reason of the rejection) and resident memory in KiB, photo by photo."""
     bodies = photos(folder)
-    decoder, fitter = PhotoDecoder(maximum_pixels=_MAXIMUM_PIXELS), PictureFitter(*_FILM_SIZE)
+    decoder, fitter = PhotoDecoder(maximum_pixels=_MAXIMUM_PIXELS), PictureFitter(*_VIDEO_SIZE)
     for number in numbers:
         try:
             fitter.fit(decoder.decode(damaged(bodies, seed, number)))

@@ -164,8 +164,8 @@ class World:
             reel = reel_from_value(json.loads(self.video.get(self.keys.manifest(previous)).body)) if previous else None
         return found[::-1]
 
-    def keys_in_film(self) -> list[str]:
-        """The photos' keys in film order, as the stored segments name them. Each segment is decoded on the way:
+    def keys_in_video(self) -> list[str]:
+        """The photos' keys in video order, as the stored segments name them. Each segment is decoded on the way:
         it must give just the frames that the checkpoint claims."""
         found = []
         for reel in self.reels():
@@ -193,7 +193,7 @@ class World:
         ]
         return {record["key"].removeprefix(f"frames/{STREAM}/"): record["reason"] for record in records}
 
-    def film(self, reel: Reel | None = None) -> bytes:
+    def video_bytes(self, reel: Reel | None = None) -> bytes:
         """A reel's `video.mp4` as it is published."""
         newest = reel or self.checkpoint().reel
         assert newest is not None

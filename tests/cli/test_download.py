@@ -26,9 +26,9 @@ def test_the_newest_reel_is_at_the_top_and_earlier_ones_below(tmp_path: Path) ->
     assert download.file == tmp_path / "video.mp4"
     assert download.playlist.read_text().startswith("#EXTM3U")
     older, newer = world.reels()
-    assert download.file.read_bytes() == world.film(newer)
-    assert (tmp_path / "reels" / older.name / "video.mp4").read_bytes() == world.film(older)
-    assert download.size_bytes == len(world.film(newer)) + len(world.film(older))
+    assert download.file.read_bytes() == world.video_bytes(newer)
+    assert (tmp_path / "reels" / older.name / "video.mp4").read_bytes() == world.video_bytes(older)
+    assert download.size_bytes == len(world.video_bytes(newer)) + len(world.video_bytes(older))
     assert [path.name for path in (tmp_path / "rejected").iterdir()] == ["000099.jpg.json"]
 
 

@@ -120,7 +120,7 @@ ROLE = "Resources/TimelapseRole"
         ),
         ({"TIMELAPSE_CRF: ": "TIMELAPSE_CFR: "}, f"{VARIABLES}/TIMELAPSE_CFR", "no such variable"),
         ({"TIMELAPSE_FRAMES: ": "FRAMES: "}, f"{VARIABLES}/TIMELAPSE_FRAMES", "not set"),
-        ({"s3://${VideoBucket}/${VideoPrefix}": f"{FRAMES}films/"}, f"{VARIABLES}/TIMELAPSE_VIDEO", "its own output"),
+        ({"s3://${VideoBucket}/${VideoPrefix}": f"{FRAMES}videos/"}, f"{VARIABLES}/TIMELAPSE_VIDEO", "its own output"),
         ({"[{Name: prefix, Value: !Ref FramesPrefix}]": "[]"}, NOTIFICATION, "make them equal"),
         ({"Value: !Ref FramesPrefix}]": "Value: photos/}]"}, NOTIFICATION, "make them equal"),
         (

@@ -148,7 +148,7 @@ def main() -> int:
     if not arguments.in_memory:
         missing = [name for name in ("ffmpeg", "ffprobe") if shutil.which(name) is None]
         if missing:
-            parser.error(f"over HTTP {' and '.join(missing)} look at the films: install ffmpeg, or take --in-memory")
+            parser.error(f"over HTTP {' and '.join(missing)} look at the videos: install ffmpeg, or take --in-memory")
     started = time.monotonic()
     points: dict[str, Counter[str]] = {name: Counter() for name in parts()}
     failures: dict[str, list[str]] = {name: [] for name in parts()}

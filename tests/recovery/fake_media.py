@@ -62,7 +62,7 @@ class FakePhotoDecoder:
 
 
 class FakePictureFitter:
-    """Gives the picture the film's size."""
+    """Gives the picture the video's size."""
 
     def __init__(self, width: int, height: int) -> None:
         self._size = width, height
@@ -203,7 +203,7 @@ class _Decoded:
 
 
 def photos_in(segment: bytes) -> list[int]:
-    """The photos that a segment's pictures show, in film order."""
+    """The photos that a segment's pictures show, in video order."""
     found: dict[int, int] = {}
     for box in walk_boxes(segment):
         if box.type == "mdat":

@@ -18,7 +18,7 @@ from tests.recovery.fake_media import fake_world
 from tests.recovery.watch import MUTATIONS, Watch
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM, World
 from timelapse_runtime.runtime.function import Deadline
-from timelapse_runtime.runtime.interrupts import DeadlineReached
+from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived
 from timelapse_runtime.runtime.outbox import OutboxPut
 from timelapse_runtime.runtime.outbox_sender import send_all
 from timelapse_runtime.timelapse.commit_plan import segment_key
@@ -40,10 +40,6 @@ def _can_fail(operation: str, key: str) -> bool:
 
 class Killed(BaseException):
     """SIGKILL: the process does nothing any more."""
-
-
-class SigtermReceived(BaseException):
-    """SIGTERM during an invocation: the runtime raises where it stands, then flushes and closes."""
 
 
 class PowerOff(BaseException):
@@ -184,19 +180,19 @@ class FaultRun:
         """A sweep of the stream."""
         self.invoke({"sweep": {"stream": STREAM, **what}})
 
-    def shut_down(self, *, carried_out: bool = True) -> None:
-        """SIGTERM, and what the extension does with the plan; then there is a new environment."""
+    def shut_down(self, *, outbox_sent: bool = True) -> None:
+        """SIGTERM, and what the extension does with the outbox; then there is a new environment."""
         deadline = Deadline(self.world.clock.now_epoch_ms() + _SHUTDOWN_MS)
         try:
             self.function.flush(deadline)
             self.function.close(deadline)
         except (Killed, SigtermReceived, DeadlineReached):  # what hangs now is ended by the watchdog
             self._is_dead = False
-        if carried_out:
-            self.carry_out()
+        if outbox_sent:
+            self.send_outbox()
         self.new_environment()
 
-    def carry_out(self) -> None:
+    def send_outbox(self) -> None:
         """The extension, now or later. It does not survive this."""
         if self.world.outbox is None:
             return
@@ -211,8 +207,8 @@ class FaultRun:
             )
         except (Killed, SigtermReceived, DeadlineReached):
             self._is_dead = False
-        for plan in self.world.outbox.glob("*"):
-            plan.unlink()
+        for job in self.world.outbox.glob("*"):
+            job.unlink()
 
     def put(self, put: OutboxPut, _timeout_seconds: float) -> int:
         try:
@@ -293,11 +289,11 @@ class FaultRun:
         for key, reason in reasons.items():
             if reason not in (self.rejected.get(key), self.may_be_rejected.get(key)):
                 wrong.append(f"{key} is rejected as {reason}")
-        film = [key for key, role in self.watch.film() if role is not Role.STAND_IN]
+        video = [key for key, role in self.watch.video() if role is not Role.STAND_IN]
         expected = sorted((key for key in self.watch.uploaded if key not in reasons), key=key_order)
-        if sorted(film, key=key_order) != expected or (film != expected and not self.is_appended_late):
-            wrong.append(f"the film has {film}; {expected} was to be in it")
+        if sorted(video, key=key_order) != expected or (video != expected and not self.is_appended_late):
+            wrong.append(f"the video has {video}; {expected} was to be in it")
         for reel in world.reels():
-            if len(world.film(reel)) != reel.size_bytes:
-                wrong.append(f"video.mp4 of {reel.name} has {len(world.film(reel))} of {reel.size_bytes} bytes")
+            if len(world.video_bytes(reel)) != reel.size_bytes:
+                wrong.append(f"video.mp4 of {reel.name} has {len(world.video_bytes(reel))} of {reel.size_bytes} bytes")
         return wrong

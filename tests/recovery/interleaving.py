@@ -32,14 +32,14 @@ class Interleaving(FaultRun):
     def __init__(self, settings: Mapping[str, str], *, with_extension: bool, tick_ms: int, budget_ms: int) -> None:
         super().__init__(settings=settings)
         self._folders = tempfile.TemporaryDirectory(prefix="timelapse-plans-") if with_extension else None
-        self._budget_ms, self._plans = budget_ms, 0
+        self._budget_ms, self._outboxes = budget_ms, 0
         self._stands_at_commit = False
         self._fault_at_commit: Fault | None = None
         self.reasons: dict[str, set[str]] = {}
         """For what a photo may be rejected, by what was uploaded under its key; empty: for nothing."""
         self.processes: list[Process] = []
         self.leaving: list[Process] = []
-        """Gone, with a plan in their /tmp; or an extension that stands still in the middle of it."""
+        """Gone, with a job in their outbox; or an extension that stands still in the middle of it."""
         self._running = self.open_process()
         self.model = self.watch = Model(self.world, self._running)
         self._let_time_pass(tick_ms)
@@ -71,14 +71,14 @@ class Interleaving(FaultRun):
         return process
 
     def _new_folder(self) -> Path | None:
-        self._plans += 1
-        return Path(self._folders.name) / str(self._plans) if self._folders else None
+        self._outboxes += 1
+        return Path(self._folders.name) / str(self._outboxes) if self._folders else None
 
     def new_environment(self) -> None:
-        """The running process is gone. Another one takes its place: it has its /tmp, or one of its own where a plan
+        """The running process is gone. Another one takes its place: it has its /tmp, or one of its own where a job
         waits there for an extension that is late."""
         process = self._running
-        if process.has_plan:
+        if process.has_job:
             self.leaving.append(replace(process, actor=None))
             process.outbox = self.world.outbox = self._new_folder()
         super().new_environment()
@@ -109,7 +109,7 @@ class Interleaving(FaultRun):
             process.actor = None
             if actor.error:
                 self.watch.violations.append(actor.error)
-            if process in self.leaving and not process.has_plan:
+            if process in self.leaving and not process.has_job:
                 self.leaving.remove(process)
 
     def end_all(self) -> None:
@@ -174,8 +174,8 @@ class Interleaving(FaultRun):
         self.end_all()
         self._budget_ms = 0
         super().finish()
-        # A photo that was mended after its rejection and before the commit has a record, and is in the film.
-        self.invoke({"retry_rejected": {"stream": STREAM, "reason": "nothing but what is in the film"}})
+        # A photo that was mended after its rejection and before the commit has a record, and is in the video.
+        self.invoke({"retry_rejected": {"stream": STREAM, "reason": "nothing but what is in the video"}})
 
     def check(self) -> list[str]:
         """A photo may be late where the model says so; what was uploaded under its key says the rest."""
@@ -187,9 +187,9 @@ class Interleaving(FaultRun):
             elif "" not in kinds:
                 self.rejected[key] = " or ".join(sorted(reasons))
         wrong = super().check()
-        in_order = [key for key, role in self.model.film() if role is not Role.OUT_OF_ORDER]
+        in_order = [key for key, role in self.model.video() if role is not Role.OUT_OF_ORDER]
         if in_order != sorted(in_order, key=key_order):
-            wrong.append(f"the film is not in order: {in_order}")
+            wrong.append(f"the video is not in order: {in_order}")
         return wrong
 
 

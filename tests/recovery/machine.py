@@ -1,6 +1,6 @@
 """Random lives of a stream: every kind of event, environments that stand still anywhere, faults, a clock that jumps.
 
-A run ends when nothing stands still any more and a last environment has swept; then the film is compared with the
+A run ends when nothing stands still any more and a last environment has swept; then the video is compared with the
 model (model.py). After every change of the bucket the watch looks at all of it.
 """
 
@@ -175,17 +175,17 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.top >= 0 and self._idle())
     @rule(what=st.sampled_from([{}, {"reason": "late"}]), pick=_mostly_first, until=_until, faults=_faults)
     def retry_rejected(self, what: dict[str, str], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
-        """What is rejected and can be used goes to the film's end."""
+        """What is rejected and can be used goes to the video's end."""
         self.interleaving.is_appended_late = True
         self._run(lambda: self.interleaving.invoke({"retry_rejected": {"stream": STREAM, **what}}), pick, until, faults)
 
     # ---- environments
 
     @precondition(lambda self: self._idle())
-    @rule(ends=st.sampled_from(["saved", "plan left", "killed"]), pick=_mostly_first, until=_until, faults=_faults)
+    @rule(ends=st.sampled_from(["saved", "outbox left", "killed"]), pick=_mostly_first, until=_until, faults=_faults)
     def shut_down(self, ends: str, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
-        """An idle environment ends. A plan that is left may be carried out later."""
-        how = partial(self.interleaving.shut_down, carried_out=ends == "saved")
+        """An idle environment ends. A job that is left in the outbox may be sent later."""
+        how = partial(self.interleaving.shut_down, outbox_sent=ends == "saved")
         self._run(self.interleaving.new_environment if ends == "killed" else how, pick, until, faults)
 
     def _left(self) -> list[Process]:
@@ -193,9 +193,9 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self._left())
     @rule(pick=_mostly_first, until=_until, faults=_faults)
-    def carry_out(self, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
+    def send_outbox(self, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
         """An extension wakes, late."""
-        self.interleaving.run(_picked(self._left(), pick), self.interleaving.carry_out, until=until, faults=faults)
+        self.interleaving.run(_picked(self._left(), pick), self.interleaving.send_outbox, until=until, faults=faults)
         self._judge()
 
     def _frozen(self) -> list[Process]:

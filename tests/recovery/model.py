@@ -1,8 +1,8 @@
 """What may become of each photo, said by the bucket alone: the model that the machine's runs are compared with.
 
-The film is the sorted list of usable frames, but for those that were *passed*: something above them was committed
-while they were neither in the film nor rejected. A passed frame may be rejected as late. It may even be *overtaken*:
-below the watermark, where only its event or a sweep's recount can settle it. Both are allowed for
+The video is the sorted list of usable frames, but for those that were *passed*: something above them was committed
+while they were neither in the video nor rejected. A passed frame may be rejected as late. It may even be *overtaken*:
+below the watermark, where only its event or a sweep can settle it. Both are allowed for
 only where nobody could know better: not where the process that committed had been told of the frame (passed), had
 listed the photos since it was uploaded, or had never seen one above it in a listing (overtaken).
 """
@@ -38,8 +38,8 @@ class Process:
     """Photos that were there when it listed last."""
 
     @property
-    def has_plan(self) -> bool:
-        """Whether a plan waits to be carried out."""
+    def has_job(self) -> bool:
+        """Whether a job waits in the outbox."""
         return self.outbox is not None and any(self.outbox.glob(f"*{JOB_SUFFIX}"))
 
     @property
@@ -66,7 +66,7 @@ class Model(Watch):
                 self.overtaken.add(key)
 
     def listed(self, shown: Sequence[ObjectInfo]) -> None:
-        """The running process has listed the photos: those after its watermark, or, for a recount, those before."""
+        """The running process has listed the photos: those after its watermark, or, to reconcile, those before."""
         known = self.running.checkpoint
         watermark = stream_key(known.watermark) if known else ""
         if not shown or key_order(shown[0].key) > key_order(watermark):
@@ -95,11 +95,11 @@ class Model(Watch):
         self.overtaken = {key for key in self.overtaken if not self.is_rejected(key)}
 
     def _check_passed(self, checkpoint: Checkpoint) -> Iterator[str]:
-        film = {key for key, role in self.film() if role is not Role.STAND_IN}
+        video = {key for key, role in self.video() if role is not Role.STAND_IN}
         listed = self.running.listed
         horizon = max(map(key_order, listed), default=b"")
         for key in self.uploaded:
-            if key_order(key) >= _committed(checkpoint) or key in film or self.is_rejected(key):
+            if key_order(key) >= _committed(checkpoint) or key in video or self.is_rejected(key):
                 continue
             if key in self.running.told and key not in self.passed:
                 yield f"{key} is passed by a process that had taken its event"

@@ -101,7 +101,7 @@ class Instance:
         deadline = Deadline(self.race.world.clock.now_epoch_ms() + 2_000)
         self.function.flush(deadline)
         self.function.close(deadline)
-        self.race.carry_out()
+        self.race.send_outbox()
         self.function = self.race.world.environment()
 
 
@@ -141,7 +141,7 @@ def _next_day(instance: Instance, first: int) -> None:
     instance.deliver(first, first + 1, first + 2)
 
 
-def _long_film(instance: Instance, first: int) -> None:
+def _long_video(instance: Instance, first: int) -> None:
     """Over the end of a segment, at least."""
     instance.deliver(*range(first, first + 9))
 
@@ -153,7 +153,7 @@ PIECES: Mapping[str, Piece] = {
     "shuts down": _shut_down,
     "gets old events": _old_events,
     "begins a day": _next_day,
-    "closes a segment": _long_film,
+    "closes a segment": _long_video,
 }
 BEFORE = {"warm": 8, "cold": 8, "first": 0}
 """What has happened: photos that the first environment took in (it has them in memory, or it is a new one)."""

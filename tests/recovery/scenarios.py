@@ -18,10 +18,10 @@ _DAY_MS = 24 * 3600 * 1000
 
 @dataclass(frozen=True)
 class Scenario:
-    """`play` with these settings; `with_extension` decides how a shutdown is carried out."""
+    """`steps` with these settings; `with_extension`: whether an extension sends what is in the outbox."""
 
     name: str
-    play: Callable[[FaultRun], None]
+    steps: Callable[[FaultRun], None]
     settings: Mapping[str, str] = field(default_factory=dict)
     with_extension: bool = False
 
@@ -75,25 +75,25 @@ def _shut_down(run: FaultRun) -> None:
     run.shut_down()
 
 
-def _plan_not_carried_out(run: FaultRun) -> None:
+def _outbox_lost(run: FaultRun) -> None:
     run.shoot(range(5))
-    run.shut_down(carried_out=False)
-    for plan in run.world.outbox.glob("*") if run.world.outbox else ():
-        plan.unlink()
+    run.shut_down(outbox_sent=False)
+    for job in run.world.outbox.glob("*") if run.world.outbox else ():
+        job.unlink()
     run.shoot(range(5, 10))
-    run.shut_down(carried_out=False)
+    run.shut_down(outbox_sent=False)
 
 
-def _plan_carried_out_late(run: FaultRun) -> None:
-    """Another instance has committed when the plan comes; once before its first commit, once after."""
+def _outbox_sent_late(run: FaultRun) -> None:
+    """Another instance has committed when the job is sent; once before its first commit, once after."""
     run.shoot(range(8))
-    run.shut_down(carried_out=False)
+    run.shut_down(outbox_sent=False)
     run.shoot(range(8, 10))
-    run.carry_out()
+    run.send_outbox()
     run.shoot(range(10, 14))
-    run.shut_down(carried_out=False)
+    run.shut_down(outbox_sent=False)
     run.shoot(range(14, 20))
-    run.carry_out()
+    run.send_outbox()
     run.shoot(range(20, 22))
 
 
@@ -137,7 +137,7 @@ def _damage(run: FaultRun) -> None:
 
 
 def _policies(run: FaultRun) -> None:
-    """Late frames go to the film's end, and the frame before a bad photo stands in for it."""
+    """Late frames go to the video's end, and the frame before a bad photo stands in for it."""
     run.shoot([0, 1])
     run.deliver(run.upload(2, b"no photo", reason="undecodable"))
     run.shoot(range(4, 9))
@@ -189,12 +189,12 @@ def _small(run: FaultRun) -> None:
 
 
 SCENARIOS = (
-    Scenario("growing film", _grow),
+    Scenario("growing video", _grow),
     Scenario("reels by day and by close", _roll, {"TIMELAPSE_REEL": "day"}),
-    Scenario("shutdown, plan carried out", _shut_down, with_extension=True),
+    Scenario("shutdown, outbox sent", _shut_down, with_extension=True),
     Scenario("shutdown without extension", _shut_down),
-    Scenario("shutdown, plan not carried out", _plan_not_carried_out, with_extension=True),
-    Scenario("shutdown, plan carried out late", _plan_carried_out_late, with_extension=True),
+    Scenario("shutdown, outbox lost", _outbox_lost, with_extension=True),
+    Scenario("shutdown, outbox sent late", _outbox_sent_late, with_extension=True),
     Scenario("sweep with orphans", _sweep),
     Scenario("damaged last segment", _damage),
     Scenario("late frames", _late),
@@ -218,7 +218,7 @@ def run_scenario(scenario: Scenario, faults: Mapping[int, Fault], *, shows_photo
     run = scenario.start(faults, shows_photos=shows_photos)
     try:
         with contextlib.suppress(PowerOff):
-            scenario.play(run)
+            scenario.steps(run)
         requests, fired = run.requests, len(run.fired)
         run.finish()
         return Outcome(requests, fired, tuple(run.check()))

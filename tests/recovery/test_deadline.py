@@ -38,7 +38,7 @@ def test_a_call_that_hangs_fails_its_invocation_and_loses_nothing(operation: str
         store.around = lambda _what, _key, effect: effect()
     world.deliver(function, *late)
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == [world.key(number) for number in range(12)]
+    assert world.keys_in_video() == [world.key(number) for number in range(12)]
     assert world.verify().is_right
 
 
@@ -57,7 +57,7 @@ def test_a_clock_that_jumps_changes_no_frame(jump_hours: int) -> None:
         world.shut_down(function)
         function = world.environment(reel="day", flush_every="3")
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == [world.key(number) for number in range(20)]
+    assert world.keys_in_video() == [world.key(number) for number in range(20)]
     assert world.rejections() == {}
     assert world.verify().is_right
     names = [reel.name for reel in world.reels()]

@@ -1,4 +1,4 @@
-"""Whatever happens to a stream and to its environments, the film is the sorted list of its usable photos."""
+"""Whatever happens to a stream and to its environments, the video is the sorted list of its usable photos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos that are not as they should be, from the event to the audit: of each there is a frame, or a record."""
+"""Photos that are not as they should be, from the event to verify: of each there is a frame, or a record."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_photo_that_alone_may_not_be_read_is_rejected(world: World, forbidden:
         function = world.environment() if restarts else function
     world.sweep(function, drain=True)
     assert world.rejections() == {world.key(forbidden): "forbidden"}
-    assert world.keys_in_film() == [world.key(number) for number in range(10) if number != forbidden]
+    assert world.keys_in_video() == [world.key(number) for number in range(10) if number != forbidden]
     assert right(world)
 
 
@@ -72,7 +72,7 @@ def test_where_no_photo_may_be_read_none_is_rejected(world: World) -> None:
     forbid(world)
     world.sweep(function, drain=True)
     assert world.rejections() == {}
-    assert world.keys_in_film() == keys
+    assert world.keys_in_video() == keys
     assert right(world)
 
 
@@ -86,7 +86,7 @@ def test_credentials_that_are_lost_on_the_way_reject_nothing(world: World) -> No
     forbid(world)
     world.shoot(function, [8])
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == [world.key(number) for number in range(9)]
+    assert world.keys_in_video() == [world.key(number) for number in range(9)]
     assert right(world)
 
 
@@ -97,7 +97,7 @@ def test_a_forbidden_photo_is_taken_once_it_may_be_read(world: World) -> None:
     forbid(world)
     function.invoke({"retry_rejected": {"stream": STREAM, "reason": "forbidden"}}, InvocationContext())
     assert world.rejections() == {}
-    assert world.keys_in_film() == [world.key(number) for number in (0, 1, 2, 4, 5, 6, 7, 3)]
+    assert world.keys_in_video() == [world.key(number) for number in (0, 1, 2, 4, 5, 6, 7, 3)]
     assert right(world)
 
 
@@ -149,7 +149,7 @@ def test_a_key_may_be_anything_that_s3_takes(world: World, told: Callable[[World
         world.upload(number, b"no photo" if key in bad else None, key=key)
         function.invoke(told(world, key), InvocationContext())
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == [key for key in KEYS if key not in bad]
+    assert world.keys_in_video() == [key for key in KEYS if key not in bad]
     assert world.rejections() == dict.fromkeys(sorted(bad), "unsupported-type")
     assert right(world)
     written = {info.key for info in world.video.list_after("")}
@@ -159,13 +159,13 @@ def test_a_key_may_be_anything_that_s3_takes(world: World, told: Callable[[World
 # ---- what is in them
 
 
-def test_photos_of_every_kind_come_into_one_film(world: World) -> None:
+def test_photos_of_every_kind_come_into_one_video(world: World) -> None:
     function = world.environment()
     for number, body in enumerate([PHOTOS[0], *SAMPLES.values(), PHOTOS[1]]):
         world.deliver(function, world.upload(number, body))
     world.sweep(function, drain=True)
     assert world.rejections() == {}
-    assert len(world.keys_in_film()) == len(SAMPLES) + 2
+    assert len(world.keys_in_video()) == len(SAMPLES) + 2
     assert right(world)
 
 
@@ -187,7 +187,7 @@ def test_each_record_says_what_was_wrong(world: World) -> None:
     assert right(world)
 
 
-def test_a_photo_that_is_overwritten_before_it_is_read_is_in_the_film_once(world: World) -> None:
+def test_a_photo_that_is_overwritten_before_it_is_read_is_in_the_video_once(world: World) -> None:
     function = world.environment()
     keys = [world.upload(number) for number in range(6)]
     for key in keys:
@@ -196,5 +196,5 @@ def test_a_photo_that_is_overwritten_before_it_is_read_is_in_the_film_once(world
     late: Timelapse = world.environment()
     world.deliver(late, *keys)  # each overwriting sends an event of its own
     world.sweep(late, drain=True)
-    assert world.keys_in_film() == keys
+    assert world.keys_in_video() == keys
     assert right(world)

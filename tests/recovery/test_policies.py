@@ -29,9 +29,9 @@ def right(world: World) -> bool:
 
 
 def numbers(world: World, folder: Path) -> list[int]:
-    film = folder / "film.mp4"
-    film.write_bytes(world.film())
-    return list(ffmpeg_numbers(film))
+    video = folder / "video.mp4"
+    video.write_bytes(world.video_bytes())
+    return list(ffmpeg_numbers(video))
 
 
 def test_a_late_frame_is_appended_where_that_is_the_policy(world: World, tmp_path: Path) -> None:
@@ -58,8 +58,8 @@ def test_an_appended_late_frame_is_known_when_its_event_comes_again(world: World
     world.deliver(function, world.key(1), world.key(0), world.key(5))
     world.sweep(function, drain=True)
     assert right(world)
-    assert world.keys_in_film().count(world.key(1)) == 1
-    assert len(world.keys_in_film()) == 16
+    assert world.keys_in_video().count(world.key(1)) == 1
+    assert len(world.keys_in_video()) == 16
 
 
 def test_a_late_frame_that_is_dropped_again_keeps_its_record(world: World) -> None:
@@ -81,12 +81,12 @@ def test_a_late_frame_that_is_dropped_again_keeps_its_record(world: World) -> No
     world.frames.on_request = upload_before_the_second_listing
     world.deliver(function, world.key(1))
     assert lists >= 2
-    in_film, rejected = world.keys_in_film(), world.rejections()
-    assert (in_film.count(world.key(1)), world.key(1) in rejected) in {(1, False), (0, True)}
+    in_video, rejected = world.keys_in_video(), world.rejections()
+    assert (in_video.count(world.key(1)), world.key(1) in rejected) in {(1, False), (0, True)}
     retry(function)
     assert right(world)
     assert world.rejections() == {}
-    assert sorted(world.keys_in_film()) == [world.key(number) for number in range(14)]
+    assert sorted(world.keys_in_video()) == [world.key(number) for number in range(14)]
 
 
 def test_a_crash_before_a_late_frame_is_committed_leaves_its_record(world: World) -> None:
@@ -110,7 +110,7 @@ def test_a_crash_before_a_late_frame_is_committed_leaves_its_record(world: World
     retry(function, reason="late")
     assert world.rejections() == {}
     assert right(world)
-    assert world.keys_in_film()[-1] == world.key(1)
+    assert world.keys_in_video()[-1] == world.key(1)
 
 
 def test_the_retried_event_of_a_late_frame_does_not_double_it(world: World) -> None:
@@ -132,7 +132,7 @@ def test_the_retried_event_of_a_late_frame_does_not_double_it(world: World) -> N
     retry(function)
     world.sweep(function, drain=True)
     assert right(world)
-    assert world.keys_in_film().count(world.key(1)) == 1
+    assert world.keys_in_video().count(world.key(1)) == 1
     assert world.rejections() == {}
 
 
@@ -167,10 +167,10 @@ def test_a_rejected_photo_that_was_mended_is_tried_again(world: World) -> None:
     world.upload(4)  # the user mends one of the two
     retry(function)
     assert set(world.rejections()) == {world.key(7)}
-    assert world.keys_in_film()[-1] == world.key(4)
+    assert world.keys_in_video()[-1] == world.key(4)
     assert right(world)
     retry(function)
-    assert world.keys_in_film().count(world.key(4)) == 1
+    assert world.keys_in_video().count(world.key(4)) == 1
 
 
 def test_a_photo_that_was_mended_before_its_rejection_was_committed_is_there_once(world: World) -> None:
@@ -180,7 +180,7 @@ def test_a_photo_that_was_mended_before_its_rejection_was_committed_is_there_onc
     function = world.environment()
     world.shoot(function, [7])  # both are taken, and wait
     retry(function)
-    assert world.keys_in_film() == [world.key(number) for number in range(8)]
+    assert world.keys_in_video() == [world.key(number) for number in range(8)]
     assert world.rejections() == {}
     assert right(world)
 
@@ -198,7 +198,7 @@ def test_a_record_that_another_instance_writes_during_a_retry_doubles_nothing(wo
     world.video.on_request = reject_and_mend
     retry(function)
     retry(function)
-    assert world.keys_in_film() == [world.key(number) for number in range(5)]
+    assert world.keys_in_video() == [world.key(number) for number in range(5)]
     assert right(world)
 
 
@@ -220,7 +220,7 @@ def test_a_missing_photo_that_appears_during_a_retry_is_there_once(world: World)
     retry(function)
     retry(function)
     assert lists > 2
-    assert world.keys_in_film() == [world.key(number) for number in range(5)]
+    assert world.keys_in_video() == [world.key(number) for number in range(5)]
     assert right(world)
 
 
@@ -236,7 +236,7 @@ def test_a_late_frame_that_was_tried_again_is_not_appended_once_more(world: Worl
     retry(function)
     world.shoot(function, range(4, 6))
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == [world.key(number) for number in (0, 1, 3, 2, 4, 5)]
+    assert world.keys_in_video() == [world.key(number) for number in (0, 1, 3, 2, 4, 5)]
     assert right(world)
 
 
@@ -261,15 +261,15 @@ def test_a_record_stays_while_its_frame_waits_for_the_first_commit_of_a_reel(wor
         retry(function)
     with contextlib.suppress(StorageUnavailable):
         world.deliver(function, world.upload(2, b"no photo"))  # late, and of no use
-    assert mended not in world.keys_in_film()
+    assert mended not in world.keys_in_video()
     assert mended in world.rejections()
     world.video.on_request = lambda _operation, _key: None
     retry(world.environment())
-    assert world.keys_in_film() == [world.key(number) for number in (0, 1, 3, 4)]
+    assert world.keys_in_video() == [world.key(number) for number in (0, 1, 3, 4)]
     assert right(world)
 
 
-def test_the_record_of_a_frame_that_is_in_the_film_is_removed(world: World) -> None:
+def test_the_record_of_a_frame_that_is_in_the_video_is_removed(world: World) -> None:
     function = world.environment()
     world.shoot(function, range(8))
     world.sweep(function, drain=True)
@@ -278,7 +278,7 @@ def test_the_record_of_a_frame_that_is_in_the_film_is_removed(world: World) -> N
     assert not world.verify().is_right
     retry(function, reason="undecodable")
     assert right(world)
-    assert world.keys_in_film().count(world.key(3)) == 1
+    assert world.keys_in_video().count(world.key(3)) == 1
 
 
 def test_a_kill_while_late_frames_are_appended_loses_nothing(world: World) -> None:
@@ -315,7 +315,7 @@ def test_a_kill_while_late_frames_are_appended_loses_nothing(world: World) -> No
         world.sweep(function, drain=True)
         retry(function)
         assert right(world)
-        assert sorted(set(world.keys_in_film()) - {world.key(2)}) == [
+        assert sorted(set(world.keys_in_video()) - {world.key(2)}) == [
             world.key(number) for number in (0, 1, *range(3, 12))
         ]
         assert world.rejections() == {world.key(2): "late"}

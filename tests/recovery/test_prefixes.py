@@ -20,7 +20,7 @@ def created(bucket: str, key: str) -> dict[str, Any]:
 
 HOSTILE: dict[str, dict[str, Any]] = {
     "another bucket": created("somebody-elses", f"frames/{STREAM}/000001.jpg"),
-    "the film's bucket": created(VIDEO, f"video/{STREAM}/checkpoint.json"),
+    "the video's bucket": created(VIDEO, f"video/{STREAM}/checkpoint.json"),
     "another prefix": created(FRAMES, "secret/000001.jpg"),
     "up and out": created(FRAMES, "frames/../secret/000001.jpg"),
     "up and out, encoded": created(FRAMES, "frames/%2e%2e/%2e%2e/secret"),
@@ -56,7 +56,7 @@ def test_only_the_configured_places_are_read_and_written(event: dict[str, Any]) 
         operation for bucket, operation, _ in asked if bucket == FRAMES and operation.startswith(("Put", "Del"))
     ] == []
     assert world.video.peek("secret/000001.jpg") == b"secret"
-    assert world.keys_in_film() == [world.key(number) for number in range(3)]
+    assert world.keys_in_video() == [world.key(number) for number in range(3)]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_only_the_configured_places_are_read_and_written(event: dict[str, Any]) 
         ("s3://one", "s3://one"),
     ],
 )
-def test_a_film_among_the_photos_is_refused_at_init(frames: str, video: str) -> None:
+def test_a_video_among_the_photos_is_refused_at_init(frames: str, video: str) -> None:
     world = World(settings={"TIMELAPSE_FRAMES": frames, "TIMELAPSE_VIDEO": video})
     with pytest.raises(ConfigError, match="its own output"):
         world.environment()

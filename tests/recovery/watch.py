@@ -1,6 +1,6 @@
 """What must hold after every single change of the video bucket, whoever made it and whatever becomes of him next.
 
-Checks of the end alone are blind: without compare-and-swap the film mends itself, and only the watermark that went
+Checks of the end alone are blind: without compare-and-swap the video mends itself, and only the watermark that went
 back in between gives the bug away. Violations are gathered, not raised: the product may not swallow them.
 """
 
@@ -52,8 +52,8 @@ class Watch:
         for violation in self._check(key, is_removal=operation == "DeleteObjects"):
             self.violations.append(f"{where}: {violation}")
 
-    def film(self) -> list[tuple[str, Role]]:
-        """The committed frames in film order."""
+    def video(self) -> list[tuple[str, Role]]:
+        """The committed frames in video order."""
         found: list[tuple[str, Role]] = []
         reels = list(self._reels(self._checkpoint.reel)) if self._checkpoint else []
         for reel in reversed(reels):
@@ -106,27 +106,27 @@ class Watch:
             reel = reel_from_value(json.loads(manifest))
 
     def _check_sum(self, checkpoint: Checkpoint | None, reels: list[Reel]) -> Iterator[str]:
-        """Every photo is in the film once, or rejected, or waits: just one of the three."""
-        film: dict[str, int] = {}
+        """Every photo is in the video once, or rejected, or waits: just one of the three."""
+        video: dict[str, int] = {}
         frames = 0
         for reel in reels:
             for segment in reel.segments:
                 for key, role in self._frames(segment_key(self._world.keys, reel, segment)):
                     frames += 1
                     if role is not Role.STAND_IN:
-                        film[key] = film.get(key, 0) + 1
-        yield from (f"{key} is in the film {times} times" for key, times in film.items() if times > 1)
+                        video[key] = video.get(key, 0) + 1
+        yield from (f"{key} is in the video {times} times" for key, times in video.items() if times > 1)
         if checkpoint is not None and checkpoint.frame_count != frames:
-            yield f"the checkpoint counts {checkpoint.frame_count} frames; the film has {frames}"
+            yield f"the checkpoint counts {checkpoint.frame_count} frames; the video has {frames}"
         ahead = frozenset(checkpoint.ahead) if checkpoint else frozenset()
         watermark = key_order(checkpoint.watermark) if checkpoint else b""
         for key in self.uploaded:
             is_covered = key in ahead or key_order(key) <= watermark
             is_rejected = self._world.video.peek(self._world.keys.rejected(key)) is not None
-            if is_covered and not (key in film or is_rejected or key in self.overtaken):
-                yield f"{key} is covered, and neither in the film nor rejected"
-            if key in film and not is_covered:
-                yield f"{key} is in the film, and not covered"
+            if is_covered and not (key in video or is_rejected or key in self.overtaken):
+                yield f"{key} is covered, and neither in the video nor rejected"
+            if key in video and not is_covered:
+                yield f"{key} is in the video, and not covered"
 
     def _frames(self, where: str) -> list[tuple[str, Role]]:
         body = self._world.video.peek(where)

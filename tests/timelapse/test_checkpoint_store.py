@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.timelapse.films import INIT, new_reel
+from tests.timelapse.stored_reels import INIT, new_reel
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, SegmentData
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt, Fenced, StorageUnavailable

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from tests.timelapse.films import INIT, new_reel
+from tests.timelapse.stored_reels import INIT, new_reel
 from timelapse_runtime.timelapse.commit_plan import (
     CommitPlan,
     SegmentData,

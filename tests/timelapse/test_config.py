@@ -7,12 +7,12 @@ import pytest
 from timelapse_runtime.timelapse.config import VARIABLES, Location, parse_config
 from timelapse_runtime.timelapse.errors import ConfigError
 
-REQUIRED = {"TIMELAPSE_FRAMES": "s3://photos/frames", "TIMELAPSE_VIDEO": "s3://films/video/"}
+REQUIRED = {"TIMELAPSE_FRAMES": "s3://photos/frames", "TIMELAPSE_VIDEO": "s3://videos/video/"}
 
 
 def test_the_defaults_are_those_of_the_table() -> None:
     config = parse_config(REQUIRED)
-    assert (config.frames, config.video) == (Location("photos", "frames/"), Location("films", "video/"))
+    assert (config.frames, config.video) == (Location("photos", "frames/"), Location("videos", "video/"))
     assert (config.flush_every, config.keyframe_interval, config.fps, config.crf) == (60, 180, 30, 23)
     assert (config.size, config.stream, config.threads, config.reel) == (None, None, 1, "day")
     assert (config.late, config.rejected) == ("reject", "skip")
@@ -32,7 +32,7 @@ def test_threads_follow_the_memory_size(memory: str, threads: int) -> None:
 
 WRONG = {
     "FRAMES": ["", "photos", "s3://", "s3://Photos/x", "https://photos/x"],
-    "VIDEO": ["", "s3:/films", "s3://ab"],
+    "VIDEO": ["", "s3:/videos", "s3://ab"],
     "STREAM": ["a/b", "a\nb"],
     "FLUSH_EVERY": ["0", "10001", "x", "1.5", ""],
     "FLUSH_AFTER_SECONDS": ["0", "-1"],
@@ -81,11 +81,11 @@ def test_a_variable_that_does_not_exist_is_a_mistake() -> None:
 
 
 @pytest.mark.parametrize("video", ["s3://photos/frames/", "s3://photos/frames/video", "s3://photos/frames/a/b/"])
-def test_a_film_among_the_photos_is_refused(video: str) -> None:
+def test_a_video_among_the_photos_is_refused(video: str) -> None:
     with pytest.raises(ConfigError, match="its own output"):
         parse_config({**REQUIRED, "TIMELAPSE_VIDEO": video})
 
 
-@pytest.mark.parametrize("video", ["s3://photos/video/", "s3://photos/frames-video/", "s3://films/frames/"])
-def test_a_film_beside_the_photos_is_fine(video: str) -> None:
+@pytest.mark.parametrize("video", ["s3://photos/video/", "s3://photos/frames-video/", "s3://videos/frames/"])
+def test_a_video_beside_the_photos_is_fine(video: str) -> None:
     assert str(parse_config({**REQUIRED, "TIMELAPSE_VIDEO": video}).video) == video

@@ -96,7 +96,7 @@ def test_a_fenced_stream_is_loaded_again_and_the_work_done(world: World) -> None
     world.sweep(two, drain=True)
     world.shoot(one, range(6, 9))
     world.sweep(one, drain=True)
-    assert world.keys_in_film() == [world.key(number) for number in range(9)]
+    assert world.keys_in_video() == [world.key(number) for number in range(9)]
 
 
 def test_a_stream_that_is_fenced_again_and_again_fails_the_invocation(world: World) -> None:
@@ -127,7 +127,7 @@ def test_after_a_storage_error_the_stream_stays_open_and_the_retry_continues(wor
     reads = world.frames.request_counts["GetObject"]
     world.deliver(function, *keys)
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == keys
+    assert world.keys_in_video() == keys
     assert world.frames.request_counts["GetObject"] <= reads + len(keys) - 5, "encoded frames are not read again"
 
 

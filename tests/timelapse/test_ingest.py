@@ -221,7 +221,7 @@ def test_a_backlog_is_read_once(world: World, *, is_announced: bool) -> None:
     function = world.environment()
     world.deliver(function, *(keys if is_announced else keys[:1]))
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == keys
+    assert world.keys_in_video() == keys
     assert world.frames.request_counts["GetObject"] - before == 30
 
 
@@ -243,5 +243,5 @@ def test_a_photo_that_was_prefetched_before_a_failure_is_read_again(world: World
         world.upload(number)
     world.deliver(function, *keys)
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == [world.key(number) for number in range(6)]
+    assert world.keys_in_video() == [world.key(number) for number in range(6)]
     assert world.rejections() == {}

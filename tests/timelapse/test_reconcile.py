@@ -16,8 +16,8 @@ def world() -> World:
     return fake_world(small)
 
 
-def film_without(world: World, *left_out: int) -> Timelapse:
-    """An environment with a film of 40 photos but for these, all committed, and swept once."""
+def video_without(world: World, *left_out: int) -> Timelapse:
+    """An environment with a video of 40 photos but for these, all committed, and swept once."""
     function = world.environment()
     world.shoot(function, [number for number in range(40) if number not in left_out])
     world.sweep(function, drain=True)
@@ -33,7 +33,7 @@ def requests(world: World) -> dict[str, int]:
 
 
 def test_a_recent_one_is_recorded_by_the_next_sweep(world: World) -> None:
-    function = film_without(world, 35, 36)
+    function = video_without(world, 35, 36)
     world.upload(35)
     world.upload(36)
     world.sweep(function)
@@ -41,19 +41,19 @@ def test_a_recent_one_is_recorded_by_the_next_sweep(world: World) -> None:
     assert world.verify().is_right
 
 
-def test_by_policy_it_goes_to_the_end_of_the_film(world: World) -> None:
+def test_by_policy_it_goes_to_the_end_of_the_video(world: World) -> None:
     world.settings["TIMELAPSE_LATE"] = "append"
-    function = film_without(world, 35)
+    function = video_without(world, 35)
     world.upload(35)
     world.sweep(function)
     assert world.rejections() == {}
-    assert world.keys_in_film()[-2:] == [world.key(39), world.key(35)]
+    assert world.keys_in_video()[-2:] == [world.key(39), world.key(35)]
     world.sweep(world.environment(), all_reels=True)
     assert world.verify().is_right
 
 
 def test_an_old_one_is_recorded_when_its_reel_has_closed(world: World) -> None:
-    function = film_without(world, 3)
+    function = video_without(world, 3)
     world.upload(3)
     world.sweep(function)
     assert world.rejections() == {}
@@ -63,7 +63,7 @@ def test_an_old_one_is_recorded_when_its_reel_has_closed(world: World) -> None:
 
 
 def test_one_of_an_older_reel_is_recorded_when_all_reels_are_swept(world: World) -> None:
-    function = film_without(world, 3)
+    function = video_without(world, 3)
     for number in (40, 41, 42):
         world.sweep(function, close=True)
         world.shoot(function, [number])
@@ -89,7 +89,7 @@ def test_it_is_found_among_rejected_photos_before_the_first_reel(world: World) -
 
 
 def test_it_is_found_where_other_photos_were_deleted(world: World) -> None:
-    function = film_without(world, 35)
+    function = video_without(world, 35)
     world.frames.delete([f"frames/{STREAM}/{world.key(number)}" for number in (34, 36, 38)])
     world.upload(35)
     world.sweep(function)
@@ -115,7 +115,7 @@ def test_it_is_found_beside_a_stand_in_for_a_photo_that_was_appended(world: Worl
 
 def test_a_photo_whose_key_is_too_long_for_its_record_is_judged_once(world: World) -> None:
     world.settings["TIMELAPSE_LATE"] = "append"
-    function = film_without(world)
+    function = video_without(world)
     world.upload(0, b"no photo", key="000035" + "x" * 995)
     world.sweep(function)
     (record,) = world.rejections().values()
@@ -126,7 +126,7 @@ def test_a_photo_whose_key_is_too_long_for_its_record_is_judged_once(world: Worl
 
 
 def test_a_sweep_of_what_is_all_accounted_for_reads_no_segment(world: World) -> None:
-    function = film_without(world)
+    function = video_without(world)
     world.sweep(function, close=True)
     world.sweep(function)
     read: list[str] = []
@@ -136,7 +136,7 @@ def test_a_sweep_of_what_is_all_accounted_for_reads_no_segment(world: World) -> 
 
 
 def test_it_ends_early_where_time_is_short_and_the_next_one_finds_it(world: World) -> None:
-    function = film_without(world, 3)
+    function = video_without(world, 3)
     world.sweep(function, close=True)
     world.upload(3)
     listed = world.frames.request_counts["ListObjectsV2"]

@@ -22,15 +22,15 @@ def names(world: World, numbers: range | list[int]) -> list[str]:
     return [world.key(number) for number in numbers]
 
 
-def test_every_photo_is_in_the_film_once_and_in_order(world: World, tmp_path: Path) -> None:
+def test_every_photo_is_in_the_video_once_and_in_order(world: World, tmp_path: Path) -> None:
     function = world.environment()
     world.shoot(function, range(40))
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == names(world, range(40))
-    film = tmp_path / "film.mp4"
-    film.write_bytes(world.film())
-    assert [read_number(luma) for luma in ffmpeg_lumas(film)] == list(range(40))
-    probe = ffprobe_frames(film)
+    assert world.keys_in_video() == names(world, range(40))
+    video = tmp_path / "video.mp4"
+    video.write_bytes(world.video_bytes())
+    assert [read_number(luma) for luma in ffmpeg_lumas(video)] == list(range(40))
+    probe = ffprobe_frames(video)
     assert (probe.frame_count, len(probe.steps), probe.messages) == (40, 1, "")
 
 
@@ -42,23 +42,23 @@ def test_a_kill_after_any_number_of_frames_loses_nothing(world: World, every: in
         if number % every == every - 1:
             function = world.environment()
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == names(world, range(30))
+    assert world.keys_in_video() == names(world, range(30))
     assert world.rejections() == {}
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
-def test_environments_of_few_frames_keep_the_films_time(world: World, tmp_path: Path, length: int) -> None:
+def test_environments_of_few_frames_keep_the_videos_time(world: World, tmp_path: Path, length: int) -> None:
     """An x264 that is drained after one frame gives packets whose dts leaves no room for reordering."""
     for start in range(0, 12, length):
         function = world.environment()
         world.shoot(function, range(start, start + length))
         world.shut_down(function)
     world.sweep(world.environment(), drain=True)
-    film = tmp_path / "film.mp4"
-    film.write_bytes(world.film())
-    probe = ffprobe_frames(film)
+    video = tmp_path / "video.mp4"
+    video.write_bytes(world.video_bytes())
+    probe = ffprobe_frames(video)
     assert (probe.frame_count, len(probe.steps), probe.messages) == (12, 1, "")
-    assert list(ffmpeg_numbers(film)) == list(range(12))
+    assert list(ffmpeg_numbers(video)) == list(range(12))
     assert len(world.reels()[0].segments) == 12 // length
 
 
@@ -69,7 +69,7 @@ def test_a_shutdown_saves_every_frame(world: World, tmp_path: Path, *, with_exte
     for start in (0, 3, 11):
         world.shoot(function, range(start, {0: 3, 3: 11, 11: 20}[start]))
         world.shut_down(function)
-        assert world.keys_in_film() == names(world, range({0: 3, 3: 11, 11: 20}[start]))
+        assert world.keys_in_video() == names(world, range({0: 3, 3: 11, 11: 20}[start]))
         function = world.environment()
     assert world.checkpoint().frame_count == 20
 
@@ -81,10 +81,10 @@ def test_a_shutdown_without_time_to_drain_saves_what_is_complete(world: World, t
     world.shut_down(function, budget_ms=0)
     saved = world.checkpoint().frame_count
     assert 0 < saved < 20
-    assert world.keys_in_film() == names(world, range(saved))
+    assert world.keys_in_video() == names(world, range(saved))
     function = world.environment()
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == names(world, range(20))
+    assert world.keys_in_video() == names(world, range(20))
 
 
 def test_a_shutdown_claims_no_frame_that_no_listing_has_shown(world: World, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_shutdown_claims_no_frame_that_no_listing_has_shown(world: World, tmp_
     assert checkpoint.ahead == (world.key(2), world.key(3))
     world.sweep(world.environment(), drain=True)
     assert world.rejections() == {world.key(1): "late"}
-    assert world.keys_in_film() == names(world, [0, 2, 3])
+    assert world.keys_in_video() == names(world, [0, 2, 3])
     assert world.checkpoint().watermark == world.key(3)
 
 
@@ -110,7 +110,7 @@ def test_a_shutdown_without_space_for_its_plan_loses_nothing(world: World, tmp_p
     world.shoot(function, range(7))
     world.shut_down(function)
     world.sweep(world.environment(), drain=True)
-    assert world.keys_in_film() == names(world, range(7))
+    assert world.keys_in_video() == names(world, range(7))
 
 
 def test_a_plan_does_not_begin_a_reel_before_the_last_one_is_finished(world: World, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_flush_within_a_listing_passes_nothing_that_the_listing_is_still_to_sh
     world.upload(0, b"no photo")
     world.deliver(function, world.upload(3, b"no photo"))  # the flush lists, and 0 makes another one due
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == names(world, [1])
+    assert world.keys_in_video() == names(world, [1])
     assert set(world.rejections()) == set(names(world, [0, 2, 3]))
 
 
@@ -159,7 +159,7 @@ def test_a_shutdown_after_a_listing_that_broke_off_passes_nothing_that_it_did_no
     world.shut_down(function)
     world.frames.on_request = lambda _operation, _key: None
     world.sweep(world.environment(), drain=True)
-    assert world.keys_in_film() == names(world, [1])
+    assert world.keys_in_video() == names(world, [1])
     assert set(world.rejections()) == set(names(world, [0, 2]))
 
 
@@ -169,11 +169,11 @@ def test_a_lost_event_is_found_by_the_next_flush(world: World) -> None:
     world.upload(3)
     world.shoot(function, range(4, 12))
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == names(world, range(12))
+    assert world.keys_in_video() == names(world, range(12))
 
 
 @pytest.mark.parametrize("order", [[1, 0, 2, 3], [3, 2, 1, 0], [2, 3, 0, 1]])
-def test_events_in_any_order_make_the_film_in_key_order(world: World, order: list[int]) -> None:
+def test_events_in_any_order_make_the_video_in_key_order(world: World, order: list[int]) -> None:
     function = world.environment(flush_every="60", reorder_window="1")
     world.upload(10, key="000000-first.jpg")
     world.deliver(function, "000000-first.jpg")
@@ -181,7 +181,7 @@ def test_events_in_any_order_make_the_film_in_key_order(world: World, order: lis
     for number in order:
         world.deliver(function, keys[number])
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == sorted(["000000-first.jpg", *keys.values()])
+    assert world.keys_in_video() == sorted(["000000-first.jpg", *keys.values()])
 
 
 def test_an_event_that_comes_again_adds_nothing(world: World) -> None:
@@ -192,7 +192,7 @@ def test_an_event_that_comes_again_adds_nothing(world: World) -> None:
     function = world.environment()
     world.deliver(function, world.key(11), world.key(0))
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == names(world, range(12))
+    assert world.keys_in_video() == names(world, range(12))
     assert world.rejections() == {}
 
 
@@ -202,7 +202,7 @@ def test_a_frame_below_committed_ones_is_rejected_as_late(world: World) -> None:
     world.sweep(function, drain=True)
     world.shoot(function, [1])
     assert world.rejections() == {world.key(1): "late"}
-    assert world.keys_in_film() == names(world, [0, *range(2, 12)])
+    assert world.keys_in_video() == names(world, [0, *range(2, 12)])
 
 
 BAD_PHOTOS = {
@@ -214,7 +214,7 @@ BAD_PHOTOS = {
 
 
 @pytest.mark.parametrize("kind", BAD_PHOTOS)
-def test_a_bad_photo_is_recorded_and_the_film_goes_on(world: World, kind: str) -> None:
+def test_a_bad_photo_is_recorded_and_the_video_goes_on(world: World, kind: str) -> None:
     body, reason = BAD_PHOTOS[kind]
     function = world.environment()
     world.shoot(function, range(5))
@@ -222,7 +222,7 @@ def test_a_bad_photo_is_recorded_and_the_film_goes_on(world: World, kind: str) -
     assert answer["streams"][STREAM]["rejected"] == 1
     world.shoot(function, range(6, 12))
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == names(world, [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11])
+    assert world.keys_in_video() == names(world, [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11])
     assert world.rejections() == {world.key(5): reason}
     assert world.checkpoint().rejected_count == 1
 
@@ -238,7 +238,7 @@ def test_a_commit_of_rejections_alone_drops_no_frame_that_waits(world: World, *,
     world.sweep(function)  # the frames wait in window and encoder; the rejection is covered
     world.shoot(function, range(8, 12))
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == names(world, [*(range(3) if after_a_reel else ()), *range(4, 12)])
+    assert world.keys_in_video() == names(world, [*(range(3) if after_a_reel else ()), *range(4, 12)])
     assert world.verify().findings == []
 
 
@@ -257,16 +257,16 @@ def test_a_photo_that_is_gone_is_recorded_as_missing(world: World) -> None:
     world.shoot(function, [4])
     world.sweep(function, drain=True)
     assert world.rejections() == {world.key(3): "missing"}
-    assert world.keys_in_film() == names(world, [0, 1, 2, 4])
+    assert world.keys_in_video() == names(world, [0, 1, 2, 4])
 
 
-def test_a_photo_of_another_size_becomes_a_frame_of_the_films_size(world: World) -> None:
+def test_a_photo_of_another_size_becomes_a_frame_of_the_videos_size(world: World) -> None:
     function = world.environment()
     world.shoot(function, range(3))
     world.deliver(function, world.upload(3, next(make_photos(1, (300, 300)))))
     world.shoot(function, range(4, 8))
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == names(world, range(8))
+    assert world.keys_in_video() == names(world, range(8))
     reel = world.checkpoint().reel
     assert reel is not None
     assert (reel.width, reel.height) == SIZE
@@ -301,7 +301,7 @@ def test_a_storage_failure_fails_the_invocation_and_the_retry_mends_it(
     world.deliver(function, world.key(10))
     world.shoot(function, range(11, 20))
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == names(world, range(20))
+    assert world.keys_in_video() == names(world, range(20))
 
 
 def test_a_backlog_larger_than_the_time_left_is_done_piece_by_piece(world: World) -> None:
@@ -328,16 +328,16 @@ def test_a_backlog_larger_than_the_time_left_is_done_piece_by_piece(world: World
     assert tries > 1
     assert reads <= 20 + tries - 1, "the next photo is read ahead in vain where the time is up"
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == names(world, range(20))
+    assert world.keys_in_video() == names(world, range(20))
 
 
-def test_two_environments_on_one_stream_make_one_film(world: World) -> None:
+def test_two_environments_on_one_stream_make_one_video(world: World) -> None:
     one, other = world.environment(), world.environment()
     for number in range(30):
         world.shoot(one if number % 2 else other, [number])
     world.sweep(one, drain=True)
     world.sweep(other, drain=True)
-    assert world.keys_in_film() == names(world, range(30))
+    assert world.keys_in_video() == names(world, range(30))
     assert world.rejections() == {}
 
 
@@ -350,7 +350,7 @@ def test_an_environment_that_wakes_late_is_fenced_and_reloads(world: World) -> N
     generation = world.checkpoint().generation
     world.shoot(frozen, range(20, 30))
     world.sweep(frozen, drain=True)
-    assert world.keys_in_film() == names(world, range(30))
+    assert world.keys_in_video() == names(world, range(30))
     assert world.checkpoint().generation > generation
 
 
@@ -373,7 +373,7 @@ def test_a_lost_answer_to_the_commit_is_recognised_as_ones_own(world: World) -> 
     generation = world.checkpoint().generation
     world.sweep(function, drain=True)
     assert world.checkpoint().generation == generation + 1
-    assert world.keys_in_film() == names(world, range(9))
+    assert world.keys_in_video() == names(world, range(9))
 
 
 def test_a_damaged_segment_ends_its_reel_and_is_reported(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -392,7 +392,7 @@ def test_a_damaged_segment_ends_its_reel_and_is_reported(world: World, caplog: p
     world.sweep(function, drain=True)
     lost = names(world, range(last.first, 30))
     assert world.rejections() == dict.fromkeys(lost, "segment-damaged")
-    assert world.keys_in_film() == names(world, [*range(last.first), *range(30, 36)])
+    assert world.keys_in_video() == names(world, [*range(last.first), *range(30, 36)])
     assert [reel.is_closed for reel in world.reels()] == [True, False]
     assert "stored segment is damaged" in caplog.text
 
@@ -407,9 +407,9 @@ def test_a_new_day_begins_a_new_reel(world: World) -> None:
     assert (first.frame_count, second.frame_count) == (10, 10)
     assert first.is_closed
     assert first.date < second.date
-    assert world.keys_in_film() == names(world, range(20))
+    assert world.keys_in_video() == names(world, range(20))
     assert world.video.get(world.keys.index(first.name)).body == index_playlist(first)
-    assert len(world.film(first)) == first.size_bytes
+    assert len(world.video_bytes(first)) == first.size_bytes
     world.deliver(function, world.key(4))  # a repeated event of yesterday
     assert world.rejections() == {}
 
@@ -425,7 +425,7 @@ def test_a_commit_between_two_reels_forgets_neither(world: World) -> None:
     world.shoot(world.environment(), range(7, 14))
     world.sweep(function, drain=True)
     assert [reel.number for reel in world.reels()] == [1, 2]
-    assert world.keys_in_film() == names(world, [0, 1, 2, 3, 4, 5, *range(7, 14)])
+    assert world.keys_in_video() == names(world, [0, 1, 2, 3, 4, 5, *range(7, 14)])
 
 
 def test_a_closed_reels_playlist_waits_for_its_video(world: World) -> None:
@@ -451,7 +451,7 @@ def test_changed_settings_begin_a_new_reel(world: World, change: dict[str, str])
     world.shoot(function, range(12, 40))
     world.sweep(function, drain=True)
     assert [reel.frame_count for reel in world.reels()] == [12, 28]
-    assert world.keys_in_film() == names(world, range(40))
+    assert world.keys_in_video() == names(world, range(40))
 
 
 def test_a_changed_quality_goes_on_in_the_same_reel(world: World) -> None:
@@ -462,7 +462,7 @@ def test_a_changed_quality_goes_on_in_the_same_reel(world: World) -> None:
     world.shoot(function, range(12, 24))
     world.sweep(function, drain=True)
     assert [reel.frame_count for reel in world.reels()] == [24]
-    assert world.keys_in_film() == names(world, range(24))
+    assert world.keys_in_video() == names(world, range(24))
 
 
 def test_a_sweep_of_a_stream_that_has_been_still_drains_it(world: World) -> None:
@@ -485,7 +485,7 @@ def test_a_sweep_removes_segments_that_no_checkpoint_names(world: World) -> None
     world.sweep(function)
     assert world.orphans() == set()
     world.sweep(function, drain=True)
-    assert world.keys_in_film() == names(world, range(12))
+    assert world.keys_in_video() == names(world, range(12))
 
 
 def test_a_sweep_removes_what_was_begun_for_photos_that_turned_out_to_be_bad(world: World) -> None:
@@ -500,7 +500,7 @@ def test_a_sweep_removes_what_was_begun_for_photos_that_turned_out_to_be_bad(wor
     assert world.video.peek(left) is None
 
 
-def test_a_film_whose_checkpoint_was_lost_is_left_as_it_is(world: World) -> None:
+def test_a_video_whose_checkpoint_was_lost_is_left_as_it_is(world: World) -> None:
     world.shoot(world.environment(), range(12))
     before = {key for key in world.object_keys() if "/reels/" in key}
     world.video.delete([world.keys.checkpoint])
@@ -517,4 +517,4 @@ def test_after_each_flush_the_video_holds_what_is_committed(world: World) -> Non
         if world.keys.checkpoint in world.object_keys():
             reel = world.checkpoint().reel
             assert reel is not None
-            assert len(world.film()) == reel.size_bytes
+            assert len(world.video_bytes()) == reel.size_bytes

@@ -104,7 +104,7 @@ def swap_segments(world: World) -> None:
     world.video.put(second, bodies[0])
 
 
-def reject_a_frame_of_the_film(world: World) -> None:
+def reject_a_frame_of_the_video(world: World) -> None:
     record = json.dumps({"key": f"frames/{STREAM}/{world.key(3)}"}).encode()
     world.video.put(world.keys.rejected(world.key(3)), record)
 
@@ -152,7 +152,7 @@ DAMAGES: dict[str, tuple[Callable[[World], object], set[str]]] = {
         {"manifest-missing", "missing", "frame-count", "orphan"},
     ),
     "rejection removed": (lambda w: w.video.delete([w.keys.rejected(w.key(14))]), {"missing"}),
-    "rejection of a frame that is in the film": (reject_a_frame_of_the_film, {"rejected-and-in-video"}),
+    "rejection of a frame that is in the video": (reject_a_frame_of_the_video, {"rejected-and-in-video"}),
     "orphan": (lambda w: w.video.put(w.keys.segments(newest(w).name) + "00000099-1-x.m4s", b"left"), {"orphan"}),
     "photo below the watermark": (
         lambda w: w.frames.put(f"frames/{STREAM}/000010-b.jpg", PHOTOS[0]),

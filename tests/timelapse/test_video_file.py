@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.timelapse.films import INIT, Films, frames
+from tests.timelapse.stored_reels import INIT, StoredReels, frames
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.model.checkpoint import Reel
@@ -22,9 +22,9 @@ MIB = 1024**2
 class Meter:
     """Counts the bytes of a store's requests. `sent` are those that came from here, `copied` those on S3's side."""
 
-    def __init__(self, films: Films) -> None:
+    def __init__(self, reels: StoredReels) -> None:
         self.bytes: Counter[str] = Counter()
-        films.store.around = self._around
+        reels.store.around = self._around
 
     def _around(self, operation: str, _key: str, effect: Callable[[], Any]) -> Any:
         answer = effect()
@@ -41,42 +41,42 @@ class Meter:
 NOTHING: CachedSegments = {}
 
 
-def in_memory(films: Films, reel: Reel) -> CachedSegments:
-    return {(segment.first, segment.count): films.body(reel, segment) for segment in reel.segments}
+def in_memory(reels: StoredReels, reel: Reel) -> CachedSegments:
+    return {(segment.first, segment.count): reels.body(reel, segment) for segment in reel.segments}
 
 
-def grown(films: Films, reel: Reel, size: int, *, times: int = 1) -> Reel:
+def grown(reels: StoredReels, reel: Reel, size: int, *, times: int = 1) -> Reel:
     for _ in range(times):
-        reel = films.append(reel, frames(f"{reel.frame_count:08d}"), padding=size)
+        reel = reels.append(reel, frames(f"{reel.frame_count:08d}"), padding=size)
     return reel
 
 
-def stored(films: Films, reel: Reel) -> bytes | None:
-    return films.store.peek(films.keys.video(reel.name))
+def stored(reels: StoredReels, reel: Reel) -> bytes | None:
+    return reels.store.peek(reels.keys.video(reel.name))
 
 
 @pytest.fixture
-def films() -> Films:
-    return Films()
+def reels() -> StoredReels:
+    return StoredReels()
 
 
 @pytest.fixture(scope="module")
-def seven() -> tuple[Films, Reel]:
-    films = Films()
-    return films, grown(films, films.begin(), MIB, times=7)
+def seven() -> tuple[StoredReels, Reel]:
+    reels = StoredReels()
+    return reels, grown(reels, reels.begin(), MIB, times=7)
 
 
 @pytest.fixture
-def large(seven: tuple[Films, Reel]) -> tuple[Films, Reel]:
+def large(seven: tuple[StoredReels, Reel]) -> tuple[StoredReels, Reel]:
     """7 segments of 1 MiB, nothing published. Add segments; remove none."""
-    films, reel = seven
-    forget(films, reel)
-    return films, reel
+    reels, reel = seven
+    forget(reels, reel)
+    return reels, reel
 
 
-def forget(films: Films, reel: Reel) -> None:
-    films.store.on_request, films.store.around = quiet, undisturbed
-    films.store.delete([films.keys.video(reel.name)])
+def forget(reels: StoredReels, reel: Reel) -> None:
+    reels.store.on_request, reels.store.around = quiet, undisturbed
+    reels.store.delete([reels.keys.video(reel.name)])
 
 
 def quiet(_operation: str, _key: str) -> None:
@@ -92,152 +92,152 @@ def cut(reel: Reel, count: int) -> Reel:
     return replace(reel, segments=reel.segments[:count])
 
 
-def test_a_small_file_is_written_whole_at_each_publish(films: Films) -> None:
-    reel = films.begin()
-    video_file = VideoFile(films.store, films.keys, reel.name)
+def test_a_small_file_is_written_whole_at_each_publish(reels: StoredReels) -> None:
+    reel = reels.begin()
+    video_file = VideoFile(reels.store, reels.keys, reel.name)
     for count in range(1, 6):
-        reel = grown(films, reel, 1000)
+        reel = grown(reels, reel, 1000)
         assert video_file.publish(reel, NOTHING)
-        assert stored(films, reel) == films.film(reel)
-        info = films.store.head(films.keys.video(reel.name))
+        assert stored(reels, reel) == reels.video(reel)
+        info = reels.store.head(reels.keys.video(reel.name))
         assert info.metadata == {"frames": str(count), "reel": reel.name}
         assert not video_file.publish(reel, NOTHING), "there is nothing new"
-    assert not any("Multipart" in operation for operation in films.store.request_counts)
+    assert not any("Multipart" in operation for operation in reels.store.request_counts)
 
 
-def test_a_reel_without_a_segment_is_its_init_segment(films: Films) -> None:
-    reel = films.begin()
-    assert VideoFile(films.store, films.keys, reel.name).publish(reel, NOTHING)
-    assert stored(films, reel) == INIT
+def test_a_reel_without_a_segment_is_its_init_segment(reels: StoredReels) -> None:
+    reel = reels.begin()
+    assert VideoFile(reels.store, reels.keys, reel.name).publish(reel, NOTHING)
+    assert stored(reels, reel) == INIT
 
 
-def test_segments_that_are_in_memory_are_not_read(films: Films) -> None:
-    reel = grown(films, films.begin(), 1000, times=3)
-    video_file = VideoFile(films.store, films.keys, reel.name)
-    video_file.publish(reel, in_memory(films, reel))
-    assert films.store.request_counts["GetObject"] == 1  # the init segment
-    reel = grown(films, reel, 1000, times=3)
-    video_file.publish(reel, in_memory(films, reel))
-    assert films.store.request_counts["GetObject"] == 1
-    assert stored(films, reel) == films.film(reel)
+def test_segments_that_are_in_memory_are_not_read(reels: StoredReels) -> None:
+    reel = grown(reels, reels.begin(), 1000, times=3)
+    video_file = VideoFile(reels.store, reels.keys, reel.name)
+    video_file.publish(reel, in_memory(reels, reel))
+    assert reels.store.request_counts["GetObject"] == 1  # the init segment
+    reel = grown(reels, reel, 1000, times=3)
+    video_file.publish(reel, in_memory(reels, reel))
+    assert reels.store.request_counts["GetObject"] == 1
+    assert stored(reels, reel) == reels.video(reel)
 
 
-def test_an_open_segment_that_grew_is_added_to_from_where_it_was(films: Films) -> None:
+def test_an_open_segment_that_grew_is_added_to_from_where_it_was(reels: StoredReels) -> None:
     """The open segment is stored under a new name, longer, each time; what is published of it is its beginning."""
-    reel = grown(films, films.begin(), 1000)
-    video_file = VideoFile(films.store, films.keys, reel.name)
+    reel = grown(reels, reels.begin(), 1000)
+    video_file = VideoFile(reels.store, reels.keys, reel.name)
     video_file.publish(reel, NOTHING)
     last = reel.segments[-1]
-    longer = films.body(reel, last) + b"a fragment more"
+    longer = reels.body(reel, last) + b"a fragment more"
     segment = replace(last, count=2, attempt="f" * 12, size_bytes=len(longer))
     reel = replace(reel, segments=(segment,))
-    films.store.put(segment_key(films.keys, reel, segment), longer)
-    for fresh in (video_file, VideoFile(films.store, films.keys, reel.name)):
+    reels.store.put(segment_key(reels.keys, reel, segment), longer)
+    for fresh in (video_file, VideoFile(reels.store, reels.keys, reel.name)):
         fresh.publish(reel, NOTHING)
-        assert stored(films, reel) == INIT + longer
+        assert stored(reels, reel) == INIT + longer
 
 
-def test_above_the_multipart_minimum_only_what_is_new_is_sent(large: tuple[Films, Reel]) -> None:
-    films, reel = large
-    video_file, meter = VideoFile(films.store, films.keys, reel.name), Meter(films)
+def test_above_the_multipart_minimum_only_what_is_new_is_sent(large: tuple[StoredReels, Reel]) -> None:
+    reels, reel = large
+    video_file, meter = VideoFile(reels.store, reels.keys, reel.name), Meter(reels)
     assert video_file.publish(cut(reel, 5), NOTHING)
     assert meter.take() == {"UploadPart": cut(reel, 5).size_bytes}
     assert video_file.publish(cut(reel, 6), NOTHING)
     new = cut(reel, 6).size_bytes - cut(reel, 5).size_bytes
     assert meter.take() == {"UploadPartCopy": cut(reel, 5).size_bytes, "UploadPart": new}
-    read = films.store.request_counts["GetObject"]
-    assert VideoFile(films.store, films.keys, reel.name).publish(reel, NOTHING), "another one goes on"
-    assert films.store.request_counts["GetObject"] - read == 1  # the new segment
+    read = reels.store.request_counts["GetObject"]
+    assert VideoFile(reels.store, reels.keys, reel.name).publish(reel, NOTHING), "another one goes on"
+    assert reels.store.request_counts["GetObject"] - read == 1  # the new segment
     new = reel.size_bytes - cut(reel, 6).size_bytes
     assert meter.take() == {"UploadPartCopy": cut(reel, 6).size_bytes, "UploadPart": new}
-    assert stored(films, reel) == films.film(reel)
+    assert stored(reels, reel) == reels.video(reel)
 
 
 @pytest.mark.parametrize("extra", [-1, 0, 1])
-def test_the_multipart_minimum_is_where_the_way_of_writing_changes(films: Films, extra: int) -> None:
-    reel = grown(films, films.begin(), 1000)
+def test_the_multipart_minimum_is_where_the_way_of_writing_changes(reels: StoredReels, extra: int) -> None:
+    reel = grown(reels, reels.begin(), 1000)
     padding = MULTIPART_MINIMUM_BYTES + extra - reel.size_bytes
-    probe = grown(films, reel, padding)
-    reel = grown(films, reel, padding - (probe.size_bytes - MULTIPART_MINIMUM_BYTES - extra))
+    probe = grown(reels, reel, padding)
+    reel = grown(reels, reel, padding - (probe.size_bytes - MULTIPART_MINIMUM_BYTES - extra))
     assert reel.size_bytes == MULTIPART_MINIMUM_BYTES + extra
-    video_file = VideoFile(films.store, films.keys, reel.name)
+    video_file = VideoFile(reels.store, reels.keys, reel.name)
     video_file.publish(reel, NOTHING)
-    assert ("CompleteMultipartUpload" in films.store.request_counts) == (extra >= 0)
-    reel = grown(films, reel, MIB)
+    assert ("CompleteMultipartUpload" in reels.store.request_counts) == (extra >= 0)
+    reel = grown(reels, reel, MIB)
     video_file.publish(reel, NOTHING)
-    assert ("UploadPartCopy" in films.store.request_counts) == (extra >= 0)
-    assert stored(films, reel) == films.film(reel)
+    assert ("UploadPartCopy" in reels.store.request_counts) == (extra >= 0)
+    assert stored(reels, reel) == reels.video(reel)
 
 
-def test_a_large_file_is_written_when_it_has_grown_by_a_tenth_or_is_asked_for(large: tuple[Films, Reel]) -> None:
-    films, reel = large
-    video_file = VideoFile(films.store, films.keys, reel.name)
+def test_a_large_file_is_written_when_it_has_grown_by_a_tenth_or_is_asked_for(large: tuple[StoredReels, Reel]) -> None:
+    reels, reel = large
+    video_file = VideoFile(reels.store, reels.keys, reel.name)
     assert video_file.publish(reel, NOTHING)
-    slightly = grown(films, reel, MIB // 2)
+    slightly = grown(reels, reel, MIB // 2)
     assert not video_file.publish(slightly, NOTHING)
-    assert not VideoFile(films.store, films.keys, reel.name).publish(slightly, NOTHING)
-    assert stored(films, reel) == films.film(reel)
-    enough = grown(films, slightly, MIB // 4)
+    assert not VideoFile(reels.store, reels.keys, reel.name).publish(slightly, NOTHING)
+    assert stored(reels, reel) == reels.video(reel)
+    enough = grown(reels, slightly, MIB // 4)
     assert enough.size_bytes >= reel.size_bytes * (1 + GROWTH)
     assert video_file.publish(enough, NOTHING)
-    assert stored(films, enough) == films.film(enough)
-    asked = grown(films, enough, 1000)
+    assert stored(reels, enough) == reels.video(enough)
+    asked = grown(reels, enough, 1000)
     assert video_file.publish(asked, NOTHING, force=True)
-    assert stored(films, asked) == films.film(asked)
+    assert stored(reels, asked) == reels.video(asked)
 
 
-def test_a_large_file_waits_for_a_segment_to_close(large: tuple[Films, Reel]) -> None:
-    films, reel = large
-    video_file = VideoFile(films.store, films.keys, reel.name)
+def test_a_large_file_waits_for_a_segment_to_close(large: tuple[StoredReels, Reel]) -> None:
+    reels, reel = large
+    video_file = VideoFile(reels.store, reels.keys, reel.name)
     assert video_file.publish(reel, NOTHING)
     for number in range(1, 4):
-        grows = replace(grown(films, reel, number * MIB), last_is_open=True)
+        grows = replace(grown(reels, reel, number * MIB), last_is_open=True)
         assert not video_file.publish(grows, NOTHING)
-    next_one = replace(grown(films, replace(grows, last_is_open=False), MIB), last_is_open=True)
+    next_one = replace(grown(reels, replace(grows, last_is_open=False), MIB), last_is_open=True)
     assert video_file.publish(next_one, NOTHING)
-    assert stored(films, next_one) == films.film(next_one), "all that is committed, not only what has closed"
+    assert stored(reels, next_one) == reels.video(next_one), "all that is committed, not only what has closed"
 
 
-def test_the_bytes_of_a_long_film_are_sent_once_and_copied_a_bounded_number_of_times(films: Films) -> None:
-    reel = films.begin()
-    video_file, meter = VideoFile(films.store, films.keys, reel.name), Meter(films)
+def test_the_bytes_of_a_long_video_are_sent_once_and_copied_a_bounded_number_of_times(reels: StoredReels) -> None:
+    reel = reels.begin()
+    video_file, meter = VideoFile(reels.store, reels.keys, reel.name), Meter(reels)
     flush = 256 * 1024
     while reel.size_bytes < MULTIPART_MINIMUM_BYTES:  # the small beginning is written whole, each time
-        reel = grown(films, reel, flush)
-    video_file.publish(reel, in_memory(films, reel))
+        reel = grown(reels, reel, flush)
+    video_file.publish(reel, in_memory(reels, reel))
     small = reel.size_bytes
     meter.take()
     while reel.size_bytes < 25 * MIB:
-        reel = grown(films, reel, flush)
-        video_file.publish(reel, in_memory(films, cut_to_last(reel)))
+        reel = grown(reels, reel, flush)
+        video_file.publish(reel, in_memory(reels, cut_to_last(reel)))
     video_file.publish(reel, NOTHING, force=True)
     counted = meter.take()
     assert counted["UploadPart"] == reel.size_bytes - small
     assert counted["UploadPartCopy"] <= reel.size_bytes / GROWTH
-    assert stored(films, reel) == films.film(reel)
+    assert stored(reels, reel) == reels.video(reel)
 
 
 def cut_to_last(reel: Reel) -> Reel:
     return replace(reel, segments=reel.segments[-1:])
 
 
-def test_one_who_lags_behind_takes_nothing_away(large: tuple[Films, Reel]) -> None:
-    films, reel = large
+def test_one_who_lags_behind_takes_nothing_away(large: tuple[StoredReels, Reel]) -> None:
+    reels, reel = large
     for count, ahead in ((2, 3), (5, 7)):  # small, large
-        VideoFile(films.store, films.keys, reel.name).publish(cut(reel, ahead), NOTHING)
-        before = stored(films, reel)
-        assert not VideoFile(films.store, films.keys, reel.name).publish(cut(reel, count), NOTHING, force=True)
-        assert stored(films, reel) == before
+        VideoFile(reels.store, reels.keys, reel.name).publish(cut(reel, ahead), NOTHING)
+        before = stored(reels, reel)
+        assert not VideoFile(reels.store, reels.keys, reel.name).publish(cut(reel, count), NOTHING, force=True)
+        assert stored(reels, reel) == before
 
 
-def never_shorter(films: Films, reel: Reel) -> Callable[[str, str, Callable[[], Any]], Any]:
+def never_shorter(reels: StoredReels, reel: Reel) -> Callable[[str, str, Callable[[], Any]], Any]:
     longest = 0
 
     def watch(_operation: str, _key: str, effect: Callable[[], Any]) -> Any:
         nonlocal longest
         answer = effect()
-        size = len(stored(films, reel) or b"")
-        assert size >= longest, "a viewer would see the film's end go away"
+        size = len(stored(reels, reel) or b"")
+        assert size >= longest, "a viewer would see the video's end go away"
         longest = size
         return answer
 
@@ -246,16 +246,16 @@ def never_shorter(films: Films, reel: Reel) -> Callable[[str, str, Callable[[], 
 
 @pytest.mark.parametrize("sizes", [(1, 2, 3), (5, 6, 7), (4, 6, 7)], ids=["small", "large", "from small to large"])
 def test_another_video_file_at_any_request_leaves_nothing_wrong(
-    large: tuple[Films, Reel], sizes: tuple[int, int, int]
+    large: tuple[StoredReels, Reel], sizes: tuple[int, int, int]
 ) -> None:
     """Another one publishes, a little more or a little less than this one wants to, before each of its requests."""
-    (films, reel), (start, middle, end) = large, sizes
+    (reels, reel), (start, middle, end) = large, sizes
     for mine, others in ((middle, end), (end, middle)):
         at = 0
         while True:
-            forget(films, reel)
-            VideoFile(films.store, films.keys, reel.name).publish(cut(reel, start), NOTHING)
-            video_file = VideoFile(films.store, films.keys, reel.name)
+            forget(reels, reel)
+            VideoFile(reels.store, reels.keys, reel.name).publish(cut(reel, start), NOTHING)
+            video_file = VideoFile(reels.store, reels.keys, reel.name)
             requests = iter(range(10_000))
 
             def interfere(
@@ -266,19 +266,19 @@ def test_another_video_file_at_any_request_leaves_nothing_wrong(
                 at: int = at,
             ) -> None:
                 if next(requests) == at:
-                    films.store.on_request = quiet
-                    VideoFile(films.store, films.keys, reel.name).publish(cut(reel, others), NOTHING, force=True)
+                    reels.store.on_request = quiet
+                    VideoFile(reels.store, reels.keys, reel.name).publish(cut(reel, others), NOTHING, force=True)
 
-            films.store.on_request, films.store.around = interfere, never_shorter(films, reel)
+            reels.store.on_request, reels.store.around = interfere, never_shorter(reels, reel)
             try:
                 video_file.publish(cut(reel, mine), NOTHING, force=True)
             except PreconditionFailed:
-                assert stored(films, reel) == films.film(cut(reel, others))
+                assert stored(reels, reel) == reels.video(cut(reel, others))
             was_reached = next(requests) > at
-            films.store.on_request = quiet
-            assert stored(films, reel) in {films.film(cut(reel, count)) for count in (mine, others)}
+            reels.store.on_request = quiet
+            assert stored(reels, reel) in {reels.video(cut(reel, count)) for count in (mine, others)}
             video_file.publish(cut(reel, end), NOTHING, force=True)
-            assert stored(films, reel) == films.film(cut(reel, end))
+            assert stored(reels, reel) == reels.video(cut(reel, end))
             if not was_reached:
                 break
             at += 1
@@ -288,13 +288,13 @@ def test_another_video_file_at_any_request_leaves_nothing_wrong(
 @pytest.mark.parametrize("is_done", [False, True], ids=["not done", "done, and the answer lost"])
 @pytest.mark.parametrize(("before", "count"), [(1, 2), (5, 7), (4, 7)], ids=["small", "large", "from small to large"])
 def test_a_failure_at_any_request_is_mended_by_the_next_publish(
-    large: tuple[Films, Reel], before: int, count: int, *, is_done: bool
+    large: tuple[StoredReels, Reel], before: int, count: int, *, is_done: bool
 ) -> None:
-    films, reel, at = large[0], cut(large[1], count), 0
+    reels, reel, at = large[0], cut(large[1], count), 0
     while True:
-        forget(films, reel)
-        VideoFile(films.store, films.keys, reel.name).publish(cut(reel, before), NOTHING)
-        video_file = VideoFile(films.store, films.keys, reel.name)
+        forget(reels, reel)
+        VideoFile(reels.store, reels.keys, reel.name).publish(cut(reel, before), NOTHING)
+        video_file = VideoFile(reels.store, reels.keys, reel.name)
         requests = iter(range(10_000))
         failed = False
 
@@ -305,16 +305,16 @@ def test_a_failure_at_any_request_is_mended_by_the_next_publish(
             failed = True
             if is_done:
                 effect()
-            raise StorageUnavailable(operation, "films", key, "no answer")
+            raise StorageUnavailable(operation, "reels", key, "no answer")
 
-        films.store.around = fail
+        reels.store.around = fail
         try:
             video_file.publish(reel, NOTHING, force=True)
         except StorageUnavailable:
-            assert stored(films, reel) in {films.film(cut(reel, before)), films.film(reel)}
-        films.store.around = undisturbed
+            assert stored(reels, reel) in {reels.video(cut(reel, before)), reels.video(reel)}
+        reels.store.around = undisturbed
         video_file.publish(reel, NOTHING, force=True)
-        assert stored(films, reel) == films.film(reel)
+        assert stored(reels, reel) == reels.video(reel)
         if not failed:
             break
         at += 1
@@ -323,24 +323,24 @@ def test_a_failure_at_any_request_is_mended_by_the_next_publish(
 
 @pytest.mark.parametrize(("count", "published"), [(2, 3), (2, 7), (5, 7)])
 def test_the_file_of_a_closed_reel_that_is_too_long_is_made_anew(
-    large: tuple[Films, Reel], count: int, published: int
+    large: tuple[StoredReels, Reel], count: int, published: int
 ) -> None:
     """A damaged segment ends its reel before it, and the published file may have held it already."""
-    films, reel = large
-    video_file = VideoFile(films.store, films.keys, reel.name)
+    reels, reel = large
+    video_file = VideoFile(reels.store, reels.keys, reel.name)
     video_file.publish(cut(reel, published), NOTHING)
     closed = replace(cut(reel, count), is_closed=True)
-    for one in (video_file, VideoFile(films.store, films.keys, reel.name)):
+    for one in (video_file, VideoFile(reels.store, reels.keys, reel.name)):
         one.publish(closed, NOTHING, force=True)
-        assert stored(films, reel) == films.film(closed)
+        assert stored(reels, reel) == reels.video(closed)
 
 
 @pytest.mark.parametrize("size", [1000, 2 * MIB], ids=["small", "large"])
-def test_a_segment_that_is_gone_is_an_error_and_leaves_the_file(films: Films, size: int) -> None:
-    reel = grown(films, films.begin(), size, times=3)
-    video_file = VideoFile(films.store, films.keys, reel.name)
+def test_a_segment_that_is_gone_is_an_error_and_leaves_the_file(reels: StoredReels, size: int) -> None:
+    reel = grown(reels, reels.begin(), size, times=3)
+    video_file = VideoFile(reels.store, reels.keys, reel.name)
     video_file.publish(cut(reel, 1), NOTHING)
-    films.store.delete([segment_key(films.keys, reel, reel.segments[1])])
+    reels.store.delete([segment_key(reels.keys, reel, reel.segments[1])])
     with pytest.raises(ObjectNotFound):
         video_file.publish(reel, NOTHING, force=True)
-    assert stored(films, reel) == films.film(cut(reel, 1))
+    assert stored(reels, reel) == reels.video(cut(reel, 1))

@@ -103,7 +103,7 @@ class HttpHarness:
         return any(self.environment.invoke(event).error_type is None for _ in range(_TRIES))
 
     def shut_down(self) -> None:
-        """SIGTERM to an idle runtime; then the extension carries out the plan."""
+        """SIGTERM to an idle runtime; then the extension sends the outbox."""
         self._ending = self.environment.process_ids  # while it ends it has none to tell
         try:
             self.environment.shutdown()

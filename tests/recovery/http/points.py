@@ -41,7 +41,7 @@ class Point:
 def points(harness: HttpHarness, scenario: HttpScenario) -> Iterator[Point]:
     """Plays the scenario once, undisturbed. By fault: environments with the same time-outs follow each other."""
     run = HttpRun(harness, scenario, {})
-    run.play()
+    run.run_steps()
     requests = [
         (number, request)
         for number, request in enumerate(harness.proxy.requests, start=1)
@@ -59,7 +59,7 @@ def run_point(harness: HttpHarness, point: Point) -> list[str]:
     """What is wrong after this point. An error that is none of the product's own is wrong too."""
     try:
         run = HttpRun(harness, point.scenario, point.faults)
-        run.play()
+        run.run_steps()
         wrong = [] if point.fault in harness.proxy.fired else ["the request did not come"]
         if bool(harness.killed) != (point.fault in _KILLS):
             wrong.append(f"killed were {harness.killed}")

@@ -24,7 +24,7 @@ _QUERIES = {
     "uploads": "begin parts",
     "partNumber": "part",
     "uploadId": "parts",
-    "X-Amz-Signature": "by plan",
+    "X-Amz-Signature": "by the outbox",
 }
 
 

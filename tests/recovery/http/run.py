@@ -17,10 +17,10 @@ from timelapse_runtime.timelapse.verify import Verifier
 
 @dataclass(frozen=True)
 class HttpScenario:
-    """`play` with photos of this size and these settings. Requests fail whose key ends with `request_suffix`."""
+    """`steps` with photos of this size and these settings. Requests fail whose key ends with `request_suffix`."""
 
     name: str
-    play: Callable[[HttpRun], None]
+    steps: Callable[[HttpRun], None]
     photo_size: tuple[int, int] = (128, 64)
     settings: Mapping[str, str] = field(default_factory=dict)
     request_suffix: str = ""
@@ -37,9 +37,9 @@ class HttpRun:
         self._unusable: list[int] = []
         self._failed: list[str] = []
 
-    def play(self) -> None:
+    def run_steps(self) -> None:
         """With the faults."""
-        self._scenario.play(self)
+        self._scenario.steps(self)
 
     def finish(self) -> None:
         """What is left, without faults."""
@@ -68,11 +68,11 @@ class HttpRun:
         self.deliver({"sweep": {"stream": self._stream, **what}})
 
     def shut_down(self) -> None:
-        """The environment ends with a plan; the next invocation finds another one."""
+        """The environment ends with a job in its outbox; the next invocation finds another one."""
         self._harness.shut_down()
 
     def wrong(self) -> list[str]:
-        """What three attempts did not do, what the audit finds, and what another decoder shows."""
+        """What three attempts did not do, what verify finds, and what another decoder shows."""
         wrong = [f"three attempts failed: {what}" for what in self._failed]
         report = Verifier(self._harness.store, self._harness.store, self._keys.folder, f"frames/{self._stream}/").run()
         wrong += [f"verify: {finding.kind} {finding.where}: {finding.detail}" for finding in report.findings]
@@ -82,7 +82,7 @@ class HttpRun:
             wrong.append(f"rejected are {rejected}")
         shown = [number for video in self._bodies(self._keys.reels, "video.mp4") for number in _numbers(video)]
         if shown != self._usable:
-            wrong.append(f"the film shows {shown}; {self._usable} was to be seen")
+            wrong.append(f"the video shows {shown}; {self._usable} was to be seen")
         return wrong
 
     def _key(self, number: int) -> str:
@@ -95,7 +95,7 @@ class HttpRun:
 
 
 def _numbers(video: bytes) -> list[int]:
-    """The photos' numbers in the film. Raises AssertionError where the decoder complains or the pace is uneven."""
+    """The photos' numbers in the video. Raises AssertionError where the decoder complains or the pace is uneven."""
     with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
         file.write(video)
         file.flush()
@@ -106,8 +106,8 @@ def _numbers(video: bytes) -> list[int]:
 
 
 def _grow(run: HttpRun) -> None:
-    """Flushes within a segment and over its end, a photo that cannot be used, an event that is lost, a shutdown by
-    plan in the middle of a segment, sweeps, and a reel that ends.
+    """Flushes within a segment and over its end, a photo that cannot be used, an event that is lost, a shutdown
+    by the outbox in the middle of a segment, sweeps, and a reel that ends.
     """
     run.shoot(range(4))
     run.deliver(run.upload(4, b"no photo"))
@@ -133,9 +133,9 @@ def _grow_large(run: HttpRun) -> None:
 
 
 HTTP_SCENARIOS = (
-    HttpScenario("growing film", _grow),
+    HttpScenario("growing video", _grow),
     HttpScenario(
-        "large film",
+        "large video",
         _grow_large,
         (1920, 1080),
         {"TIMELAPSE_CRF": "0", "TIMELAPSE_PRESET": "ultrafast", "TIMELAPSE_KEYFRAME_INTERVAL": "4"},

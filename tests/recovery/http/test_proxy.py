@@ -191,7 +191,7 @@ def test_healed_requests_do_not_fail(proxy: FaultProxy, client: http.client.HTTP
         ("GET", "/bucket?list-type=2&prefix=frames%2Fcamera%2F&encoding-type=url", b"", True),
         ("POST", "/bucket?delete", b"<Delete><Object><Key>video/camera/x.m4s</Key></Object></Delete>", True),
         ("POST", "/bucket?delete", b"<Delete><Object><Key>video/camera2/x.m4s</Key></Object></Delete>", False),
-        ("PUT", "/bucket/video/camera2/x.m4s", b"a film with /camera/ in it", False),
+        ("PUT", "/bucket/video/camera2/x.m4s", b"a video with /camera/ in it", False),
     ],
 )
 def test_a_request_concerns_the_stream_that_it_names(method: str, target: str, body: bytes, concerned: bool) -> None:

@@ -1,4 +1,5 @@
-"""Films that nobody has to encode: reels in a store whose segments name their photos and hold bytes to tell apart."""
+"""Reels that nobody has to encode: reels in a store whose segments name their photos and hold bytes to tell
+apart."""
 
 from __future__ import annotations
 
@@ -41,10 +42,10 @@ def frames(*keys: str, role: Role = Role.IN_ORDER) -> list[SourceFrame]:
 
 
 @dataclass
-class Films:
+class StoredReels:
     """The reels of one stream, written to `store` as commits would."""
 
-    store: MemoryStore = field(default_factory=lambda: MemoryStore("films"))
+    store: MemoryStore = field(default_factory=lambda: MemoryStore("reels"))
     keys: StreamKeys = field(default_factory=lambda: StreamKeys("video/camera/"))
     random: Random = field(default_factory=lambda: Random(20261120))
 
@@ -60,7 +61,7 @@ class Films:
         return reel
 
     def append(self, reel: Reel, photos: Sequence[SourceFrame], *, padding: int = 0) -> Reel:
-        """`reel` with a segment more, which is stored, of `padding` random bytes besides its provenance."""
+        """`reel` with a segment more, which is reels, of `padding` random bytes besides its provenance."""
         body = pack_provenance(reel.frame_count, photos)
         body += struct.pack(">I4s", 8 + padding, b"mdat") + self.random.randbytes(padding)
         last_key = reel.segments[-1].last_key if reel.segments else ""
@@ -78,7 +79,7 @@ class Films:
         return replace(reel, segments=(*reel.segments, segment))
 
     def close(self, reel: Reel) -> Reel:
-        """The reel ends; its manifest is stored."""
+        """The reel ends; its manifest is reels."""
         closed = replace(reel, is_closed=True, last_is_open=False)
         self.store.put(self.keys.manifest(reel.name), reel_to_json(closed))
         return closed
@@ -89,6 +90,6 @@ class Films:
         assert body is not None
         return body
 
-    def film(self, reel: Reel) -> bytes:
+    def video(self, reel: Reel) -> bytes:
         """What `video.mp4` holds when all of `reel` is in it."""
         return INIT + b"".join(self.body(reel, segment) for segment in reel.segments)
