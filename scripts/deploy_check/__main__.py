@@ -40,10 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_ERROR
     findings += [found(match) for match in matches if match.rule.id == "E2015"]
     if not findings:  # otherwise only these are reported: wrong parameters cause other errors
-        deployed = Deployed(Template(str(options.template), template, [options.region]))
-        findings = [*map(found, matches), *_archives(options, deployed)]
+        findings = [*map(found, matches), *_archives(options, template)]
     error_count = sum(finding.is_error for finding in findings)
-    print(*findings, f"{options.template}: {f'{error_count} errors' if error_count else 'no problems found'}", sep="\n")
+    print(
+        *findings,
+        f"{options.template}: {f'errors found: {error_count}' if error_count else 'no problems found'}",
+        sep="\n",
+    )
     return EXIT_FINDINGS if error_count else EXIT_OK
 
 
@@ -103,13 +106,18 @@ def _finding(path: Path, template: Any, match: Match) -> Finding:
     return Finding(where, match.message, remedy, is_error=match.rule.severity == "error")
 
 
-def _archives(options: argparse.Namespace, deployed: Deployed) -> Iterator[Finding]:
+def _archives(options: argparse.Namespace, template: Any) -> Iterator[Finding]:
     """What is wrong with the archives that the function is made of. A template's paths are relative to its folder."""
+    deployed = Deployed(Template(str(options.template), template, [options.region]))
     for function in deployed.timelapse_functions().values():
-        layers = (deployed[name]["Properties"] for name in function.get("Layers", ()) if name in deployed)
+        try:
+            layers = [deployed[name]["Properties"] for name in function.get("Layers", ()) if name in deployed]
+        except ValueError as error:
+            yield Finding("layers", str(error), "give ContentUri a path")
+            return
         uris = [function.get("CodeUri"), *(layer.get("ContentUri") for layer in layers)]
         code, *others = (Path(os.path.normpath(options.template.parent / str(uri))) for uri in uris)
-        yield from package.check(options.package or code, others, *function.get("Architectures", ["x86_64"]))
+        yield from package.check(options.package or code, others, function.get("Architectures", ["x86_64"])[0])
 
 
 if __name__ == "__main__":

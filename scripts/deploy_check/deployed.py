@@ -36,7 +36,7 @@ class Deployed:
         self._bodies = {
             name: body
             for name, body in cfn.get_resources().items()
-            if "Condition" not in body or cfn.conditions.satisfiable({body["Condition"]: True}, self._names)
+            if "Condition" not in body or self._holds(body["Condition"])
         }
         bucket_names = {
             name: self._resolve(body.get("Properties", {}).get("BucketName", name))
@@ -68,12 +68,14 @@ class Deployed:
 
     def _resolved(self, value: Any) -> Iterator[Any]:
         """The one value, or nothing for AWS::NoValue."""
-        function, _ = is_function(value)
-        if function:
+        function, argument = is_function(value)
+        if function == "Fn::If":
+            yield from self._resolved(argument[1] if self._holds(argument[0]) else argument[2])
+        elif function:
             results = [result for result, _, error in self._validator().resolve_value(value) if error is None]
             if results:
                 yield from self._resolved(results[0])
-            elif function != "Fn::If" and value != {"Ref": "AWS::NoValue"}:
+            elif value != {"Ref": "AWS::NoValue"}:
                 raise ValueError(f"cannot resolve {value}")
         elif isinstance(value, dict):
             yield {key: resolved for key, item in value.items() for resolved in self._resolved(item)}
@@ -81,6 +83,9 @@ class Deployed:
             yield [resolved for item in value for resolved in self._resolved(item)]
         else:
             yield value
+
+    def _holds(self, condition: str) -> bool:
+        return bool(self._cfn.conditions.satisfiable({condition: True}, self._names))
 
     def _validator(self) -> Any:
         """cfn-lint's resolver, which leaves Fn::GetAtt to us."""

@@ -19,7 +19,7 @@ READ_FRAMES = ("s3:GetObject",)
 WRITE_VIDEO = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 """What the timelapse function does to objects. It also lists both places. A test compares this with a recorded run."""
 
-_OPERATORS = {"StringEquals", "StringLike"}
+_OPERATORS = {"StringEquals", "StringLike", "StringEqualsIfExists", "StringLikeIfExists"}
 _KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition"}
 
 
@@ -42,9 +42,7 @@ def allows(
 
 def _applies(statement: Mapping[str, Any], action: str, resource: str, context: Mapping[str, str]) -> bool:
     conditions = statement.get("Condition", {})
-    if unknown := set(statement) - _KNOWN | {
-        one for one in conditions if one.removesuffix("IfExists") not in _OPERATORS
-    }:
+    if unknown := set(statement) - _KNOWN | {name for name in conditions if name not in _OPERATORS}:
         raise ValueError(f"a policy statement with {', '.join(sorted(unknown))}")
     return (
         any(_like(action.lower(), pattern.lower()) for pattern in _listed(statement["Action"]))
@@ -54,16 +52,14 @@ def _applies(statement: Mapping[str, Any], action: str, resource: str, context: 
 
 
 def _holds(operator: str, keys: Mapping[str, Any], context: Mapping[str, str]) -> bool:
-    base = operator.removesuffix("IfExists")
-    for key, wanted in keys.items():
-        if key not in context:
-            if base == operator:
-                return False
-        elif not any(
-            _like(context[key], one) if base == "StringLike" else context[key] == one for one in _listed(wanted)
-        ):
-            return False
-    return True
+    """Whether each key of a condition has one of its values in the context; IfExists: or is not in the context."""
+    matches = _like if operator.startswith("StringLike") else str.__eq__
+    return all(
+        any(matches(context[key], value) for value in _listed(values))
+        if key in context
+        else operator.endswith("IfExists")
+        for key, values in keys.items()
+    )
 
 
 def _listed(value: Any) -> list[str]:
@@ -71,10 +67,7 @@ def _listed(value: Any) -> list[str]:
 
 
 def _like(text: str, pattern: str) -> bool:
-    wildcards = {"*": ".*", "?": "."}
-    return (
-        re.fullmatch("".join(wildcards.get(sign) or re.escape(sign) for sign in pattern), text, re.DOTALL) is not None
-    )
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text, re.DOTALL) is not None
 
 
 def _arn(place: Location) -> str:

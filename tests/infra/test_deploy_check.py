@@ -171,6 +171,19 @@ def test_an_error_in_a_template_has_its_line(check: Check, tmp_path: Path) -> No
     assert path.read_text().splitlines()[int(line) - 1].strip() == "Timeout: 20"
 
 
+def test_a_warning_of_cfn_lint_is_a_note(check: Check) -> None:
+    code, said = check(edit={"Conditions:\n": "Conditions:\n  Unused: !Equals [!Ref Watch, x]\n"})
+    assert code == 0
+    assert re.search(r"^note: \S+:\d+: Conditions/Unused: Condition Unused not used\n    W8001: ", said, re.MULTILINE)
+    assert said.endswith("no problems found\n")
+
+
+def test_a_layer_that_cannot_be_resolved_is_named(check: Check) -> None:
+    code, said = check(edit={"ContentUri: ../dist/extension.zip": "ContentUri: !ImportValue x"})
+    assert code == 1
+    assert "error: layers: cannot resolve {'Fn::ImportValue': 'x'}" in said
+
+
 def test_a_video_below_what_invokes_the_function_is_refused(check: Check) -> None:
     """Not below FRAMES, where the configuration itself refuses it, but below a wider notification."""
     frames = "${BucketPrefix}-frames-${AWS::AccountId}-${AWS::Region}"
