@@ -34,24 +34,24 @@ _folder_numbers = itertools.count()
 
 
 def _can_fail(operation: str, key: str) -> bool:
-    """Whether 412 is a possible answer. For a rejection record it means that there is one, and is no failure."""
+    """Whether 412 is a possible response. For a rejection record it means that there is one, and is no failure."""
     return operation in _CONDITIONAL and "/rejected/" not in key
 
 
 class Killed(BaseException):
-    """SIGKILL: the process does nothing any more."""
+    """SIGKILL: the process does nothing from here on."""
 
 
 class PowerOff(BaseException):
-    """Nothing of the scenario happens any more."""
+    """No further step of the scenario happens."""
 
 
 class LostAnswer(StorageUnavailable):
-    """The request took effect, and the answer did not come."""
+    """The request took effect, and the response was lost."""
 
 
 class Fault(Enum):
-    """What becomes of one request."""
+    """What happens to one request."""
 
     KILLED_BEFORE = "killed before"
     KILLED_AFTER = "killed after"
@@ -86,7 +86,7 @@ class FaultRun:
         self.rejected: dict[str, str] = {}
         """What must be rejected, and why."""
         self.may_be_rejected: dict[str, str] = {}
-        """What may be: its event was lost or came out of order, or somebody destroyed it."""
+        """What may be rejected: its event was lost or came out of order, or its segment was destroyed."""
         self.is_appended_late = self.world.settings.get("TIMELAPSE_LATE") == "append"
         self._faults, self._is_dead = dict(faults or {}), False
         for store in (self.world.frames, self.world.video):
@@ -121,7 +121,7 @@ class FaultRun:
         if fault is Fault.TERMINATED:
             raise SigtermReceived
         if fault is Fault.HANGS_BEFORE:
-            raise DeadlineReached  # as the alarm does, while an answer is waited for
+            raise DeadlineReached  # as the alarm raises it while a response is awaited
         answer = self._done(store, operation, key, effect)
         if fault is Fault.HANGS_AFTER:
             raise DeadlineReached
@@ -147,7 +147,7 @@ class FaultRun:
         self.function = self.world.environment()
 
     def invoke(self, event: Any) -> bool:
-        """An asynchronous invocation, with two more attempts. The answer is whether one of them went well."""
+        """An asynchronous invocation, with two more attempts. Returns whether one of them succeeded."""
         for _ in range(3):
             try:
                 self.function.invoke(event, self.world.context(self.deadline_epoch_ms()))
@@ -173,7 +173,7 @@ class FaultRun:
             self.lose(*keys)
 
     def lose(self, *keys: str) -> None:
-        """These events never came, or were dropped."""
+        """These events were lost."""
         self.may_be_rejected.update(dict.fromkeys(keys, "late"))
 
     def sweep(self, **what: bool) -> None:
@@ -186,14 +186,14 @@ class FaultRun:
         try:
             self.function.flush(deadline)
             self.function.close(deadline)
-        except (Killed, SigtermReceived, DeadlineReached):  # what hangs now is ended by the watchdog
+        except (Killed, SigtermReceived, DeadlineReached):  # the deadline alarm ends what hangs now
             self._is_dead = False
         if outbox_sent:
             self.send_outbox()
         self.new_environment()
 
     def send_outbox(self) -> None:
-        """The extension, now or later. It does not survive this."""
+        """Let the extension send the outbox, now or later; then it ends."""
         if self.world.outbox is None:
             return
         clock = self.world.clock
@@ -230,7 +230,7 @@ class FaultRun:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """What happens in here is none of the product's requests."""
+        """Requests in here are not the product's: they get no number and no fault."""
         held = [(store, store.around) for store in (self.world.frames, self.world.video)]
         for store, _ in held:
             store.around = lambda _operation, _key, effect: effect()
@@ -255,7 +255,7 @@ class FaultRun:
             self.deliver(self.upload(number))
 
     def destroy_last_segment(self) -> None:
-        """Somebody cuts the newest segment in half. Its photos may be rejected for that."""
+        """Cut the newest segment in half. Its photos may be rejected for that."""
         self.watch.is_damaged = True
         with self.aside():
             reel = self.world.checkpoint().reel
@@ -268,7 +268,7 @@ class FaultRun:
     # ---- the end
 
     def finish(self) -> None:
-        """A new environment, without faults, does what is left; a last one sweeps once more."""
+        """A new environment finishes without faults; a last one sweeps once more."""
         self._faults.clear()
         for _ in range(2):
             self.new_environment()
@@ -277,7 +277,7 @@ class FaultRun:
                 self.invoke({"retry_rejected": {"stream": STREAM, "reason": "late"}})
 
     def check(self) -> list[str]:
-        """What is wrong in the end, and what was on the way."""
+        """What is wrong at the end, and what was wrong on the way."""
         world, wrong = self.world, list(self.watch.violations)
         report = world.verify()
         wrong += [f"verify: {finding.kind} {finding.where}: {finding.detail}" for finding in report.findings]
@@ -285,14 +285,14 @@ class FaultRun:
         reasons = world.rejections()
         for key, reason in self.rejected.items():
             if reasons.get(key) != reason:
-                wrong.append(f"{key} was to be rejected as {reason}; its record says {reasons.get(key)}")
+                wrong.append(f"{key} should be rejected as {reason}; its record says {reasons.get(key)}")
         for key, reason in reasons.items():
             if reason not in (self.rejected.get(key), self.may_be_rejected.get(key)):
                 wrong.append(f"{key} is rejected as {reason}")
         video = [key for key, role in self.watch.video() if role is not Role.STAND_IN]
         expected = sorted((key for key in self.watch.uploaded if key not in reasons), key=key_order)
         if sorted(video, key=key_order) != expected or (video != expected and not self.is_appended_late):
-            wrong.append(f"the video has {video}; {expected} was to be in it")
+            wrong.append(f"the video has {video}; it should have {expected}")
         for reel in world.reels():
             if len(world.video_bytes(reel)) != reel.size_bytes:
                 wrong.append(f"video.mp4 of {reel.name} has {len(world.video_bytes(reel))} of {reel.size_bytes} bytes")

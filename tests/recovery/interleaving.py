@@ -21,9 +21,9 @@ from timelapse_runtime.timelapse.storage.memory import MemoryStore
 from timelapse_runtime.timelapse.video.boxes import Role
 
 NO_END = 10**9
-"""Of requests: until all is done."""
+"""A number of requests: until all work is done."""
 AT_COMMIT = -1
-"""In place of a request's number: the next write of the checkpoint, whichever it is."""
+"""Instead of a request's number: the next write of the checkpoint, whatever its number."""
 
 
 class Interleaving(FaultRun):
@@ -36,10 +36,10 @@ class Interleaving(FaultRun):
         self._stands_at_commit = False
         self._fault_at_commit: Fault | None = None
         self.reasons: dict[str, set[str]] = {}
-        """For what a photo may be rejected, by what was uploaded under its key; empty: for nothing."""
+        """The reasons for which a photo may be rejected, by what was uploaded under its key; empty: none."""
         self.processes: list[Process] = []
         self.leaving: list[Process] = []
-        """Gone, with a job in their outbox; or an extension that stands still in the middle of it."""
+        """Processes that ended with a job in their outbox, or whose extension is paused while it sends."""
         self._running = self.open_process()
         self.model = self.watch = Model(self.world, self._running)
         self._let_time_pass(tick_ms)
@@ -64,7 +64,7 @@ class Interleaving(FaultRun):
     # ---- processes
 
     def open_process(self) -> Process:
-        """An environment more."""
+        """Add an environment."""
         self.world.outbox = self._new_folder()
         process = Process(self.world.environment(), self.world.outbox)
         self.processes.append(process)
@@ -75,8 +75,8 @@ class Interleaving(FaultRun):
         return Path(self._folders.name) / str(self._outboxes) if self._folders else None
 
     def new_environment(self) -> None:
-        """The running process is gone. Another one takes its place: it has its /tmp, or one of its own where a job
-        waits there for an extension that is late."""
+        """The running process is gone and another one replaces it: with the same /tmp, or with a new one if a job waits
+        in the old one for a late extension."""
         process = self._running
         if process.has_job:
             self.leaving.append(replace(process, actor=None))
@@ -94,7 +94,7 @@ class Interleaving(FaultRun):
         self.resume(process, until=until, faults=faults)
 
     def resume(self, process: Process, *, until: int = NO_END, faults: Mapping[int, Fault] | None = None) -> None:
-        """Let a process go on for so many requests, or to the end. `faults` by request from here on."""
+        """Resume a process for so many requests, or to the end. `faults` by request from here on."""
         actor, faults = process.actor, faults or {}
         assert isinstance(actor, _Step)
         self._enter(process)
@@ -113,13 +113,13 @@ class Interleaving(FaultRun):
                 self.leaving.remove(process)
 
     def end_all(self) -> None:
-        """Who stands goes on to the end."""
+        """Resume a paused process to its end."""
         for process in [*self.processes, *self.leaving]:
             if process.actor is not None:
                 self.resume(process)
 
     def around(self, store: MemoryStore, operation: str, key: str, effect: Callable[[], Any]) -> Any:
-        """A dead process that unwinds does not stop any more."""
+        """A killed process that unwinds is not paused any more."""
         actor = threading.current_thread()
         if isinstance(actor, _Step) and not self._is_dead:
             if operation == "PutObject" and key == self.world.keys.checkpoint:
@@ -143,23 +143,23 @@ class Interleaving(FaultRun):
     # ---- Lambda
 
     def deadline_epoch_ms(self) -> int:
-        """What Lambda says in the invocation."""
+        """The Context of an invocation."""
         return self.world.clock.now_epoch_ms() + self._budget_ms if self._budget_ms else NO_DEADLINE_EPOCH_MS
 
     def invoke(self, event: Any) -> bool:
-        """Nothing may fail that nobody disturbs."""
+        """An invocation that is not disturbed must not fail."""
         went_well = super().invoke(event)
         if not went_well and not self._running.is_disturbed and not self._budget_ms:
             self.watch.violations.append(f"an invocation fails that nobody disturbs: {event}")
         return went_well
 
     def deliver(self, *keys: str) -> None:
-        """The events of `keys`. What the process took by it, and what it may have lost, is the model's to say."""
+        """Deliver the events of `keys`, and record in the model what the process processed."""
         if self.invoke(self.world.event(*keys)):
             self.model.took(set(keys))
 
     def sweep(self, **what: bool) -> None:
-        """A sweep of the stream; one of all reels leaves nothing unsettled."""
+        """Sweep the stream; a sweep of all reels settles every photo."""
         uploaded = set(self.watch.uploaded)
         if self.invoke({"sweep": {"stream": STREAM, **what}}) and what.get("all_reels") and not self._budget_ms:
             self.model.swept(uploaded)
@@ -170,7 +170,7 @@ class Interleaving(FaultRun):
     # ---- the end
 
     def finish(self) -> None:
-        """Nothing stands any more, and there is all the time that is needed."""
+        """No process is paused any more, and no deadline applies."""
         self.end_all()
         self._budget_ms = 0
         super().finish()
@@ -178,7 +178,7 @@ class Interleaving(FaultRun):
         self.invoke({"retry_rejected": {"stream": STREAM, "reason": "nothing but what is in the video"}})
 
     def check(self) -> list[str]:
-        """A photo may be late where the model says so; what was uploaded under its key says the rest."""
+        """A photo may be late where the model says so; otherwise what was uploaded under its key decides."""
         records = self.world.rejections()
         for key, kinds in self.reasons.items():
             reasons = (kinds | ({"late"} if key in self.model.passed else set())) - {""}
@@ -194,7 +194,7 @@ class Interleaving(FaultRun):
 
 
 class _Step(Actor):
-    """An actor that says itself when it has ended: a thread still counts as alive for a moment after that."""
+    """An actor that reports its own end: a thread counts as alive for a moment after it."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         self.is_done = False

@@ -1,6 +1,6 @@
-"""Random lives of a stream: every kind of event, environments that stand still anywhere, faults, a clock that jumps.
+"""Random lives of a stream: every kind of event, environments that are paused anywhere, faults, a clock that jumps.
 
-A run ends when nothing stands still any more and a last environment has swept; then the video is compared with the
+A run ends when no environment is paused any more and a last environment has swept; then the video is compared with the
 model (model.py). After every change of the bucket the watch looks at all of it.
 """
 
@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 _PROFILE = settings(
     stateful_step_count=50,
-    derandomize=False,  # the seed does it
+    derandomize=False,  # the seed makes runs repeatable
     database=None,
     deadline=None,
     report_multiple_bugs=False,
@@ -42,9 +42,9 @@ _SWEEPS: list[dict[str, bool]] = [{}, {"drain": True}, {"close": True}, {"all_re
 
 _kinds = st.sampled_from(["", "", "", "undecodable", "empty"])
 _picks = st.integers(0, 63)
-"""Which of those that there are, modulo their number."""
+"""An index into what exists, modulo its length."""
 _mostly_first = st.one_of(st.just(0), st.just(0), _picks)
-"""The same. One process gets most of the events: what it remembers shows when it is used again."""
+"""The same, mostly 0: one process gets most of the events, so that what it keeps in memory matters."""
 _requests = st.one_of(st.integers(1, 12), st.integers(1, 40))
 _single_faults = st.sampled_from([fault for fault in Fault if fault is not Fault.POWER_OFF])
 _no_faults: st.SearchStrategy[dict[int, Fault]] = st.just({})
@@ -62,7 +62,7 @@ _until = st.one_of(
 
 
 class Machine(RuleBasedStateMachine):
-    """See the module. `top` is the highest number that the camera has used; `events` are on their way."""
+    """See the module. `top` is the highest number that the camera has used; `events` are not yet delivered."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Machine(RuleBasedStateMachine):
         budget_ms=st.sampled_from([0, 0, 5_000]),
     )
     def begin(self, processes: int, with_extension: bool, tick_ms: int, budget_ms: int, **variables: object) -> None:
-        """So many environments at a time, and settings for all of them."""
+        """Draw the number of environments, and settings for all of them."""
         named = {f"TIMELAPSE_{name.upper()}": str(value) for name, value in variables.items()}
         self.interleaving = Interleaving(named, with_extension=with_extension, tick_ms=tick_ms, budget_ms=budget_ms)
         self._open.enter_context(self.interleaving)
@@ -103,14 +103,15 @@ class Machine(RuleBasedStateMachine):
     @precondition(_has_room)
     @rule(count=st.integers(1, 6), gap=st.integers(0, 2), kind=_kinds, is_lost=st.booleans())
     def upload(self, count: int, gap: int, kind: str, is_lost: bool) -> None:
-        """Photos, the last of this kind; with a gap, some are still to come below them. Their events come, or never."""
+        """Upload photos, the last of this kind; with a gap, lower numbers come later. Their events come, or are
+        lost."""
         keys = self._shots(count, gap, kind)
         self.events += [] if is_lost else keys
 
     @precondition(lambda self: self._has_room() and self._idle())
     @rule(count=st.integers(1, 6), gap=st.integers(0, 2), kind=_kinds, pick=_mostly_first, until=_until, faults=_faults)
     def shoot(self, count: int, gap: int, kind: str, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
-        """The same, and each one's event comes at once."""
+        """The same, and each event is delivered at once."""
         keys = self._shots(count, gap, kind)
 
         def deliver_each() -> None:
@@ -127,7 +128,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self._missing())
     @rule(pick=_mostly_first, kind=_kinds)
     def upload_below(self, pick: int, kind: str) -> None:
-        """The camera sends what it had kept, the newest of it as a rule."""
+        """The camera uploads what it had kept back, usually the newest of it."""
         self.events.insert(0, self._upload(_picked(self._missing()[::-1], pick), kind))
 
     def _upload(self, number: int, kind: str) -> str:
@@ -138,8 +139,8 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.top >= 0)
     @rule(pick=_picks, kind=st.one_of(st.none(), st.none(), _kinds))
     def send_again(self, pick: int, kind: str | None) -> None:
-        """An event comes once more; where there is a kind, because the photo was overwritten: with the same picture,
-        or with something that is none."""
+        """An event is delivered again; with a kind, because the photo was overwritten with the same picture or with
+        something else."""
         key = _picked(list(self.interleaving.watch.uploaded), pick)
         if kind is not None:
             with self.interleaving.aside():
@@ -162,7 +163,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.events and self._idle())
     @rule(picks=st.lists(_mostly_first, min_size=1, max_size=4), pick=_mostly_first, until=_until, faults=_faults)
     def deliver(self, picks: list[int], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
-        """Events that waited, together: those that have waited longest, or any."""
+        """Deliver waiting events together: the oldest, or any."""
         keys = [self.events.pop(position % len(self.events)) for position in picks[: len(self.events)]]
         self._run(lambda: self.interleaving.deliver(*keys), pick, until, faults)
 
@@ -175,7 +176,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.top >= 0 and self._idle())
     @rule(what=st.sampled_from([{}, {"reason": "late"}]), pick=_mostly_first, until=_until, faults=_faults)
     def retry_rejected(self, what: dict[str, str], pick: int, until: int, faults: Mapping[int, Fault]) -> None:
-        """What is rejected and can be used goes to the video's end."""
+        """Photos that were rejected and are usable now are appended at the video's end."""
         self.interleaving.is_appended_late = True
         self._run(lambda: self.interleaving.invoke({"retry_rejected": {"stream": STREAM, **what}}), pick, until, faults)
 
@@ -194,7 +195,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self._left())
     @rule(pick=_mostly_first, until=_until, faults=_faults)
     def send_outbox(self, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
-        """An extension wakes, late."""
+        """A paused extension continues, late."""
         self.interleaving.run(_picked(self._left(), pick), self.interleaving.send_outbox, until=until, faults=faults)
         self._judge()
 
@@ -208,7 +209,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self._frozen())
     @rule(hours=st.integers(0, 5), pick=_mostly_first, until=_until, faults=_faults)
     def thaw(self, hours: int, pick: int, until: int, faults: Mapping[int, Fault]) -> None:
-        """One that stands goes on, for some requests or to the end; killed at the first of them, perhaps."""
+        """Resume a paused process for some requests or to its end; it may be killed at the first of them."""
         self.interleaving.world.clock.advance(hours * _HOUR_MS)
         self.interleaving.resume(_picked(self._frozen(), pick), until=until, faults=faults)
         self._judge()
@@ -222,7 +223,7 @@ class Machine(RuleBasedStateMachine):
     # ---- the end
 
     def teardown(self) -> None:
-        """Finish, and compare. After a violation only what stands is ended."""
+        """Finish, and compare. After a violation, only end the paused processes."""
         with self._open:
             if self.top < 0:
                 return
@@ -239,8 +240,8 @@ def _picked(those: list[_T], pick: int) -> _T:
 
 
 def run_machine(examples: int, seed: int, *, shrinks: bool = False) -> list[str]:
-    """Random lives from this seed, the same each time: one that went wrong, as steps to read, or nothing. `shrinks`: as
-    few steps as it takes; to find them may take five minutes."""
+    """Run random lives from this seed, the same each time. Return a failed one as readable steps, or nothing.
+    `shrinks`: with as few steps as possible, which may take five minutes to find."""
     machine = hypothesis.seed(seed)(type("Machine", (Machine,), {}))
     phases = (Phase.generate, Phase.shrink) if shrinks else (Phase.generate,)
     try:

@@ -1,4 +1,4 @@
-"""What may become of each photo, said by the bucket alone: the model that the machine's runs are compared with.
+"""What may happen to each photo, derived from the bucket alone: the model that the machine's runs are compared with.
 
 The video is the sorted list of usable frames, but for those that were *passed*: something above them was committed
 while they were neither in the video nor rejected. A passed frame may be rejected as late. It may even be *overtaken*:
@@ -31,11 +31,11 @@ class Process:
     outbox: Path | None
     actor: Actor | None = None
     told: set[str] = field(default_factory=set)
-    """Photos whose events it took: the invocation went well."""
+    """Photos whose events it processed in an invocation that succeeded."""
     is_disturbed: bool = False
-    """Something happens to it in what it is doing: a fault, or it stands still and others go on."""
+    """Its current work is disturbed: by a fault, or it is paused while others continue."""
     listed: set[str] = field(default_factory=set)
-    """Photos that were there when it listed last."""
+    """Photos that existed at its last listing."""
 
     @property
     def has_job(self) -> bool:
@@ -58,7 +58,7 @@ class Model(Watch):
         self.passed: set[str] = set()
 
     def upload(self, key: str) -> None:
-        """A photo that comes below what is committed is passed from the beginning."""
+        """A photo that is uploaded below what is committed is passed from the beginning."""
         self.uploaded[key] = None
         if self._checkpoint is not None and key_order(key) < _committed(self._checkpoint):
             self.passed.add(key)
@@ -73,11 +73,11 @@ class Model(Watch):
             self.running.listed = set(self.uploaded)
 
     def took(self, keys: set[str]) -> None:
-        """The running process took these events, and ended its invocation well."""
+        """The running process processed these events in an invocation that succeeded."""
         self.running.told |= keys
 
     def swept(self, uploaded: set[str]) -> None:
-        """The running process swept all reels, and ended its invocation well. `uploaded` was there when it began."""
+        """The running process swept all reels in an invocation that succeeded. `uploaded` existed when it began."""
         if self.running.checkpoint == self._checkpoint:
             for key in uploaded & self.overtaken:
                 self.violations.append(f"{key} is below the watermark, all was swept, and it has no record")

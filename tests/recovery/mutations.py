@@ -1,4 +1,4 @@
-"""Copies of the commit protocol with one bug each. The enumeration has to notice every one of them, or it proves
+"""Copies of the commit protocol with one bug each. The enumeration has to catch every one of them, or it proves
 nothing: a check of the end alone would not see half of these.
 """
 
@@ -85,7 +85,7 @@ def _own_412_taken_for_a_conflict(self: CheckpointStore, plan: CommitPlan) -> st
     try:
         return plan.commit.send(self._store)
     except (PreconditionFailed, StorageUnavailable) as error:
-        # ... and so its segments are removed, as nobody's.
+        # ... and so its segments are removed as orphans.
         self._store.delete([put.key for put in plan.segments])
         raise Fenced("another instance committed first") from error
 
@@ -100,7 +100,7 @@ def _any_412_taken_for_success(self: CheckpointStore, plan: CommitPlan) -> str:
 
 
 def _lost_answer_taken_for_failure(self: CheckpointStore, plan: CommitPlan) -> str:
-    """The attempt's id is not asked for: whatever is stored under another ETag is built upon."""
+    """The attempt's id is not compared: the next commit builds on whatever is stored under another ETag."""
     try:
         return plan.commit.send(self._store)
     except StorageUnavailable:
@@ -179,11 +179,11 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "closed reel not finished": lambda: patch.object(Derived, "before_commit", _manifest_left_out),
     "sweep that does not reconcile": lambda: patch.object(Reconciler, "unaccounted", lambda *_, **__: iter(())),
 }
-"""By name, what puts the bug in place."""
+"""By name: the function that seeds the bug."""
 
 
 def caught_by(mutation: str, *, step: int = 1) -> str | None:
-    """The first run of the enumeration (every `step`-th of it) that notices, or None."""
+    """The first run of the enumeration (every `step`-th of it) that catches it, or None."""
     with MUTATIONS[mutation]():
         for name, wrong in _runs(step):
             if wrong:

@@ -38,13 +38,13 @@ class Actor(threading.Thread):
         self._go.acquire()
         try:
             self._work()
-        except BaseException:  # noqa: BLE001 - told to who asks; a thread's exception would be lost
+        except BaseException:  # noqa: BLE001 - raised in the caller; a thread's exception would be lost
             self.error = traceback.format_exc()
         self._is_done = True  # not is_alive(): a thread that has nothing left to do is alive for a while
         self._stands.release()
 
     def resume(self, until: int = _NO_END) -> None:
-        """Run up to the request after `until`, exclusively, or to the end. Returns when it stands."""
+        """Run up to the request after `until`, exclusively, or to the end. Returns when it is paused."""
         if not self._is_done:
             self._until = until
             self._go.release()
@@ -85,7 +85,7 @@ class Instance:
             return
 
     def deliver(self, *numbers: int) -> None:
-        """Each photo's event by itself."""
+        """Deliver each photo's event by itself."""
         for number in numbers:
             key = self.race.upload(number)
             if key in self.race.watch.overtaken:
@@ -142,7 +142,7 @@ def _next_day(instance: Instance, first: int) -> None:
 
 
 def _long_video(instance: Instance, first: int) -> None:
-    """Over the end of a segment, at least."""
+    """Past the end of a segment, at least."""
     instance.deliver(*range(first, first + 9))
 
 
@@ -156,7 +156,7 @@ PIECES: Mapping[str, Piece] = {
     "closes a segment": _long_video,
 }
 BEFORE = {"warm": 8, "cold": 8, "first": 0}
-"""What has happened: photos that the first environment took in (it has them in memory, or it is a new one)."""
+"""What has happened: photos that the first environment processed (it has them in memory, or it is a new one)."""
 
 
 @dataclass(frozen=True)
@@ -208,19 +208,19 @@ class Meeting:
     def _rest(race: Race, one: Instance, two: Instance) -> list[str]:
         for number, instance in ((30, one), (31, two)):
             instance.deliver(number)
-            instance.sweep()  # what it had taken while the other one went past it is settled now
+            instance.sweep()  # settles what the other one passed meanwhile
         race.watch.overtaken.clear()
         race.finish()
         return race.check()
 
     def pauses(self) -> Iterator[tuple[int, ...]]:
-        """The first stands before each of its requests while the second does all of its work."""
+        """Pause the first before each of its requests while the second does all of its work."""
         (requests, _), _ = self.run((_NO_END,))
         for request in range(requests):
             yield request, _NO_END
 
     def interleavings(self) -> Iterator[tuple[int, ...]]:
-        """The second stands before each of its requests, too, while the first goes on to its end."""
+        """Pause the second before each of its requests, too, while the first continues to its end."""
         for pause in self.pauses():
             (_, requests), _ = self.run(pause)
             for request in range(1, requests):

@@ -1,4 +1,4 @@
-"""What is enumerated: short lives of a stream, each with every kind of request in it, and the runs with faults.
+"""What is enumerated: short runs of a stream, each with every kind of request, and the runs with faults.
 
 A scenario drives a `FaultRun`, which handles the faults; it must not look at the outcome.
 """
@@ -32,7 +32,7 @@ class Scenario:
 
 def _grow(run: FaultRun) -> None:
     """Flushes within a segment and over its end; `video.mp4` whole at first, then by parts; events that overtake each
-    other, come again, come never; photos that cannot be used."""
+    other, come twice or are lost; photos that cannot be used."""
     run.shoot(range(4))
     run.deliver(run.upload(4, b"no photo", reason="undecodable"))
     run.lose(run.upload(5))
@@ -48,7 +48,7 @@ def _grow(run: FaultRun) -> None:
 
 
 def _roll(run: FaultRun) -> None:
-    """A reel ends with its day, and another by a sweep; bad photos stand on the border."""
+    """A reel ends with its day, and another by a sweep; with bad photos at the boundary."""
     run.shoot(range(5))
     run.deliver(run.upload(5, b"no photo", reason="undecodable"))
     run.world.clock.advance(_DAY_MS)
@@ -60,7 +60,7 @@ def _roll(run: FaultRun) -> None:
 
 
 def _shut_down(run: FaultRun) -> None:
-    """Environments of a few frames, each saved at its end."""
+    """Environments that live for a few frames, each with a clean shutdown."""
     run.shoot(range(2))
     run.shut_down()
     run.lose(run.upload(2))
@@ -98,7 +98,7 @@ def _outbox_sent_late(run: FaultRun) -> None:
 
 
 def _sweep(run: FaultRun) -> None:
-    """What crashes and lost events leave is swept up, in the open reel and in one that is closed."""
+    """A sweep cleans up after crashes and lost events, in the open reel and in a closed one."""
     run.shoot(range(7))
     litter(run)
     run.sweep()
@@ -113,7 +113,7 @@ def _sweep(run: FaultRun) -> None:
 
 
 def litter(run: FaultRun) -> None:
-    """As crashes would leave it: in every reel there is, in one that was begun on another day, in the next."""
+    """Orphans as crashes leave them: in every reel, in one that was begun on another day, in the next one."""
     keys = run.world.keys
     with run.aside():
         reels = run.world.reels()
@@ -127,7 +127,7 @@ def litter(run: FaultRun) -> None:
 
 
 def _damage(run: FaultRun) -> None:
-    """The last segment is destroyed while nobody has it in memory."""
+    """The last segment is destroyed while no environment has it in memory."""
     run.shoot(range(9))
     run.sweep(drain=True)
     run.new_environment()
@@ -137,7 +137,7 @@ def _damage(run: FaultRun) -> None:
 
 
 def _policies(run: FaultRun) -> None:
-    """Late frames go to the video's end, and the frame before a bad photo stands in for it."""
+    """Late frames are appended at the video's end, and the frame before a bad photo is repeated in its place."""
     run.shoot([0, 1])
     run.deliver(run.upload(2, b"no photo", reason="undecodable"))
     run.shoot(range(4, 9))
@@ -153,7 +153,7 @@ def _policies(run: FaultRun) -> None:
 
 
 def _late(run: FaultRun) -> None:
-    """Uploaded below what is committed, and announced: now, after a restart, and never."""
+    """Photos uploaded below what is committed; their events come at once, after a restart, and never."""
     run.shoot([0, 1, 4, 5, 6, 8])
     run.sweep(drain=True)
     run.lose(run.upload(7))
@@ -166,7 +166,7 @@ def _late(run: FaultRun) -> None:
 
 
 def _disorder(run: FaultRun) -> None:
-    """Frames arrive below some that are encoded: these are dropped and done again, with commits on the way."""
+    """Frames arrive below some that are encoded: these are discarded and encoded again, with commits in between."""
     for first in (6, 18):
         waiting = [run.upload(number) for number in range(first, first + 6)]
         run.lose(*waiting[1:])
@@ -206,7 +206,7 @@ SMALL = Scenario("small", _small, with_extension=True)
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: how many requests it took, which of the faults came about, and what was wrong."""
+    """One run: how many requests it took, which of the faults took place, and what was wrong."""
 
     requests: int
     fired: int
@@ -214,7 +214,7 @@ class Outcome:
 
 
 def run_scenario(scenario: Scenario, faults: Mapping[int, Fault], *, shows_photos: bool = True) -> Outcome:
-    """Play, finish, check. An error that is none of the product's own is wrong too."""
+    """Run the steps, finish, check. An error that is not one of the product's own is wrong too."""
     run = scenario.start(faults, shows_photos=shows_photos)
     try:
         with contextlib.suppress(PowerOff):

@@ -1,4 +1,5 @@
-"""What must hold after every single change of the video bucket, whoever made it and whatever becomes of him next.
+"""What must hold after every single change of the video bucket, whichever process made it and whatever happens to it
+next.
 
 Checks of the end alone are blind: without compare-and-swap the video mends itself, and only the watermark that went
 back in between gives the bug away. Violations are gathered, not raised: the product may not swallow them.
@@ -28,9 +29,9 @@ class Watch:
         self.violations: list[str] = []
         self.uploaded: dict[str, None] = {}
         self.overtaken: set[str] = set()
-        """Photos uploaded after later ones: until their event comes, or a sweep, nothing may know of them."""
+        """Photos uploaded after later ones: until their event or a sweep comes, nothing need know of them."""
         self.is_damaged = False
-        """Somebody destroyed a segment: what is stored may be less than what is claimed."""
+        """A segment was destroyed: less may be stored than the checkpoint says."""
         self._world, self._shows_photos = world, shows_photos
         self._stored: bytes | None = None
         self._checkpoint: Checkpoint | None = None
@@ -71,7 +72,7 @@ class Watch:
                     where = segment_key(self._world.keys, reel, segment)
                     body = self._world.video.peek(where)
                     if body is None or len(body) != segment.size_bytes:
-                        yield f"{where} is claimed with {segment.size_bytes} bytes; it has {body and len(body)}"
+                        yield f"{where} should have {segment.size_bytes} bytes; it has {body and len(body)}"
             yield from self._check_sum(checkpoint, reels)
         for name in {reel.name for reel in reels} if is_removal else {key.split("/")[-2]}:
             for where in (self._world.keys.index(name), self._world.keys.video(name)):
@@ -106,7 +107,7 @@ class Watch:
             reel = reel_from_value(json.loads(manifest))
 
     def _check_sum(self, checkpoint: Checkpoint | None, reels: list[Reel]) -> Iterator[str]:
-        """Every photo is in the video once, or rejected, or waits: just one of the three."""
+        """Every photo is in exactly one state: in the video once, rejected, or pending."""
         video: dict[str, int] = {}
         frames = 0
         for reel in reels:
