@@ -26,7 +26,7 @@ SECRETS = {
 def test_no_secret_gets_out(tmp_path: Path) -> None:
     lines: list[str] = []
     answers: list[Any] = []
-    plans: list[tuple[int, int, dict[str, Any]]] = []
+    jobs: list[tuple[int, int, dict[str, Any]]] = []
     bucket = "secrets"
     with EmbeddedS3() as server:
         server.create_buckets(bucket)
@@ -47,7 +47,7 @@ def test_no_secret_gets_out(tmp_path: Path) -> None:
             if "outbox job written" in line:
                 for path in tmp_path.rglob("*.job"):
                     head = json.loads(path.read_bytes().partition(b"\n")[0])
-                    plans.append((path.stat().st_mode, path.parent.stat().st_mode, head))
+                    jobs.append((path.stat().st_mode, path.parent.stat().st_mode, head))
 
         with LocalLambda(
             deployment=INSTALLED,
@@ -80,8 +80,8 @@ def test_no_secret_gets_out(tmp_path: Path) -> None:
         assert [key for key, body in objects if secret.encode() in body] == []
     assert not re.search(rb"X-Amz-Signature=[0-9a-f]{8}|Signature=[0-9a-f]{8}", text)
 
-    assert plans
-    for file_mode, folder_mode, head in plans:
+    assert jobs
+    for file_mode, folder_mode, head in jobs:
         assert (stat.S_IMODE(file_mode), stat.S_IMODE(folder_mode)) == (0o600, 0o700)
         assert head["expires_epoch_ms"] - head["created_epoch_ms"] <= 5 * 60_000
         assert all("X-Amz-Expires=120" in put["url"] for put in head["puts"])

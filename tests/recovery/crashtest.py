@@ -154,7 +154,7 @@ def main() -> int:
     failures: dict[str, list[str]] = {name: [] for name in parts()}
     of = 4 * arguments.processes
     shares = [Share(name, number, of, arguments.step) for name in parts() for number in range(of)]
-    # Spawned, not forked: each process has a /tmp folder of its own for its plans.
+    # Spawned, not forked: each process has a /tmp folder of its own for its outbox.
     with ProcessPoolExecutor(arguments.processes, get_context("spawn"), logging.disable) as pool:
         asked = {
             f"over HTTP, {server}": [

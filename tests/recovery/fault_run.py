@@ -29,7 +29,7 @@ from timelapse_runtime.timelapse.video.boxes import Role
 
 _CONDITIONAL = ("PutObject", "CompleteMultipartUpload", "UploadPartCopy")
 _SHUTDOWN_MS = 2_000
-_folders = tempfile.TemporaryDirectory(prefix="timelapse-plans-")
+_folders = tempfile.TemporaryDirectory(prefix="timelapse-outbox-")
 _folder_numbers = itertools.count()
 
 

@@ -31,7 +31,7 @@ class Interleaving(FaultRun):
 
     def __init__(self, settings: Mapping[str, str], *, with_extension: bool, tick_ms: int, budget_ms: int) -> None:
         super().__init__(settings=settings)
-        self._folders = tempfile.TemporaryDirectory(prefix="timelapse-plans-") if with_extension else None
+        self._folders = tempfile.TemporaryDirectory(prefix="timelapse-outbox-") if with_extension else None
         self._budget_ms, self._outboxes = budget_ms, 0
         self._stands_at_commit = False
         self._fault_at_commit: Fault | None = None

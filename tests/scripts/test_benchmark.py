@@ -131,7 +131,7 @@ def test_a_measurement_that_fails_is_named_and_the_others_are_kept(
         return {"measured": True}, [Ratio("peak_rss_mb", (1.0,))]
 
     def fails(*_: object, **__: object) -> dict[str, Any]:
-        raise BenchFailed("no plan was carried out")
+        raise BenchFailed("no outbox was sent")
 
     photos = PhotoSet([], (64, 64))
     monkeypatch.setattr(suite, "photo_set", lambda *_, **__: photos)
@@ -139,7 +139,7 @@ def test_a_measurement_that_fails_is_named_and_the_others_are_kept(
         monkeypatch.setattr(module, "measure", measured)
     monkeypatch.setattr(shutdown, "measure", fails)
     found, ratios = suite.other_measurements(None, photos, Settings(64, 64), suite.SMOKE, tmp_path)
-    assert found.pop("shutdown") == {"failed": "no plan was carried out"}
+    assert found.pop("shutdown") == {"failed": "no outbox was sent"}
     assert all(found.values())
     assert len(found) == len(ratios) == 5
 

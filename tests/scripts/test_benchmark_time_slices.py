@@ -1,4 +1,4 @@
-"""Candidates that work in turns: who stands still does nothing, and no program is left behind."""
+"""Candidates that work in turns: a paused one does nothing, and no program is left behind."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def test_when_one_fails_the_others_are_ended() -> None:
             while True:
                 yield
         finally:
-            ended.append("goes on")
+            ended.append("continues")
 
     def fails() -> TimeSlices[None]:
         yield
-        raise BenchFailed("no plan was carried out")
+        raise BenchFailed("no outbox was sent")
 
     with pytest.raises(BenchFailed):
         interleave([goes_on(), fails()])
-    assert ended == ["goes on"]
+    assert ended == ["continues"]
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ class CheckpointStore:
         )
 
     def compare_and_swap(self, plan: CommitPlan) -> Coverage:
-        """Send the plan up to its commit, and return what the checkpoint claims now.
+        """Send the plan up to its commit, and return what the checkpoint covers now.
 
         Raises Fenced if another instance committed. After any StorageError either nothing has happened, or a later
         attempt meets this one's success and is fenced. The derived objects of the plan are not sent.

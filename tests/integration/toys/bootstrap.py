@@ -39,7 +39,7 @@ def on_sigterm(behaviour: str) -> None:
     def handle(_number: int, _frame: object) -> None:
         say("sigterm")
         if behaviour == "leave":
-            (Path(os.environ["TMPDIR"]) / "left-by-runtime").write_text("plan")
+            (Path(os.environ["TMPDIR"]) / "left-by-runtime").write_text("job")
             say("leaves")
             os._exit(0)
 
