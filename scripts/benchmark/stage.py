@@ -132,10 +132,6 @@ class Stage:
             time.sleep(_LOG_POLL_SECONDS)
         raise BenchFailed(f"no line with {field!r} came; the log has {[record.get('message') for record in self.log]}")
 
-    def close_video(self) -> int:
-        """End the video; the answer is its size in bytes."""
-        return len(self.finished_video())
-
     def finished_video(self) -> bytes:
         """End the video; the answer is its video.mp4."""
         self.invoke({"sweep": {"stream": self.stream, "close": True}})

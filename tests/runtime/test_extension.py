@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.runtime.scripted_client import ScriptedTransport, Step
 from timelapse_runtime.runtime import outbox
 from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.runtime.errors import TransportError
@@ -17,7 +18,6 @@ from timelapse_runtime.runtime.internal_extension import register_internally
 from timelapse_runtime.runtime.outbox import Outbox, OutboxPut
 from timelapse_runtime.runtime.protocol.extensions_api import ExtensionsApi
 from timelapse_runtime.runtime.protocol.messages import Request, Response
-from timelapse_runtime.runtime.scripted_client import ScriptedTransport, Step
 
 NOW = 1_790_000_000_000
 REGISTERED = Response(200, {"lambda-extension-identifier": "key"}, b"{}")

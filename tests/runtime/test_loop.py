@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.runtime.scripted_client import ScriptedTransport, Step
 from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.runtime.errors import ConnectionRefused, HandlerError, TransportError
 from timelapse_runtime.runtime.function import Context, Deadline, Environment
@@ -27,7 +28,6 @@ from timelapse_runtime.runtime.loop import (
 from timelapse_runtime.runtime.outbox import Outbox
 from timelapse_runtime.runtime.protocol.messages import Request, Response
 from timelapse_runtime.runtime.retry import ATTEMPTS
-from timelapse_runtime.runtime.scripted_client import ScriptedTransport, Step
 from timelapse_runtime.timelapse.errors import Fenced
 
 ACCEPTED = Response(202)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.runtime.scripted_client import ScriptedTransport
 from timelapse_runtime.runtime.errors import ConnectionRefused, ServiceGone, TransportError
 from timelapse_runtime.runtime.protocol.messages import Request, Response
 from timelapse_runtime.runtime.retry import ATTEMPTS, LONGEST_PAUSE_SECONDS, REFUSED_LIMIT_SECONDS, call
-from timelapse_runtime.runtime.scripted_client import ScriptedTransport
 
 NEXT = Request("GET", "/next", timeout_ms=None)
 RESPONSE = Request("POST", "/response", body=b"1")

@@ -12,7 +12,13 @@ from tests.world import PHOTOS, STREAM, InvocationContext, World
 from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.runtime.outbox import read_job
 from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, StorageUnavailable, UnknownEvent
+from timelapse_runtime.timelapse.errors import (
+    Fenced,
+    PreconditionFailed,
+    StorageError,
+    StorageUnavailable,
+    UnknownEvent,
+)
 
 
 @pytest.fixture
@@ -22,6 +28,16 @@ def world() -> World:
 
 def invoke(function: Timelapse, event: Any) -> dict[str, Any]:
     return function.invoke(event, InvocationContext())
+
+
+def refuse_checkpoint(world: World, error: type[StorageError]) -> None:
+    """Each write of the checkpoint fails from now on."""
+
+    def refuse(operation: str, key: str) -> None:
+        if operation == "PutObject" and key == world.keys.checkpoint:
+            raise error(operation, world.video.bucket, key, "refused")
+
+    world.video.on_request = refuse
 
 
 def event_of(world: World, bucket: str, *keys: str) -> dict[str, Any]:
@@ -102,12 +118,7 @@ def test_a_fenced_stream_is_loaded_again_and_the_work_done(world: World) -> None
 def test_a_stream_that_is_fenced_again_and_again_fails_the_invocation(world: World) -> None:
     function = world.environment()
     keys = [world.upload(number) for number in range(9)]
-
-    def refuse(operation: str, key: str) -> None:
-        if operation == "PutObject" and key == world.keys.checkpoint:
-            raise PreconditionFailed(operation, world.video.bucket, key, "412")
-
-    world.video.on_request = refuse
+    refuse_checkpoint(world, PreconditionFailed)
     with pytest.raises(Fenced):
         world.deliver(function, *keys)
 
@@ -115,12 +126,7 @@ def test_a_stream_that_is_fenced_again_and_again_fails_the_invocation(world: Wor
 def test_after_a_storage_error_the_stream_stays_open_and_the_retry_continues(world: World) -> None:
     function = world.environment()
     keys = [world.upload(number) for number in range(9)]
-
-    def refuse(operation: str, key: str) -> None:
-        if operation == "PutObject" and key == world.keys.checkpoint:
-            raise StorageUnavailable(operation, world.video.bucket, key, "503")
-
-    world.video.on_request = refuse
+    refuse_checkpoint(world, StorageUnavailable)
     with pytest.raises(StorageUnavailable):
         world.deliver(function, *keys)
     world.video.on_request = lambda _operation, _key: None

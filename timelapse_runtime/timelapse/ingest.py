@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.catalog import Catalog
-from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE
+from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE, Put
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, ObjectNotFound, PreconditionFailed
 from timelapse_runtime.timelapse.model.keys import StreamKeys
@@ -205,13 +205,7 @@ class Ingest:
         self._log.warning("frame rejected", extra={"frame": record["key"], "reason": rejection.reason})
         body = json.dumps(record, indent=1).encode()
         try:
-            self._video.put(
-                self._keys.rejected(key),
-                body,
-                condition=IfAbsent(),
-                content_type=JSON_TYPE,
-                cache_control=NO_CACHE,
-            )
+            Put(self._keys.rejected(key), body, IfAbsent(), JSON_TYPE, NO_CACHE).send(self._video)
         except PreconditionFailed:
             self._log.info("frame was rejected before", extra={"frame": record["key"]})
 
