@@ -174,7 +174,7 @@ class Interleaving(FaultRun):
         self.end_all()
         self._budget_ms = 0
         super().finish()
-        # A photo that was mended after its rejection and before the commit has a record, and is in the video.
+        # A photo that was fixed after its rejection and before the commit has a record, and is in the video.
         self.invoke({"retry_rejected": {"stream": STREAM, "reason": "nothing but what is in the video"}})
 
     def check(self) -> list[str]:

@@ -159,12 +159,12 @@ def test_a_bad_photo_is_replaced_by_the_frame_before_it_where_that_is_the_policy
     assert world.checkpoint().rejected_count == len(bad)
 
 
-def test_a_rejected_photo_that_was_mended_is_tried_again(world: World) -> None:
+def test_a_rejected_photo_that_was_fixed_is_tried_again(world: World) -> None:
     function = world.environment()
     for number in range(10):
         world.deliver(function, world.upload(number, b"no photo" if number in (4, 7) else None))
     world.sweep(function, drain=True)
-    world.upload(4)  # the user mends one of the two
+    world.upload(4)  # the user replaces one of the two
     retry(function)
     assert set(world.rejections()) == {world.key(7)}
     assert world.keys_in_video()[-1] == world.key(4)
@@ -173,7 +173,7 @@ def test_a_rejected_photo_that_was_mended_is_tried_again(world: World) -> None:
     assert world.keys_in_video().count(world.key(4)) == 1
 
 
-def test_a_photo_that_was_mended_before_its_rejection_was_committed_is_there_once(world: World) -> None:
+def test_a_photo_that_was_fixed_before_its_rejection_was_committed_is_there_once(world: World) -> None:
     world.shoot(world.environment(), range(6))
     world.deliver(world.environment(), world.upload(6, b"no photo"))  # recorded, and gone before it is committed
     world.upload(6)
@@ -189,13 +189,13 @@ def test_a_record_that_another_instance_writes_during_a_retry_doubles_nothing(wo
     function = world.environment()
     world.shoot(function, range(4))
 
-    def reject_and_mend(operation: str, key: str) -> None:
+    def reject_and_fix(operation: str, key: str) -> None:
         if operation == "ListObjectsV2" and key.endswith("/rejected/"):
             world.video.on_request = lambda _operation, _key: None
             world.deliver(world.environment(), world.upload(4, b"no photo"))  # it does not commit
             world.upload(4)
 
-    world.video.on_request = reject_and_mend
+    world.video.on_request = reject_and_fix
     retry(function)
     retry(function)
     assert world.keys_in_video() == [world.key(number) for number in range(5)]
@@ -245,12 +245,12 @@ def test_a_record_stays_while_its_frame_waits_for_the_first_commit_of_a_reel(wor
     world.shoot(function, [0, 1, 3])
     world.deliver(function, world.upload(4, b"no photo"))
     world.sweep(function, close=True)
-    mended = world.upload(4)
+    fixed = world.upload(4)
 
     def upload_a_bad_photo(operation: str, key: str) -> None:
-        if operation == "GetObject" and key.endswith(mended):
+        if operation == "GetObject" and key.endswith(fixed):
             world.frames.on_request = lambda _operation, _key: None
-            world.upload(5, b"no photo")  # its rejection is committed while `mended` is in the new reel's encoder
+            world.upload(5, b"no photo")  # its rejection is committed while `fixed` is in the new reel's encoder
 
     def refuse(operation: str, key: str) -> None:
         if operation == "PutObject" and "/segments/" in key:
@@ -261,8 +261,8 @@ def test_a_record_stays_while_its_frame_waits_for_the_first_commit_of_a_reel(wor
         retry(function)
     with contextlib.suppress(StorageUnavailable):
         world.deliver(function, world.upload(2, b"no photo"))  # late, and of no use
-    assert mended not in world.keys_in_video()
-    assert mended in world.rejections()
+    assert fixed not in world.keys_in_video()
+    assert fixed in world.rejections()
     world.video.on_request = lambda _operation, _key: None
     retry(world.environment())
     assert world.keys_in_video() == [world.key(number) for number in (0, 1, 3, 4)]

@@ -1,8 +1,8 @@
 """What must hold after every single change of the video bucket, whichever process made it and whatever happens to it
 next.
 
-Checks of the end alone are blind: without compare-and-swap the video mends itself, and only the watermark that went
-back in between gives the bug away. Violations are gathered, not raised: the product may not swallow them.
+Checks at the end alone are not enough: without compare-and-swap, later commits repair the video, and only the watermark
+that went back in between shows the bug. Violations are gathered, not raised: the product may not swallow them.
 """
 
 from __future__ import annotations

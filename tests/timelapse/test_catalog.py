@@ -70,8 +70,8 @@ def test_a_stand_in_is_in_the_video_unless_a_picture_of_its_own_is_asked_for(ree
     reel = reels.append(reels.begin(1), [*frames("b"), *frames("c", role=Role.STAND_IN), *frames("d")])
     assert found(reels, reel) == "bcd"
     assert not reels.catalog.is_in_video(reel, "c", as_itself=True)
-    mended = reels.append(reel, frames("c", role=Role.OUT_OF_ORDER))
-    assert reels.catalog.is_in_video(mended, "c", as_itself=True)
+    fixed = reels.append(reel, frames("c", role=Role.OUT_OF_ORDER))
+    assert reels.catalog.is_in_video(fixed, "c", as_itself=True)
 
 
 def test_a_closed_reel_whose_segments_are_gone_is_read_from_its_video(reels: StoredReels) -> None:

@@ -282,7 +282,7 @@ def test_a_photo_of_another_size_becomes_a_frame_of_the_videos_size(world: World
         ("video", "PutObject", "checkpoint.json"),
     ],
 )
-def test_a_storage_failure_fails_the_invocation_and_the_retry_mends_it(
+def test_a_storage_failure_fails_the_invocation_and_the_retry_repairs_it(
     world: World, bucket: str, operation: str, part: str
 ) -> None:
     function = world.environment(flush_every="9")

@@ -146,7 +146,7 @@ def test_above_the_multipart_minimum_only_what_is_new_is_sent(large: tuple[Store
     new = cut(reel, 6).size_bytes - cut(reel, 5).size_bytes
     assert meter.take() == {"UploadPartCopy": cut(reel, 5).size_bytes, "UploadPart": new}
     read = reels.store.request_counts["GetObject"]
-    assert VideoFile(reels.store, reels.keys, reel.name).publish(reel, NOTHING), "another one goes on"
+    assert VideoFile(reels.store, reels.keys, reel.name).publish(reel, NOTHING), "another instance continues"
     assert reels.store.request_counts["GetObject"] - read == 1  # the new segment
     new = reel.size_bytes - cut(reel, 6).size_bytes
     assert meter.take() == {"UploadPartCopy": cut(reel, 6).size_bytes, "UploadPart": new}
@@ -287,7 +287,7 @@ def test_another_video_file_at_any_request_leaves_nothing_wrong(
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["not done", "done, and the answer lost"])
 @pytest.mark.parametrize(("before", "count"), [(1, 2), (5, 7), (4, 7)], ids=["small", "large", "from small to large"])
-def test_a_failure_at_any_request_is_mended_by_the_next_publish(
+def test_a_failure_at_any_request_is_repaired_by_the_next_publish(
     large: tuple[StoredReels, Reel], before: int, count: int, *, is_done: bool
 ) -> None:
     reels, reel, at = large[0], cut(large[1], count), 0

@@ -23,7 +23,7 @@ S, M = ExtensionState, ExtensionTransition
 REGISTERED = Response(200, {"lambda-extension-identifier": "key"}, b"{}")
 INVOKE = Response(200, {}, b'{"eventType":"INVOKE","deadlineMs":1790000000000,"requestId":"id-1"}')
 SHUTDOWN = Response(200, {}, b'{"eventType":"SHUTDOWN","deadlineMs":1790000000000,"shutdownReason":"SPINDOWN"}')
-FAILURE = ErrorReport("Extension.HandoverFailed", "ValueError", "no room")
+FAILURE = ErrorReport("Extension.OutboxFailed", "ValueError", "no room")
 
 MAKE: dict[ExtensionTransition, Callable[[ExtensionsApi], object]] = {
     M.REGISTER: lambda api: api.register(["SHUTDOWN"]),
@@ -111,7 +111,7 @@ def test_next_has_no_timeout() -> None:
 def test_errors_carry_their_type() -> None:
     request = api_in(S.SHUTTING_DOWN).exit_error(FAILURE)
     assert request.path == "/2020-01-01/extension/exit/error"
-    assert request.headers["Lambda-Extension-Function-Error-Type"] == "Extension.HandoverFailed"
+    assert request.headers["Lambda-Extension-Function-Error-Type"] == "Extension.OutboxFailed"
     assert json.loads(request.body)["errorMessage"] == "no room"
     assert api_in(S.REGISTERED).init_error(FAILURE).path == "/2020-01-01/extension/init/error"
 

@@ -1,4 +1,4 @@
-"""Photos of every kind are decoded, and what is no photo is rejected with its reason."""
+"""Photos of every kind are decoded; anything else is rejected with the reason."""
 
 from __future__ import annotations
 
