@@ -59,7 +59,8 @@ class Ratio:
         """As bench.json has it."""
         goal = "none" if self._goal is None else f"{self._goal[0]} {self._goal[1]:g}"
         rounds = [round(value, 4) for value in self.rounds]
-        return {"value": round(self.value, 4), "goal": goal, "met": self.is_met, "rounds": rounds}
+        met = None if self._goal is None else self.is_met
+        return {"value": round(self.value, 4), "goal": goal, "met": met, "rounds": rounds}
 
     @property
     def _goal(self) -> tuple[str, float] | None:

@@ -66,6 +66,15 @@ def test_the_documentation_has_a_row_for_each_goal() -> None:
 def test_a_ratio_is_the_median_of_its_rounds_and_carries_them() -> None:
     ratio = paired("cpu_vs_ffmpeg_1080p", [30.0, 22.0, 12.0], [20.0, 20.0, 10.0])
     assert ratio.to_json() == {"value": 1.2, "goal": "<= 1.1", "met": False, "rounds": [1.5, 1.1, 1.2]}
+
+
+def test_a_ratio_without_a_goal_neither_meets_nor_misses_it() -> None:
+    assert Ratio("loop_cpu_vs_awslambdaric", (3.0,)).to_json() == {
+        "value": 3.0,
+        "goal": "none",
+        "met": None,
+        "rounds": [3.0],
+    }
     with pytest.raises(ValueError, match="argument 2 is shorter"):
         paired("cpu_vs_ffmpeg_1080p", [1.0, 2.0], [1.0])
 
