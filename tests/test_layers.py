@@ -25,7 +25,7 @@ CONTRACT = {"runtime.function", "runtime.clock", "runtime.outbox"}
 
 TIMELAPSE = (
     {"errors", "storage.contract", "stream_log", "time_left"},
-    {"model.checkpoint", "model.keys", "model.frame_tracker", "model.playlist", "events", "config"},
+    {"model", "events", "config"},
     {"storage", "video"},
     {"commit_plan"},
     {"catalog", "checkpoint_store", "video_file"},

@@ -24,8 +24,8 @@ from timelapse_runtime.runtime.outbox_sender import send_all
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import PreconditionFailed, StorageUnavailable, TimelapseError
 from timelapse_runtime.timelapse.model.checkpoint import key_order
+from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
-from timelapse_runtime.timelapse.video.boxes import Role
 
 _CONDITIONAL = ("PutObject", "CompleteMultipartUpload", "UploadPartCopy")
 _SHUTDOWN_MS = 2_000

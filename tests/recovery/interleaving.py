@@ -17,8 +17,8 @@ from tests.recovery.model import Model, Process
 from tests.recovery.races import Actor
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM
 from timelapse_runtime.timelapse.model.checkpoint import key_order
+from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
-from timelapse_runtime.timelapse.video.boxes import Role
 
 NO_END = 10**9
 """A number of requests: until all work is done."""

@@ -19,8 +19,8 @@ from tests.world import STREAM, World
 from timelapse_runtime.runtime.outbox import JOB_SUFFIX
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, key_order
+from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo
-from timelapse_runtime.timelapse.video.boxes import Role
 
 
 @dataclass(eq=False)

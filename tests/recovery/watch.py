@@ -15,7 +15,8 @@ from tests.recovery.fake_media import photos_in
 from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, key_order, reel_from_value
-from timelapse_runtime.timelapse.video.boxes import Role, read_provenance
+from timelapse_runtime.timelapse.model.source_frame import Role
+from timelapse_runtime.timelapse.video.boxes import read_provenance
 
 MUTATIONS = frozenset({"PutObject", "CompleteMultipartUpload", "DeleteObjects"})
 _ENTRY = re.compile(r"#EXTINF:[^\n]*\n(?:#EXT-X-BYTERANGE:(\d+)@(\d+)\n)?([^#\n]+)\n")

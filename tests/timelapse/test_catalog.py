@@ -8,7 +8,7 @@ from tests.timelapse.stored_reels import StoredReels, frames
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import Reel
-from timelapse_runtime.timelapse.video.boxes import Role
+from timelapse_runtime.timelapse.model.source_frame import Role
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, StorageUnavailable
 from timelapse_runtime.timelapse.ingest import Ingest, Prefetch, ReadPhoto, with_next
+from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo
-from timelapse_runtime.timelapse.video.boxes import Role
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 
 

@@ -18,10 +18,10 @@ from timelapse_runtime.timelapse.ingest import Photo
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
 from timelapse_runtime.timelapse.time_left import TimeLeft
-from timelapse_runtime.timelapse.video.boxes import Role, SourceFrame
 
 DAY_MS = 24 * 3600 * 1000
 TIME_ENOUGH = TimeLeft(Deadline(10**15), ManualClock(), reserve_ms=0)

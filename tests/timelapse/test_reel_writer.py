@@ -8,8 +8,9 @@ from tests.recovery.fake_media import FakeCodec, photos_in
 from tests.world import PHOTOS, SIZE
 from timelapse_runtime.timelapse.commit_plan import SegmentData
 from timelapse_runtime.timelapse.model.checkpoint import checksum
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
-from timelapse_runtime.timelapse.video.boxes import Role, SourceFrame, read_provenance
+from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.encode import EncoderSettings
 
 SETTINGS = EncoderSettings(*SIZE, fps=30, keyframe_interval=6, crf=23, preset="superfast", threads=1)

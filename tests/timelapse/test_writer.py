@@ -11,7 +11,7 @@ from tests.world import PHOTOS, SIZE
 from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Reel
-from timelapse_runtime.timelapse.video.boxes import SourceFrame
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
 from timelapse_runtime.timelapse.writer import Cut, VideoWriter
 

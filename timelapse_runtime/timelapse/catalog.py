@@ -15,8 +15,9 @@ from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment, key_order, reel_from_value
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
-from timelapse_runtime.timelapse.video.boxes import Role, SourceFrame, read_provenance
+from timelapse_runtime.timelapse.video.boxes import read_provenance
 
 
 class Catalog:

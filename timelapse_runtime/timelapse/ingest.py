@@ -22,9 +22,9 @@ from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE, Put
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, ObjectNotFound, PreconditionFailed
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.storage.contract import IfAbsent, ObjectInfo, Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
-from timelapse_runtime.timelapse.video.boxes import Role, SourceFrame
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
 

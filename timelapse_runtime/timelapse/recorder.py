@@ -19,9 +19,9 @@ from timelapse_runtime.timelapse.derived import Derived
 from timelapse_runtime.timelapse.ingest import Photo
 from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment, key_order
 from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker
+from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
-from timelapse_runtime.timelapse.video.boxes import Role
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.writer import Cut, VideoWriter
 

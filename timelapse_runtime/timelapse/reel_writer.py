@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from timelapse_runtime.timelapse.commit_plan import SegmentData
 from timelapse_runtime.timelapse.model.checkpoint import Segment, checksum
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.time_left import TimeLeft
-from timelapse_runtime.timelapse.video.boxes import Role, SourceFrame, pack_provenance
+from timelapse_runtime.timelapse.video.boxes import pack_provenance
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettings
 from timelapse_runtime.timelapse.video.fit import Picture

@@ -18,8 +18,9 @@ from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum, key_order
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_number
 from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.storage.contract import Store
-from timelapse_runtime.timelapse.video.boxes import Role, SourceFrame, read_provenance
+from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 
 

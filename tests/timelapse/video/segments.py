@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
-from timelapse_runtime.timelapse.video.boxes import (
-    SourceFrame,
-)
 from timelapse_runtime.timelapse.video.codec import X264Codec
 from timelapse_runtime.timelapse.video.encode import EncoderSettings
 from timelapse_runtime.timelapse.video.fit import Picture

@@ -10,11 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.video.boxes import (
     PROVENANCE_UUID,
     Provenance,
-    Role,
-    SourceFrame,
     pack_provenance,
     read_provenance,
     split_init,

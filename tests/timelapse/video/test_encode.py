@@ -13,11 +13,9 @@ from tests.timelapse.video.segments import COUNT, settings, video, write, writte
 from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.timelapse.errors import EncoderFailed
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
 from timelapse_runtime.timelapse.time_left import TimeLeft
-from timelapse_runtime.timelapse.video.boxes import (
-    SourceFrame,
-)
 from timelapse_runtime.timelapse.video.codec import X264Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder

@@ -16,11 +16,9 @@ from tests.probe import ffmpeg_lumas, ffmpeg_numbers, ffprobe_frames
 from tests.programs import require_program
 from tests.timelapse.video.segments import COUNT, SIZE, settings, video, write, written
 from timelapse_runtime.timelapse.errors import EncoderFailed
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
-from timelapse_runtime.timelapse.video.boxes import (
-    SourceFrame,
-    read_provenance,
-)
+from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.codec import X264Codec
 from timelapse_runtime.timelapse.video.decode import PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame

@@ -9,9 +9,7 @@ import pytest
 
 from tests.timelapse.video.segments import settings, write
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
-from timelapse_runtime.timelapse.video.boxes import (
-    walk_boxes,
-)
+from timelapse_runtime.timelapse.video.boxes import walk_boxes
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
 from timelapse_runtime.timelapse.video.read import decode_segment

@@ -4,8 +4,8 @@ Source: ISO/IEC 14496-12 clause 4.2 (box header, `uuid` extension).
 
 The provenance box stands before each moof and names the photo behind each frame of that fragment, in the order
 of frame numbers. Players skip a `uuid` box they do not know. Its payload is zlib over UTF-8 JSON:
-`{"first": number, "frames": [[key, captured_epoch_ms], ...]}`, keys relative to the stream's prefix. A third
-element stands where the frame's role is not the usual one.
+`{"first": number, "frames": [[key, captured_epoch_ms, role, etag], ...]}`, keys relative to the stream's prefix. An
+empty ETag is left out, and so is the usual role before it.
 """
 
 from __future__ import annotations
@@ -16,29 +16,11 @@ import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 
 PROVENANCE_UUID = uuid.UUID("7d9a1f6e-52c4-4c1b-9a57-0e3b6c8d2f10")
-
-
-class Role(IntEnum):
-    """How a frame came to its place: in key order, as a repeat of its neighbour in place of a photo that was
-    rejected, or later than its key says."""
-
-    IN_ORDER = 0
-    STAND_IN = 1
-    OUT_OF_ORDER = 2
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFrame:
-    """The photo behind a frame: its key relative to the stream's prefix, and when S3 took it in."""
-
-    key: str
-    captured_epoch_ms: int
-    role: Role = Role.IN_ORDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +68,16 @@ def split_init(data: bytes) -> tuple[bytes, bytes]:
 
 def pack_provenance(first: int, frames: Sequence[SourceFrame]) -> bytes:
     """The provenance box of a fragment."""
-    listed = [[f.key, f.captured_epoch_ms, *([int(f.role)] if f.role else [])] for f in frames]
+    listed = [[f.key, f.captured_epoch_ms, *_role_and_etag(f)] for f in frames]
     text = json.dumps({"first": first, "frames": listed}, ensure_ascii=False)
     payload = PROVENANCE_UUID.bytes + zlib.compress(text.encode("utf-8", "surrogatepass"), 9)
     return struct.pack(">I4s", 8 + len(payload), b"uuid") + payload
+
+
+def _role_and_etag(frame: SourceFrame) -> list[int | str]:
+    if frame.etag:
+        return [int(frame.role), frame.etag]
+    return [int(frame.role)] if frame.role else []
 
 
 def read_provenance(segment: bytes) -> list[Provenance]:
@@ -101,8 +89,8 @@ def read_provenance(segment: bytes) -> list[Provenance]:
                 text = zlib.decompress(segment[box.payload + 16 : box.end]).decode("utf-8", "surrogatepass")
                 value = json.loads(text)
                 frames = tuple(
-                    SourceFrame(str(key), int(captured), Role(role[0]) if role else Role.IN_ORDER)
-                    for key, captured, *role in value["frames"]
+                    SourceFrame(str(key), int(captured), Role(rest[0] if rest else 0), str(rest[1]) if rest[1:] else "")
+                    for key, captured, *rest in value["frames"]
                 )
                 found.append(Provenance(int(value["first"]), frames))
             except (zlib.error, ValueError, KeyError, TypeError, OverflowError) as error:

@@ -1,0 +1,56 @@
+"""The photo behind a frame: what it is called, when S3 took it in, and how it came to its place.
+
+An S3 object can be overwritten, so a key does not name a photo; a key with an ETag does. A stream in arrival order
+knows the ETag of each photo; one in name order tells photos by their keys alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Role(IntEnum):
+    """How a frame came to its place: in order, as a repeat of its neighbour in place of a photo that was rejected, or
+    later than its position says."""
+
+    IN_ORDER = 0
+    STAND_IN = 1
+    OUT_OF_ORDER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFrame:
+    """A photo. `key` is relative to the stream's prefix; `captured_epoch_ms` is S3's Last-Modified; `etag` is empty in
+    a stream in name order."""
+
+    key: str
+    captured_epoch_ms: int
+    role: Role = Role.IN_ORDER
+    etag: str = ""
+
+    @property
+    def position(self) -> str:
+        """Where the photo lies among all photos of the stream. Positions compare as `key_order` says."""
+        return arrival_position(self.key, self.etag, self.captured_epoch_ms) if self.etag else self.key
+
+    @property
+    def identity(self) -> str:
+        """The same for each upload of the same content under the same key."""
+        return photo_identity(self.key, self.etag) if self.etag else self.key
+
+
+def arrival_position(key: str, etag: str, last_modified_epoch_ms: int) -> str:
+    """Positions of a stream in arrival order compare by upload time first. `etag` is as the store gives it."""
+    return f"{last_modified_epoch_ms:015d} {photo_identity(key, etag)}"
+
+
+def photo_identity(key: str, etag: str) -> str:
+    """Of a photo in a stream in arrival order: its ETag without quotes, and its key."""
+    return " ".join((etag.strip('"').replace(" ", "_"), key))
+
+
+def photo_at(position: str) -> SourceFrame:
+    """The photo at a position of a stream in arrival order. Raises ValueError."""
+    time, etag, key = position.split(" ", 2)
+    return SourceFrame(key, int(time), etag=etag)
