@@ -15,7 +15,7 @@ from botocore.exceptions import ReadTimeoutError
 from infra.dispatcher import dispatch, route
 from tests.infra.conftest import Stack
 from timelapse_runtime.emulator.s3_server import REGION
-from timelapse_runtime.timelapse.events import FrameHint, Sweep, parse_event
+from timelapse_runtime.timelapse.events import Sweep, parse_event
 
 CONTEXT = SimpleNamespace(aws_request_id="8f2ec2f6-58b6-4a04-a6a5-7c2b5d0b4e5b")
 
@@ -226,4 +226,5 @@ def test_a_photos_event_reaches_the_function_with_its_stream_as_tenant(
     assert dispatch.handler({"Records": received()}, None) == {"batchItemFailures": []}
     last = cameras.invocations()[-1]
     assert (last["function"], last["tenant"]) == (cameras.resources["TimelapseFunction"], "gate")
-    assert parse_event(last["event"]).frames == (FrameHint(bucket, key),)
+    (hint,) = parse_event(last["event"]).frames
+    assert (hint.bucket, hint.key, hint.is_exact) == (bucket, key, True)

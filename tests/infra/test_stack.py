@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.infra.conftest import MakeStack, Stack, transformed
-from timelapse_runtime.timelapse.events import FrameHint, parse_event
+from timelapse_runtime.timelapse.events import parse_event
 
 KEY = "frames/garden/000001.jpg"
 NOT_IN_MOTO = {
@@ -39,7 +39,8 @@ def test_a_photo_invokes_the_function_with_what_the_runtime_takes(stack: Stack) 
     s3.put_object(Bucket=bucket, Key="elsewhere/000001.jpg", Body=b"not in the prefix")
     (invocation,) = stack.invocations()[before:]
     assert invocation["function"] == stack.resources["TimelapseFunction"]
-    assert parse_event(invocation["event"]).frames == (FrameHint(bucket, KEY),)
+    (hint,) = parse_event(invocation["event"]).frames
+    assert (hint.bucket, hint.key, hint.is_exact) == (bucket, KEY, True)
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +59,8 @@ def test_over_eventbridge_it_is_what_the_runtime_takes_as_well(
     s3.put_object(Bucket=bucket, Key="elsewhere/000001.jpg", Body=b"not in the prefix")
     (invocation,) = stack.invocations()[before:]
     assert invocation["function"] == stack.resources[function]
-    assert parse_event(invocation["event"]).frames == (FrameHint(bucket, KEY),)
+    (hint,) = parse_event(invocation["event"]).frames
+    assert (hint.bucket, hint.key, hint.is_exact) == (bucket, KEY, True)
 
 
 def test_the_sweep_is_what_the_runtime_takes(stack: Stack) -> None:

@@ -44,6 +44,7 @@ WRONG = {
     "THREADS": ["17"],
     "REEL": ["hour"],
     "TIMEZONE": ["Mars/Olympus", "../etc/passwd"],
+    "ORDER": ["time", "NAME", ""],
     "REORDER_WINDOW": ["-1"],
     "LATE": ["drop"],
     "REJECTED": ["stop"],

@@ -31,6 +31,28 @@ def test_a_notifications_key_is_url_decoded(encoded: str, key: str) -> None:
     assert parse_event({"Records": [record(encoded)]}) == Request((FrameHint("b", key),))
 
 
+@pytest.mark.parametrize(
+    ("sent", "etag"), [("0c5a", '"0c5a"'), ('"0c5a"', '"0c5a"'), ("0c5a-3", '"0c5a-3"'), ("", None), (None, None)]
+)
+def test_an_etag_has_the_quotes_that_the_store_gives(sent: str | None, etag: str | None) -> None:
+    notification = record("a")
+    notification["s3"]["object"]["eTag"] = sent
+    bridged = eventbridge("a")
+    bridged["detail"]["object"]["etag"] = sent
+    for event in ({"Records": [notification]}, bridged):
+        assert parse_event(event) == Request((FrameHint("b", "a", etag=etag),))
+
+
+@pytest.mark.parametrize(("sent", "version_id"), [("096f", "096f"), ("null", None), ("", None), (None, None)])
+def test_a_version_is_named_only_where_there_are_versions(sent: str | None, version_id: str | None) -> None:
+    notification = record("a")
+    notification["s3"]["object"]["versionId"] = sent
+    bridged = eventbridge("a")
+    bridged["detail"]["object"]["version-id"] = sent
+    for event in ({"Records": [notification]}, bridged):
+        assert parse_event(event) == Request((FrameHint("b", "a", version_id=version_id),))
+
+
 def test_each_record_is_a_frame_and_other_types_are_ignored() -> None:
     records = [
         record("1", "ObjectCreated:Put"),

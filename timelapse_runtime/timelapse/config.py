@@ -54,6 +54,7 @@ class Config:
     threads: int
     reel: str
     timezone: tzinfo
+    order: str
     reorder_window: int
     late: str
     rejected: str
@@ -192,6 +193,13 @@ VARIABLES = (
     ),
     Variable("REEL", "day", "day, never", "when a new reel begins", _choice("day", "never")),
     Variable("TIMEZONE", "UTC", "an IANA name such as Europe/Berlin", "time zone of the day's end", _timezone),
+    Variable(
+        "ORDER",
+        "name",
+        "arrival, name",
+        "order of the frames; arrival: upload time, corrected by natural names; name: byte order of the keys",
+        _choice("arrival", "name"),
+    ),
     Variable("REORDER_WINDOW", "2", "0 to 64", "decoded frames held back to put events back in order", _integer(0, 64)),
     Variable(
         "LATE",

@@ -19,16 +19,23 @@ from urllib.parse import unquote_plus
 
 from timelapse_runtime.timelapse.errors import UnknownEvent
 
+_QUOTE = '"'
 _SWEEP_FLAGS = ("drain", "close", "all_reels")
 
 
 @dataclass(frozen=True, slots=True)
 class FrameHint:
-    """An object was created. With `is_exact` False, `key` only tells the stream: list to find the frame."""
+    """An object was created. With `is_exact` False, `key` only tells the stream: list to find the frame.
+
+    `etag` has quotes, as in S3's answers (events have none). It and `version_id` are None if the event does not say,
+    and so is `version_id` in a bucket without versioning.
+    """
 
     bucket: str
     key: str
     is_exact: bool = True
+    etag: str | None = None
+    version_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +111,27 @@ def _parse_record(record: Any) -> Request:
         case "aws:s3":
             name, s3 = record["eventName"], record["s3"]
             if name.removeprefix("s3:").startswith("ObjectCreated:"):
-                return Request((FrameHint(s3["bucket"]["name"], unquote_plus(s3["object"]["key"])),))
+                return Request((_parse_object(s3["bucket"]["name"], s3["object"]),))
             return Request(ignored=(name,))
     raise UnknownEvent(f"a record from {source!r}: this function takes S3's notifications")
+
+
+def _parse_object(bucket: str, found: dict[str, Any]) -> FrameHint:
+    return FrameHint(
+        bucket,
+        unquote_plus(found["key"]),
+        etag=_etag(found.get("eTag")),
+        version_id=_version_id(found.get("versionId")),
+    )
+
+
+def _etag(value: Any) -> str | None:
+    return f'"{value.strip(_QUOTE)}"' if isinstance(value, str) and value.strip(_QUOTE) else None
+
+
+def _version_id(value: Any) -> str | None:
+    """Objects from before versioning have the version `null`; some servers send that, or "", for want of versions."""
+    return value if isinstance(value, str) and value not in ("", "null") else None
 
 
 def _parse_message(message: Any) -> Request:
@@ -132,8 +157,15 @@ def _parse_eventbridge(event: dict[str, Any]) -> Request:
     if kind != "Object Created":
         return Request(ignored=(str(kind),))
     try:
-        bucket, key = event["detail"]["bucket"]["name"], event["detail"]["object"]["key"]
-        return Request((FrameHint(bucket, key, is_exact=unquote_plus(key) == key),))
+        bucket, found = event["detail"]["bucket"]["name"], event["detail"]["object"]
+        hint = FrameHint(
+            bucket,
+            found["key"],
+            is_exact=unquote_plus(found["key"]) == found["key"],
+            etag=_etag(found.get("etag")),
+            version_id=_version_id(found.get("version-id")),
+        )
+        return Request((hint,))
     except (KeyError, TypeError, AttributeError) as error:
         raise UnknownEvent(f"EventBridge's 'Object Created' without its bucket or key ({error!r})") from error
 
