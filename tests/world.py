@@ -19,6 +19,7 @@ from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import StorageError
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.photo_filter import parse_photo_filter
 from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
 from timelapse_runtime.timelapse.verify import Verifier, VerifyReport
@@ -184,7 +185,9 @@ class World:
 
     def verify(self) -> VerifyReport:
         """What `timelapse verify` would say."""
-        return Verifier(self.frames, self.video, self.keys.folder, f"frames/{STREAM}/", self.codec).run()
+        include = parse_photo_filter(self.settings.get("TIMELAPSE_INCLUDE", "photos"))
+        places = self.keys.folder, f"frames/{STREAM}/"
+        return Verifier(self.frames, self.video, *places, self.codec, include=include).run()
 
     def rejections(self) -> dict[str, str]:
         """Reason by frame key."""

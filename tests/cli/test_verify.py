@@ -11,12 +11,21 @@ from timelapse_runtime.timelapse.verify import VerifyReport
 def test_verify_finds_a_damaged_playlist_and_leaves_it_as_it_is() -> None:
     world = World()
     make_stream(world, 6)
-    assert verify(target_of(world)).is_right
+    assert verify(target_of(world), {}).is_right
     key = f"{world.keys.folder}live.m3u8"
     world.video.put(key, b"#EXTM3U\n")
-    report = verify(target_of(world))
+    report = verify(target_of(world), {})
     assert [finding.kind for finding in report.findings] == ["playlist"]
     assert world.video.get(key).body == b"#EXTM3U\n"
+
+
+def test_verify_counts_what_is_configured_as_a_photo() -> None:
+    world = World()
+    make_stream(world, 6)
+    world.frames.put(f"frames/{STREAM}/notes.dat", b"no photo")
+    assert verify(target_of(world), {}).uploaded_count == 6
+    report = verify(target_of(world), {"TIMELAPSE_INCLUDE": "photos, *.dat"})
+    assert (report.uploaded_count, report.pending) == (7, ["notes.dat"])
 
 
 def test_repair_renews_a_damaged_playlist() -> None:
@@ -35,7 +44,7 @@ def test_repair_takes_a_photo_that_came_late_while_another_was_deleted() -> None
     world.frames.delete([f"frames/{STREAM}/{world.key(4)}"])
     late = f"{world.key(1)}-late.jpg"
     world.frames.put(f"frames/{STREAM}/{late}", PHOTOS[9])
-    (finding,) = verify(target_of(world)).findings
+    (finding,) = verify(target_of(world), {}).findings
     assert (finding.kind, finding.where) == ("missing", late)
     assert repair(target_of(world), VARIABLES).is_right
     assert world.rejections() == {late: "late"}

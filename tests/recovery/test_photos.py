@@ -110,7 +110,7 @@ KEYS = sorted(
         "%2B%20 already encoded.jpg",
         "..",
         "../../etc/passwd",
-        "./a//b/",
+        "./a//b/c",
         "newline\nand\ttab\r.jpg",
         "\x01control\x7f",
         "ä-ö-ü-é",
@@ -142,7 +142,8 @@ def listed(_world: World, _key: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("told", [notification, from_eventbridge, listed])
-def test_a_key_may_be_anything_that_s3_takes(world: World, told: Callable[[World, str], dict[str, Any]]) -> None:
+def test_a_key_may_be_anything_that_s3_takes(told: Callable[[World, str], dict[str, Any]]) -> None:
+    world = World({"TIMELAPSE_INCLUDE": "*"})
     function = world.environment()
     bad = {key for number, key in enumerate(KEYS) if number % 3 == 2}
     for number, key in enumerate(KEYS):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from timelapse_runtime.timelapse.config import VARIABLES, Location, parse_config
 from timelapse_runtime.timelapse.errors import ConfigError
 
+PLACES = ["", *("/".join(parts) for size in (1, 2, 3) for parts in itertools.product(("a", "b", "reels"), repeat=size))]
 REQUIRED = {"TIMELAPSE_FRAMES": "s3://photos/frames", "TIMELAPSE_VIDEO": "s3://videos/video/"}
 
 
@@ -34,6 +39,7 @@ WRONG = {
     "FRAMES": ["", "photos", "s3://", "s3://Photos/x", "https://photos/x"],
     "VIDEO": ["", "s3:/videos", "s3://ab"],
     "STREAM": ["a/b", "a\nb"],
+    "INCLUDE": ["", "!", "*.jpg,", ",*.jpg", "/a.jpg", "!!a", "!photos", "[a", "a\nb"],
     "FLUSH_EVERY": ["0", "10001", "x", "1.5", ""],
     "FLUSH_AFTER_SECONDS": ["0", "-1"],
     "KEYFRAME_INTERVAL": ["0", "1801"],
@@ -81,12 +87,64 @@ def test_a_variable_that_does_not_exist_is_a_mistake() -> None:
     parse_config({**REQUIRED, "STATEFUL_RUNTIME_PYTHON": "/usr/bin/python3", "STATEFUL_RUNTIME_EXEC_WRAPPED": "1"})
 
 
-@pytest.mark.parametrize("video", ["s3://photos/frames/", "s3://photos/frames/video", "s3://photos/frames/a/b/"])
-def test_a_video_among_the_photos_is_refused(video: str) -> None:
-    with pytest.raises(ConfigError, match="its own output"):
-        parse_config({**REQUIRED, "TIMELAPSE_VIDEO": video})
+@pytest.mark.parametrize(
+    ("frames", "video", "stream"),
+    [
+        # the same place, or the video inside: each folder of videos would be a stream of photos
+        ("s3://one/frames/", "s3://one/frames/", ""),
+        ("s3://one/frames/", "s3://one/frames/video", ""),
+        ("s3://one/frames/", "s3://one/frames/a/b/", ""),
+        ("s3://one/", "s3://one/video/", ""),
+        ("s3://one", "s3://one", ""),
+        ("s3://one/frames/", "s3://one/frames/video/", "cam"),
+        ("s3://one/frames/", "s3://one/frames/", "cam"),
+        # the photos inside: a stream of the name `frames` would write its video there
+        ("s3://one/frames/", "s3://one/", ""),
+        ("s3://one/timelapse/frames/", "s3://one/timelapse/", ""),
+        # with a stream's name, its folder is what is written
+        ("s3://one/timelapse/photos/", "s3://one/timelapse/", "photos"),
+        ("s3://one/timelapse/", "s3://one/", "timelapse"),
+        ("s3://one/timelapse/", "s3://one/timelapse/", "photos"),
+        ("s3://one/cam/photos/", "s3://one/", "cam"),
+        ("s3://one/cam/rejected/", "s3://one/", "cam"),
+        ("s3://one/", "s3://one/video/", "cam"),
+    ],
+)
+def test_photos_and_videos_inside_each_other_are_refused(frames: str, video: str, stream: str) -> None:
+    with pytest.raises(ConfigError, match="its own output") as caught:
+        parse_config({"TIMELAPSE_FRAMES": frames, "TIMELAPSE_VIDEO": video, "TIMELAPSE_STREAM": stream})
+    assert caught.value.variable == "TIMELAPSE_VIDEO"
 
 
-@pytest.mark.parametrize("video", ["s3://photos/video/", "s3://photos/frames-video/", "s3://videos/frames/"])
-def test_a_video_beside_the_photos_is_fine(video: str) -> None:
-    assert str(parse_config({**REQUIRED, "TIMELAPSE_VIDEO": video}).video) == video
+@pytest.mark.parametrize(
+    ("frames", "video", "stream"),
+    [
+        ("s3://one/frames/", "s3://one/video/", ""),
+        ("s3://one/frames/", "s3://one/frames-video/", ""),
+        ("s3://one/frames/", "s3://two/frames/", ""),
+        ("s3://one", "s3://two", ""),
+        ("s3://one/timelapse/photos/", "s3://one/timelapse/", "cam"),
+        ("s3://one/timelapse/photos/", "s3://one/timelapse/", "photos-video"),
+        ("s3://one/photos/", "s3://one/", "video"),
+        ("s3://one/frames/", "s3://one/video/", "frames"),
+    ],
+)
+def test_photos_and_videos_beside_each_other_are_fine(frames: str, video: str, stream: str) -> None:
+    config = parse_config({"TIMELAPSE_FRAMES": frames, "TIMELAPSE_VIDEO": video, "TIMELAPSE_STREAM": stream})
+    assert config.stream == (stream or None)
+
+
+@given(st.sampled_from(PLACES), st.sampled_from(PLACES), st.sampled_from(["", "a", "b", "reels"]))
+def test_no_configuration_that_is_taken_reads_what_it_writes(frames: str, video: str, stream: str) -> None:
+    """Whatever the streams are called, an object that is written is below no place that is read, nor the reverse."""
+    variables = {"TIMELAPSE_FRAMES": f"s3://bbb/{frames}", "TIMELAPSE_VIDEO": f"s3://bbb/{video}"}
+    try:
+        config = parse_config({**variables, "TIMELAPSE_STREAM": stream})
+    except ConfigError:
+        return
+    for name in (config.stream,) if config.stream else ("a", "b", "c", "reels"):
+        written = f"{config.video.prefix}{name}/"
+        read = config.frames.prefix if config.stream else f"{config.frames.prefix}{name}/"
+        for key in ("checkpoint.json", "latest.jpg", "reels/r/segments/1.m4s", "rejected/a/b/1.jpg.json"):
+            assert not (written + key).startswith(config.frames.prefix)
+        assert not (read + "1.jpg").startswith(written)

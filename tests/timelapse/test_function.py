@@ -75,10 +75,53 @@ def test_all_photos_can_be_one_stream(world: World) -> None:
     assert answer["streams"]["all"]["appended"] == 2
 
 
-@pytest.mark.parametrize("key", ["other/camera/1.jpg", "frames/no-folder.jpg", "frames/camera/"])
+@pytest.mark.parametrize("key", ["other/camera/1.jpg", "frames/no-folder.jpg", "frames/", "frames/.trash/1.jpg"])
 def test_a_photo_outside_any_stream_is_ignored(world: World, key: str) -> None:
     assert invoke(world.environment(), event_of(world, world.frames.bucket, key))["streams"] == {}
     assert world.object_keys() == set()
+
+
+def test_what_is_no_photo_is_counted_and_nothing_is_read_or_written(world: World) -> None:
+    function = world.environment()
+    strays = ["", "Thumbs.db", ".DS_Store", "1.jpg.tmp", "1.xmp", "thumbnails/1.jpg", "raw/"]
+    keys = [f"frames/{STREAM}/{key}" for key in strays]
+    for key in keys:
+        world.frames.put(key, b"no photo")
+    before = dict(world.frames.request_counts)
+    answer = invoke(function, event_of(world, world.frames.bucket, *keys))
+    assert answer["streams"] == {STREAM: {"ignored": len(strays)}}
+    assert answer["environment"]["ignored"] == len(strays)
+    assert world.frames.request_counts == before
+    assert world.object_keys() == set()
+
+
+def test_strays_beside_photos_are_in_no_video_and_have_no_record(world: World) -> None:
+    function = world.environment()
+    world.frames.put(f"frames/{STREAM}/Thumbs.db", b"no photo")  # sorts after all photos; its event was lost
+    world.shoot(function, range(3))
+    answer = world.deliver(function, "zzz.json", world.upload(3))
+    assert answer["streams"][STREAM] == {"appended": 1, "ignored": 1, "frames_in_video": 0}
+    world.sweep(function, drain=True)
+    world.shoot(function, range(4, 6))
+    world.sweep(function, drain=True)
+    assert world.keys_in_video() == [world.key(number) for number in range(6)]
+    assert world.rejections() == {}
+    assert world.checkpoint().watermark == world.key(5)
+
+
+def test_what_counts_as_a_photo_can_be_configured(world: World) -> None:
+    function = world.environment(include="*.dat, !small/")
+    for number, name in enumerate(("a.dat", "b.jpg", "small/c.dat")):
+        world.upload(number, key=name)
+    world.deliver(function, "a.dat", "b.jpg", "small/c.dat")
+    world.sweep(function, drain=True)
+    assert world.keys_in_video() == ["a.dat"]
+
+
+def test_a_hidden_folder_is_no_stream(world: World) -> None:
+    for folder in (".trash", "@eaDir", "thumbs"):
+        world.frames.put(f"frames/{folder}/1.jpg", PHOTOS[0])
+    assert set(invoke(world.environment(), {"sweep": True})["streams"]) == {"thumbs"}
 
 
 def test_a_photo_in_another_bucket_is_ignored(world: World) -> None:

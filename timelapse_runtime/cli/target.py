@@ -64,14 +64,18 @@ def run_function(target: Target, event: dict[str, Any], variables: Mapping[str, 
 
     A Lambda environment that has the stream open is fenced: its next commit fails, and it loads the stream again.
     """
+    function = Timelapse(stores=lambda _config, _environment: (target.frames_store, target.video_store))
+    function.open(Environment(configuration(target, variables), None, uuid.uuid4().hex))
+    return function.invoke(event, _NoTimeLimit())
+
+
+def configuration(target: Target, variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a function that has this stream alone: those of this machine, but other places."""
     parent = target.video.prefix.rstrip("/").rpartition("/")[0]
     known = {PREFIX + variable.name for variable in VARIABLES}  # other variables of this machine may share the prefix
-    configured = {
+    return {
         **{name: value for name, value in variables.items() if name in known or not name.startswith(PREFIX)},
         f"{PREFIX}FRAMES": str(target.frames),
         f"{PREFIX}VIDEO": f"s3://{target.video.bucket}/{parent}",
         f"{PREFIX}STREAM": target.stream,
     }
-    function = Timelapse(stores=lambda _config, _environment: (target.frames_store, target.video_store))
-    function.open(Environment(configured, None, uuid.uuid4().hex))
-    return function.invoke(event, _NoTimeLimit())

@@ -15,6 +15,7 @@ from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment, key_order, reel_from_value
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.video.boxes import read_provenance
@@ -22,10 +23,13 @@ from timelapse_runtime.timelapse.video.boxes import read_provenance
 
 class Catalog:
     """Reads one stream's photos and reels. `prefix` is what the photos' keys begin with in the frames bucket; all keys
-    of photos here are relative to it."""
+    of photos here are relative to it. `include` tells the photos among the objects there."""
 
-    def __init__(self, frames: Store, video: Store, keys: StreamKeys, prefix: str) -> None:
+    def __init__(
+        self, frames: Store, video: Store, keys: StreamKeys, prefix: str, include: PhotoFilter = DEFAULT_FILTER
+    ) -> None:
         self._frames, self._video, self._keys, self._prefix = frames, video, keys, prefix
+        self._include = include
 
     @property
     def source(self) -> str:
@@ -35,8 +39,8 @@ class Catalog:
     def photos_after(self, key: str = "") -> Iterator[tuple[str, ObjectInfo]]:
         """The photos whose key is greater than `key`, in key order. Raises StorageError."""
         for info in self._frames.list_after(self._prefix, self._prefix + key if key else ""):
-            if not (info.key.endswith("/") and info.size_bytes == 0):  # a folder made in the console
-                yield info.key[len(self._prefix) :], info
+            if self._include.takes(relative := info.key[len(self._prefix) :]):
+                yield relative, info
 
     def manifest(self, reel_name: str) -> Reel:
         """A closed reel. Raises StorageError, CheckpointCorrupt."""

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from timelapse_runtime.timelapse.errors import ConfigError
+from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter, parse_photo_filter
 
 PREFIX = "TIMELAPSE_"
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
@@ -44,6 +45,7 @@ class Config:
     frames: Location
     video: Location
     stream: str | None
+    include: PhotoFilter
     flush_every: int
     flush_after_seconds: int
     keyframe_interval: int
@@ -150,12 +152,19 @@ VARIABLES = (
     Variable(
         "VIDEO",
         None,
-        "s3://BUCKET/PREFIX/, not inside FRAMES",
+        "s3://BUCKET/PREFIX/; it and FRAMES are not inside each other",
         "where the videos are written, a folder per stream",
         parse_location,
     ),
     Variable(
         "STREAM", "", "a name without a slash, or empty", "treat all photos below FRAMES as this one stream", _stream
+    ),
+    Variable(
+        "INCLUDE",
+        "photos",
+        "patterns, separated by commas, such as `*.dat` or `photos, !preview/`",
+        "which objects are photos; `photos`: what has a picture's name; the others are ignored",
+        parse_photo_filter,
     ),
     Variable("FLUSH_EVERY", "60", "1 to 10000", "frames between two writes to S3", _integer(1, 10_000)),
     Variable(
@@ -258,10 +267,25 @@ def parse_config(environ: Mapping[str, str]) -> Config:
     values["memory_mb"] = int(memory_size) if memory_size.isdigit() else None
     values["threads"] = values["threads"] or _threads(values["memory_mb"])
     config = Config(**{field.name: values[field.name] for field in fields(Config)})
-    if config.frames.contains(config.video):
-        allowed = f"a place outside {PREFIX}FRAMES ({config.frames}): the function would take its own output for photos"
-        raise ConfigError(PREFIX + "VIDEO", str(config.video), allowed)
+    _refuse_output_among_input(config)
     return config
+
+
+def _refuse_output_among_input(config: Config) -> None:
+    """The photos and the videos must lie apart: neither place may be in the other.
+
+    A video among the photos would feed the function its own output. Photos among the videos would lie in a folder from
+    which the function removes what it does not know; without STREAM, any name may become such a folder, also the first
+    one in FRAMES' prefix. With STREAM, all that is written lies in the folder of that name.
+    """
+    folder = f"{config.stream}/" if config.stream is not None else ""
+    written = Location(config.video.bucket, config.video.prefix + folder)
+    if config.frames.contains(written) or written.contains(config.frames):
+        allowed = (
+            f"a place apart from {PREFIX}FRAMES: here {written} is written, and photos are read from {config.frames}"
+        )
+        hint = "the function would take its own output for photos, or write over them"
+        raise ConfigError(PREFIX + "VIDEO", str(config.video), f"{allowed}; {hint}")
 
 
 def table() -> str:

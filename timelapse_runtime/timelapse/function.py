@@ -18,6 +18,7 @@ from timelapse_runtime.runtime.outbox import OutboxPut
 from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, Fenced, StorageError, TimelapseError
 from timelapse_runtime.timelapse.events import FrameHint, Request, Retry, Sweep, parse_event
+from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
 from timelapse_runtime.timelapse.recorder import Counts
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
@@ -72,17 +73,22 @@ class Timelapse:
     def invoke(self, event: Any, context: RemainingTime) -> dict[str, Any]:
         """Append the event's photos to their videos, and do its sweeps and retries.
 
-        The answer counts what happened, in this invocation by stream and in this environment in all. An invocation that
-        is interrupted (SIGTERM, the alarm before its deadline) drops the stream that it was working on.
+        The answer counts what happened, in this invocation by stream and in this environment in all. Of a stream that
+        was sent nothing but what is no photo, only the count `ignored` is told: it is not opened. An invocation that is
+        interrupted (SIGTERM, the alarm before its deadline) drops the stream that it was working on.
         """
         deadline = Deadline(self._clock.now_epoch_ms() + context.get_remaining_time_in_millis())
         time_left = TimeLeft(deadline, self._clock, _FLUSH_RESERVE_MS)
         request = parse_event(event)
         for ignored in request.ignored:
             _log.info("ignored", extra={"event": ignored})
-        counts = {name: self._append(name, keys, time_left) for name, keys in self._keys_by_stream(request).items()}
+        keys, ignored_counts = self._keys_by_stream(request)
+        counts = {name: self._append(name, keys[name], time_left) for name in keys}
         counts |= {name: self._sweep(name, sweep, time_left) for sweep in request.sweeps for name in self._swept(sweep)}
         counts |= {retry.stream: self._retry(retry, time_left) for retry in request.retries}
+        for name, count in ignored_counts.items():
+            counts.setdefault(name, {})["ignored"] = count
+            self._totals["ignored"] += count
         self._close_least_recently_used(time_left)
         return {"streams": counts, "environment": self._summary()}
 
@@ -97,14 +103,22 @@ class Timelapse:
 
     # ---- streams
 
-    def _keys_by_stream(self, request: Request) -> dict[str, list[str | None]]:
-        """The photos' keys in each stream; None stands for one whose key is not known for sure."""
+    def _keys_by_stream(self, request: Request) -> tuple[dict[str, list[str | None]], Counter[str]]:
+        """The photos' keys in each stream, and how many objects there are no photos. None stands for a photo whose key
+        is not known for sure."""
         keys: dict[str, list[str | None]] = {}
+        ignored_counts: Counter[str] = Counter()
         for hint in request.frames:
             located = self._locate(hint)
-            if located is not None:
-                keys.setdefault(located[0], []).append(located[1] if hint.is_exact else None)
-        return keys
+            if located is None:
+                continue
+            name, key = located
+            if reason := self._config.include.why_ignored(key):
+                _log.info("ignored: not a photo", extra={"stream": name, "frame": hint.key, "reason": reason})
+                ignored_counts[name] += 1
+            else:
+                keys.setdefault(name, []).append(key if hint.is_exact else None)
+        return keys, ignored_counts
 
     def _append(self, name: str, keys: list[str | None], time_left: TimeLeft) -> dict[str, Any]:
         exact = [key for key in keys if key is not None]
@@ -127,11 +141,14 @@ class Timelapse:
         if self._config.stream is not None:
             return self._config.stream, rest
         name, slash, key = rest.partition("/")
-        if not (name and slash and key):
+        if name and slash and not is_hidden_folder(name):
+            return name, key
+        if is_hidden_folder(name) or not self._config.include.takes(rest):
+            _log.info("ignored: not a photo", extra={"frame": hint.key})
+        else:
             help_text = "put photos into a folder per camera, or set TIMELAPSE_STREAM"
             _log.warning("ignored: no stream's folder in its key", extra={"frame": hint.key, "help": help_text})
-            return None
-        return name, key
+        return None
 
     def _prefix_of(self, name: str) -> str:
         place = self._config.frames
@@ -143,7 +160,8 @@ class Timelapse:
         if self._config.stream is not None:
             return [self._config.stream]
         start = len(self._config.frames.prefix)
-        return [folder[start:-1] for folder in self._frames.list_folders(self._config.frames.prefix)]
+        names = [folder[start:-1] for folder in self._frames.list_folders(self._config.frames.prefix)]
+        return [name for name in names if not is_hidden_folder(name)]
 
     def _with_stream(self, name: str, action: Callable[[Stream], None]) -> dict[str, Any]:
         """Run `action` on the open stream; when it is fenced, on a reloaded one."""

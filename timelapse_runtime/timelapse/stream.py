@@ -60,7 +60,7 @@ class Stream:
         self.counts = Counts()
         self._config, self._clock = config, clock
         keys = StreamKeys(f"{config.video.prefix}{name}/")
-        self._catalog = Catalog(frames, video, keys, prefix)
+        self._catalog = Catalog(frames, video, keys, prefix, config.include)
         self._checkpoints = CheckpointStore(name, video, keys, self._catalog.source)
         self._derived = Derived(name, video, keys, self._checkpoints.is_current)
         self._reconciler = Reconciler(name, video, keys, self._catalog)

@@ -17,6 +17,7 @@ from timelapse_runtime.timelapse.commit_plan import reel_object_keys, segment_ke
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound, SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum, key_order
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_number
+from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
 from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -54,12 +55,22 @@ class VerifyReport:
 
 
 class Verifier:
-    """Verifies one stream. `folder` is the stream's in the video bucket, `prefix` its photos' in the frames bucket."""
+    """Verifies one stream. `folder` is the stream's in the video bucket, `prefix` its photos' in the frames bucket;
+    `include` tells the photos among the objects there, as TIMELAPSE_INCLUDE does for the function."""
 
-    def __init__(self, frames: Store, video: Store, folder: str, prefix: str, codec: Codec | None = None) -> None:
+    def __init__(
+        self,
+        frames: Store,
+        video: Store,
+        folder: str,
+        prefix: str,
+        codec: Codec | None = None,
+        *,
+        include: PhotoFilter = DEFAULT_FILTER,
+    ) -> None:
         self._video, self._prefix, self._codec = video, prefix, codec or X264Codec()
         self._keys = StreamKeys(folder)
-        self._catalog = Catalog(frames, video, self._keys, prefix)
+        self._catalog = Catalog(frames, video, self._keys, prefix, include)
         self.report = VerifyReport()
 
     def run(self) -> VerifyReport:
