@@ -43,7 +43,9 @@ def test_an_etag_has_the_quotes_that_the_store_gives(sent: str | None, etag: str
         assert parse_event(event) == Request((FrameHint("b", "a", etag=etag),))
 
 
-@pytest.mark.parametrize(("sent", "version_id"), [("096f", "096f"), ("null", None), ("", None), (None, None)])
+@pytest.mark.parametrize(
+    ("sent", "version_id"), [("096f", "096f"), ("null", None), ("", None), ("1", None), (None, None)]
+)
 def test_a_version_is_named_only_where_there_are_versions(sent: str | None, version_id: str | None) -> None:
     notification = record("a")
     notification["s3"]["object"]["versionId"] = sent
@@ -79,6 +81,139 @@ def test_eventbridges_key_is_taken_where_both_readings_agree() -> None:
     for key in ("a+b.jpg", "a%20b.jpg"):
         assert parse_event(eventbridge(key)) == Request((FrameHint("b", key, is_exact=False),))
     assert parse_event(eventbridge("a", "Object Deleted")) == Request(ignored=("Object Deleted",))
+
+
+# ---- other stores, each as its own documents have it
+
+# minio/minio issue 7665, May 2019; the part below `bucket` from issue 11665 and minio-dotnet issue 332
+MINIO = """{
+  "EventName": "s3:ObjectCreated:Put",
+  "Key": "mybucket/5cdfb588cea4de1db3034a87/colors.jpg",
+  "Records": [{
+    "eventVersion": "2.0", "eventSource": "minio:s3", "awsRegion": "", "eventTime": "2019-05-18T07:34:32Z",
+    "eventName": "s3:ObjectCreated:Put",
+    "userIdentity": {"principalId": "minio"},
+    "requestParameters": {"accessKey": "minio", "region": "", "sourceIPAddress": "172.18.0.1"},
+    "responseElements": {
+      "x-amz-request-id": "159FB6B233B08AF0",
+      "x-minio-deployment-id": "cd7a0eb7-a1f9-48d9-b21a-56366d75cfdd",
+      "x-minio-origin-endpoint": "http://172.18.0.6:9000"
+    },
+    "s3": {
+      "s3SchemaVersion": "1.0", "configurationId": "Config",
+      "bucket": {"name": "mybucket", "ownerIdentity": {"principalId": "minio"}, "arn": "arn:aws:s3:::mybucket"},
+      "object": {
+        "key": "5cdfb588cea4de1db3034a87%2Fcolors+1.jpg", "size": 5, "eTag": "d8e8fca2dc0f896fd7cb4cb0031ba249",
+        "contentType": "image/jpeg", "userMetadata": {"content-type": "image/jpeg"}, "sequencer": "159FB6B233B4B2E0"
+      }
+    },
+    "source": {"host": "172.18.0.1", "port": "", "userAgent": "MinIO (linux; amd64) minio-go/v6.0.23"}
+  }]
+}"""
+
+# Ceph, 'Bucket notifications', read November 2026; until Nautilus, the event's name had the prefix `s3:`
+CEPH = """{"Records":[{
+  "eventVersion":"2.1", "eventSource":"ceph:s3", "awsRegion":"us-east-1", "eventTime":"2019-11-22T13:47:35.124724Z",
+  "eventName":"ObjectCreated:Put",
+  "userIdentity":{"principalId":"tester"},
+  "requestParameters":{"sourceIPAddress":""},
+  "responseElements":{
+    "x-amz-request-id":"503a4c37-85eb-47cd-8681-2817e80b4281.5330.903595", "x-amz-id-2":"14d2-zone1-zonegroup1"
+  },
+  "s3":{
+    "s3SchemaVersion":"1.0", "configurationId":"mynotif1",
+    "bucket":{
+      "name":"mybucket1", "ownerIdentity":{"principalId":"tester"}, "arn":"arn:aws:s3:us-east-1::mybucket1",
+      "id":"503a4c37-85eb-47cd-8681-2817e80b4281.5332.38"
+    },
+    "object":{
+      "key":"myimage1.jpg", "size":"1024", "eTag":"37b51d194a7513e45b56f6524f2d51f2", "versionId":"",
+      "sequencer":"F7E6D75DC742D108", "metadata":[], "tags":[]
+    }
+  },
+  "eventId":"", "opaqueData":"me@example.com"
+}]}"""
+
+# NetApp StorageGRID's notification, from its users' Kafka topic, February 2024
+STORAGEGRID = """{"Records": [{
+  "eventVersion": "2.0", "eventSource": "sgws:s3", "eventTime": "2024-02-16T00:22:42Z",
+  "eventName": "ObjectCreated:Put",
+  "s3": {
+    "s3SchemaVersion": "1.0", "configurationId": "Image-created",
+    "bucket": {"name": "3copies", "arn": "urn:sgws:s3:::3copies"},
+    "object": {"key": "kafka/garden.jpg", "size": 20, "eTag": "4444444444444444", "sequencer": "17B4"}
+  }
+}]}"""
+
+# Cloudflare R2, 'Event notifications', read November 2026
+R2 = """{
+  "account": "3f4b7e3dcab231cbfdaa90a6a28bd548", "action": "CopyObject", "bucket": "my-bucket",
+  "object": {"key": "my-new-object", "size": 65536, "eTag": "c846ff7a18f28c2e262116d6e8719ef0"},
+  "eventTime": "2024-05-24T19:36:44.379Z", "copySource": {"bucket": "my-bucket", "object": "my-original-object"}
+}"""
+
+# Backblaze B2's notification, as its tool b2listen shows it, July 2024
+B2 = """{"events": [{
+  "accountId": "15f935cf4dcb", "bucketId": "21a5bf29a395fc7f84dd0c1b", "bucketName": "my-bucket",
+  "eventId": "19f154fa574c68f60ea362f8e2a4272a63aefc094889d8985740c93d2710dcbe", "eventTimestamp": 1721711606884,
+  "eventType": "b2:ObjectCreated:Upload", "eventVersion": 1, "matchedRuleName": "frames",
+  "objectName": "images/raw/smiley.png", "objectSize": 23889,
+  "objectVersionId":
+    "4_z21a5bf29a395fc7f84dd0c1b_f102737ab881484be_d20240723_m051326_c004_v0402010_t0003_u01721711606612"
+}]}"""
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        (
+            MINIO,
+            FrameHint("mybucket", "5cdfb588cea4de1db3034a87/colors 1.jpg", etag='"d8e8fca2dc0f896fd7cb4cb0031ba249"'),
+        ),
+        (CEPH, FrameHint("mybucket1", "myimage1.jpg", etag='"37b51d194a7513e45b56f6524f2d51f2"')),
+        (
+            CEPH.replace('"ObjectCreated:Put"', '"s3:ObjectCreated:Put"'),
+            FrameHint("mybucket1", "myimage1.jpg", etag='"37b51d194a7513e45b56f6524f2d51f2"'),
+        ),
+        (STORAGEGRID, FrameHint("3copies", "kafka/garden.jpg", etag='"4444444444444444"')),
+        (R2, FrameHint("my-bucket", "my-new-object", etag='"c846ff7a18f28c2e262116d6e8719ef0"')),
+        (B2, FrameHint("my-bucket", "images/raw/smiley.png")),
+    ],
+    ids=["MinIO", "Ceph", "Ceph, Nautilus", "StorageGRID", "R2", "B2"],
+)
+def test_the_bodies_of_other_stores_are_understood(body: str, hint: FrameHint) -> None:
+    event = json.loads(body)
+    assert parse_event(event) == Request((hint,))
+    assert parse_event({"Records": [in_sqs(event), in_sns(event)]}) == Request((hint, hint))
+
+
+def test_what_other_stores_say_of_other_events_is_ignored() -> None:
+    assert parse_event(json.loads(MINIO.replace(":ObjectCreated:Put", ":ObjectRemoved:Delete"))).ignored == (
+        "s3:ObjectRemoved:Delete",
+    )
+    assert parse_event(json.loads(R2.replace("CopyObject", "DeleteObject"))) == Request(ignored=("DeleteObject",))
+    removed, test = "b2:ObjectDeleted:Deleted", "b2:TestEvent"
+    assert parse_event({"events": [{"eventType": removed}, {"eventType": test}]}) == Request(ignored=(removed, test))
+
+
+@pytest.mark.parametrize(
+    ("source", "sent", "key", "is_exact"),
+    [
+        ("minio:s3", "cam%2Fa+b%2Bc.jpg", "cam/a b+c.jpg", True),
+        (None, "cam%2Fa.jpg", "cam/a.jpg", True),  # RustFS
+        ("ceph:s3", "cam/a b.jpg", "cam/a b.jpg", True),
+        ("ceph:s3", "cam/a+b.jpg", "cam/a+b.jpg", False),
+        ("ceph:s3", "cam/100%25.jpg", "cam/100%25.jpg", False),
+        ("wasabi:s3", "cam%2Fa.jpg", "cam/a.jpg", False),
+    ],
+)
+def test_a_key_is_exact_if_it_is_known_how_the_store_writes_it(
+    source: str | None, sent: str, key: str, is_exact: bool
+) -> None:
+    sent_record = record(sent) | {"eventSource": source}
+    if source is None:
+        del sent_record["eventSource"]
+    assert parse_event({"Records": [sent_record]}) == Request((FrameHint("b", key, is_exact),))
 
 
 def in_sqs(event: Any) -> dict[str, Any]:

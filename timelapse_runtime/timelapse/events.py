@@ -3,16 +3,23 @@
 An event is a hint; the listing is the truth. So an envelope that is not understood is an error of the invocation
 (somebody connected the wrong source), while a record that is understood and not needed is logged and ignored.
 
+A record with an `s3` object is a notification, whatever its source: MinIO, Ceph's radosgw, Wasabi, StorageGRID and
+others send AWS's form. AWS and MinIO encode the key as in a URL (MinIO the slashes too), radosgw does not; of others it
+is not known, nor of EventBridge: public code disagrees. Where the two readings differ, no key is guessed: the stream is
+listed.
+
 Sources: Amazon S3 user guide, 'Event message structure' (keys are URL-encoded, `+` is a space; the console sends
 `s3:TestEvent`) and 'EventBridge event message structure'; Lambda developer guide, 'Using Lambda with Amazon SQS', '…
-SNS' and '… Kinesis' (what wraps a message), read November 2026. Public code disagrees on whether
-EventBridge's keys are URL-encoded; where the two readings differ, no key is guessed: the stream is listed.
+SNS' and '… Kinesis' (what wraps a message); minio/minio issues 7665 and 11665; Ceph, 'Bucket notifications', and
+suitenumerique/meet pull request 1455; Cloudflare R2, 'Event notifications'; Backblaze B2, 'Event notifications
+reference guide'. Read November 2026.
 """
 
 from __future__ import annotations
 
 import json
 from base64 import b64decode
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
@@ -20,6 +27,9 @@ from urllib.parse import unquote_plus
 from timelapse_runtime.timelapse.errors import UnknownEvent
 
 _QUOTE = '"'
+_ENCODED_BY = frozenset({"aws:s3", "minio:s3", None})
+"""Sources whose keys are URL-encoded for sure. None: RustFS names none (rustfs/rustfs issue 2647)."""
+_R2_CREATES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
 _SWEEP_FLAGS = ("drain", "close", "all_reels")
 
 
@@ -71,36 +81,45 @@ class Request:
 
 
 def parse_event(event: Any) -> Request:
-    """S3's notification, the same from EventBridge, S3's test event, or `{"sweep": …}`; each bare, or in messages of
-    SQS, SNS or Kinesis. Raises UnknownEvent."""
-    if isinstance(event, dict):
-        if event.get("Type") == "Notification":  # SNS's envelope, in a message of SQS
-            return _parse_message(event.get("Message"))
-        if "sweep" in event:
-            return Request(sweeps=(_parse_sweep(event["sweep"]),))
-        if "retry_rejected" in event:
-            return Request(retries=(_parse_retry(event["retry_rejected"]),))
-        if event.get("Event") == "s3:TestEvent":
+    """S3's notification, that of EventBridge, R2 or B2, S3's test event, or `{"sweep": …}`; each bare, or in messages
+    of SQS, SNS or Kinesis. Raises UnknownEvent."""
+    match event:
+        case {"Type": "Notification", **rest}:  # SNS's envelope, in a message of SQS
+            return _parse_message(rest.get("Message"))
+        case {"sweep": value}:
+            return Request(sweeps=(_parse_sweep(value),))
+        case {"retry_rejected": value}:
+            return Request(retries=(_parse_retry(value),))
+        case {"Event": "s3:TestEvent"}:
             return Request(ignored=("s3:TestEvent",))
-        if event.get("source") == "aws.s3" and "detail-type" in event:
-            return _parse_eventbridge(event)
-        if isinstance(event.get("Records"), list):
-            return _parse_notification(event["Records"])
-    raise UnknownEvent(
-        f'this function takes S3 events and {{"sweep": "STREAM"}}; this is {_describe(event)}: '
-        "connect it to the frames bucket's notifications (or EventBridge's 'Object Created' of aws.s3)"
-    )
+        case _:
+            return _parse_notification(event)
 
 
-def _parse_notification(records: list[Any]) -> Request:
+def _parse_notification(event: Any) -> Request:
+    parse: Callable[[Any], Request]
+    match event:
+        case {"source": "aws.s3", "detail-type": _}:
+            parse, records = _parse_eventbridge, [event]
+        case {"Records": [*records]}:
+            parse = _parse_record
+        case {"events": [*records]}:
+            parse = _parse_b2
+        case {"action": _, "bucket": _, "object": _}:
+            parse, records = _parse_r2, [event]
+        case _:
+            raise UnknownEvent(
+                f'this function takes S3 events and {{"sweep": "STREAM"}}; this is {_describe(event)}: '
+                "connect it to the frames bucket's notifications (or EventBridge's 'Object Created' of aws.s3)"
+            )
     try:
-        return _together([_parse_record(record) for record in records])
+        return _together([parse(record) for record in records])
     except (KeyError, TypeError, AttributeError) as error:
         raise UnknownEvent(f"a record that is not an S3 notification ({error!r} is missing or wrong)") from error
 
 
 def _parse_record(record: Any) -> Request:
-    source = record["EventSource"] if "EventSource" in record else record["eventSource"]  # SNS writes it so
+    source = record.get("EventSource", record.get("eventSource"))  # SNS writes the first
     match source:
         case "aws:sqs":
             return _parse_message(record["body"])
@@ -108,21 +127,48 @@ def _parse_record(record: Any) -> Request:
             return _parse_message(record["Sns"]["Message"])
         case "aws:kinesis":
             return _parse_message(b64decode(record["kinesis"]["data"]))
-        case "aws:s3":
-            name, s3 = record["eventName"], record["s3"]
-            if name.removeprefix("s3:").startswith("ObjectCreated:"):
-                return Request((_parse_object(s3["bucket"]["name"], s3["object"]),))
-            return Request(ignored=(name,))
-    raise UnknownEvent(f"a record from {source!r}: this function takes S3's notifications")
-
-
-def _parse_object(bucket: str, found: dict[str, Any]) -> FrameHint:
-    return FrameHint(
+    if source != "aws:s3" and "s3" not in record:
+        raise UnknownEvent(f"a record from {source!r}: this function takes S3's notifications")
+    name, s3 = record["eventName"], record["s3"]
+    if not name.removeprefix("s3:").startswith("ObjectCreated:"):
+        return Request(ignored=(name,))
+    bucket, found = s3["bucket"]["name"], s3["object"]
+    return _created(
         bucket,
-        unquote_plus(found["key"]),
-        etag=_etag(found.get("eTag")),
-        version_id=_version_id(found.get("versionId")),
+        found["key"],
+        is_encoded=source in _ENCODED_BY,
+        etag=found.get("eTag"),
+        version_id=found.get("versionId"),
     )
+
+
+def _parse_eventbridge(event: Any) -> Request:
+    if event["detail-type"] != "Object Created":
+        return Request(ignored=(str(event["detail-type"]),))
+    bucket, found = event["detail"]["bucket"]["name"], event["detail"]["object"]
+    return _created(bucket, found["key"], etag=found.get("etag"), version_id=found.get("version-id"))
+
+
+def _parse_r2(event: Any) -> Request:
+    if event["action"] not in _R2_CREATES:
+        return Request(ignored=(str(event["action"]),))
+    return _created(event["bucket"], event["object"]["key"], etag=event["object"].get("eTag"))
+
+
+def _parse_b2(event: Any) -> Request:
+    """One of B2's events. Its version is B2's own, not that of an S3 API: it is left out."""
+    if not event["eventType"].startswith("b2:ObjectCreated:"):
+        return Request(ignored=(event["eventType"],))
+    return _created(event["bucketName"], event["objectName"])
+
+
+def _created(bucket: str, key: str, *, is_encoded: bool = False, etag: Any = None, version_id: Any = None) -> Request:
+    """A hint to the object. Without `is_encoded`, the key is taken as it is, but for encoded slashes; it is exact if
+    decoding would not change it."""
+    decoded = unquote_plus(key)
+    reading = decoded if is_encoded or ("/" not in key and "/" in decoded) else key
+    is_exact = is_encoded or decoded == key
+    return Request((FrameHint(bucket, reading, is_exact, _etag(etag), _version_id(version_id)),))
 
 
 def _etag(value: Any) -> str | None:
@@ -130,8 +176,9 @@ def _etag(value: Any) -> str | None:
 
 
 def _version_id(value: Any) -> str | None:
-    """Objects from before versioning have the version `null`; some servers send that, or "", for want of versions."""
-    return value if isinstance(value, str) and value not in ("", "null") else None
+    """Objects from before versioning have the version `null`. Without versions, radosgw sends "", and MinIO sent "1"
+    until 2018."""
+    return value if isinstance(value, str) and value not in ("", "null", "1") else None
 
 
 def _parse_message(message: Any) -> Request:
@@ -150,24 +197,6 @@ def _together(requests: list[Request]) -> Request:
         tuple(retry for request in requests for retry in request.retries),
         tuple(ignored for request in requests for ignored in request.ignored),
     )
-
-
-def _parse_eventbridge(event: dict[str, Any]) -> Request:
-    kind = event["detail-type"]
-    if kind != "Object Created":
-        return Request(ignored=(str(kind),))
-    try:
-        bucket, found = event["detail"]["bucket"]["name"], event["detail"]["object"]
-        hint = FrameHint(
-            bucket,
-            found["key"],
-            is_exact=unquote_plus(found["key"]) == found["key"],
-            etag=_etag(found.get("etag")),
-            version_id=_version_id(found.get("version-id")),
-        )
-        return Request((hint,))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UnknownEvent(f"EventBridge's 'Object Created' without its bucket or key ({error!r})") from error
 
 
 def _parse_sweep(value: Any) -> Sweep:
