@@ -48,6 +48,13 @@ def ffprobe_frames(video: Path | str) -> Probe:
     return Probe(stream["width"], stream["height"], Fraction(stream["time_base"]), pts, done.stderr)
 
 
+def ffprobe_level(video: Path | str) -> int:
+    """The H.264 level that the file claims, times ten."""
+    command = [require_program("ffprobe"), "-v", "error", "-select_streams", "v:0", "-of", "csv=p=0"]
+    command += ["-show_entries", "stream=level", str(video)]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
 def ffmpeg_lumas(video: Path | str) -> Iterator[Luma]:
     """The luma plane of every decoded frame, in order."""
     probe = ffprobe_frames(video)

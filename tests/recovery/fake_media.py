@@ -218,7 +218,8 @@ class FakeCodec(Codec):
     def photo_decoder(self, *, maximum_pixels: int) -> PhotoDecoder:
         return cast("PhotoDecoder", FakePhotoDecoder(maximum_pixels=maximum_pixels))
 
-    def fitter(self, width: int, height: int) -> PictureFitter:
+    def fitter(self, width: int, height: int, fit: str) -> PictureFitter:
+        del fit
         return cast("PictureFitter", FakePictureFitter(width, height))
 
     def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:

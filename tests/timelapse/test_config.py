@@ -21,6 +21,7 @@ def test_the_defaults_are_those_of_the_table() -> None:
     assert (config.flush_every, config.keyframe_interval, config.fps, config.crf) == (60, 180, 30, 23)
     assert (config.size, config.stream, config.threads, config.reel) == (None, None, 1, "day")
     assert (config.late, config.rejected) == ("reject", "skip")
+    assert (config.maximum_size, config.fit, config.new_size_after) == ((3840, 2160), "fit", 10)
 
 
 def test_values_are_read() -> None:
@@ -30,9 +31,37 @@ def test_values_are_read() -> None:
     assert (config.size, config.stream, config.crf) == ((1920, 1080), "cam 1", 30)
 
 
-@pytest.mark.parametrize(("memory", "threads"), [("128", 1), ("1769", 1), ("3538", 2), ("10240", 5)])
+@pytest.mark.parametrize(("memory", "threads"), [("256", 1), ("1769", 1), ("3538", 2), ("10240", 5)])
 def test_threads_follow_the_memory_size(memory: str, threads: int) -> None:
     assert parse_config({**REQUIRED, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory}).threads == threads
+
+
+def test_photos_are_limited_by_what_the_memory_leaves_beside_the_video() -> None:
+    def pixels(memory: str, **variables: str) -> int:
+        return parse_config({**REQUIRED, **variables, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory}).maximum_pixels
+
+    assert pixels("1769") == pixels("") == 100_000_000
+    assert pixels("512") > 24_000_000
+    assert pixels("1769", TIMELAPSE_SIZE="3840x2160") < 100_000_000
+    assert pixels("10240", TIMELAPSE_MAXIMUM_PIXELS="1000") == 1000
+
+
+@pytest.mark.parametrize(
+    ("memory", "variables", "advice"),
+    [
+        ("128", {}, "at least 164 MB for a video of 640x360"),
+        (
+            "512",
+            {"SIZE": "3840x2160"},
+            "at least 839 MB for a video of 3840x2160 with preset veryfast, or a smaller TIMELAPSE_SIZE",
+        ),
+        ("1769", {"SIZE": "3840x2160", "PRESET": "veryslow"}, "for a video of 3840x2160 with preset veryslow"),
+    ],
+)
+def test_too_little_memory_for_the_video_is_a_mistake(memory: str, variables: dict[str, str], advice: str) -> None:
+    environ = {f"TIMELAPSE_{name}": value for name, value in variables.items()}
+    with pytest.raises(ConfigError, match=advice):
+        parse_config({**REQUIRED, **environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory})
 
 
 WRONG = {
@@ -45,6 +74,9 @@ WRONG = {
     "KEYFRAME_INTERVAL": ["0", "1801"],
     "FPS": ["0", "121"],
     "SIZE": ["1920", "1921x1080", "8x8", "0x0", "1920X1080"],
+    "MAXIMUM_SIZE": ["auto", "3840", "3841x2160", "8x8", "3840X2160"],
+    "FIT": ["crop", "FIT", ""],
+    "NEW_SIZE_AFTER": ["0", "10001"],
     "CRF": ["-1", "52"],
     "PRESET": ["placebo", "VERYFAST"],
     "THREADS": ["17"],

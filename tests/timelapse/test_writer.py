@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import cast
 
 import pytest
+from av.video.frame import VideoFrame
 
-from tests.recovery.fake_media import FakeCodec
+from tests.recovery.fake_media import FakeCodec, FakePicture
 from tests.world import PHOTOS, SIZE
 from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Reel
-from timelapse_runtime.timelapse.model.source_frame import SourceFrame
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
 from timelapse_runtime.timelapse.writer import Cut, VideoWriter
 
@@ -197,8 +200,85 @@ def test_discarded_frames_leave_no_trace() -> None:
     assert writer.cut(drain=True) == Cut()
 
 
-@pytest.mark.parametrize(("memory_mb", "is_warned"), [("99", True), ("110", False), ("", False)])
-def test_too_little_memory_is_warned_of(caplog: pytest.LogCaptureFixture, memory_mb: str, *, is_warned: bool) -> None:
-    small = replace(config(), memory_mb=int(memory_mb) if memory_mb else None)
-    append(VideoWriter("camera", small, CODEC), 0)
-    assert ("memory may be too small for 128x64" in caplog.text) == is_warned
+def of_size(width: int, height: int) -> DecodedPhoto:
+    return DecodedPhoto(cast("VideoFrame", FakePicture(0, width, height)))
+
+
+def sizes_of_reels(writer: VideoWriter, sizes: Iterable[tuple[int, int]], *, day: int = 0) -> list[tuple[int, int]]:
+    """Append photos of these sizes; the size of each reel that was begun for them, one that was open included."""
+    reels: list[tuple[int, int]] = []
+    for number, size in enumerate(sizes):
+        if writer.needs_new_reel(source(number, day=day), None):
+            writer.end_reel()
+        is_new = not writer.is_writing
+        writer.append(source(number, day=day), of_size(*size), None)
+        if is_new and writer.video_size is not None:
+            reels.append(writer.video_size)
+    return reels
+
+
+SMALL, LARGE = (40, 30), (1920, 1080)
+
+
+def test_an_automatic_size_is_scaled_down_and_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    writer = VideoWriter("camera", config(), CODEC)
+    assert sizes_of_reels(writer, [(6000, 4000)]) == [(3240, 2160)]
+    record = next(record for record in caplog.records if "video scaled down to 3240x2160" in record.getMessage())
+    assert (vars(record)["photo"], vars(record)["limit"]) == ("6000x4000", "TIMELAPSE_MAXIMUM_SIZE")
+
+
+def test_a_size_that_is_configured_is_not_scaled_down() -> None:
+    writer = VideoWriter("camera", config(SIZE="4096x2304"), CODEC)
+    assert sizes_of_reels(writer, [(6000, 4000)]) == [(4096, 2304)]
+
+
+def test_little_memory_makes_a_smaller_video(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    writer = VideoWriter("camera", replace(config(), memory_mb=512), CODEC)
+    ((width, height),) = sizes_of_reels(writer, [(3840, 2160)])
+    assert 1920 <= width < 3840
+    assert abs(width / height - 16 / 9) < 0.01
+    assert "the function's memory" in {vars(record).get("limit") for record in caplog.records}
+
+
+def test_a_thumbnail_that_came_first_does_not_decide_the_reel() -> None:
+    writer = VideoWriter("camera", config(), CODEC)
+    assert sizes_of_reels(writer, [SMALL, *[LARGE] * 10]) == [SMALL]
+    assert sizes_of_reels(writer, [SMALL]) == [LARGE], "the eleventh photo begins it, whatever its own size"
+
+
+def test_photos_that_take_turns_begin_no_reels() -> None:
+    writer = VideoWriter("camera", config(), CODEC)
+    assert sizes_of_reels(writer, [SMALL, LARGE] * 50) == [SMALL]
+    assert sizes_of_reels(writer, [*[SMALL] * 9, LARGE] * 20) == []
+
+
+def test_bursts_of_turns_begin_fewer_and_fewer_reels() -> None:
+    writer = VideoWriter("camera", config(), CODEC)
+    assert len(sizes_of_reels(writer, ([SMALL] * 50 + [LARGE] * 50) * 20)) == 4
+
+
+def test_repeated_frames_do_not_interrupt_a_run_of_another_size() -> None:
+    writer = VideoWriter("camera", config(NEW_SIZE_AFTER="3"), CODEC)
+    sizes_of_reels(writer, [SMALL, LARGE, LARGE])
+    repeated = writer.repeated_picture(None)
+    assert repeated is not None
+    writer.append(replace(source(4), role=Role.STAND_IN), repeated, None)
+    assert not writer.needs_new_reel(source(5), None)
+    writer.append(source(5), of_size(*LARGE), None)
+    assert writer.needs_new_reel(source(6), None)
+
+
+def test_a_size_that_is_configured_stays() -> None:
+    writer = VideoWriter("camera", config(SIZE="64x32"), CODEC)
+    assert sizes_of_reels(writer, [SMALL, *[LARGE] * 50]) == [(64, 32)]
+
+
+@pytest.mark.parametrize(("variables", "memory_mb"), [({"MAXIMUM_SIZE": "100x60"}, None), ({}, 512)])
+def test_a_reel_that_is_larger_than_is_allowed_now_ends(variables: dict[str, str], memory_mb: int | None) -> None:
+    reel, _ = written(0)
+    reel = reel if memory_mb is None else replace(reel, width=3840, height=2160)
+    writer = VideoWriter("camera", replace(config(**variables), memory_mb=memory_mb), CODEC)
+    writer.discard_uncommitted(reel)
+    assert writer.needs_new_reel(source(1), reel)

@@ -6,6 +6,7 @@ the one table: parsing, defaults and the README's table (a test compares them) c
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -14,7 +15,9 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from timelapse_runtime.timelapse.errors import ConfigError
+from timelapse_runtime.timelapse.model.memory_budget import MemoryBudget
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter, parse_photo_filter
+from timelapse_runtime.timelapse.model.video_size import SMALLEST_SIDE, Size, SizeLimits, even_size
 
 PREFIX = "TIMELAPSE_"
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
@@ -50,7 +53,10 @@ class Config:
     flush_after_seconds: int
     keyframe_interval: int
     fps: int
-    size: tuple[int, int] | None
+    size: Size | None
+    maximum_size: Size
+    fit: str
+    new_size_after: int
     crf: int
     preset: str
     threads: int
@@ -63,17 +69,14 @@ class Config:
     open_streams: int
     maximum_photo_bytes: int
     maximum_pixels: int
+    """What is configured, or less: what fits into the function's memory beside the video."""
     memory_mb: int | None
     """The function's memory size, where Lambda says it."""
 
-    def memory_needed_mb(self, width: int, height: int) -> int:
-        """What one stream's process takes at this size of video, roughly: 100 MB, and the pictures that it holds.
-
-        Some 50 by x264 at its default preset (of them, most at half size or several times), the reorder window.
-        Measured: 126 MB at 640x360, 283 to 297 MB at 1920x1080 (docs/performance.md).
-        """
-        picture_bytes = width * height * 3 // 2
-        return 100 + picture_bytes * (50 + self.reorder_window) // 1_000_000
+    def size_limits(self, photo: Size) -> SizeLimits:
+        """What limits an automatic size beside photos of this size."""
+        pixels = MemoryBudget(self.memory_mb, self.preset).video_pixels(math.prod(photo))
+        return SizeLimits(self.maximum_size, self.fps, pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +118,15 @@ def _choice(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def parse_size(text: str) -> tuple[int, int] | None:
+def parse_size(text: str) -> Size | None:
     """`auto` (None), or `WIDTHxHEIGHT` as (width, height). Raises ValueError."""
-    if text == "auto":
-        return None
+    return None if text == "auto" else _size(text)
+
+
+def _size(text: str) -> Size:
     match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", text)
     size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if min(size) < 16 or size[0] % 2 or size[1] % 2:
+    if min(size) < SMALLEST_SIDE or even_size(*size) != size:
         raise ValueError(text)
     return size
 
@@ -186,8 +191,31 @@ VARIABLES = (
         "SIZE",
         "auto",
         "auto, or WIDTHxHEIGHT (even, 16 to 9998)",
-        "the video's size; auto: the first photo's, rounded to even numbers",
+        "the video's size; auto: the first photo's, rounded down to even numbers and to MAXIMUM_SIZE",
         parse_size,
+    ),
+    Variable(
+        "MAXIMUM_SIZE",
+        "3840x2160",
+        "WIDTHxHEIGHT (even, 16 to 9998)",
+        "with SIZE=auto, the largest video, in portrait HEIGHTxWIDTH; at more than 30 fps less than 3840x2160, to keep "
+        "to H.264 level 5.1, unless a larger size is set here",
+        _size,
+    ),
+    Variable(
+        "FIT",
+        "fit",
+        "fit, fill, stretch",
+        "a photo of another shape than the video; fit: it gets bars; fill: two edges are cut off; stretch: it is "
+        "distorted",
+        _choice("fit", "fill", "stretch"),
+    ),
+    Variable(
+        "NEW_SIZE_AFTER",
+        "10",
+        "1 to 10000",
+        "with SIZE=auto, so many photos in a row that ask for one other size than the reel's begin a new reel",
+        _integer(1, 10_000),
     ),
     Variable("CRF", "23", "0 to 51", "x264's quality: a lower value is better and makes larger files", _integer(0, 51)),
     Variable(
@@ -265,6 +293,8 @@ def parse_config(environ: Mapping[str, str]) -> Config:
             raise ConfigError(PREFIX + variable.name, text, variable.allowed) from error
     memory_size = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
     values["memory_mb"] = int(memory_size) if memory_size.isdigit() else None
+    photo_pixels = MemoryBudget(values["memory_mb"], values["preset"]).photo_pixels(values["size"])
+    values["maximum_pixels"] = min(values["maximum_pixels"], photo_pixels or values["maximum_pixels"])
     values["threads"] = values["threads"] or _threads(values["memory_mb"])
     config = Config(**{field.name: values[field.name] for field in fields(Config)})
     _refuse_output_among_input(config)

@@ -17,7 +17,8 @@ from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import MAXIMUM_REEL_FRAMES, Reel, checksum
 from timelapse_runtime.timelapse.model.keys import reel_name
-from timelapse_runtime.timelapse.model.source_frame import SourceFrame
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
+from timelapse_runtime.timelapse.model.video_size import Size, SizeChanges, automatic_size
 from timelapse_runtime.timelapse.reel_writer import InitSegment, ReelWriter
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
@@ -25,7 +26,7 @@ from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
 from timelapse_runtime.timelapse.video.encode import EncoderSettings
-from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter, even_size
+from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class VideoWriter:
         self._reel_writer: ReelWriter | None = None
         self._fitter: PictureFitter | None = None
         self._day: str | None = None
+        self._size_changes = SizeChanges(config.new_size_after)
         self._newest: tuple[SourceFrame, Picture] | None = None
         self._thumbnails = codec.thumbnails()
         self._log = StreamLog(_log, name)
@@ -95,6 +97,11 @@ class VideoWriter:
     def is_writing(self) -> bool:
         """Whether frames were appended to the open reel here."""
         return self._reel_writer is not None
+
+    @property
+    def video_size(self) -> Size | None:
+        """That of the reel that is being written here."""
+        return (self._reel_writer.settings.width, self._reel_writer.settings.height) if self._reel_writer else None
 
     @property
     def is_drained(self) -> bool:
@@ -122,6 +129,7 @@ class VideoWriter:
     def discard_uncommitted(self, reel: Reel | None) -> None:
         """The video ends with `reel` again. The newest picture stays: the frame that follows shows it or is like it."""
         self._reel_writer = None
+        self._size_changes.restart()
         self._day = reel.date if reel else None
 
     def repeated_picture(self, reel: Reel | None) -> DecodedPhoto | None:
@@ -134,7 +142,8 @@ class VideoWriter:
         return self._thumbnails.encode(self._newest[1]) if self._newest else None
 
     def needs_new_reel(self, source: SourceFrame, reel: Reel | None) -> bool:
-        """Whether the open reel must end before this photo: its day is over, it is full, or settings changed."""
+        """Whether the open reel must end before this photo: its day is over, it is full, or settings or the photos'
+        size changed."""
         if self._day is None:
             return False  # none is open
         config = self._config
@@ -142,23 +151,30 @@ class VideoWriter:
         if frame_count >= MAXIMUM_REEL_FRAMES or (config.reel == "day" and self._day_of(source) > self._day):
             return True
         if reel is None or self._reel_writer is not None:
-            return False
-        configured = (*(config.size or (reel.width, reel.height)), config.fps, config.keyframe_interval)
-        return configured != (reel.width, reel.height, reel.fps, reel.keyframe_interval)
+            return self._size_changes.due is not None
+        size = reel.width, reel.height
+        is_allowed = config.size_limits(size).allow(size) if config.size is None else size == config.size
+        configured = config.fps, config.keyframe_interval
+        return not is_allowed or configured != (reel.fps, reel.keyframe_interval)
 
     def append(self, source: SourceFrame, picture: DecodedPhoto, reel: Reel | None) -> int:
         """Encode one photo, and return its number, which rises by one from photo to photo of an encoder.
 
         Raises EncoderFailed.
         """
-        writer, fitter = self._reel_writer, self._fitter
-        if writer is None or fitter is None or writer.is_drained:
+        if self._reel_writer is None or self._fitter is None or self._reel_writer.is_drained:
             settings = self._settings(picture, reel)
-            writer = self._reel_writer = self._begin(settings, reel)
-            fitter = self._fitter = self._codec.fitter(settings.width, settings.height)
+            self._reel_writer = None  # its encoder's memory is needed
+            self._reel_writer = self._begin(settings, reel)
+            self._fitter = self._codec.fitter(settings.width, settings.height, self._config.fit)
             self._day = reel.date if reel else self._day_of(source)
-        fitted = fitter.fit(picture)
+        writer = self._reel_writer
+        fitted = self._fitter.fit(picture)
         number = writer.append(fitted, source)
+        if self._config.size is None and source.role is not Role.STAND_IN:
+            size = picture.width, picture.height
+            wanted = automatic_size(size, self._config.size_limits(size)).size
+            self._size_changes.add(wanted, (writer.settings.width, writer.settings.height))
         self._newest = source, fitted
         return number
 
@@ -196,20 +212,25 @@ class VideoWriter:
 
     def _settings(self, picture: DecodedPhoto, reel: Reel | None) -> EncoderSettings:
         config = self._config
-        width, height = config.size or even_size(picture.width, picture.height)
-        if reel is not None:
-            width, height = reel.width, reel.height
-        return EncoderSettings(
-            width, height, config.fps, config.keyframe_interval, config.crf, config.preset, config.threads
-        )
+        size = (reel.width, reel.height) if reel else self._size_of_new_reel((picture.width, picture.height))
+        return EncoderSettings(*size, config.fps, config.keyframe_interval, config.crf, config.preset, config.threads)
+
+    def _size_of_new_reel(self, photo: Size) -> Size:
+        if self._config.size is not None:
+            return self._config.size
+        automatic, changed = automatic_size(photo, self._config.size_limits(photo)), self._size_changes.due
+        self._size_changes.begin_reel()
+        if changed is not None:
+            fields = {"photos": self._config.new_size_after, "help": "set TIMELAPSE_SIZE to keep one size"}
+            self._log.info("the photos' size changed: a new reel of %dx%d begins", *changed, extra=fields)
+            return changed
+        if automatic.limit:
+            help_text = "set TIMELAPSE_SIZE to choose a size"
+            fields = {"photo": f"{photo[0]}x{photo[1]}", "limit": automatic.limit, "help": help_text}
+            self._log.info("video scaled down to %dx%d", *automatic.size, extra=fields)
+        return automatic.size
 
     def _begin(self, settings: EncoderSettings, reel: Reel | None) -> ReelWriter:
-        needed_mb = self._config.memory_needed_mb(settings.width, settings.height)
-        if self._config.memory_mb is not None and needed_mb > self._config.memory_mb:
-            help_text = "give the function more memory, or set TIMELAPSE_SIZE, or a faster TIMELAPSE_PRESET"
-            fields = {"needed_mb": needed_mb, "memory_mb": self._config.memory_mb, "help": help_text}
-            size = settings.width, settings.height
-            self._log.warning("function memory may be too small for %dx%d", *size, extra=fields)
         if reel is None:
             return ReelWriter(self._codec, settings)
         return ReelWriter(

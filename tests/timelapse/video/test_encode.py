@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from tests.photos import make_photos, plane_array, read_number
-from tests.probe import ffmpeg_lumas, ffprobe_frames
+from tests.probe import ffmpeg_lumas, ffprobe_frames, ffprobe_level
 from tests.timelapse.video.segments import COUNT, settings, video, write, written
 from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.timelapse.errors import EncoderFailed
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
+from timelapse_runtime.timelapse.model.video_size import Size, SizeLimits, automatic_size
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.codec import X264Codec
@@ -146,3 +148,25 @@ def test_the_init_segment_tells_videos_apart_that_cannot_be_one(
     (_, _, init, _), *_ = write(pictures[:20], settings(), cut_every=50)
     (_, _, other, _), *_ = write([fitter.fit(DecodedPhoto(picture)) for picture in pictures[:20]], how, cut_every=50)
     assert init != other
+
+
+@pytest.mark.parametrize(
+    ("photo", "fps", "preset"),
+    [
+        ((6000, 4000), 30, "veryfast"),
+        ((2160, 3840), 30, "medium"),
+        ((3840, 2160), 30, "veryslow"),
+        ((3840, 2160), 30, "slower"),
+        ((3840, 2160), 60, "veryfast"),
+        ((20_000, 64), 30, "veryslow"),
+    ],
+)
+def test_an_automatic_size_keeps_to_level_5_1(photo: Size, fps: int, preset: str, tmp_path: Path) -> None:
+    width, height = automatic_size(photo, SizeLimits((3840, 2160), fps)).size
+    how = settings(width=width, height=height, fps=fps, preset=preset)
+    white = VideoFrame(width, height, "yuv420p")
+    for plane in white.planes:
+        plane.update(bytes([128]) * plane.buffer_size)
+    path = video(list(write([white], how, cut_every=9)), tmp_path / "video.mp4")
+    assert ffprobe_level(path) <= 51
+    assert (ffprobe_frames(path).width, ffprobe_frames(path).height) == (width, height)

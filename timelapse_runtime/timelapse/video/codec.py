@@ -23,8 +23,8 @@ class Codec(Protocol):
         """Decodes the camera's photos; refuses those that claim more pixels."""
         ...
 
-    def fitter(self, width: int, height: int) -> PictureFitter:
-        """Turns decoded photos into pictures of a video of this size."""
+    def fitter(self, width: int, height: int, fit: str) -> PictureFitter:
+        """Turns decoded photos into pictures of a video of this size; `fit` as in `place`."""
         ...
 
     def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
@@ -56,9 +56,9 @@ class X264Codec:
         """See Codec."""
         return PhotoDecoder(maximum_pixels=maximum_pixels)
 
-    def fitter(self, width: int, height: int) -> PictureFitter:
+    def fitter(self, width: int, height: int, fit: str) -> PictureFitter:
         """See Codec."""
-        return PictureFitter(width, height)
+        return PictureFitter(width, height, fit)
 
     def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
         """See Codec."""

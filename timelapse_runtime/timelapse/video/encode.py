@@ -18,10 +18,17 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from timelapse_runtime.timelapse.errors import EncoderFailed
+from timelapse_runtime.timelapse.model.video_size import (
+    LEVEL_5_1_BUFFERED_MACROBLOCKS,
+    LEVEL_5_1_FRAME_MACROBLOCKS,
+    macroblocks,
+)
 from timelapse_runtime.timelapse.time_left import TimeLeft
 
 _GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER: parameter sets go to the init segment, not in band
 # JPEG is BT.601 by JFIF, with the primaries and transfer of sRGB; the range is made limited by PictureFitter.
+_REFERENCES = {"slow": 5, "slower": 8, "veryslow": 16}
+"""Those of x264's presets that level 5.1 may have no room for (`x264 --fullhelp`, November 2026)."""
 _RANGE_LIMITED, _MATRIX_BT601, _PRIMARIES_BT709, _TRANSFER_SRGB = 1, 6, 1, 13
 
 
@@ -36,6 +43,17 @@ class EncoderSettings:
     crf: int
     preset: str
     threads: int
+
+
+def _references(settings: EncoderSettings) -> int | None:
+    """Fewer reference frames than the preset has, if level 5.1 takes the size but has no room for so many; else None.
+
+    x264 does not look at the level here: 3840x2160 with `slower` and its 8 references would be level 6.0.
+    """
+    size, references = macroblocks((settings.width, settings.height)), _REFERENCES.get(settings.preset, 0)
+    if size > LEVEL_5_1_FRAME_MACROBLOCKS or size * references <= LEVEL_5_1_BUFFERED_MACROBLOCKS:
+        return None
+    return LEVEL_5_1_BUFFERED_MACROBLOCKS // size
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,9 @@ class Encoder:
             "g": str(settings.keyframe_interval),
             "x264-params": "stitchable=1:scenecut=0:open-gop=0",
         }
+        references = _references(settings)
+        if references is not None:
+            context.options = {**context.options, "refs": str(references)}
         try:
             context.open()
         except (av.FFmpegError, ValueError) as error:

@@ -14,8 +14,10 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
+from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
 from timelapse_runtime.timelapse.video.exif import UPRIGHT
+from timelapse_runtime.timelapse.video.placement import place
 
 RANGE_LIMITED, RANGE_FULL = 1, 2
 """libav's AVCOL_RANGE_MPEG and AVCOL_RANGE_JPEG."""
@@ -35,23 +37,19 @@ _TURNS: Mapping[int, tuple[tuple[str, str], ...]] = {
 _FULL_RANGE_420 = "yuvj420p"
 
 
-def even_size(width: int, height: int) -> tuple[int, int]:
-    """The largest size that 4:2:0 video can have within this one."""
-    return width // 2 * 2, height // 2 * 2
-
-
 class PictureFitter:
     """Turns decoded photos into pictures of one video: its size, `yuv420p`, limited range, BT.601 matrix.
 
-    A photo of another shape keeps its shape and gets black bars: one odd photo neither ends the video nor is bent. It
-    is turned upright once it is small.
+    `fit` says what becomes of a photo of another shape: see `place`. It is turned upright once it is small.
     """
 
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = width, height
+    def __init__(self, width: int, height: int, fit: str = "fit") -> None:
+        self.width, self.height, self._fit = width, height, fit
         self._reformatter = VideoReformatter()
         self._range: Graph | None = None
         self._range_key = (0, 0)
+        self._crop: Graph | None = None
+        self._crop_key = (0, 0, "", (0, 0))
         self._canvas: Graph | None = None
         self._canvas_key = (0, 0, 0)
 
@@ -60,15 +58,29 @@ class PictureFitter:
         frame = photo.frame
         if frame.format.name == "monob":
             frame = self._reformatter.reformat(frame, format="gray")  # of one bit, swscale leaves the range as it is
-        inner = self._inner_size(photo.width, photo.height)
-        width, height = inner[::-1] if photo.is_on_its_side else inner
-        if frame.format.name == _FULL_RANGE_420 and (frame.width, frame.height) == (width, height):
+        video = (self.height, self.width) if photo.is_on_its_side else (self.width, self.height)
+        placement = place((frame.width, frame.height), video, self._fit)
+        if placement.crop != (frame.width, frame.height):
+            frame = self._cropped(frame, placement.crop)
+        if frame.format.name == _FULL_RANGE_420 and (frame.width, frame.height) == placement.size:
             picture = self._to_limited_range(frame)
         else:
-            picture = self._scaled(frame, width, height)
-        if photo.orientation == UPRIGHT and inner == (self.width, self.height):
+            picture = self._scaled(frame, *placement.size)
+        if photo.orientation == UPRIGHT and placement.size == video:
             return picture
         return self._on_canvas(picture, photo.orientation)
+
+    def _cropped(self, frame: VideoFrame, size: Size) -> VideoFrame:
+        """The middle of `frame`, or all but its odd row and column; shares the frame's memory."""
+        key = frame.width, frame.height, frame.format.name, size
+        if self._crop is None or key != self._crop_key:
+            self._crop, self._crop_key = _open_crop(frame, size), key
+        frame.pts = 0
+        self._crop.push(frame)
+        cropped = self._crop.pull()
+        assert isinstance(cropped, VideoFrame)
+        cropped.color_range, cropped.colorspace = frame.color_range, frame.colorspace
+        return cropped
 
     def _scaled(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
         is_full = frame.color_range != RANGE_LIMITED
@@ -102,16 +114,6 @@ class PictureFitter:
         assert isinstance(limited, VideoFrame)
         return limited
 
-    def _inner_size(self, width: int, height: int) -> tuple[int, int]:
-        if even_size(width, height) == (self.width, self.height):
-            return self.width, self.height
-        scale = min(self.width / width, self.height / height)
-        inner_width, inner_height = even_size(round(width * scale), round(height * scale))
-        # A difference of a line or two is the rounding of an equal shape, not a shape of its own.
-        if self.width - inner_width <= 2 and self.height - inner_height <= 2:
-            return self.width, self.height
-        return max(2, inner_width), max(2, inner_height)
-
     def _on_canvas(self, picture: VideoFrame, orientation: int) -> VideoFrame:
         """The picture turned upright, in the middle, with bars where it is smaller than the video."""
         key = picture.width, picture.height, orientation
@@ -133,6 +135,16 @@ class PictureFitter:
         steps = [graph.add(name, argument) for name, argument in (*_TURNS[orientation], ("pad", pad))]
         graph.link_nodes(source, *steps, graph.add("buffersink")).configure()
         return graph
+
+
+def _open_crop(frame: VideoFrame, size: Size) -> Graph:
+    # FFmpeg filters documentation, 'crop' (read November 2026): the place is rounded down to whole chroma samples.
+    graph = Graph()
+    graph.threads = 1
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25))
+    crop = graph.add("crop", f"{size[0]}:{size[1]}")
+    graph.link_nodes(source, crop, graph.add("buffersink")).configure()
+    return graph
 
 
 def _open_range(width: int, height: int) -> Graph:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from timelapse_runtime.timelapse.video.fit import RANGE_FULL, RANGE_LIMITED, even_size
+from timelapse_runtime.timelapse.model.video_size import even_size
+from timelapse_runtime.timelapse.video.fit import RANGE_FULL, RANGE_LIMITED
 from timelapse_runtime.timelapse.video.jpeg import JpegEncoder
 
 _THUMBNAIL_QSCALE = 2
