@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.world import World
@@ -30,6 +31,22 @@ def test_the_newest_reel_is_at_the_top_and_earlier_ones_below(tmp_path: Path) ->
     assert (tmp_path / "reels" / older.name / "video.mp4").read_bytes() == world.video_bytes(older)
     assert download.size_bytes == len(world.video_bytes(newer)) + len(world.video_bytes(older))
     assert [path.name for path in (tmp_path / "rejected").iterdir()] == ["000099.jpg.json"]
+
+
+def test_each_record_has_a_file_and_none_lies_outside(tmp_path: Path) -> None:
+    world = World({"TIMELAPSE_INCLUDE": "*"})
+    function = world.environment()
+    world.shoot(function, range(3))
+    keys = ["2026/1.jpg", "2027/1.jpg", "../../../../1.jpg", "é" * 200]
+    for key in keys:
+        world.deliver(function, world.upload(0, b"not a photo", key=key))
+    world.deliver(function, world.upload(0, b"", key="empty.jpg"))
+    world.sweep(function, close=True)
+    download = download_video(world.video, world.keys.folder, tmp_path / "out")
+    assert dict(download.rejected_by_reason) == {"unsupported-type": 4, "empty": 1}
+    records = [json.loads(path.read_text()) for path in (tmp_path / "out" / "rejected").iterdir()]
+    assert {record["key"].removeprefix("frames/camera/") for record in records} == {*keys, "empty.jpg"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_second_download_replaces_the_first_and_leaves_other_files_alone(tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ def test_wrong_arguments_say_what_is_allowed(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("replay", "/no/such/folder"), "is not a folder"),
-        (("replay", "."), "holds no photo"),
+        (("replay", "/no/such/folder"), "cannot read /no/such/folder"),
+        (("replay", "."), "is empty"),
         (("replay", "--endpoint-url", "http://127.0.0.1:9"), "AWS_ACCESS_KEY_ID"),
     ],
 )

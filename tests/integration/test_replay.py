@@ -21,9 +21,9 @@ ROOT = Path(__file__).parents[2]
 COUNT = 90
 
 
-def replay(*arguments: object) -> subprocess.CompletedProcess[str]:
+def replay(*arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "timelapse_runtime.cli.main", "replay", *map(str, arguments)]
-    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    variables = {**os.environ, **settings, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=variables, timeout=110)
 
 
@@ -90,6 +90,49 @@ def test_bad_photos_are_recorded_and_the_others_are_in_the_video(
     }
     expected = [number for number in range(20) if number not in (5, 10, 11)]
     assert [read_number(luma) for luma in ffmpeg_lumas(report["video"])] == expected
+
+
+def test_folders_are_taken_other_files_are_left_out_and_variables_hold(
+    photos: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    for number, path in enumerate(photos(12)):
+        target = tmp_path / "photos" / f"day {number // 6}" / f"{number:02d}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    for stray in ("Thumbs.db", "day 0/00.xmp", "day 1/06_thumb.jpg"):
+        (tmp_path / "photos" / stray).write_bytes(b"no photo")
+    settings = {"TIMELAPSE_SIZE": "640x360", "TIMELAPSE_STREAM": "the deployment's", "TIMELAPSE_FRAMES": "s3://bucket"}
+    done = replay(tmp_path / "photos", "--out", tmp_path / "out", "--flush-every", 4, **settings)
+    assert done.returncode == 0, done.stderr
+    assert "12 photos; left out 3 other files:" in done.stderr
+    assert "2 not a photo's suffix: Thumbs.db, day 0/00.xmp" in done.stderr
+    video = tmp_path / "out" / "video.mp4"
+    probe = ffprobe_frames(video)
+    assert (probe.width, probe.height) == (640, 360)
+    assert [read_number(luma) for luma in ffmpeg_lumas(video)] == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("folder", "settings", "said"),
+    [
+        ("photos", {"TIMELAPSE_FLUSH_EVRY": "10"}, "TIMELAPSE_FLUSH_EVRY: it is '10'; allowed: no such variable"),
+        ("photos", {"TIMELAPSE_FPS": "fast"}, "TIMELAPSE_FPS: it is 'fast'; allowed: 1 to 120"),
+        ("photos", {"TIMELAPSE_INCLUDE": "*.dat"}, "photos holds no photo"),
+        ("empty", {}, "empty is empty"),
+        ("missing", {}, "No such file or directory"),
+    ],
+)
+def test_a_replay_that_cannot_work_fails_at_once(
+    tmp_path: Path, folder: str, settings: dict[str, str], said: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.jpg").write_bytes(b"never read")
+    done = replay(tmp_path / folder, "--out", tmp_path / "out", **settings)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_without_a_folder_a_scene_is_rendered(tmp_path: Path) -> None:

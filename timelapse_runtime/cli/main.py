@@ -21,6 +21,7 @@ from timelapse_runtime import __version__
 from timelapse_runtime.cli import EXIT_ERROR, CommandFailed, retry, verify
 from timelapse_runtime.timelapse.config import Location, parse_location, parse_size
 from timelapse_runtime.timelapse.errors import TimelapseError
+from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
 
 EXIT_INTERRUPTED = 130
 """What a shell reports for a command that SIGINT ended."""
@@ -77,11 +78,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_replay(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Make a video of photos with the real runtime, a local Lambda environment and an S3 server."
-    parser.add_argument("frames", nargs="?", type=Path, help="a folder of photos; without it, a sample scene is drawn")
+    parser.description = (
+        "Make a video of photos with the real runtime, a local Lambda environment and an S3 server. "
+        "TIMELAPSE_ variables of this shell configure it, except for FRAMES, VIDEO and STREAM."
+    )
+    parser.add_argument(
+        "frames", nargs="?", type=Path, help="a folder of photos, with its folders; without it, a sample scene is drawn"
+    )
     parser.add_argument("--out", type=Path, default=Path("out"), help="the folder for the video (default: out)")
     parser.add_argument("--stream", type=_stream_name, default="camera", help="the stream's name (default: camera)")
-    parser.add_argument("--flush-every", type=_positive, default=60, metavar="N", help="frames per flush (default: 60)")
+    parser.add_argument("--flush-every", type=_positive, metavar="N", help="frames per flush (default: 60)")
     parser.add_argument("--size", type=_size, metavar="WxH", help="the video's size (default: the first photo's)")
     parser.add_argument("--scene-frames", type=_positive, default=300, metavar="N", help="length of the sample scene")
     ends = parser.add_mutually_exclusive_group()
@@ -101,17 +107,18 @@ def _positive(text: str) -> int:
     return value
 
 
-def _size(text: str) -> tuple[int, int] | None:
+def _size(text: str) -> str:
     try:
-        return parse_size(text)
+        parse_size(text)
     except ValueError:
         allowed = "auto, or WIDTHxHEIGHT, both even and at least 16, such as 1280x720"
         raise argparse.ArgumentTypeError(f"{text!r}; allowed: {allowed}") from None
+    return text
 
 
 def _stream_name(text: str) -> str:
-    if not re.fullmatch(r"[^/\x00-\x1f]{1,200}", text):
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a name without a slash")
+    if not re.fullmatch(r"[^/\x00-\x1f]{1,200}", text) or is_hidden_folder(text):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a name without a slash, not that of a hidden folder")
     return text
 
 

@@ -12,20 +12,22 @@ import json
 import sys
 import tempfile
 import time
-from collections import Counter, deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Mapping, Sequence
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
 from timelapse_runtime.cli import EXIT_OK, CommandFailed
 from timelapse_runtime.cli.download import download_video
 from timelapse_runtime.cli.progress import Progress
+from timelapse_runtime.cli.replay_report import Totals, describe_left_out, format_table
 from timelapse_runtime.emulator.camera import NoPhotos, Photos, photos_in_folder, sample_scene
 from timelapse_runtime.emulator.deployment import INSTALLED
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3, S3ServerFailed
+from timelapse_runtime.timelapse.config import PREFIX, parse_config
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
@@ -33,34 +35,6 @@ _SCENE_SIZE = (1280, 720)
 _ATTEMPTS = 3  # Lambda's asynchronous queue retries a failed event twice
 _FRAMES_PREFIX, _VIDEO_PREFIX = "frames/", "video/"
 _LINES_KEPT = 40
-
-
-@dataclass(slots=True)
-class Totals:
-    """What the environments reported, and what was counted here."""
-
-    frames_in: int = 0
-    invocations: int = 0
-    flushes: int = 0
-    requests: Counter[str] = field(default_factory=Counter)
-    _environments: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def add_response(self, response: Any) -> None:
-        """A response of the function: it has the running totals of its environment."""
-        environment = response["environment"]
-        self._environments[environment["id"]] = environment
-
-    def add_log_record(self, record: Mapping[str, Any]) -> None:
-        """A line of the extension's log counts if it reports an outbox job: one flush, with so many PUTs."""
-        if "outbox_sent_count" in record:
-            self.requests["PutObject"] += record["outbox_sent_count"]
-            self.flushes += 1
-
-    def finish(self) -> None:
-        """Add the environments' totals."""
-        for environment in self._environments.values():
-            self.flushes += environment.get("flushes", 0)
-            self.requests.update(environment["s3_requests"])
 
 
 class _Logs:
@@ -90,12 +64,16 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     """Replay the photos. Prints the report; the exit code. Raises CommandFailed and TimelapseError."""
     began = time.monotonic()
     try:
+        configured = _configuration(options, variables)
+        config = parse_config(configured)
         if options.frames:
-            photos = photos_in_folder(options.frames)
+            photos = photos_in_folder(options.frames, config.include, byte_order=config.order == "name")
         else:
-            photos = sample_scene(options.scene_frames, options.size or _SCENE_SIZE)
+            photos = sample_scene(options.scene_frames, config.size or _SCENE_SIZE)
+        if photos.left_out and not options.json:
+            print(f"replay: {photos.count} photos; {describe_left_out(photos.left_out)}", file=sys.stderr)
         with contextlib.ExitStack() as stack:
-            report = _replay(options, photos, variables, stack)
+            report = _replay(options, photos, {**configured, **_start_storage(options, variables, stack)}, stack)
     except (NoPhotos, S3ServerFailed) as error:
         raise CommandFailed(str(error)) from error
     report["wall_seconds"] = round(time.monotonic() - began, 3)
@@ -106,15 +84,15 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
 def _replay(
     options: argparse.Namespace, photos: Photos, variables: Mapping[str, str], stack: contextlib.ExitStack
 ) -> dict[str, Any]:
-    storage = _start_storage(options, variables, stack)
-    store = S3Store(make_client(variables=storage, user_agent="timelapse-replay"), options.bucket)
+    """Upload the photos and deliver their events to an environment with these variables. The report."""
+    store = S3Store(make_client(variables=variables, user_agent="timelapse-replay"), options.bucket)
     _refuse_an_existing_stream(store, options.stream)
     totals = Totals()
     logs = _Logs(totals, verbose=options.verbose)
     environment = stack.enter_context(
         LocalLambda(
             deployment=INSTALLED,
-            variables={**storage, **_configuration(options)},
+            variables=variables,
             temp_folder=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="timelapse-replay-"))),
             timeout_seconds=60,
             on_log=logs.add,
@@ -123,7 +101,7 @@ def _replay(
     progress = stack.enter_context(Progress(photos.count, quiet=options.json and not sys.stderr.isatty()))
     for name, body in photos.bodies:
         key = f"{_FRAMES_PREFIX}{options.stream}/{name}"
-        etag = store.put(key, body, content_type="image/png" if name.lower().endswith("png") else "image/jpeg")
+        etag = store.put(key, body, content_type=guess_type(name)[0] or "application/octet-stream")
         event = object_created_event(options.bucket, key, size_bytes=len(body), etag=etag)
         _invoke(environment, event, totals, logs)
         totals.frames_in += 1
@@ -135,7 +113,11 @@ def _replay(
     _invoke(environment, {"sweep": {"stream": options.stream, "close": True}}, totals, logs)
     environment.shutdown()
     totals.finish()
-    return _report(options, store, environment, totals)
+    return {**_report(options, store, environment, totals), "left_out": _counts(photos.left_out)}
+
+
+def _counts(left_out: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    return {reason: len(names) for reason, names in left_out.items()}
 
 
 def _report(options: argparse.Namespace, store: Store, environment: LocalLambda, totals: Totals) -> dict[str, Any]:
@@ -145,6 +127,7 @@ def _report(options: argparse.Namespace, store: Store, environment: LocalLambda,
         "frames_in": totals.frames_in,
         "frames_in_video": video.frame_count,
         "rejected": video.rejected_count,
+        "rejected_by_reason": dict(video.rejected_by_reason),
         "video": str(video.file),
         "playlist": str(video.playlist),
         "video_bytes": video.size_bytes,
@@ -179,14 +162,19 @@ def _refuse_an_existing_stream(store: S3Store, stream: str) -> None:
             raise CommandFailed(f"stream {stream} exists (s3://{store.bucket}/{info.key}): name another --stream")
 
 
-def _configuration(options: argparse.Namespace) -> dict[str, str]:
-    size = options.size
+def _configuration(options: argparse.Namespace, variables: Mapping[str, str]) -> dict[str, str]:
+    """The function's variables: TIMELAPSE_ ones of this shell, and over them the options and the replay's own places.
+
+    TIMELAPSE_STREAM is not taken: `--stream` names the folder of the only stream that there is.
+    """
+    flags = {"FLUSH_EVERY": options.flush_every, "SIZE": options.size}
     return {
-        "TIMELAPSE_FRAMES": f"s3://{options.bucket}/{_FRAMES_PREFIX}",
-        "TIMELAPSE_VIDEO": f"s3://{options.bucket}/{_VIDEO_PREFIX}",
-        "TIMELAPSE_FLUSH_EVERY": str(options.flush_every),
-        "TIMELAPSE_SIZE": f"{size[0]}x{size[1]}" if size else "auto",
-        "TIMELAPSE_REEL": "never",  # a folder becomes one video, also if midnight passes during the replay
+        f"{PREFIX}REEL": "never",  # a folder becomes one video, also if midnight passes during the replay
+        **{name: value for name, value in variables.items() if name.startswith(PREFIX)},
+        **{f"{PREFIX}{name}": str(value) for name, value in flags.items() if value is not None},
+        f"{PREFIX}FRAMES": f"s3://{options.bucket}/{_FRAMES_PREFIX}",
+        f"{PREFIX}VIDEO": f"s3://{options.bucket}/{_VIDEO_PREFIX}",
+        f"{PREFIX}STREAM": "",
         "AWS_LAMBDA_LOG_FORMAT": "JSON",
         "STATEFUL_RUNTIME_PYTHON": sys.executable,
     }
@@ -202,24 +190,3 @@ def _invoke(environment: LocalLambda, event: dict[str, Any], totals: Totals, log
         logs.print_kept()
         print(f"replay: invocation failed (attempt {attempt} of {_ATTEMPTS}): {outcome.error}", file=sys.stderr)
     raise CommandFailed(f"the function failed {_ATTEMPTS} times on the same event; its log is above")
-
-
-def format_table(report: dict[str, Any]) -> str:
-    """The report as lines of a label and a value."""
-    requests: dict[str, int] = report["s3_requests"]
-    rows = [
-        ("frames in", report["frames_in"]),
-        ("frames in the video", report["frames_in_video"]),
-        ("frames rejected", report["rejected"]),
-        ("invocations", report["invocations"]),
-        ("cold starts", report["cold_starts"]),
-        ("flushes", report["flushes"]),
-        ("S3 requests", f"{sum(requests.values())}: " + ", ".join(f"{n} {kind}" for kind, n in requests.items())),
-        ("CPU of the runtime", f"{report['runtime_cpu_seconds']:.1f} s"),
-        ("its peak memory", f"{report['runtime_peak_rss_bytes'] / 1024**2:.0f} MiB"),
-        ("wall time", f"{report['wall_seconds']:.1f} s"),
-        ("bytes of video", f"{report['video_bytes']:,}"),
-        ("video", report["video"]),
-        ("playlist", report["playlist"]),
-    ]
-    return "\n".join(f"{label:<20} {value}" for label, value in rows)

@@ -2,38 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from timelapse_runtime.emulator.scene import render_scene
+from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
+from timelapse_runtime.timelapse.model.photo_order import NaturalOrder, natural_order
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
+_S3_KEY_LIMIT_BYTES = 1024
+_PREFIX_BYTES = 300
+"""Left of a key for what stands before the file's name."""
+
+NO_FILE, LINK, NO_KEY = "not a file", "a link to a folder", "a name that S3 does not take"
+"""Why a file of a folder is left out, beside the reasons of the photo filter."""
 
 
 class NoPhotos(Exception):
-    """A folder has no photos. The message names the folder and what it must hold."""
+    """A folder cannot be read, or has no photos. The message names the folder and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """`count` photos: name and body of each, in the order of upload. `bodies` can be read once."""
+    """`count` photos: name and body of each, in the order of upload. `bodies` can be read once.
+
+    `left_out` has the names of a folder's other files, by the reason.
+    """
 
     count: int
     bodies: Iterator[tuple[str, bytes]]
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def photos_in_folder(folder: Path) -> Photos:
-    """The photos of a folder, sorted by name. Raises NoPhotos."""
-    if not folder.is_dir():
-        raise NoPhotos(f"{folder} is not a folder; give a folder with photos ({', '.join(PHOTO_SUFFIXES)})")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file())
-    if not paths:
-        raise NoPhotos(f"{folder} holds no photo: its files end in none of {', '.join(PHOTO_SUFFIXES)}")
-    return Photos(len(paths), ((path.name, path.read_bytes()) for path in paths))
+def photos_in_folder(folder: Path, photo_filter: PhotoFilter = DEFAULT_FILTER, *, byte_order: bool = False) -> Photos:
+    """The photos of a folder and the folders in it, by name: digits compare as numbers, or with `byte_order` as text.
+
+    A photo's name is its path below `folder`, with slashes. Raises NoPhotos, also while `bodies` is read.
+    """
+    names, left_out = list[str](), defaultdict[str, list[str]](list)
+    for name, mode in _walk(folder):
+        reason = _why_no_object(name, mode) or photo_filter.why_ignored(name)
+        if reason is None:
+            _read(folder / name, size_bytes=1)  # an unreadable photo is an error now, not after half of the others
+            names.append(name)
+        else:
+            left_out[reason].append(name)
+    if not names:
+        raise NoPhotos(_describe_emptiness(folder, left_out))
+    names.sort(key=os.fsencode if byte_order else _by_folder)
+    bodies = ((name, _read(folder / name)) for name in names)
+    return Photos(len(names), bodies, {reason: sorted(found, key=_by_folder) for reason, found in left_out.items()})
 
 
 def sample_scene(count: int, size: tuple[int, int]) -> Photos:
     """`count` photos of a rendered day."""
     scene = enumerate(render_scene(count, size))
     return Photos(count, ((f"{number:06d}.jpg", body) for number, body in scene))
+
+
+def _by_folder(name: str) -> tuple[list[NaturalOrder], str]:
+    return [natural_order(part) for part in name.split("/")], name
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, int]]:
+    """The path below `folder` and the mode of everything that is no folder: 0 for a link to nothing. Links to folders
+    are not followed."""
+    try:
+        for parent, folders, files in os.walk(folder, onerror=_raise):
+            for path in (Path(parent, name) for name in files):
+                yield path.relative_to(folder).as_posix(), path.stat().st_mode if path.exists() else 0
+            for path in (Path(parent, name) for name in folders):
+                if path.is_symlink():
+                    yield path.relative_to(folder).as_posix(), path.lstat().st_mode
+    except OSError as error:
+        raise _cannot_read(error.filename, error) from error
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _why_no_object(name: str, mode: int) -> str | None:
+    if stat.S_ISLNK(mode):
+        return LINK
+    if not stat.S_ISREG(mode):
+        return NO_FILE
+    try:
+        is_key = len(name.encode()) <= _S3_KEY_LIMIT_BYTES - _PREFIX_BYTES
+    except UnicodeEncodeError:  # bytes that are no UTF-8
+        is_key = False
+    return None if is_key else NO_KEY
+
+
+def _read(path: Path, size_bytes: int = -1) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(size_bytes)
+    except OSError as error:
+        raise _cannot_read(path, error) from error
+
+
+def _cannot_read(path: object, error: OSError) -> NoPhotos:
+    return NoPhotos(f"cannot read {path}: {error.strerror}; give a folder of photos that you may read")
+
+
+def _describe_emptiness(folder: Path, left_out: Mapping[str, Sequence[str]]) -> str:
+    if not left_out:
+        return f"{folder} is empty; give a folder with photos"
+    groups = [(reason, sorted(names)) for reason, names in sorted(left_out.items())]
+    counts = ", ".join(f"{len(names)} {reason} ({names[0]}{', …' * (len(names) > 1)})" for reason, names in groups)
+    return (
+        f"{folder} holds no photo, but files that are left out: {counts}; TIMELAPSE_INCLUDE says which names are photos"
+    )

@@ -26,15 +26,15 @@ NaturalOrder: TypeAlias = list[tuple[int, int, str]]
 
 
 def natural_order(name: str) -> NaturalOrder:
-    """A sort key under which digits compare as numbers (of any length) and the rest as text."""
+    """A sort key under which digits compare as numbers (of any length), the rest as text, and numbers come first."""
     return [_natural_part(part) for part in re.split(r"([0-9]+)", name) if part]
 
 
 def _natural_part(part: str) -> tuple[int, int, str]:
     if not (part.isascii() and part.isdigit()):
-        return 0, 0, part
+        return 1, 0, part
     digits = part.lstrip("0")
-    return 1, len(digits), digits
+    return 0, len(digits), digits
 
 
 def arrange(photos: Iterable[SourceFrame], before: Sequence[SourceFrame] = ()) -> list[SourceFrame]:

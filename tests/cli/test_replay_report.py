@@ -1,17 +1,18 @@
-"""What a replay reports: its totals, and the table that it prints."""
+"""What a replay reports: its totals, what it leaves out, and the table that it prints."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from timelapse_runtime.cli.replay import Totals, format_table
+from timelapse_runtime.cli.replay_report import Totals, describe_left_out, format_table
 
 ROOT = Path(__file__).parents[2]
 REPORT: dict[str, Any] = {
     "frames_in": 300,
     "frames_in_video": 299,
     "rejected": 1,
+    "rejected_by_reason": {"undecodable": 1},
     "video": "/out/video.mp4",
     "playlist": "/out/index.m3u8",
     "video_bytes": 4_528_116,
@@ -54,5 +55,16 @@ def test_the_table_has_the_rows_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text().splitlines()
     first = next(number for number, line in enumerate(readme) if line.startswith(table[0][:20]))
     assert [line[:20] for line in table] == [line[:20] for line in readme[first : first + len(table)]]
+    assert table[2] == "frames rejected      1: 1 undecodable"
     assert table[6] == "S3 requests          336: 305 GetObject, 31 PutObject"
     assert table[10] == "bytes of video       4,528,116"
+
+
+def test_what_is_left_out_is_told_with_a_few_names() -> None:
+    assert describe_left_out({}) == ""
+    left_out = {"hidden": [".DS_Store"], "thumbnail": [f"thumbs/{number}.jpg" for number in range(12)]}
+    assert describe_left_out(left_out).splitlines() == [
+        "left out 13 other files:",
+        "    12 thumbnail: thumbs/0.jpg, thumbs/1.jpg, thumbs/2.jpg, …",
+        "     1 hidden: .DS_Store",
+    ]

@@ -1,0 +1,70 @@
+"""What a replay tells: which files it leaves out, what was counted, and the table at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_NAMES_SHOWN = 3
+
+
+@dataclass(slots=True)
+class Totals:
+    """What the environments reported, and what was counted here."""
+
+    frames_in: int = 0
+    invocations: int = 0
+    flushes: int = 0
+    requests: Counter[str] = field(default_factory=Counter)
+    _environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def add_response(self, response: Any) -> None:
+        """A response of the function: it has the running totals of its environment."""
+        environment = response["environment"]
+        self._environments[environment["id"]] = environment
+
+    def add_log_record(self, record: Mapping[str, Any]) -> None:
+        """A line of the extension's log counts if it reports an outbox job: one flush, with so many PUTs."""
+        if "outbox_sent_count" in record:
+            self.requests["PutObject"] += record["outbox_sent_count"]
+            self.flushes += 1
+
+    def finish(self) -> None:
+        """Add the environments' totals."""
+        for environment in self._environments.values():
+            self.flushes += environment.get("flushes", 0)
+            self.requests.update(environment["s3_requests"])
+
+
+def describe_left_out(left_out: Mapping[str, Sequence[str]]) -> str:
+    """The files that are not replayed: how many, why, and some of their names. Empty if there are none."""
+    lines = [f"left out {sum(map(len, left_out.values()))} other files:"] if left_out else []
+    for reason, names in sorted(left_out.items(), key=lambda item: -len(item[1])):
+        shown = ", ".join(names[:_NAMES_SHOWN]) + ", …" * (len(names) > _NAMES_SHOWN)
+        lines.append(f"{len(names):>6} {reason}: {shown}")
+    return "\n".join(lines)
+
+
+def format_table(report: dict[str, Any]) -> str:
+    """The report as lines of a label and a value."""
+    requests: dict[str, int] = report["s3_requests"]
+    reasons: dict[str, int] = report["rejected_by_reason"]
+    rejected = f"{report['rejected']}" + f": {', '.join(f'{n} {why}' for why, n in reasons.items())}" * bool(reasons)
+    rows = [
+        ("frames in", report["frames_in"]),
+        ("frames in the video", report["frames_in_video"]),
+        ("frames rejected", rejected),
+        ("invocations", report["invocations"]),
+        ("cold starts", report["cold_starts"]),
+        ("flushes", report["flushes"]),
+        ("S3 requests", f"{sum(requests.values())}: " + ", ".join(f"{n} {kind}" for kind, n in requests.items())),
+        ("CPU of the runtime", f"{report['runtime_cpu_seconds']:.1f} s"),
+        ("its peak memory", f"{report['runtime_peak_rss_bytes'] / 1024**2:.0f} MiB"),
+        ("wall time", f"{report['wall_seconds']:.1f} s"),
+        ("bytes of video", f"{report['video_bytes']:,}"),
+        ("video", report["video"]),
+        ("playlist", report["playlist"]),
+    ]
+    return "\n".join(f"{label:<20} {value}" for label, value in rows)
