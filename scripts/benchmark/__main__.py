@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmark import against, empty_loop, long_run, shutdown, startup, suite
+from scripts.benchmark import against, empty_loop, long_run, memory, shutdown, startup, suite
 from scripts.benchmark.batch import Settings
 from scripts.benchmark.counting_s3 import S3Latency
 from scripts.benchmark.photo_set import photo_set
@@ -78,6 +78,8 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
                 figures, ratios = startup.measure(photos, Settings(*options.size), rounds=rounds)
             case "against":
                 figures, ratios = against.measure(options.against, options.frames, work, rounds=rounds)
+            case "memory":
+                figures = memory.measure(options.frames, work)
             case "shutdown":
                 figures = shutdown.measure(_photos(options, _HD, 90), rounds=rounds)
             case _:
@@ -118,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         ("startup", "exec to the first next, and to the first response, against AWS's client"),
         ("loop", "empty invocations, against AWS's client and a bare http.client loop"),
         ("shutdown", "SIGTERM to exit on one core, everything full"),
+        ("memory", "peak memory with large photos and small functions, against the memory size"),
         ("long", "latency and memory over many frames: the last thousand against the second"),
     ):
         what.add_argument(f"--{name}", dest="what", action="store_const", const=name, help=text)
