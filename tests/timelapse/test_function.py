@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.recovery.fake_media import fake_world
+from tests.recovery.fake_media import FakeCodec, fake_world
 from tests.world import PHOTOS, STREAM, InvocationContext, World
 from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.runtime.outbox import read_job
@@ -19,6 +21,7 @@ from timelapse_runtime.timelapse.errors import (
     StorageUnavailable,
     UnknownEvent,
 )
+from timelapse_runtime.timelapse.video.encode import Encoder, EncoderSettings
 
 
 @pytest.fixture
@@ -146,6 +149,59 @@ def test_the_least_recently_used_stream_is_flushed_and_closed(world: World) -> N
     world.frames.put("frames/other/000.jpg", PHOTOS[0])
     invoke(function, event_of(world, world.frames.bucket, "frames/other/000.jpg"))
     assert world.checkpoint().frame_count == 3
+
+
+@dataclass
+class CountingCodec(FakeCodec):
+    """Knows how many encoders were alive at once."""
+
+    alive: weakref.WeakSet[Encoder] = field(default_factory=weakref.WeakSet)
+    most: int = 0
+
+    def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
+        encoder = super().encoder(settings, first_number=first_number)
+        self.alive.add(encoder)
+        self.most = max(self.most, len(self.alive))
+        return encoder
+
+
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ({"TIMELAPSE_OPEN_STREAMS": "3"}, 3),
+        ({"TIMELAPSE_SIZE": "1920x1080", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"}, 2),
+        ({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"}, 1),  # of unknown size: each may be of the largest
+    ],
+)
+def test_no_event_opens_more_streams_than_are_allowed_or_fit_into_the_memory(
+    settings: dict[str, str], most: int
+) -> None:
+    codec = CountingCodec()
+    world = World({"TIMELAPSE_REORDER_WINDOW": "0", "TIMELAPSE_PRESET": "veryfast"} | settings, codec=codec)
+    names = [f"camera-{number}" for number in range(6)]
+    keys = [f"frames/{name}/{number}.jpg" for name in names for number in range(3)]
+    for key in keys:
+        world.frames.put(key, PHOTOS[int(key[-5])])
+    function = world.environment()
+    invoke(function, event_of(world, world.frames.bucket, *keys))
+    assert codec.most == most
+    answer = invoke(function, {"sweep": {"drain": True}})
+    assert {name: counts["frames_in_video"] for name, counts in answer["streams"].items()} == dict.fromkeys(names, 3)
+
+
+def test_a_stream_that_cannot_be_committed_is_closed_all_the_same(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    function = world.environment(open_streams="1")
+    world.shoot(function, range(3))
+    refuse_checkpoint(world, StorageUnavailable)
+    world.frames.put("frames/other/000.jpg", PHOTOS[0])
+    answer = invoke(function, event_of(world, world.frames.bucket, "frames/other/000.jpg"))
+    assert answer["streams"]["other"]["appended"] == 1
+    assert "closed without its last frames" in caplog.text
+    world.video.on_request = lambda _operation, _key: None
+    world.sweep(function, drain=True)
+    assert world.keys_in_video() == [world.key(number) for number in range(3)]
 
 
 def test_a_fenced_stream_is_loaded_again_and_the_work_done(world: World) -> None:

@@ -73,9 +73,14 @@ class Config:
     memory_mb: int | None
     """The function's memory size, where Lambda says it."""
 
+    @property
+    def memory(self) -> MemoryBudget:
+        """What fits into the function's memory."""
+        return MemoryBudget(self.memory_mb, self.preset)
+
     def size_limits(self, photo: Size) -> SizeLimits:
         """What limits an automatic size beside photos of this size."""
-        pixels = MemoryBudget(self.memory_mb, self.preset).video_pixels(math.prod(photo))
+        pixels = self.memory.video_pixels(math.prod(photo))
         return SizeLimits(self.maximum_size, self.fps, pixels)
 
 

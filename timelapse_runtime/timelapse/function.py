@@ -122,14 +122,16 @@ class Timelapse:
 
     def _append(self, name: str, keys: list[str | None], time_left: TimeLeft) -> dict[str, Any]:
         exact = [key for key in keys if key is not None]
-        return self._with_stream(name, lambda stream: stream.append(exact, time_left, relist=None in keys))
+        return self._with_stream(name, time_left, lambda stream: stream.append(exact, time_left, relist=None in keys))
 
     def _sweep(self, name: str, sweep: Sweep, time_left: TimeLeft) -> dict[str, Any]:
         flags = {"drain": sweep.drain, "close": sweep.close, "all_reels": sweep.all_reels}
-        return self._with_stream(name, lambda stream: stream.sweep(time_left, **flags))
+        return self._with_stream(name, time_left, lambda stream: stream.sweep(time_left, **flags))
 
     def _retry(self, retry: Retry, time_left: TimeLeft) -> dict[str, Any]:
-        return self._with_stream(retry.stream, lambda stream: stream.retry_rejected(time_left, reason=retry.reason))
+        return self._with_stream(
+            retry.stream, time_left, lambda stream: stream.retry_rejected(time_left, reason=retry.reason)
+        )
 
     def _locate(self, hint: FrameHint) -> tuple[str, str] | None:
         """The stream of a photo and its key there, or None if it is not ours, which is logged."""
@@ -163,7 +165,7 @@ class Timelapse:
         names = [folder[start:-1] for folder in self._frames.list_folders(self._config.frames.prefix)]
         return [name for name in names if not is_hidden_folder(name)]
 
-    def _with_stream(self, name: str, action: Callable[[Stream], None]) -> dict[str, Any]:
+    def _with_stream(self, name: str, time_left: TimeLeft, action: Callable[[Stream], None]) -> dict[str, Any]:
         """Run `action` on the open stream; when it is fenced, on a reloaded one."""
         for left in reversed(range(_FENCED_TRIES)):
             stream = self._streams.get(name)
@@ -171,6 +173,7 @@ class Timelapse:
                 if stream is None:
                     stream = self._streams[name] = self._open(name)
                 self._streams.move_to_end(name)
+                self._close_least_recently_used(time_left)
                 before = _as_counter(stream.counts)
                 action(stream)
             except Fenced as error:
@@ -204,10 +207,30 @@ class Timelapse:
         return stream
 
     def _close_least_recently_used(self, time_left: TimeLeft) -> None:
-        while len(self._streams) > self._config.open_streams:
-            name = next(iter(self._streams))
-            self._with_stream(name, lambda stream: stream.flush(time_left, drain=True))
-            del self._streams[name]
+        """Close streams until no more than TIMELAPSE_OPEN_STREAMS are open and their videos fit into the memory.
+
+        The last one of them stays. A stream whose last frames cannot be committed now is closed all the same: it must
+        not stop the others, and its next photo or a sweep finds those frames in S3.
+        """
+        while len(self._streams) > self._config.open_streams or self._is_memory_full():
+            name, stream = self._streams.popitem(last=False)
+            before = _as_counter(stream.counts)
+            try:
+                stream.flush(time_left, drain=True)
+            except TimelapseError as error:
+                _log.warning(
+                    "closed without its last frames; the next open finds them", extra={"stream": name}, exc_info=error
+                )
+            self._totals += _as_counter(stream.counts) - before
+
+    def _is_memory_full(self) -> bool:
+        """Whether several streams are open whose encoders do not fit into the memory together.
+
+        A stream without a video yet counts as large as it may become.
+        """
+        largest = self._config.size or self._config.maximum_size
+        sizes = [stream.video_size or largest for stream in self._streams.values()]
+        return len(sizes) > 1 and not self._config.memory.takes(sizes)
 
     def _summary(self) -> dict[str, Any]:
         requests = Counter(self._frames.request_counts)

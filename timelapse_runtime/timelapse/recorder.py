@@ -20,6 +20,7 @@ from timelapse_runtime.timelapse.ingest import Photo
 from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment, key_order
 from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker
 from timelapse_runtime.timelapse.model.source_frame import Role
+from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.codec import Codec
@@ -61,6 +62,11 @@ class Recorder:
     def newest_epoch_ms(self) -> int:
         """When the newest frame was captured; 0 if there is none."""
         return self._writer.newest_epoch_ms
+
+    @property
+    def video_size(self) -> Size | None:
+        """That of the reel that is being written here."""
+        return self._writer.video_size
 
     def discard_uncommitted(self) -> None:
         """The video ends with the checkpoint again."""

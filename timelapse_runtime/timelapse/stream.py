@@ -32,6 +32,7 @@ from timelapse_runtime.timelapse.ingest import Ingest, Prefetch, with_next
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, key_order
 from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.reconcile import Reconciler
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -79,6 +80,12 @@ class Stream:
     def frames_in_video(self) -> int:
         """The number of committed frames."""
         return self.checkpoint.frame_count if self.checkpoint else 0
+
+    @property
+    def video_size(self) -> Size | None:
+        """That of the newest reel; None if there is none yet."""
+        reel = self._checkpoints.last_reel
+        return self._recorder.video_size or ((reel.width, reel.height) if reel else None)
 
     # ---- open
 

@@ -7,7 +7,7 @@ sizes are limited beforehand, by figures that were measured (docs/performance.md
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from timelapse_runtime.timelapse.errors import ConfigError
@@ -69,6 +69,13 @@ class MemoryBudget:
             allowed = f"at least {needed} MB for a video of {size[0]}x{size[1]} with preset {self.preset}{advice}"
             raise ConfigError(_MEMORY_SIZE, str(self.memory_mb), allowed)
         return pixels
+
+    def takes(self, videos: Sequence[Size]) -> bool:
+        """Whether the encoders of these videos fit together, beside photos of the largest one's size."""
+        if self.memory_mb is None:
+            return True
+        photos = max(math.prod(size) for size in videos) * _PHOTO_BYTES_PER_PIXEL
+        return photos + sum(map(self.video_bytes, videos)) <= self._usable_bytes
 
     @property
     def _usable_bytes(self) -> int:
