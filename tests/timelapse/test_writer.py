@@ -259,6 +259,22 @@ def test_bursts_of_turns_begin_fewer_and_fewer_reels() -> None:
     assert len(sizes_of_reels(writer, ([SMALL] * 50 + [LARGE] * 50) * 20)) == 4
 
 
+@pytest.mark.parametrize("count", [1, 3, 9, 10])
+def test_a_restart_does_not_interrupt_a_run_of_another_size(count: int) -> None:
+    """A new instance after each photo."""
+    writer, reel = VideoWriter("camera", config(), CODEC), None
+    for number in range(1 + count):
+        writer.append(source(number), of_size(*(LARGE if number else SMALL)), reel)
+        cut = writer.cut(drain=True)
+        assert cut.start is not None
+        done = reel or cut.start.reel_after(None)
+        reel = replace(done, segments=(*done.segments, *(data.segment for data in cut.segments)))
+        writer = VideoWriter("camera", config(), CODEC)
+        writer.discard_uncommitted(reel)
+        writer.resume(reel, cut.start.init_segment.body, cut.segments[-1].body)
+    assert writer.needs_new_reel(source(99), reel) == (count >= 10)
+
+
 def test_repeated_frames_do_not_interrupt_a_run_of_another_size() -> None:
     writer = VideoWriter("camera", config(NEW_SIZE_AFTER="3"), CODEC)
     sizes_of_reels(writer, [SMALL, LARGE, LARGE])

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from timelapse_runtime.timelapse.commit_plan import SegmentData
 from timelapse_runtime.timelapse.model.checkpoint import Segment, checksum
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
+from timelapse_runtime.timelapse.model.video_size import NO_RUN, SizeRun
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import pack_provenance
 from timelapse_runtime.timelapse.video.codec import Codec
@@ -61,6 +62,7 @@ class ReelWriter:
         self._expected_sha256 = init_sha256
         self._last_key = last_key
         self._sources: dict[int, SourceFrame] = {}
+        self._size_runs: dict[int, SizeRun] = {}
         self._first_source: SourceFrame | None = None
         self._segments: list[SegmentData] = []
         self._first_number = self._cut_number = self._committed_number = first_number
@@ -101,10 +103,12 @@ class ReelWriter:
         """Whether the next frame may go into the last segment."""
         return bool(self._segments) and not self.is_drained
 
-    def append(self, picture: Picture, source: SourceFrame) -> int:
-        """Encode one picture, and return its number. Raises EncoderFailed."""
+    def append(self, picture: Picture, source: SourceFrame, size_run: SizeRun = NO_RUN) -> int:
+        """Encode one picture, and return its number. `size_run` is the run of sizes after it. Raises EncoderFailed."""
         number = self._encoder.append(picture)
         self._sources[number] = source
+        if size_run.size is not None:
+            self._size_runs[number] = size_run
         self._first_source = self._first_source or source
         return number
 
@@ -149,13 +153,15 @@ class ReelWriter:
         first = self._cut_number - self._number_offset
         if frames[0].is_keyframe:
             self._segments.append(SegmentData(Segment(first, 0, "", 0, "", self._last_key), b""))
-        sources = [self._sources.pop(self._cut_number + position) for position in range(len(frames))]
+        numbers = range(self._cut_number, self._cut_number + len(frames))
+        sources = [self._sources.pop(number) for number in numbers]
+        size_runs = [self._size_runs.pop(number, NO_RUN) for number in numbers]
         late = tuple(source.key for source in sources if source.role is Role.OUT_OF_ORDER)
         in_order = [source.key for source in sources if source.role is not Role.OUT_OF_ORDER]
         self._last_key = in_order[-1] if in_order else self._last_key
         numbered = [replace(frame, pts=frame.pts - self._number_offset) for frame in frames]
         segment, body = self._segments[-1].segment, self._segments[-1].body
-        body += pack_provenance(first, sources) + muxer.fragment(numbered, number=first)
+        body += pack_provenance(first, sources, size_runs[-1]) + muxer.fragment(numbered, number=first)
         segment = replace(
             segment,
             count=segment.count + len(frames),

@@ -117,13 +117,15 @@ class VideoWriter:
         last = reel.segments[-1]
         if checksum(body) != last.crc32:
             raise SegmentCorrupt(f"its CRC-32 is {checksum(body)}; the checkpoint claims {last.crc32}")
-        sources = [frame for part in read_provenance(body) for frame in part.frames]
+        parts = read_provenance(body)
+        sources = [frame for part in parts for frame in part.frames]
         if len(sources) != last.count:
             raise SegmentCorrupt(f"it names {len(sources)} photos; the checkpoint claims {last.count}")
         picture = self._codec.decode_segment(
             init_segment, body, first=last.first, count=last.count, reorder_frames=reel.reorder_frames
         )
         self._newest = sources[-1], picture
+        self._size_changes.run = parts[-1].size_run
         return [source.key for source in sources]
 
     def discard_uncommitted(self, reel: Reel | None) -> None:
@@ -150,8 +152,10 @@ class VideoWriter:
         frame_count = self._reel_writer.frame_count if self._reel_writer else reel.frame_count if reel else 0
         if frame_count >= MAXIMUM_REEL_FRAMES or (config.reel == "day" and self._day_of(source) > self._day):
             return True
+        if self._size_changes.due is not None and config.size is None:
+            return True
         if reel is None or self._reel_writer is not None:
-            return self._size_changes.due is not None
+            return False
         size = reel.width, reel.height
         is_allowed = config.size_limits(size).allow(size) if config.size is None else size == config.size
         configured = config.fps, config.keyframe_interval
@@ -170,11 +174,11 @@ class VideoWriter:
             self._day = reel.date if reel else self._day_of(source)
         writer = self._reel_writer
         fitted = self._fitter.fit(picture)
-        number = writer.append(fitted, source)
         if self._config.size is None and source.role is not Role.STAND_IN:
             size = picture.width, picture.height
             wanted = automatic_size(size, self._config.size_limits(size)).size
             self._size_changes.add(wanted, (writer.settings.width, writer.settings.height))
+        number = writer.append(fitted, source, self._size_changes.run)
         self._newest = source, fitted
         return number
 
@@ -218,13 +222,16 @@ class VideoWriter:
     def _size_of_new_reel(self, photo: Size) -> Size:
         if self._config.size is not None:
             return self._config.size
-        automatic, changed = automatic_size(photo, self._config.size_limits(photo)), self._size_changes.due
+        changed = self._size_changes.due
         self._size_changes.begin_reel()
+        wanted = changed or photo
+        automatic = automatic_size(wanted, self._config.size_limits(wanted))
         if changed is not None:
-            fields = {"photos": self._config.new_size_after, "help": "set TIMELAPSE_SIZE to keep one size"}
-            self._log.info("the photos' size changed: a new reel of %dx%d begins", *changed, extra=fields)
-            return changed
-        if automatic.limit:
+            help_text = "set TIMELAPSE_SIZE to keep one size, or TIMELAPSE_NEW_SIZE_AFTER"
+            self._log.info(
+                "the photos' size changed: a reel of %dx%d begins", *automatic.size, extra={"help": help_text}
+            )
+        elif automatic.limit:
             help_text = "set TIMELAPSE_SIZE to choose a size"
             fields = {"photo": f"{photo[0]}x{photo[1]}", "limit": automatic.limit, "help": help_text}
             self._log.info("video scaled down to %dx%d", *automatic.size, extra=fields)

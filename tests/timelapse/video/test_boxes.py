@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
+from timelapse_runtime.timelapse.model.video_size import SizeRun
 from timelapse_runtime.timelapse.video.boxes import (
     PROVENANCE_UUID,
     Provenance,
@@ -45,12 +46,17 @@ def test_a_box_of_more_than_four_gigabytes_would_be_read_by_its_long_size() -> N
             SourceFrame, st.text(st.characters(exclude_categories=())), st.integers(0, 10**15), st.sampled_from(Role)
         )
     ),
+    size_run=st.just(SizeRun()) | st.builds(SizeRun, st.tuples(st.integers(16), st.integers(16)), st.integers(1)),
 )
-@example(first=0, frames=[SourceFrame('a\nb/\U0001f30d "é"\\.jpg', 1), SourceFrame("\ud800", 2, Role.STAND_IN)])
-def test_provenance_is_read_as_it_was_written(first: int, frames: list[SourceFrame]) -> None:
-    box = pack_provenance(first, frames)
+@example(
+    size_run=SizeRun(),
+    first=0,
+    frames=[SourceFrame('a\nb/\U0001f30d "é"\\.jpg', 1), SourceFrame("\ud800", 2, Role.STAND_IN)],
+)
+def test_provenance_is_read_as_it_was_written(first: int, frames: list[SourceFrame], size_run: SizeRun) -> None:
+    box = pack_provenance(first, frames, size_run)
     other = b"\0\0\0\x18uuid" + bytes(16)
-    assert read_provenance(other + box + b"\0\0\0\x08free") == [Provenance(first, tuple(frames))]
+    assert read_provenance(other + box + b"\0\0\0\x08free") == [Provenance(first, tuple(frames), size_run)]
 
 
 def provenance_box(text: bytes) -> bytes:

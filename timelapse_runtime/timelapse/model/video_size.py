@@ -100,8 +100,11 @@ class SizeRun:
     def after(self, wanted: Size, reel: Size) -> SizeRun:
         """The run after one more photo."""
         if wanted == reel:
-            return SizeRun()
+            return NO_RUN
         return SizeRun(wanted, self.count + 1 if wanted == self.size else 1)
+
+
+NO_RUN = SizeRun()
 
 
 class SizeChanges:
@@ -115,7 +118,7 @@ class SizeChanges:
 
     def __init__(self, photo_count: int) -> None:
         self._first_count = self._photo_count = photo_count
-        self.run = SizeRun()
+        self.run = NO_RUN
 
     @property
     def due(self) -> Size | None:
@@ -129,8 +132,8 @@ class SizeChanges:
     def begin_reel(self) -> None:
         """A reel begins: of the size `due`, if that is not None."""
         self._photo_count = self._first_count if self.due is None else 2 * self._photo_count
-        self.run = SizeRun()
+        self.run = NO_RUN
 
     def restart(self) -> None:
         """What was appended last may be appended again."""
-        self.run = SizeRun()
+        self.run = NO_RUN

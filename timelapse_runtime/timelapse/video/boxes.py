@@ -5,7 +5,8 @@ Source: ISO/IEC 14496-12 clause 4.2 (box header, `uuid` extension).
 The provenance box stands before each moof and names the photo behind each frame of that fragment, in the order
 of frame numbers. Players skip a `uuid` box they do not know. Its payload is zlib over UTF-8 JSON:
 `{"first": number, "frames": [[key, captured_epoch_ms, role, etag], ...]}`, keys relative to the stream's prefix. An
-empty ETag is left out, and so is the usual role before it.
+empty ETag is left out, and so is the usual role before it. If the last of the frames ends a run of photos that ask for
+another size than the reel's, `"size_run": [width, height, count]` says so: a restart does not interrupt the run.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
+from timelapse_runtime.timelapse.model.video_size import NO_RUN, SizeRun
 
 PROVENANCE_UUID = uuid.UUID("7d9a1f6e-52c4-4c1b-9a57-0e3b6c8d2f10")
 
@@ -29,6 +32,7 @@ class Provenance:
 
     first: int
     frames: tuple[SourceFrame, ...]
+    size_run: SizeRun = NO_RUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,15 @@ def split_init(data: bytes) -> tuple[bytes, bytes]:
     raise SegmentCorrupt("there is no moov box")
 
 
-def pack_provenance(first: int, frames: Sequence[SourceFrame]) -> bytes:
-    """The provenance box of a fragment."""
-    listed = [[f.key, f.captured_epoch_ms, *_role_and_etag(f)] for f in frames]
-    text = json.dumps({"first": first, "frames": listed}, ensure_ascii=False)
+def pack_provenance(first: int, frames: Sequence[SourceFrame], size_run: SizeRun = NO_RUN) -> bytes:
+    """The provenance box of a fragment. `size_run` is the run of sizes after its last frame."""
+    value: dict[str, Any] = {
+        "first": first,
+        "frames": [[f.key, f.captured_epoch_ms, *_role_and_etag(f)] for f in frames],
+    }
+    if size_run.size is not None:
+        value["size_run"] = [*size_run.size, size_run.count]
+    text = json.dumps(value, ensure_ascii=False)
     payload = PROVENANCE_UUID.bytes + zlib.compress(text.encode("utf-8", "surrogatepass"), 9)
     return struct.pack(">I4s", 8 + len(payload), b"uuid") + payload
 
@@ -92,7 +101,9 @@ def read_provenance(segment: bytes) -> list[Provenance]:
                     SourceFrame(str(key), int(captured), Role(rest[0] if rest else 0), str(rest[1]) if rest[1:] else "")
                     for key, captured, *rest in value["frames"]
                 )
-                found.append(Provenance(int(value["first"]), frames))
+                width, height, count = map(int, value.get("size_run", (0, 0, 0)))
+                size_run = SizeRun((width, height), count) if count else NO_RUN
+                found.append(Provenance(int(value["first"]), frames, size_run))
             except (zlib.error, ValueError, KeyError, TypeError, OverflowError) as error:
                 raise SegmentCorrupt(f"the provenance box at byte {box.start} is damaged: {error}") from error
     return found
