@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,6 +148,27 @@ def test_by_default_these_are_photos(key: str) -> None:
 @pytest.mark.parametrize(("reason", "key"), [(reason, key) for reason, keys in NO_PHOTOS.items() for key in keys])
 def test_by_default_these_are_none_for_a_reason(reason: str, key: str) -> None:
     assert DEFAULT_FILTER.why_ignored(key) == reason
+
+
+def documented() -> Iterator[tuple[str, str]]:
+    """The examples of docs/names.md: a name, and what the document says that it is."""
+    text = (Path(__file__).parents[3] / "docs" / "names.md").read_text()
+    rows = text.partition("<!-- examples")[2].partition("<!-- end of examples -->")[0].splitlines()
+    for row in rows:
+        names = re.findall(r"`([^`]+)`", row)
+        yield from ((name, row.rstrip(" |").rpartition("| ")[2]) for name in names)
+
+
+@pytest.mark.parametrize(("key", "said"), list(documented()))
+def test_the_documents_examples_are_true(key: str, said: str) -> None:
+    assert (DEFAULT_FILTER.why_ignored(key) or "photo") == said
+
+
+def test_the_document_names_all_suffixes_and_reasons() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "names.md").read_text()
+    named = set(re.findall(r"`([a-z]+)`", text.partition("By default")[2].partition("or none")[0]))
+    assert named == PHOTO_SUFFIXES
+    assert {said for _, said in documented()} == {"photo", *NO_PHOTOS}
 
 
 @given(st.from_regex(r"[A-Za-z0-9 ()]{1,12}", fullmatch=True), st.sampled_from(sorted(PHOTO_SUFFIXES)), st.booleans())
