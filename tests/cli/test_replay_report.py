@@ -62,9 +62,9 @@ def test_the_table_has_the_rows_of_the_readme() -> None:
 
 def test_what_is_left_out_is_told_with_a_few_names() -> None:
     assert describe_left_out({}) == ""
-    left_out = {"hidden": [".DS_Store"], "thumbnail": [f"thumbs/{number}.jpg" for number in range(12)]}
+    left_out = {"hidden": [".é\n\udcff"], "thumbnail": [f"thumbs/{number}.jpg" for number in range(12)]}
     assert describe_left_out(left_out).splitlines() == [
         "left out 13 other files:",
         "    12 thumbnail: thumbs/0.jpg, thumbs/1.jpg, thumbs/2.jpg, …",
-        "     1 hidden: .DS_Store",
+        "     1 hidden: .é\\n\\udcff",
     ]

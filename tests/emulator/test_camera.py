@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from timelapse_runtime.emulator.camera import LINK, NO_FILE, NO_KEY, NoPhotos, photos_in_folder, sample_scene
+from timelapse_runtime.emulator.camera import LINK, NO_FILE, NO_KEY, OUTPUT, NoPhotos, photos_in_folder, sample_scene
 from timelapse_runtime.timelapse.model.photo_filter import HIDDEN, OTHER_TYPE, TEMPORARY, THUMBNAIL, parse_photo_filter
 
 
@@ -37,6 +37,7 @@ def test_in_byte_order_they_come_as_s3_lists_their_keys(tmp_path: Path) -> None:
 def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path) -> None:
     fill(tmp_path, "1.jpg", "notes.txt", "1.xmp", "2.jpg.part", ".DS_Store", "thumbs/2.jpg", "thumbs/10.jpg", "y" * 240)
     fill(tmp_path, "/".join(["x" * 200] * 4) + ".jpg")
+    fill(tmp_path, "new\nline.jpg")
     (tmp_path / "3.jpg").symlink_to(tmp_path / "nothing")
     os.mkfifo(tmp_path / "4.jpg")
     (tmp_path / "copy").symlink_to(tmp_path / "thumbs")
@@ -51,8 +52,18 @@ def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path) -> None:
         "excluded": ["y" * 240],
         NO_FILE: ["3.jpg", "4.jpg"],
         LINK: ["copy"],
-        NO_KEY: ["/".join(["x" * 200] * 4) + ".jpg", "\udcff.jpg"],
+        NO_KEY: ["new\nline.jpg", "/".join(["x" * 200] * 4) + ".jpg", "\udcff.jpg"],
     }
+
+
+def test_an_earlier_output_in_the_folder_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, "1.jpg", "out/latest.jpg", "out/segments/1.m4s", "out-of-town/1.jpg")
+    monkeypatch.chdir(tmp_path)
+    photos = photos_in_folder(Path(), output=Path("out"))
+    assert [name for name, _ in photos.bodies] == ["1.jpg", "out-of-town/1.jpg"]
+    assert dict(photos.left_out) == {OUTPUT: ["out/latest.jpg", "out/segments/1.m4s"]}
+    assert photos_in_folder(Path("out"), output=Path("out")).count == 1
+    assert photos_in_folder(Path("out"), output=tmp_path).count == 1
 
 
 def test_a_link_to_a_photo_is_a_photo(tmp_path: Path) -> None:

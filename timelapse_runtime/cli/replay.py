@@ -67,7 +67,8 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
         configured = _configuration(options, variables)
         config = parse_config(configured)
         if options.frames:
-            photos = photos_in_folder(options.frames, config.include, byte_order=config.order == "name")
+            by_bytes = config.order == "name"
+            photos = photos_in_folder(options.frames, config.include, byte_order=by_bytes, output=options.out)
         else:
             photos = sample_scene(options.scene_frames, config.size or _SCENE_SIZE)
         if photos.left_out and not options.json:

@@ -42,9 +42,14 @@ def describe_left_out(left_out: Mapping[str, Sequence[str]]) -> str:
     """The files that are not replayed: how many, why, and some of their names. Empty if there are none."""
     lines = [f"left out {sum(map(len, left_out.values()))} other files:"] if left_out else []
     for reason, names in sorted(left_out.items(), key=lambda item: -len(item[1])):
-        shown = ", ".join(names[:_NAMES_SHOWN]) + ", …" * (len(names) > _NAMES_SHOWN)
+        shown = ", ".join(map(_printable, names[:_NAMES_SHOWN])) + ", …" * (len(names) > _NAMES_SHOWN)
         lines.append(f"{len(names):>6} {reason}: {shown}")
     return "\n".join(lines)
+
+
+def _printable(name: str) -> str:
+    """The name on one line: control characters, and bytes that are no UTF-8, as escapes."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
 
 
 def format_table(report: dict[str, Any]) -> str:

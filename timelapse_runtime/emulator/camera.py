@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +17,10 @@ from timelapse_runtime.timelapse.model.photo_order import NaturalOrder, natural_
 _S3_KEY_LIMIT_BYTES = 1024
 _PREFIX_BYTES = 300
 """Left of a key for what stands before the file's name."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""S3 advises against them, and the embedded server answers 404."""
 
-NO_FILE, LINK, NO_KEY = "not a file", "a link to a folder", "a name that S3 does not take"
+NO_FILE, LINK, NO_KEY, OUTPUT = "not a file", "a link to a folder", "a name that is no good S3 key", "an earlier output"
 """Why a file of a folder is left out, beside the reasons of the photo filter."""
 
 
@@ -37,14 +40,23 @@ class Photos:
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def photos_in_folder(folder: Path, photo_filter: PhotoFilter = DEFAULT_FILTER, *, byte_order: bool = False) -> Photos:
+def photos_in_folder(
+    folder: Path,
+    photo_filter: PhotoFilter = DEFAULT_FILTER,
+    *,
+    byte_order: bool = False,
+    output: Path | None = None,
+) -> Photos:
     """The photos of a folder and the folders in it, by name: digits compare as numbers, or with `byte_order` as text.
 
-    A photo's name is its path below `folder`, with slashes. Raises NoPhotos, also while `bodies` is read.
+    A photo's name is its path below `folder`, with slashes. What lies in `output` is left out, if that is a folder in
+    `folder`. Raises NoPhotos, also while `bodies` is read.
     """
     names, left_out = list[str](), defaultdict[str, list[str]](list)
+    written = _path_below(folder, output)
     for name, mode in _walk(folder):
-        reason = _why_no_object(name, mode) or photo_filter.why_ignored(name)
+        is_output = written is not None and name.startswith(f"{written}/")
+        reason = OUTPUT if is_output else _why_no_object(name, mode) or photo_filter.why_ignored(name)
         if reason is None:
             _read(folder / name, size_bytes=1)  # an unreadable photo is an error now, not after half of the others
             names.append(name)
@@ -61,6 +73,11 @@ def sample_scene(count: int, size: tuple[int, int]) -> Photos:
     """`count` photos of a rendered day."""
     scene = enumerate(render_scene(count, size))
     return Photos(count, ((f"{number:06d}.jpg", body) for number, body in scene))
+
+
+def _path_below(folder: Path, output: Path | None) -> str | None:
+    folder, output = folder.resolve(), (output or folder).resolve()
+    return output.relative_to(folder).as_posix() if output != folder and output.is_relative_to(folder) else None
 
 
 def _by_folder(name: str) -> tuple[list[NaturalOrder], str]:
@@ -90,6 +107,8 @@ def _why_no_object(name: str, mode: int) -> str | None:
         return LINK
     if not stat.S_ISREG(mode):
         return NO_FILE
+    if _CONTROL.search(name):
+        return NO_KEY
     try:
         is_key = len(name.encode()) <= _S3_KEY_LIMIT_BYTES - _PREFIX_BYTES
     except UnicodeEncodeError:  # bytes that are no UTF-8
