@@ -30,8 +30,10 @@ TIMELAPSE = (
     {"commit_plan"},
     {"catalog", "checkpoint_store", "video_file"},
     {"derived", "ingest", "reconcile", "reel_writer", "verify"},
+    {"kept_photos"},
     {"writer"},
-    {"recorder"},
+    {"recorder", "intake"},
+    {"arrival_intake", "name_intake"},
     {"stream"},
     {"function"},
 )  # fmt: skip

@@ -23,7 +23,7 @@ from timelapse_runtime.runtime.outbox import OutboxPut
 from timelapse_runtime.runtime.outbox_sender import send_all
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import PreconditionFailed, StorageUnavailable, TimelapseError
-from timelapse_runtime.timelapse.model.checkpoint import key_order
+from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
 

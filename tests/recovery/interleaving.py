@@ -16,7 +16,7 @@ from tests.recovery.fault_run import Fault, FaultRun
 from tests.recovery.model import Model, Process
 from tests.recovery.races import Actor
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM
-from timelapse_runtime.timelapse.model.checkpoint import key_order
+from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
 

@@ -22,13 +22,14 @@ from timelapse_runtime.timelapse.ingest import Prefetch
 from timelapse_runtime.timelapse.model import playlist
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import segment_name
+from timelapse_runtime.timelapse.name_intake import NameIntake
 from timelapse_runtime.timelapse.reconcile import Reconciler
 from timelapse_runtime.timelapse.stream import Stream
 
 # The product's own functions, as they are before a bug takes their place.
 _plan_commit, _compare_and_swap = commit_plan.plan_commit, CheckpointStore.compare_and_swap
 _before_commit, _finish = Derived.before_commit, Derived._finish
-_coverage, _sweep, _append_announced = FrameTracker.coverage, Stream.sweep, Stream._append_announced
+_coverage, _sweep, _append_announced = FrameTracker.coverage, Stream.sweep, NameIntake._append_announced
 
 
 def _no_if_match(*args: Any, **kwargs: Any) -> CommitPlan:
@@ -120,11 +121,11 @@ def _replaced_deleted_before_the_commit(self: CheckpointStore, plan: CommitPlan)
 
 
 def _taken_again_after_discarding(
-    self: Stream, key: str, next_key: str | None, prefetch: Prefetch, time_left: Any
+    self: NameIntake, key: str, next_key: str | None, prefetch: Prefetch, time_left: Any
 ) -> None:
     if self._tracker.place(key) is Place.OVERTAKEN:
         self._discard_uncommitted("as it was before the enumeration found it")
-        self._catch_up(time_left)
+        self.catch_up(time_left)
         if self._tracker.place(key) is not Place.TRACKED:
             self._take(key, next_key, prefetch)
         return
@@ -172,7 +173,7 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "orphans deleted before the commit": lambda: patch.object(Stream, "sweep", _orphans_deleted_before_the_commit),
     "old segment deleted before the commit": lambda: _store("compare_and_swap", _replaced_deleted_before_the_commit),
     "frame taken again after discarding": lambda: patch.object(
-        Stream, "_append_announced", _taken_again_after_discarding
+        NameIntake, "_append_announced", _taken_again_after_discarding
     ),
     "playlist before video on close": lambda: patch.object(Derived, "_finish", _playlist_before_video),
     "playlists without condition": lambda: patch.object(PlaylistWriter, "_write", _playlists_without_condition),

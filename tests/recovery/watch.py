@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from tests.recovery.fake_media import photos_in
 from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, key_order, reel_from_value
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
+from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 

@@ -8,7 +8,7 @@ from tests.timelapse.stored_reels import StoredReels, frames
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import Reel
-from timelapse_runtime.timelapse.model.source_frame import Role
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def two_reels(reels: StoredReels) -> Reel:
 
 
 def found(reels: StoredReels, reel: Reel | None) -> str:
-    return "".join(key for key in "abcdefghijklmnopqrstuvwxyz" if reels.catalog.is_in_video(reel, key))
+    return "".join(key for key in "abcdefghijklmnopqrstuvwxyz" if reels.catalog.is_in_video(reel, SourceFrame(key, 0)))
 
 
 def test_just_the_frames_of_all_reels_are_found(reels: StoredReels) -> None:
@@ -41,7 +41,7 @@ def test_one_segment_is_read_for_an_answer(reels: StoredReels) -> None:
     reel = two_reels(reels)
     for key, requests in (("q", 1), ("r", 1), ("z", 0), ("d", 3), ("l", 2)):
         before = reels.store.request_counts.get("GetObject", 0)
-        reels.catalog.is_in_video(reel, key)
+        reels.catalog.is_in_video(reel, SourceFrame(key, 0))
         assert reels.store.request_counts.get("GetObject", 0) - before == requests, key
 
 
@@ -69,9 +69,9 @@ def test_a_reel_that_begins_with_frames_out_of_order_hides_no_earlier_one(reels:
 def test_a_stand_in_is_in_the_video_unless_a_picture_of_its_own_is_asked_for(reels: StoredReels) -> None:
     reel = reels.append(reels.begin(1), [*frames("b"), *frames("c", role=Role.STAND_IN), *frames("d")])
     assert found(reels, reel) == "bcd"
-    assert not reels.catalog.is_in_video(reel, "c", as_itself=True)
+    assert not reels.catalog.is_in_video(reel, SourceFrame("c", 0), as_itself=True)
     fixed = reels.append(reel, frames("c", role=Role.OUT_OF_ORDER))
-    assert reels.catalog.is_in_video(fixed, "c", as_itself=True)
+    assert reels.catalog.is_in_video(fixed, SourceFrame("c", 0), as_itself=True)
 
 
 def test_a_closed_reel_whose_segments_are_gone_is_read_from_its_video(reels: StoredReels) -> None:
@@ -90,7 +90,7 @@ def test_what_is_gone_from_an_open_reel_is_an_error_and_no_answer(reels: StoredR
     reels.store.put(reels.keys.video(reel.name), reels.video(reel))
     reels.store.delete([segment_key(reels.keys, reel, reel.segments[0])])
     with pytest.raises(ObjectNotFound):
-        reels.catalog.is_in_video(reel, "b")
+        reels.catalog.is_in_video(reel, SourceFrame("b", 0))
 
 
 def test_a_damaged_manifest_is_an_error_and_no_answer(reels: StoredReels) -> None:
@@ -98,12 +98,12 @@ def test_a_damaged_manifest_is_an_error_and_no_answer(reels: StoredReels) -> Non
     assert newest.previous is not None
     reels.store.put(reels.keys.manifest(newest.previous), b'{"format": 1}')
     with pytest.raises(CheckpointCorrupt, match=r"reel\.json"):
-        reels.catalog.is_in_video(newest, "b")
+        reels.catalog.is_in_video(newest, SourceFrame("b", 0))
 
 
 def test_keys_are_compared_by_their_bytes(reels: StoredReels) -> None:
     reel = reels.append(reels.begin(1), frames("\uffff"))
     reel = reels.append(reel, frames("\U00010000"))
     for key in ("\uffff", "\U00010000"):
-        assert reels.catalog.is_in_video(reel, key)
-    assert not reels.catalog.is_in_video(reel, "\ufffe")
+        assert reels.catalog.is_in_video(reel, SourceFrame(key, 0))
+    assert not reels.catalog.is_in_video(reel, SourceFrame("\ufffe", 0))

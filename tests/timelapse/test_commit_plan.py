@@ -34,6 +34,7 @@ def plan(
 ) -> CommitPlan:
     arguments: dict[str, Any] = {
         "source": "s3://frames/camera/",
+        "order": "name",
         "init": None,
         "last_is_open": True,
         "coverage": COVERAGE,

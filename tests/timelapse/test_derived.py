@@ -40,6 +40,7 @@ def commit_of(reels: StoredReels, reel: Reel) -> CommitPlan:
         reel,
         (),
         source="s3://frames/camera/",
+        order="name",
         init=None,
         last_is_open=False,
         coverage=Coverage("b", (), 0, reel.frame_count),

@@ -134,7 +134,7 @@ DAMAGES: dict[str, tuple[Callable[[World], object], set[str]]] = {
     ),
     "segment repeated": (
         repeat_a_segment,
-        {"double", "disordered", "undecodable", "frame-count", "playlist"},
+        {"segment-frames", "double", "disordered", "undecodable", "frame-count", "playlist"},
     ),
     "watermark set back": (lambda w: edit(w, watermark=w.key(40)), {"unclaimed"}),
     "init segment removed": (lambda w: w.video.delete([w.keys.init(newest(w).name)]), {"init-missing", "undecodable"}),
@@ -186,8 +186,8 @@ def test_a_closed_reel_may_live_in_its_video_alone(world: World) -> None:
 
 
 def test_a_checkpoint_of_another_format_is_not_guessed_at(world: World) -> None:
-    body = world.checkpoint().to_json().replace(b'"format":1', b'"format":2')
+    body = world.checkpoint().to_json().replace(b'"format":2', b'"format":3')
     world.video.put(world.keys.checkpoint, body)
     (finding,) = verify(world).findings
     assert finding.kind == "checkpoint-corrupt"
-    assert "format 2" in finding.detail
+    assert "format 3" in finding.detail

@@ -82,7 +82,8 @@ def test_a_new_instance_continues_the_reel() -> None:
     assert cut.start is not None
     writer = VideoWriter("camera", config(), CODEC)
     writer.discard_uncommitted(reel)
-    assert writer.resume(reel, cut.start.init_segment.body, cut.segments[-1].body) == ["006", "007"]
+    sources = writer.resume(reel, cut.start.init_segment.body, cut.segments[-1].body)
+    assert [source.key for source in sources] == ["006", "007"]
     assert (writer.newest_epoch_ms, writer.thumbnail()) == (7, b"thumbnail of 7")
     assert append(writer, 8, 9, reel=reel) == [8, 9]
     more = writer.cut(drain=True)

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put, SegmentData, init_put, plan_commit
 from timelapse_runtime.timelapse.errors import Fenced, ObjectNotFound, PreconditionFailed, StorageUnavailable
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
+from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_name
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -27,11 +27,12 @@ _log = logging.getLogger(__name__)
 
 
 class CheckpointStore:
-    """One stream's checkpoint. `source` is where its photos are, as the checkpoint records it."""
+    """One stream's checkpoint. `source` is where its photos are and `order` is theirs, as the checkpoint records it."""
 
-    def __init__(self, name: str, store: Store, keys: StreamKeys, source: str) -> None:
-        self._store, self._keys, self._source = store, keys, source
+    def __init__(self, name: str, store: Store, keys: StreamKeys, source: str, order: str = NAME_ORDER) -> None:
+        self._store, self._keys, self._source, self._order = store, keys, source, order
         self._base: tuple[Checkpoint, str] | None = None
+        self._loaded_epoch_ms = 0
         self._log = StreamLog(_log, name)
 
     @property
@@ -54,6 +55,11 @@ class CheckpointStore:
         """Read the checkpoint. Raises StorageError, CheckpointCorrupt."""
         self._base = self._read()
         return self.checkpoint
+
+    @property
+    def loaded_epoch_ms(self) -> int:
+        """When the checkpoint that was read last was stored, by S3's clock."""
+        return self._loaded_epoch_ms
 
     def is_current(self) -> bool:
         """Ask S3 whether the checkpoint is still the one that is known here."""
@@ -95,6 +101,7 @@ class CheckpointStore:
             reel,
             changed,
             source=self._source,
+            order=self._order,
             init=init,
             last_is_open=last_is_open,
             coverage=coverage,
@@ -129,6 +136,7 @@ class CheckpointStore:
             stored = self._store.get(self._keys.checkpoint)
         except ObjectNotFound:
             return None
+        self._loaded_epoch_ms = stored.info.last_modified_epoch_ms
         return Checkpoint.from_json(stored.body), stored.info.etag
 
     def _swap(self, plan: CommitPlan) -> str:

@@ -84,6 +84,7 @@ def plan_commit(
     changed: Sequence[SegmentData],
     *,
     source: str,
+    order: str,
     init: Put | None,
     last_is_open: bool,
     coverage: Coverage,
@@ -96,7 +97,7 @@ def plan_commit(
     None: then no frame is added, and the checkpoint keeps the closed reel that it has. `init` is its init segment if
     that is to be written with the commit. `changed` are the segments that are new or longer, in order; the first may
     replace the reel's open one. `last_is_open` says whether the last segment may still grow. `derive_playlists` asks
-    for the playlists even if no segment closed.
+    for the playlists even if no segment closed. `order` is the stream's.
     """
     assert reel is not None or not changed
     old, old_etag = base or (None, None)
@@ -114,6 +115,8 @@ def plan_commit(
         frame_count=(old.frame_count if old else 0) + (new_reel.frame_count if new_reel else 0) - frames_before,
         rejected_count=(old.rejected_count if old else 0) + coverage.rejected_count,
         reel=new_reel,
+        order=order,
+        scan_after=coverage.scan_after,
     )
     condition: Condition = IfAbsent() if old_etag is None else IfMatch(old_etag)
     commit = Put(keys.checkpoint, checkpoint.to_json(), condition, JSON_TYPE, NO_CACHE)

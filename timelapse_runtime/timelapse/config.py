@@ -24,6 +24,7 @@ _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "s
 _MIB = 1024**2
 # Lambda gives one vCPU per 1,769 MB (Lambda developer guide, 'Configure memory', read November 2026).
 _MEMORY_MB_PER_VCPU = 1769
+_HELD_PHOTOS = {"arrival": 16, "name": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,10 @@ def _size(text: str) -> Size:
     return size
 
 
+def _window(text: str) -> int | None:
+    return None if text == "auto" else _integer(0, 64)(text)
+
+
 def _stream(text: str) -> str | None:
     if text and not re.fullmatch(r"[^/\x00-\x1f]{1,200}", text):
         raise ValueError(text)
@@ -242,7 +247,13 @@ VARIABLES = (
         "order of the frames; arrival: upload time, corrected by natural names; name: byte order of the keys",
         _choice("arrival", "name"),
     ),
-    Variable("REORDER_WINDOW", "2", "0 to 64", "decoded frames held back to put events back in order", _integer(0, 64)),
+    Variable(
+        "REORDER_WINDOW",
+        "auto",
+        "auto, or 0 to 64",
+        "photos held back to put them in order; auto: 16 (not decoded, 10 seconds at most), in the order of names 2",
+        _window,
+    ),
     Variable(
         "LATE",
         "reject",
@@ -301,6 +312,8 @@ def parse_config(environ: Mapping[str, str]) -> Config:
     photo_pixels = MemoryBudget(values["memory_mb"], values["preset"]).photo_pixels(values["size"])
     values["maximum_pixels"] = min(values["maximum_pixels"], photo_pixels or values["maximum_pixels"])
     values["threads"] = values["threads"] or _threads(values["memory_mb"])
+    if values["reorder_window"] is None:
+        values["reorder_window"] = _HELD_PHOTOS[values["order"]]
     config = Config(**{field.name: values[field.name] for field in fields(Config)})
     _refuse_output_among_input(config)
     return config

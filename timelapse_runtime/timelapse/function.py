@@ -18,6 +18,7 @@ from timelapse_runtime.runtime.outbox import OutboxPut
 from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, Fenced, StorageError, TimelapseError
 from timelapse_runtime.timelapse.events import FrameHint, Request, Retry, Sweep, parse_event
+from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
 from timelapse_runtime.timelapse.recorder import Counts
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -82,8 +83,8 @@ class Timelapse:
         request = parse_event(event)
         for ignored in request.ignored:
             _log.info("ignored", extra={"event": ignored})
-        keys, ignored_counts = self._keys_by_stream(request)
-        counts = {name: self._append(name, keys[name], time_left) for name in keys}
+        hints, ignored_counts = self._by_stream(request)
+        counts = {name: self._append(name, hints[name], time_left) for name in hints}
         counts |= {name: self._sweep(name, sweep, time_left) for sweep in request.sweeps for name in self._swept(sweep)}
         counts |= {retry.stream: self._retry(retry, time_left) for retry in request.retries}
         for name, count in ignored_counts.items():
@@ -103,10 +104,10 @@ class Timelapse:
 
     # ---- streams
 
-    def _keys_by_stream(self, request: Request) -> tuple[dict[str, list[str | None]], Counter[str]]:
-        """The photos' keys in each stream, and how many objects there are no photos. None stands for a photo whose key
-        is not known for sure."""
-        keys: dict[str, list[str | None]] = {}
+    def _by_stream(self, request: Request) -> tuple[dict[str, list[PhotoHint | None]], Counter[str]]:
+        """The photos of each stream, and how many objects there are no photos. None stands for a photo whose key is not
+        known for sure."""
+        found: dict[str, list[PhotoHint | None]] = {}
         ignored_counts: Counter[str] = Counter()
         for hint in request.frames:
             located = self._locate(hint)
@@ -117,12 +118,12 @@ class Timelapse:
                 _log.info("ignored: not a photo", extra={"stream": name, "frame": hint.key, "reason": reason})
                 ignored_counts[name] += 1
             else:
-                keys.setdefault(name, []).append(key if hint.is_exact else None)
-        return keys, ignored_counts
+                found.setdefault(name, []).append(PhotoHint(key, hint.etag, hint.version_id) if hint.is_exact else None)
+        return found, ignored_counts
 
-    def _append(self, name: str, keys: list[str | None], time_left: TimeLeft) -> dict[str, Any]:
-        exact = [key for key in keys if key is not None]
-        return self._with_stream(name, time_left, lambda stream: stream.append(exact, time_left, relist=None in keys))
+    def _append(self, name: str, hints: list[PhotoHint | None], time_left: TimeLeft) -> dict[str, Any]:
+        exact = [hint for hint in hints if hint is not None]
+        return self._with_stream(name, time_left, lambda stream: stream.append(exact, time_left, relist=None in hints))
 
     def _sweep(self, name: str, sweep: Sweep, time_left: TimeLeft) -> dict[str, Any]:
         flags = {"drain": sweep.drain, "close": sweep.close, "all_reels": sweep.all_reels}

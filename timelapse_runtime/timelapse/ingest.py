@@ -52,6 +52,23 @@ class ReadPhoto:
     picture: DecodedPhoto | FrameRejected
 
 
+@dataclass(frozen=True, slots=True)
+class FetchedPhoto:
+    """A photo as it was read, not decoded yet. An object that is too large is not read: `body` is empty."""
+
+    info: ObjectInfo
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """What a rejection record says. `etag` is None if the photo could not be read."""
+
+    key: str
+    etag: str | None
+    reason: str
+
+
 class Prefetch:
     """Reads a run of photos, each in `executor` while the one before it is encoded.
 
@@ -118,6 +135,7 @@ class Ingest:
         self._decoder = codec.photo_decoder(maximum_pixels=config.maximum_pixels)
         self._decoding = threading.Lock()
         self._last_read = ""
+        self._recorded: set[str] | None = None
         self._log = StreamLog(_log, name)
 
     def prefetch(self) -> Prefetch:
@@ -139,6 +157,34 @@ class Ingest:
             return None
         return Photo(SourceFrame(key, found.info.last_modified_epoch_ms), found.picture)
 
+    def fetch(self, key: str, version_id: str | None = None) -> FetchedPhoto:
+        """Read the photo at `key`, or that version of it, and do not decode it.
+
+        Raises FrameRejected if it is gone or may not be read, and StorageError if the cause is S3, not the photo.
+        """
+
+        def get() -> FetchedPhoto:
+            stored = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes, version_id=version_id)
+            return FetchedPhoto(stored.info, stored.body)
+
+        return self._found(key, get)
+
+    def read_ahead(self, key: str, prefetch: Prefetch, next_key: str | None) -> ReadPhoto:
+        """The photo at `key`, decoded; the one at `next_key` is read meanwhile. Raises as `fetch` does."""
+        return self._found(key, lambda: prefetch.get(key, next_key))
+
+    def decode(self, fetched: FetchedPhoto) -> ReadPhoto:
+        """Decode what `fetch` has read. The picture of a photo that cannot be used is its FrameRejected."""
+        info, size_bytes = fetched.info, fetched.info.size_bytes
+        if size_bytes > self._maximum_bytes:
+            detail = f"{size_bytes} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"
+            return ReadPhoto(info, FrameRejected("too-large", detail))
+        try:
+            with self._decoding:
+                return ReadPhoto(info, self._decoder.decode(fetched.body))
+        except FrameRejected as rejection:
+            return ReadPhoto(info, rejection)
+
     def read_late(self, key: str) -> Photo | None:
         """The photo at `key`, to be appended late, or None if it still cannot be used. Writes no record."""
         try:
@@ -157,17 +203,9 @@ class Ingest:
 
     def _read(self, key: str) -> ReadPhoto:
         stored = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes)
-        size_bytes = stored.info.size_bytes
-        if size_bytes > self._maximum_bytes:
-            detail = f"{size_bytes} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"
-            return ReadPhoto(stored.info, FrameRejected("too-large", detail))
-        try:
-            with self._decoding:
-                return ReadPhoto(stored.info, self._decoder.decode(stored.body))
-        except FrameRejected as rejection:
-            return ReadPhoto(stored.info, rejection)
+        return self.decode(FetchedPhoto(stored.info, stored.body))
 
-    def _found(self, key: str, get: Callable[[], ReadPhoto]) -> ReadPhoto:
+    def _found(self, key: str, get: Callable[[], _Item]) -> _Item:
         try:
             found = get()
         except ObjectNotFound as error:
@@ -181,7 +219,7 @@ class Ingest:
 
     def _may_read_others(self, key: str) -> bool:
         """Whether one of a few photos near `key` can be read right now. Raises StorageError."""
-        listed = itertools.chain(self._catalog.photos_after(key), self._catalog.photos_after())
+        listed = itertools.chain(self._catalog.listed_after(key), self._catalog.listed_after())
         others = itertools.chain((self._last_read,), (other for other, _ in listed))
         for other in itertools.islice((other for other in others if other not in ("", key)), _OTHERS_TRIED):
             with contextlib.suppress(AccessDenied, ObjectNotFound):
@@ -192,8 +230,9 @@ class Ingest:
 
     # ---- rejection records
 
-    def reject(self, key: str, etag: str | None, rejection: FrameRejected) -> None:
-        """Write the record of a photo that will not be in the video. The first record of a photo stays."""
+    def reject(self, key: str, etag: str | None, rejection: FrameRejected, *, replaces: bool = False) -> None:
+        """Write the record of a photo that will not be in the video. The first record of a photo stays, unless this one
+        `replaces` it: that of other content under the same key."""
         record = {
             "key": self._prefix + key,
             "etag": etag,
@@ -205,19 +244,37 @@ class Ingest:
         self._log.warning("frame rejected", extra={"frame": record["key"], "reason": rejection.reason})
         body = json.dumps(record, indent=1).encode()
         try:
-            Put(self._keys.rejected(key), body, IfAbsent(), JSON_TYPE, NO_CACHE).send(self._video)
+            condition = None if replaces else IfAbsent()
+            Put(self._keys.rejected(key), body, condition, JSON_TYPE, NO_CACHE).send(self._video)
         except PreconditionFailed:
             self._log.info("frame was rejected before", extra={"frame": record["key"]})
+        if self._recorded is not None:
+            self._recorded.add(self._keys.rejected(key))
 
-    def rejections(self) -> list[tuple[str, str]]:
-        """The stream's rejected photos, with the reason of each."""
-        found = []
-        for info in self._video.list_after(self._keys.rejections):
-            record = json.loads(self._video.get(info.key).body)
-            found.append((str(record["key"]).removeprefix(self._prefix), str(record["reason"])))
-        return found
+    def has_record(self, key: str) -> bool:
+        """Whether there is a record for this key, of whatever content. The records are listed once."""
+        if self._recorded is None:
+            self._recorded = {info.key for info in self._video.list_after(self._keys.rejections)}
+        return self._keys.rejected(key) in self._recorded
+
+    def is_rejected(self, key: str, etag: str) -> bool:
+        """Whether there is a record for this content of the key."""
+        if not self.has_record(key):
+            return False
+        recorded = self._rejection(self._keys.rejected(key)).etag
+        return recorded is None or recorded.strip('"') == etag.strip('"')
+
+    def rejections(self) -> list[Rejection]:
+        """The stream's rejected photos. Raises StorageError."""
+        return [self._rejection(info.key) for info in self._video.list_after(self._keys.rejections)]
+
+    def _rejection(self, where: str) -> Rejection:
+        record = json.loads(self._video.get(where).body)
+        return Rejection(str(record["key"]).removeprefix(self._prefix), record.get("etag"), str(record["reason"]))
 
     def forget_rejections(self, keys: Sequence[str]) -> None:
         """Remove the records of photos that are in the video now."""
         if keys:
-            self._video.delete([self._keys.rejected(key) for key in keys])
+            records = [self._keys.rejected(key) for key in keys]
+            self._video.delete(records)
+            self._recorded = None if self._recorded is None else self._recorded.difference(records)

@@ -1,12 +1,13 @@
 """Reconciliation: compares what is stored with what the checkpoint says. Finds; the caller acts.
 
-*Photos that nothing accounts for*: uploaded below the watermark, and their events lost. No listing after the watermark
-shows such a photo. So a sweep lists below it as well, and compares what it sees with what the video and the rejection
-records name, one key range after the other: a segment's range goes from the last key in order before it to its own. If
-as many photos are listed as the segment has frames, it is not read. (One photo deleted and another one uploaded late in
-the same range escape that; `timelapse verify` reads everything.) A sweep looks at the last segments, where late photos
-mostly belong, each time; at the newest closed reel and all of the open one once in an environment's life; at everything
-if all reels are asked for.
+*Photos that nothing accounts for*: they lie below the watermark, and their events were lost. No listing for what lies
+beyond the watermark shows such a photo. So a sweep lists below it as well, and compares what it sees with what the
+video and the rejection records name, one range of positions after the other: a segment's range goes from the highest
+position before it to its own. If as many photos are listed as the segment has frames, it is not read. (One photo
+deleted and another one uploaded late in the same range escape that; `timelapse verify` reads everything.) A sweep looks
+at the last segments, where late photos mostly belong, each time; at the newest closed reel and all of the open one once
+in an environment's life; at everything if all reels are asked for. In arrival order, where a listing is always whole,
+it does so once in an environment's life alone.
 
 *Orphans*: objects that no checkpoint names, left by crashes.
 """
@@ -15,14 +16,16 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.commit_plan import reel_object_keys
 from timelapse_runtime.timelapse.errors import ObjectNotFound, SegmentCorrupt
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, key_order
-from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_number
+from timelapse_runtime.timelapse.ingest import Ingest
+from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel
+from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order, reel_number
+from timelapse_runtime.timelapse.model.source_frame import photo_at
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
@@ -37,7 +40,7 @@ _DERIVED = ("index.m3u8", "reel.json", "video.mp4")
 
 @dataclass(frozen=True, slots=True)
 class _KeyRange:
-    """The photos up to `last_key`: `count` of them should be in segment number `position` of `reel`."""
+    """The photos up to the position `last_key`: `count` of them should be in segment number `position` of `reel`."""
 
     last_key: str
     count: int
@@ -48,39 +51,45 @@ class _KeyRange:
 class Reconciler:
     """One stream's. Owns which closed reel it has looked at; all else is read."""
 
-    def __init__(self, name: str, video: Store, keys: StreamKeys, catalog: Catalog) -> None:
-        self._video, self._keys, self._catalog = video, keys, catalog
-        self._checked_reel = ""
+    def __init__(self, name: str, video: Store, keys: StreamKeys, catalog: Catalog, ingest: Ingest, order: str) -> None:
+        self._video, self._keys, self._catalog, self._ingest = video, keys, catalog, ingest
+        self._order = order
+        self._checked_reel = "" if order != ARRIVAL_ORDER else "none yet"
         self._log = StreamLog(_log, name)
 
     def unaccounted(self, checkpoint: Checkpoint | None, time_left: TimeLeft, *, all_reels: bool) -> Iterator[str]:
-        """Photos that the checkpoint covers and that are neither in the video nor in a rejection record.
+        """The positions of photos that the checkpoint covers and that are neither in the video nor rejected.
 
         Ends early if time runs out; the next sweep then starts over. Raises StorageError, CheckpointCorrupt.
         """
-        if checkpoint is None:
+        if checkpoint is None or (checkpoint.reel is not None and checkpoint.reel.order != self._order):
             return
         reels = [checkpoint.reel] if checkpoint.reel else []  # newest first
         while reels and reels[-1].previous is not None and (all_reels or len(reels) < 2):
-            reels.append(self._catalog.manifest(reels[-1].previous))
+            previous = self._catalog.manifest(reels[-1].previous)
+            if previous.order != self._order:
+                break
+            reels.append(previous)
         closed = next((reel.name for reel in reels if reel.is_closed), "")
         ranges = [key_range for reel in reversed(reels) for key_range in _key_ranges(reel)]
+        if self._order == ARRIVAL_ORDER and not all_reels and closed == self._checked_reel:
+            return
         if not all_reels and closed == self._checked_reel and len(ranges) > _RECENT_SEGMENTS:
             after = ranges[-_RECENT_SEGMENTS - 1].last_key
             ranges = ranges[-_RECENT_SEGMENTS:]
         else:
-            after = self._catalog.last_key_before(reels[-1]) if reels else ""
-        settled = {info.key for info in self._video.list_after(self._keys.rejections, self._keys.rejections + after)}
-        for segment in itertools.chain.from_iterable(reel.segments for reel in reels):
-            settled.update(map(self._keys.rejected, segment.out_of_order))
+            after = self._start_of(reels[-1]) if reels else ""
+        is_settled = self._settled_otherwise(reels, after)
+        # In arrival order, a listing near the keys that are known may have missed some beyond the watermark.
+        is_whole = self._order == ARRIVAL_ORDER
         covered = itertools.takewhile(
-            lambda key: key_order(key) <= key_order(checkpoint.watermark),
+            lambda key: is_whole or key_order(key) <= key_order(checkpoint.watermark),
             (key for key, _ in self._catalog.photos_after(after)),
         )
         listed: list[str] = []  # in the key range that the listing has come to
         for key in covered:
             while ranges and key_order(key) > key_order(ranges[0].last_key):
-                yield from self._not_in(ranges.pop(0), listed, settled)
+                yield from self._not_in(ranges.pop(0), listed, is_settled)
                 listed = []
                 if not time_left.is_enough:
                     self._log.warning(
@@ -88,13 +97,31 @@ class Reconciler:
                     )
                     return
             listed.append(key)
-        yield from self._not_in(ranges[0] if ranges else None, listed, settled)
+        yield from self._not_in(ranges[0] if ranges else None, listed, is_settled)
         self._checked_reel = closed
 
-    def _not_in(self, key_range: _KeyRange | None, listed: list[str], settled: set[str]) -> Iterator[str]:
-        """Those of `listed` that the segment does not name and that are not settled otherwise: `settled` has the keys
-        of the records of rejected photos, and of those that were appended late."""
-        unknown = [key for key in listed if self._keys.rejected(key) not in settled]
+    def _start_of(self, reel: Reel) -> str:
+        """The highest position before the reel."""
+        return reel.after if self._order == ARRIVAL_ORDER else self._catalog.last_key_before(reel)
+
+    def _settled_otherwise(self, reels: Sequence[Reel], after: str) -> Callable[[str], bool]:
+        """Tells whether a photo has a rejection record, or is named as out of order."""
+        late = {position for reel in reels for segment in reel.segments for position in segment.out_of_order}
+        if self._order == ARRIVAL_ORDER:
+            return lambda position: position in late or self._is_rejected(position)
+        listed = self._video.list_after(self._keys.rejections, self._keys.rejections + after)
+        records = {info.key for info in listed}
+        return lambda key: key in late or self._keys.rejected(key) in records
+
+    def _is_rejected(self, position: str) -> bool:
+        photo = photo_at(position)
+        return self._ingest.is_rejected(photo.key, photo.etag)
+
+    def _not_in(
+        self, key_range: _KeyRange | None, listed: list[str], is_settled: Callable[[str], bool]
+    ) -> Iterator[str]:
+        """Those of `listed` that the segment does not name and that are not settled otherwise."""
+        unknown = [key for key in listed if not is_settled(key)]
         named: set[str] = set()
         if key_range is not None and unknown:
             # A photo that is settled otherwise may be in the segment all the same, if its neighbour is repeated there.
@@ -104,11 +131,13 @@ class Reconciler:
                 frames = self._catalog.read_frames(key_range.reel, key_range.position)
             except (ObjectNotFound, SegmentCorrupt):
                 return  # replaced by another instance, or damaged: opening and verifying find that, not this
-            named = {frame.key for frame in frames}
+            named = {frame.position for frame in frames}
         yield from (key for key in unknown if key not in named and not self._is_recorded(key))
 
     def _is_recorded(self, key: str) -> bool:
         """A listing does not show the record of a key that is too long to have one under its own name."""
+        if self._order == ARRIVAL_ORDER:
+            return False  # its records were all listed
         try:
             self._video.head(self._keys.rejected(key))
         except ObjectNotFound:

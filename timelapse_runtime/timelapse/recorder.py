@@ -17,9 +17,10 @@ from timelapse_runtime.timelapse.commit_plan import CommitPlan
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.derived import Derived
 from timelapse_runtime.timelapse.ingest import Photo
-from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment, key_order
+from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment
 from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker
-from timelapse_runtime.timelapse.model.source_frame import Role
+from timelapse_runtime.timelapse.model.keys import key_order
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
@@ -36,6 +37,7 @@ class Counts:
     appended: int = 0
     duplicates: int = 0
     rejected: int = 0
+    overwritten: int = 0
     flushes: int = 0
 
 
@@ -52,7 +54,7 @@ class Recorder:
         derived: Derived,
         counts: Counts,
     ) -> None:
-        self._reorder_window = config.reorder_window
+        self._reorder_window, self._order = config.reorder_window, config.order
         self._tracker, self._checkpoints, self._derived, self._counts = tracker, checkpoints, derived, counts
         self._writer = VideoWriter(name, config, codec)
         self._window: list[Photo] = []
@@ -71,12 +73,19 @@ class Recorder:
     def discard_uncommitted(self) -> None:
         """The video ends with the checkpoint again."""
         self._tracker.discard_uncommitted()
-        self._writer.discard_uncommitted(self._checkpoints.open_reel)
+        last = self._checkpoints.last_reel
+        is_same_order = last is not None and last.order == self._order
+        self._writer.discard_uncommitted(
+            self._checkpoints.open_reel, last.highest_key if last and is_same_order else self._tracker.watermark
+        )
         self._window = []
 
-    def resume(self, reel: Reel, init_segment: bytes, body: bytes) -> None:
-        """Continue after the last segment of `reel`, whose bytes are `body`. Raises SegmentCorrupt."""
-        self._tracker.remember(self._writer.resume(reel, init_segment, body))
+    def resume(self, reel: Reel, init_segment: bytes, body: bytes) -> Sequence[SourceFrame]:
+        """Continue after the last segment of `reel`, whose bytes are `body`, and return the photos in it, in order.
+
+        Raises SegmentCorrupt.
+        """
+        return self._writer.resume(reel, init_segment, body)
 
     def end_reel(self, reel: Reel, segments: Sequence[Segment]) -> None:
         """End the open `reel` with these of its segments, of which none is new. Raises StorageError, Fenced."""
@@ -95,6 +104,10 @@ class Recorder:
         while len(self._window) > self._reorder_window:
             self._encode_oldest()
 
+    def must_commit_before(self, source: SourceFrame) -> bool:
+        """Whether the photo begins a reel or an encoder."""
+        return self._writer.is_drained or self._writer.needs_new_reel(source, self._checkpoints.open_reel)
+
     def _encode_oldest(self) -> None:
         self.encode(self._window[0])
         self._window.pop(0)
@@ -104,7 +117,7 @@ class Recorder:
         source = photo.source
         picture = photo.picture or self._writer.repeated_picture(self._checkpoints.open_reel)
         if picture is None:  # there is no frame to repeat
-            self._tracker.rejected(source.key)
+            self._tracker.rejected(source.position)
             return
         if self._writer.needs_new_reel(source, self._checkpoints.open_reel):
             self.commit(drain=True, close=True)
@@ -112,9 +125,9 @@ class Recorder:
             self._commit()
         number = self._writer.append(source, picture, self._checkpoints.open_reel)
         if source.role is Role.OUT_OF_ORDER:
-            self._tracker.late_encoded(source.key, number)
+            self._tracker.late_encoded(source.position, number)
         else:
-            self._tracker.encoded(source.key, number, is_repeated=source.role is Role.STAND_IN)
+            self._tracker.encoded(source.position, number, is_repeated=source.role is Role.STAND_IN)
         self._counts.appended += 1
 
     # ---- commit
@@ -192,7 +205,7 @@ class Recorder:
         if last is not None and begins_reel and not self._derived.is_finished(last):
             return None
         while drain and self._window and time_left.is_enough:
-            if self._writer.is_drained or self._writer.needs_new_reel(self._window[0].source, reel):
+            if self.must_commit_before(self._window[0].source):
                 break
             self._encode_oldest()
         cut, init_segment = self._writer.cut(drain=drain, time_left=time_left), None

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from timelapse_runtime.timelapse.commit_plan import SegmentData
 from timelapse_runtime.timelapse.model.checkpoint import Segment, checksum
-from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
+from timelapse_runtime.timelapse.model.keys import key_order
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, out_of_order
 from timelapse_runtime.timelapse.model.video_size import NO_RUN, SizeRun
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import pack_provenance
@@ -39,9 +40,10 @@ class InitSegment:
 class ReelWriter:
     """Appends pictures to a reel from frame `first_number` on. Its first segment begins there.
 
-    `last_key` is the key of the reel's last frame that is in key order, or empty. `init_sha256` is that of the reel's
-    init segment. If this encoder's turns out to be another one (x264 was updated, or its preset was changed), its
-    frames cannot continue the reel: then they begin another one, from frame 0 on, and `begins_other_reel` says so.
+    `last_key` is the highest position in the reel so far, or empty; `after` is that before a reel that begins here.
+    `init_sha256` is that of the reel's init segment. If this encoder's turns out to be another one (x264 was updated,
+    or its preset was changed), its frames cannot continue the reel: then they begin another one, from frame 0 on, and
+    `begins_other_reel` says so.
 
     `append` and `cut_number` count on from `first_number` in either case.
     """
@@ -53,14 +55,15 @@ class ReelWriter:
         *,
         first_number: int = 0,
         last_key: str = "",
+        after: str = "",
         init_sha256: str | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings, self.after = settings, after
         self._codec, self._encoder = codec, codec.encoder(settings, first_number=first_number)
         self._muxer: FragmentMuxer | None = None
         self._init_segment: InitSegment | None = None
         self._expected_sha256 = init_sha256
-        self._last_key = last_key
+        self._last_key = self._last_key_before = last_key
         self._sources: dict[int, SourceFrame] = {}
         self._size_runs: dict[int, SizeRun] = {}
         self._first_source: SourceFrame | None = None
@@ -152,13 +155,14 @@ class ReelWriter:
         muxer = self._muxer or self._begin(frames[0])
         first = self._cut_number - self._number_offset
         if frames[0].is_keyframe:
+            self._last_key_before = self._last_key
             self._segments.append(SegmentData(Segment(first, 0, "", 0, "", self._last_key), b""))
         numbers = range(self._cut_number, self._cut_number + len(frames))
         sources = [self._sources.pop(number) for number in numbers]
         size_runs = [self._size_runs.pop(number, NO_RUN) for number in numbers]
-        late = tuple(source.key for source in sources if source.role is Role.OUT_OF_ORDER)
-        in_order = [source.key for source in sources if source.role is not Role.OUT_OF_ORDER]
-        self._last_key = in_order[-1] if in_order else self._last_key
+        late = out_of_order(sources, self._last_key_before)
+        in_order = [source.position for source in sources if source.role is not Role.OUT_OF_ORDER]
+        self._last_key = max([self._last_key, *in_order], key=key_order)
         numbered = [replace(frame, pts=frame.pts - self._number_offset) for frame in frames]
         segment, body = self._segments[-1].segment, self._segments[-1].body
         body += pack_provenance(first, sources, size_runs[-1]) + muxer.fragment(numbered, number=first)
@@ -181,5 +185,5 @@ class ReelWriter:
         )
         self._init_segment = InitSegment(self._muxer.init_segment, reorder_frames)
         if self.begins_other_reel:
-            self._number_offset, self._last_key = self._first_number, ""
+            self._number_offset, self._last_key = self._first_number, self.after
         return self._muxer

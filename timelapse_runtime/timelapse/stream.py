@@ -17,22 +17,30 @@ objects.
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import Executor
 
 from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.timelapse.arrival_intake import ArrivalIntake
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.derived import Derived
-from timelapse_runtime.timelapse.errors import DeadlineTooClose, FrameRejected, ObjectNotFound, SegmentCorrupt
-from timelapse_runtime.timelapse.ingest import Ingest, Prefetch, with_next
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, key_order
-from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker, Place
-from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.errors import FrameRejected, ObjectNotFound, SegmentCorrupt
+from timelapse_runtime.timelapse.ingest import Ingest
+from timelapse_runtime.timelapse.intake import Intake, PhotoHint
+from timelapse_runtime.timelapse.kept_photos import KeptPhotos
+from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
+from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel
+from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameTracker
+from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
+from timelapse_runtime.timelapse.model.order_change import in_other_order
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.model.video_size import Size
+from timelapse_runtime.timelapse.name_intake import NameIntake
 from timelapse_runtime.timelapse.reconcile import Reconciler
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -61,15 +69,23 @@ class Stream:
         self.counts = Counts()
         self._config, self._clock = config, clock
         keys = StreamKeys(f"{config.video.prefix}{name}/")
-        self._catalog = Catalog(frames, video, keys, prefix, config.include)
-        self._checkpoints = CheckpointStore(name, video, keys, self._catalog.source)
+        self._catalog = Catalog(frames, video, keys, prefix, config.include, config.order)
+        self._checkpoints = CheckpointStore(name, video, keys, self._catalog.source, config.order)
         self._derived = Derived(name, video, keys, self._checkpoints.is_current)
-        self._reconciler = Reconciler(name, video, keys, self._catalog)
         self._ingest = Ingest(name, config, frames, video, keys, prefix, self._catalog, clock, codec, executor)
-        self._tracker = FrameTracker()
+        self._reconciler = Reconciler(name, video, keys, self._catalog, self._ingest, config.order)
+        self._tracker = ArrivalTracker() if config.order == ARRIVAL_ORDER else FrameTracker()
         self._recorder = Recorder(name, config, codec, self._tracker, self._checkpoints, self._derived, self.counts)
-        self._is_caught_up = False
+        self._kept = KeptPhotos(video, keys)
+        self._intake = self._make_intake()
+        self._lost: list[str] = []
         self._log = StreamLog(_log, name)
+
+    def _make_intake(self) -> Intake:
+        parts = self._catalog, self._ingest, self._recorder, self._checkpoints, self.counts
+        if isinstance(self._tracker, ArrivalTracker):
+            return ArrivalIntake(self.name, self._config, self._tracker, *parts, self._clock, self._kept)
+        return NameIntake(self.name, self._config, self._tracker, *parts)
 
     @property
     def checkpoint(self) -> Checkpoint | None:
@@ -96,27 +112,51 @@ class Stream:
         """
         while True:
             checkpoint = self._checkpoints.load()
-            self._tracker.resume(*((checkpoint.watermark, checkpoint.ahead) if checkpoint else ("", ())))
+            coverage = self._coverage_of(checkpoint)
+            self._tracker.resume(coverage.watermark, coverage.committed_ahead, coverage.scan_after)
             self._recorder.discard_uncommitted()
-            reel = self._checkpoints.open_reel
-            if reel is None or not reel.segments:
+            reel, sources = self._checkpoints.open_reel, list[SourceFrame]()
+            if checkpoint is not None and checkpoint.order != self._config.order:
+                self._log.warning("TIMELAPSE_ORDER was changed: a new reel begins", extra={"was": checkpoint.order})
+                if reel is not None:
+                    self._recorder.end_reel(reel, reel.segments)
+                self._intake.resume((), lists_all=True)
                 return
             try:
-                self._recorder.resume(reel, *self._catalog.read_last_segment(reel))
+                if reel is not None and reel.segments:
+                    sources += self._recorder.resume(reel, *self._catalog.read_last_segment(reel))
             except (ObjectNotFound, SegmentCorrupt) as error:
-                if self._checkpoints.is_current():
-                    self._give_up_last_segment(reel, error)
-                    return
-                # else another instance flushed meanwhile, and removed the segment that it replaced
-            else:
-                return
+                if not self._checkpoints.is_current():
+                    continue  # another instance flushed meanwhile, and removed the segment that it replaced
+                assert reel is not None
+                self._give_up_last_segment(reel, error)
+            self._intake.resume(sources, lists_all=False)
+            return
+
+    def _coverage_of(self, checkpoint: Checkpoint | None) -> Coverage:
+        """What the checkpoint covers, in terms of the configured order."""
+        if checkpoint is None:
+            return Coverage("", (), 0, 0)
+        if checkpoint.order == self._config.order:
+            return Coverage(checkpoint.watermark, checkpoint.ahead, 0, 0, checkpoint.scan_after)
+        listed = [(key, info.etag, info.last_modified_epoch_ms) for key, info in self._catalog.listed_after()]
+        return in_other_order(checkpoint, self._checkpoints.loaded_epoch_ms, listed)
 
     def _give_up_last_segment(self, reel: Reel, error: Exception) -> None:
-        """Record the photos of a lost segment as rejected, and end the reel before it."""
+        """End the reel before a lost segment. Its photos become frames again, if the order of names does not forbid it:
+        then they are rejected."""
         last, kept = reel.segments[-1], reel.segments[:-1]
         segment = self._catalog.segment_key(reel, last)
         fields = {"segment": segment, "first": last.first, "count": last.count}
         self._log.error("stored segment is damaged: its reel ends before it", extra=fields, exc_info=error)
+        if reel.order == ARRIVAL_ORDER:
+            # The photos are still there: they become frames again.
+            before = kept[-1].last_key if kept else reel.after
+            found = (position for position, _ in self._catalog.photos_after(before))
+            in_reach = itertools.takewhile(lambda one: key_order(one) <= key_order(last.last_key), found)
+            self._lost = [*last.out_of_order, *in_reach]
+            self._recorder.end_reel(reel, kept)
+            return
         before = kept[-1].last_key if kept else self._catalog.last_key_before(reel)
         rejection = FrameRejected("segment-damaged", f"{segment}: {error}")
         for key, info in self._catalog.photos_after(before):
@@ -128,127 +168,25 @@ class Stream:
 
     # ---- append
 
-    def append(self, keys: Iterable[str], time_left: TimeLeft, *, relist: bool) -> None:
-        """Take the photos `keys` (relative to the prefix) into the video; with `relist`, those of a listing too.
+    def append(self, hints: Sequence[PhotoHint], time_left: TimeLeft, *, relist: bool) -> None:
+        """Take the photos that `hints` announce into the video; with `relist`, those of a listing too.
 
-        They are in the encoder when this returns, and in S3 after some later flush. Raises StorageError, Fenced,
+        They are in memory when this returns, and in S3 after some later flush. Raises StorageError, Fenced,
         EncoderFailed, and DeadlineTooClose if there was more to catch up with than time.
         """
-        announced = [key for key in sorted(set(keys), key=key_order) if not self._is_duplicate(key)]
-        if relist or not self._is_caught_up:
-            self._catch_up(time_left)
-        prefetch = self._ingest.prefetch()
-        for key, next_key in with_next(announced):
-            self._append_announced(key, next_key, prefetch, time_left)
-        self._append_late(time_left)
+        self._take_lost(time_left)
+        self._intake.append(hints, time_left, relist=relist)
         if self._tracker.since_flush >= self._config.flush_every:
             self.flush(time_left)
 
-    def _is_duplicate(self, key: str) -> bool:
-        is_known = self._tracker.is_known(key)
-        self.counts.duplicates += is_known
-        return is_known
-
-    def _append_announced(self, key: str, next_key: str | None, prefetch: Prefetch, time_left: TimeLeft) -> None:
-        if self._tracker.place(key) is Place.OVERTAKEN:
-            self._discard_uncommitted(f"{key} arrived after frames that follow it")
-            self._catch_up(time_left)
-        if self._tracker.is_known(key):
-            return  # catching up has found it, and may have committed it
-        if self._tracker.place(key) is Place.LATE:
-            self._settle_late(key)
-        else:
-            self._take(key, next_key, prefetch)
-
-    def _catch_up(self, time_left: TimeLeft) -> None:
-        """Take every photo that a listing shows after the watermark, in order, flushing on the way."""
-        while not self._take_listed(time_left):
-            self._discard_uncommitted("a listing shows a photo before some that are encoded")
-        self._is_caught_up = True
-
-    def _take_listed(self, time_left: TimeLeft) -> bool:
-        """One listing. False: a photo lies below one that is encoded, and what is not committed must be redone."""
-        self._tracker.listing_begins()
-        prefetch = self._ingest.prefetch()
-        photos = self._catalog.photos_after(self._tracker.watermark)
-        for position, (key, next_key) in enumerate(with_next(key for key, _ in photos)):
-            if position and not time_left.is_enough:
-                done = f"caught up to {self._tracker.last_encoded_key}; the next invocation continues from there"
-                raise DeadlineTooClose(f"stream {self.name}: {done}")
-            if key_order(key) <= key_order(self._tracker.watermark):
-                continue  # committed since the listing began
-            place = self._tracker.place(key)
-            if place is Place.OVERTAKEN:
-                return False
-            if place is Place.LATE:
-                self._settle_late(key)
-                self._tracker.rejected(key)
-            elif place is Place.NEXT:
-                self._take(key, next_key, prefetch)
-            self._tracker.listed_to(key)
-            if place is Place.NEXT and self._tracker.since_flush >= self._config.flush_every:
-                self._recorder.commit()
-        return True
-
-    def _take(self, key: str, next_key: str | None, prefetch: Prefetch) -> None:
-        """Read the photo of the next frame in order, and put it into the reorder window. `next_key` mostly follows."""
-        is_next_wanted = next_key is not None and not self._tracker.is_known(next_key)
-        photo = self._ingest.read(key, prefetch, next_key if is_next_wanted else None)
-        if photo is None:
-            self.counts.rejected += 1
-            if self._config.rejected == "skip":
-                self._tracker.rejected(key)
-                return
-            photo = self._ingest.repeated(key)
-        self._recorder.append(photo)
-
-    # ---- late and rejected photos
-
-    def _settle_late(self, key: str) -> None:
-        """Count the late photo as a duplicate if the video has it, else write its record."""
-        if self._catalog.is_in_video(self._checkpoints.last_reel, key):
-            self.counts.duplicates += 1
-        else:
-            self._ingest.reject(key, None, FrameRejected("late", "frames that follow it are in the video already"))
-            self.counts.rejected += 1
-            self._tracker.late(key)
-        self._tracker.remember([key])
-
-    def _append_late(self, time_left: TimeLeft) -> None:
-        """By policy, append late photos at the video's end. Their records stay until that is committed: a crash in
-        between leaves them rejected, until they are retried."""
-        late = self._tracker.take_late()
-        if late and self._config.late == "append":
-            self._append_rejected(late, time_left)
+    def _take_lost(self, time_left: TimeLeft) -> None:
+        lost, self._lost = self._lost, []
+        if lost:
+            self._intake.take_unaccounted(lost, time_left)
 
     def retry_rejected(self, time_left: TimeLeft, *, reason: str | None) -> None:
-        """Try the rejected photos (of one reason, or all) again; those that can be used now go to the video's end.
-
-        Also removes the records of photos that are in the video: a crash may have left them. Raises as `append` does.
-        """
-        rejections = self._ingest.rejections()
-        # A photo that was fixed after its rejection may still come in order: then it must be seen in the video below.
-        self.flush(time_left, drain=True)
-        in_video, again = [], []
-        for key, why in rejections:
-            if self._catalog.is_in_video(self._checkpoints.last_reel, key, as_itself=True):
-                in_video.append(key)
-            elif reason in (None, why):
-                again.append(key)
-        self._ingest.forget_rejections(in_video)
-        self._append_rejected(again, time_left)
-
-    def _append_rejected(self, keys: list[str], time_left: TimeLeft) -> None:
-        settled_to = key_order(self._tracker.committed_key)  # above this one, frames still come in order
-        self._catch_up(time_left)  # if it finds an overtaken photo, it discards the frames that are appended now
-        for key in [key for key in keys if key_order(key) <= settled_to]:
-            photo = None if key in self._tracker.late_in_encoder else self._ingest.read_late(key)
-            if photo is not None:
-                self._recorder.encode(photo)
-        if self._tracker.late_in_encoder:
-            self.flush(time_left, drain=True)
-        # Only what a commit holds: a record is the last that is known of a photo.
-        self._ingest.forget_rejections(self._tracker.take_committed_late())
+        """See Intake."""
+        self._intake.retry_rejected(time_left, reason=reason)
 
     # ---- flush and sweep
 
@@ -257,17 +195,20 @@ class Stream:
 
         `force` commits even if nothing changed. Raises as `append` does.
         """
-        self._catch_up(time_left)
+        self._intake.catch_up(time_left)
+        if drain or close:
+            self._intake.release(time_left)
         self._recorder.flush(drain=drain, close=close, force=force)
+        self._intake.flushed()
 
     def sweep(self, time_left: TimeLeft, *, drain: bool, close: bool, all_reels: bool) -> None:
         """Finish what is unfinished: photos that no event announced, frames that wait in the encoder of an idle
         stream, derived objects that are behind, objects that no checkpoint names. Raises as `append` does."""
         orphans = self._reconciler.orphans(self.checkpoint, all_reels=all_reels)
-        self._catch_up(time_left)
-        for key in self._reconciler.unaccounted(self.checkpoint, time_left, all_reels=all_reels):
-            self._settle_late(key)
-        self._append_late(time_left)
+        self._intake.catch_up(time_left)
+        unaccounted = self._reconciler.unaccounted(self.checkpoint, time_left, all_reels=all_reels)
+        self._take_lost(time_left)
+        self._intake.take_unaccounted(unaccounted, time_left)
         is_idle = self._clock.now_epoch_ms() - self._recorder.newest_epoch_ms >= self._config.flush_after_seconds * 1000
         # The instance that wrote an orphan can still commit it, until this commit fences it.
         self.flush(time_left, drain=drain or is_idle, close=close, force=bool(orphans))
@@ -277,6 +218,8 @@ class Stream:
 
     def prepare_shutdown(self, time_left: TimeLeft, *, drain: bool) -> CommitPlan | None:
         """See Recorder."""
+        if drain:
+            self._intake.release_at_shutdown(time_left)
         return self._recorder.prepare_shutdown(time_left, drain=drain)
 
     def as_outbox_job(self, plan: CommitPlan) -> CommitPlan:
@@ -286,11 +229,3 @@ class Stream:
     def commit_shutdown(self, plan: CommitPlan) -> None:
         """See Recorder."""
         self._recorder.commit_shutdown(plan)
-
-    # ---- memory
-
-    def _discard_uncommitted(self, reason: str) -> None:
-        """Catching up takes the discarded frames again, in order."""
-        self._log.info("discarding uncommitted frames; they will be encoded again in order", extra={"reason": reason})
-        self._recorder.discard_uncommitted()
-        self._is_caught_up = False

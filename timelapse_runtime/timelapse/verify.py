@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.commit_plan import reel_object_keys, segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound, SegmentCorrupt
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum, key_order
-from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_number
+from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, NAME_ORDER, Checkpoint, Reel, Segment, checksum
+from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order, reel_number
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
 from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist
-from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, out_of_order
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
@@ -68,8 +68,8 @@ class Verifier:
         *,
         include: PhotoFilter = DEFAULT_FILTER,
     ) -> None:
-        self._video, self._prefix, self._codec = video, prefix, codec or X264Codec()
-        self._keys = StreamKeys(folder)
+        self._frames, self._video, self._prefix, self._codec = frames, video, prefix, codec or X264Codec()
+        self._keys, self._order, self._include = StreamKeys(folder), NAME_ORDER, include
         self._catalog = Catalog(frames, video, self._keys, prefix, include)
         self.report = VerifyReport()
 
@@ -81,7 +81,7 @@ class Verifier:
             return self.report
         reels = list(self._reels(checkpoint))
         frames = [frame for reel in reels for frame in self._read_reel(reel, objects)]
-        in_video = [frame.key for frame in frames if frame.role is not Role.STAND_IN]
+        in_video = [frame for frame in frames if frame.role is not Role.STAND_IN]
         self.report.frame_count = len(frames)
         rejected = self._read_rejections(objects)
         self.report.rejected_count = len(rejected)
@@ -94,7 +94,7 @@ class Verifier:
     def _read_checkpoint(self, objects: dict[str, int]) -> Checkpoint | None:
         where = self._keys.checkpoint
         try:
-            return Checkpoint.from_json(self._video.get(where).body)
+            checkpoint = Checkpoint.from_json(self._video.get(where).body)
         except ObjectNotFound:
             if objects:
                 self.report.add("checkpoint-missing", where, f"there is none, and {len(objects)} other objects")
@@ -102,6 +102,10 @@ class Verifier:
             self.report.uploaded_count = len(self.report.pending)
         except CheckpointCorrupt as error:
             self.report.add("checkpoint-corrupt", where, str(error))
+        else:
+            self._order = checkpoint.order
+            self._catalog = Catalog(self._frames, self._video, self._keys, self._prefix, self._include, self._order)
+            return checkpoint
         return None
 
     def _reels(self, checkpoint: Checkpoint) -> Iterator[Reel]:
@@ -128,25 +132,28 @@ class Verifier:
         if init_segment and hashlib.sha256(init_segment).hexdigest() != reel.init_sha256:
             self.report.add("init-changed", self._keys.init(reel.name), "it is not what the reel was begun with")
         found: list[SourceFrame] = []
+        last_key = reel.after
         for segment in reel.segments:
-            found += self._read_segment(reel, segment, init_segment, objects)
-        in_order = [frame.key for frame in found if frame.role is not Role.OUT_OF_ORDER]
-        for before, after in itertools.pairwise(in_order):
-            if key_order(after) < key_order(before):
-                self.report.add("disordered", reel.name, f"{after} comes after {before}")
+            found += self._read_segment(reel, segment, last_key, init_segment, objects)
+            last_key = segment.last_key
+        in_order = [frame.position for frame in found if frame.role is not Role.OUT_OF_ORDER]
+        if reel.order == NAME_ORDER:
+            for before, after in itertools.pairwise(in_order):
+                if key_order(after) < key_order(before):
+                    self.report.add("disordered", reel.name, f"{after} comes after {before}")
         return found
 
     def _read_segment(
-        self, reel: Reel, segment: Segment, init_segment: bytes, objects: dict[str, int]
+        self, reel: Reel, segment: Segment, last_key: str, init_segment: bytes, objects: dict[str, int]
     ) -> list[SourceFrame]:
         where = segment_key(self._keys, reel, segment)
         if where not in objects:
             if not reel.is_closed:
                 self.report.add("segment-missing", where, f"{segment.count} frames from {segment.first} on are gone")
-            return self._from_video(reel, segment, init_segment)
-        return self._read_frames(reel, segment, init_segment, self._video.get(where).body, where)
+            return self._from_video(reel, segment, last_key, init_segment)
+        return self._read_frames(reel, segment, last_key, init_segment, self._video.get(where).body, where)
 
-    def _from_video(self, reel: Reel, segment: Segment, init_segment: bytes) -> list[SourceFrame]:
+    def _from_video(self, reel: Reel, segment: Segment, last_key: str, init_segment: bytes) -> list[SourceFrame]:
         """A closed reel may live in its video.mp4 alone."""
         if not reel.is_closed:
             return []
@@ -157,10 +164,10 @@ class Verifier:
         except ObjectNotFound:
             self.report.add("segment-missing", segment_key(self._keys, reel, segment), "and there is no video.mp4")
             return []
-        return self._read_frames(reel, segment, init_segment, body, where)
+        return self._read_frames(reel, segment, last_key, init_segment, body, where)
 
     def _read_frames(
-        self, reel: Reel, segment: Segment, init_segment: bytes, body: bytes, where: str
+        self, reel: Reel, segment: Segment, last_key: str, init_segment: bytes, body: bytes, where: str
     ) -> list[SourceFrame]:
         if len(body) != segment.size_bytes:
             claimed = f"{len(body)} bytes; the checkpoint claims {segment.size_bytes}"
@@ -170,12 +177,12 @@ class Verifier:
             self.report.add("segment-changed", where, claimed)
         try:
             frames = [frame for part in read_provenance(body) for frame in part.frames]
-            late = tuple(frame.key for frame in frames if frame.role is Role.OUT_OF_ORDER)
-            in_order = [frame.key for frame in frames if frame.role is not Role.OUT_OF_ORDER]
-            if (
-                len(frames) != segment.count
-                or late != segment.out_of_order
-                or in_order[-1:] not in ([], [segment.last_key])
+            in_order = [frame.position for frame in frames if frame.role is not Role.OUT_OF_ORDER]
+            highest = max([last_key, *in_order], key=key_order)
+            if (len(frames), out_of_order(frames, last_key), highest) != (
+                segment.count,
+                segment.out_of_order,
+                segment.last_key,
             ):
                 claimed = f"{segment.count} frames to {segment.last_key}"
                 self.report.add("segment-frames", where, f"it names {len(frames)} photos; claimed are {claimed}")
@@ -194,41 +201,59 @@ class Verifier:
             self.report.add("undecodable", where, str(error))
         return frames
 
-    def _read_rejections(self, objects: dict[str, int]) -> set[str]:
-        found = set()
+    def _read_rejections(self, objects: dict[str, int]) -> set[tuple[str, str | None]]:
+        """The rejected photos: key, and ETag where it is known and counts."""
+        found = set[tuple[str, str | None]]()
         for where in objects:
             if where.startswith(self._keys.rejections):
                 try:
-                    key = str(json.loads(self._video.get(where).body)["key"])
+                    record = json.loads(self._video.get(where).body)
+                    key, etag = str(record["key"]).removeprefix(self._prefix), record.get("etag")
                 except (ValueError, KeyError, TypeError) as error:
                     self.report.add("rejection-corrupt", where, repr(error))
                 else:
-                    found.add(key.removeprefix(self._prefix))
+                    found.add((key, etag if self._order == ARRIVAL_ORDER else None))
         return found
 
-    def _compare(self, checkpoint: Checkpoint, in_video: list[str], rejected: set[str]) -> None:
-        seen: set[str] = set()
-        for key in in_video:
-            if key in seen:
-                self.report.add("double", key, "it is in the video more than once")
-            seen.add(key)
-        for key in sorted(seen & rejected):
-            self.report.add("rejected-and-in-video", key, "a rejection record names it, and the video has it")
-        covered = frozenset(checkpoint.ahead)
-        for key in sorted(seen):
-            if key_order(key) > key_order(checkpoint.watermark) and key not in covered:
-                self.report.add("unclaimed", key, "the video has it, and the checkpoint does not cover it")
-        for key, _ in self._catalog.photos_after():
+    def _compare(
+        self, checkpoint: Checkpoint, in_video: list[SourceFrame], rejected: set[tuple[str, str | None]]
+    ) -> None:
+        seen: dict[str, SourceFrame] = {}
+        for frame in in_video:
+            if frame.position in seen:
+                self.report.add("double", frame.key, "it is in the video more than once")
+            seen[frame.position] = frame
+        for frame in seen.values():
+            if (frame.key, frame.etag or None) in rejected:
+                self.report.add("rejected-and-in-video", frame.key, "a rejection record names it, and the video has it")
+        self._compare_with_checkpoint(checkpoint, seen)
+        known = {frame.identity for frame in seen.values()}
+        # What a reel from before `TIMELAPSE_ORDER` was changed says of a photo.
+        known_by_time = {(frame.key, frame.captured_epoch_ms) for frame in seen.values()}
+        for key, info in self._catalog.listed_after():
             self.report.uploaded_count += 1
-            if key in seen or key in rejected:
+            photo = SourceFrame(key, info.last_modified_epoch_ms, etag=info.etag)
+            position = self._catalog.position_of(key, info)
+            is_known = position in seen or photo.identity in known or (key, photo.captured_epoch_ms) in known_by_time
+            etag = info.etag if self._order == ARRIVAL_ORDER else None
+            if is_known or (key, etag) in rejected or (key, None) in rejected:
                 continue
-            if key_order(key) <= key_order(checkpoint.watermark) or key in covered:
+            if self._is_covered(checkpoint, position):
                 self.report.add("missing", key, "uploaded and covered, neither in the video nor rejected")
             else:
                 self.report.pending.append(key)
+
+    def _compare_with_checkpoint(self, checkpoint: Checkpoint, seen: dict[str, SourceFrame]) -> None:
+        for position, frame in seen.items():
+            is_of_this_order = bool(frame.etag) == (self._order == ARRIVAL_ORDER)
+            if is_of_this_order and not self._is_covered(checkpoint, position):
+                self.report.add("unclaimed", frame.key, "the video has it, and the checkpoint does not cover it")
         if checkpoint.frame_count != self.report.frame_count:
             detail = f"the checkpoint counts {checkpoint.frame_count} frames; the video has {self.report.frame_count}"
             self.report.add("frame-count", self._keys.checkpoint, detail)
+
+    def _is_covered(self, checkpoint: Checkpoint, position: str) -> bool:
+        return key_order(position) <= key_order(checkpoint.watermark) or position in checkpoint.ahead
 
     def _find_orphans(self, reels: list[Reel], objects: dict[str, int]) -> None:
         """An init segment that was prepared for a future reel is not one: a sweep leaves it alone, too."""
@@ -238,7 +263,7 @@ class Verifier:
         for where in sorted(objects):
             name, _, rest = where.removeprefix(self._keys.reels).partition("/")
             is_ready = rest == "init.mp4" and reel_number(name) > (reels[-1].number if reels else 0)
-            if where not in named and not is_ready and not where.startswith(self._keys.rejections):
+            if where not in named and not is_ready and not where.startswith((self._keys.rejections, self._keys.kept)):
                 self.report.add("orphan", where, f"nothing names it ({objects[where]} bytes); a sweep removes segments")
 
     def _check_derived(self, reel: Reel, *, is_current: bool) -> None:

@@ -15,8 +15,8 @@ from datetime import datetime
 from timelapse_runtime.timelapse.commit_plan import SegmentData
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
-from timelapse_runtime.timelapse.model.checkpoint import MAXIMUM_REEL_FRAMES, Reel, checksum
-from timelapse_runtime.timelapse.model.keys import reel_name
+from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, MAXIMUM_REEL_FRAMES, Reel, checksum
+from timelapse_runtime.timelapse.model.keys import key_order, reel_name
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.model.video_size import Size, SizeChanges, automatic_size
 from timelapse_runtime.timelapse.reel_writer import InitSegment, ReelWriter
@@ -38,6 +38,8 @@ class ReelStart:
     date: str
     settings: EncoderSettings
     init_segment: InitSegment
+    order: str
+    after: str
 
     def reel_after(self, last: Reel | None) -> Reel:
         """The reel that follows `last`, without segments."""
@@ -54,6 +56,8 @@ class ReelStart:
             init_sha256=self.init_segment.sha256,
             first_sequence=last.first_sequence + len(last.segments) if last else 0,
             previous=last.name if last else None,
+            order=self.order,
+            after=self.after,
         )
 
 
@@ -84,6 +88,7 @@ class VideoWriter:
         self._fitter: PictureFitter | None = None
         self._day: str | None = None
         self._size_changes = SizeChanges(config.new_size_after)
+        self._highest = ""
         self._newest: tuple[SourceFrame, Picture] | None = None
         self._thumbnails = codec.thumbnails()
         self._log = StreamLog(_log, name)
@@ -108,8 +113,8 @@ class VideoWriter:
         """Whether the encoder has ended: commit what it gave, before the next photo begins another one."""
         return self._reel_writer is not None and self._reel_writer.is_drained
 
-    def resume(self, reel: Reel, init_segment: bytes, body: bytes) -> Sequence[str]:
-        """Continue after the last segment of `reel`, and return the keys of the photos in it, in order.
+    def resume(self, reel: Reel, init_segment: bytes, body: bytes) -> Sequence[SourceFrame]:
+        """Continue after the last segment of `reel`, and return the photos in it, in order.
 
         The segment is decoded. Raises SegmentCorrupt if it is not what was committed, or does not decode to the frames
         that the checkpoint claims.
@@ -126,11 +131,12 @@ class VideoWriter:
         )
         self._newest = sources[-1], picture
         self._size_changes.run = parts[-1].size_run
-        return [source.key for source in sources]
+        return sources
 
-    def discard_uncommitted(self, reel: Reel | None) -> None:
-        """The video ends with `reel` again. The newest picture stays: the frame that follows shows it or is like it."""
-        self._reel_writer = None
+    def discard_uncommitted(self, reel: Reel | None, highest: str = "") -> None:
+        """The video ends with `reel` again, and with the position `highest`. The newest picture stays: the frame that
+        follows shows it or is like it."""
+        self._reel_writer, self._highest = None, highest
         self._size_changes.restart()
         self._day = reel.date if reel else None
 
@@ -180,6 +186,8 @@ class VideoWriter:
             self._size_changes.add(wanted, (writer.settings.width, writer.settings.height))
         number = writer.append(fitted, source, self._size_changes.run)
         self._newest = source, fitted
+        if source.role is not Role.OUT_OF_ORDER:
+            self._highest = max(self._highest, source.position, key=key_order)
         return number
 
     def cut(self, *, drain: bool = False, time_left: TimeLeft | None = None) -> Cut:
@@ -195,7 +203,7 @@ class VideoWriter:
         if writer.init_segment is not None and self._day is not None:
             if writer.begins_other_reel and writer.first_source is not None:
                 self._day = self._day_of(writer.first_source)
-            start = ReelStart(self._day, writer.settings, writer.init_segment)
+            start = ReelStart(self._day, writer.settings, writer.init_segment, self._config.order, writer.after)
         return Cut(writer.uncommitted(), writer.cut_number, writer.has_open_segment, start)
 
     def committed(self, frame_count: int) -> None:
@@ -238,13 +246,16 @@ class VideoWriter:
         return automatic.size
 
     def _begin(self, settings: EncoderSettings, reel: Reel | None) -> ReelWriter:
+        # In name order all keys of a reel lie above those of the reels before it.
+        highest = self._highest if self._config.order == ARRIVAL_ORDER else ""
         if reel is None:
-            return ReelWriter(self._codec, settings)
+            return ReelWriter(self._codec, settings, last_key=highest, after=highest)
         return ReelWriter(
             self._codec,
             settings,
             first_number=reel.frame_count,
-            last_key=reel.segments[-1].last_key if reel.segments else "",
+            last_key=reel.highest_key,
+            after=highest,
             init_sha256=reel.init_sha256,
         )
 

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import (
+    ARRIVAL_ORDER,
     Checkpoint,
     Reel,
     Segment,
-    key_order,
     reel_from_value,
     reel_to_json,
 )
-from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_name, segment_name
+from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order, reel_name, segment_name
+from timelapse_runtime.timelapse.model.source_frame import arrival_position, photo_at
 
 SEGMENTS = (
     Segment(0, 180, "aaaaaaaaaaaa", 1000, "8d3f1c02", "179.jpg"),
@@ -47,6 +48,21 @@ CHECKPOINT = Checkpoint("s3://b/frames/camera/", 9, "cccccccccccc", "199.jpg", (
 @pytest.mark.parametrize("checkpoint", [CHECKPOINT, replace(CHECKPOINT, reel=None, ahead=())])
 def test_what_was_stored_is_read(checkpoint: Checkpoint) -> None:
     assert Checkpoint.from_json(checkpoint.to_json()) == checkpoint
+
+
+def test_a_checkpoint_of_format_1_is_in_name_order() -> None:
+    value = json.loads(CHECKPOINT.to_json())
+    for new in ("order", "scan_after"):
+        del value[new]
+    del value["reel"]["order"]
+    assert Checkpoint.from_json(json.dumps({**value, "format": 1}).encode()) == CHECKPOINT
+
+
+def test_a_checkpoint_in_arrival_order_names_positions() -> None:
+    ahead = (arrival_position("a b.jpg", '"e1"', 1_790_000_000_000), arrival_position("", '"e 2"', 0))
+    checkpoint = replace(CHECKPOINT, order=ARRIVAL_ORDER, ahead=ahead, scan_after="a b.jp")
+    assert Checkpoint.from_json(checkpoint.to_json()) == checkpoint
+    assert [photo_at(position).key for position in ahead] == ["a b.jpg", ""]
 
 
 def test_a_closed_reels_manifest_is_the_reel() -> None:
@@ -87,7 +103,11 @@ SEGMENT: dict[str, Any] = json.loads(CHECKPOINT.to_json())["reel"]["segments"][0
         (b"{", "cannot be read"),
         (b"[]", "cannot be read"),
         (CHECKPOINT.to_json()[:-20], "cannot be read"),
-        (damaged(format=2), "format 2"),
+        (damaged(format=3), "format 3"),
+        (damaged(order="random"), "order is 'random'"),
+        (damaged(order="arrival"), "cannot be read"),
+        (without("order"), "order"),
+        (without("scan_after"), "scan_after"),
         (damaged(format=None), "format None"),
         (damaged(generation="x"), "cannot be read"),
         (damaged(ahead=3), "cannot be read"),

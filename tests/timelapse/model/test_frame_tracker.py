@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from timelapse_runtime.timelapse.model.checkpoint import key_order
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameTracker, Place
+from timelapse_runtime.timelapse.model.keys import key_order
 
 
 def test_the_watermark_is_the_last_frame_of_an_unbroken_stored_run() -> None:

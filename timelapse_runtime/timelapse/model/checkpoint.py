@@ -1,12 +1,17 @@
-"""The stream's one mutable truth: `checkpoint.json`, format 1.
+"""The stream's one mutable truth: `checkpoint.json`, format 2. Format 1, in which all streams are in name order, is
+read as well.
 
-Invariants: segments lie end to end from frame 0 of the reel; `watermark` never goes back from one generation to
-the next; every frame whose key is at most `watermark`, or is in `ahead`, is in a segment of this or an earlier
-reel, or has a rejection record. Frame keys are relative to the stream's prefix and are ordered as S3 orders
-them: by their UTF-8 bytes.
+A photo has a position in its stream's order: its key, or in arrival order its upload time, ETag and key
+(`model/source_frame.py`). Keys are relative to the stream's prefix; positions and keys compare by their UTF-8 bytes, as
+S3 orders keys.
 
-`ahead` holds frames that were committed past the last listing (at a shutdown, where there is no time for one):
-the watermark must not pass a frame that no listing has shown, or a photo whose event is lost is never found.
+Invariants: segments lie end to end from frame 0 of the reel; `watermark` never goes back from one generation to the
+next; every photo whose position is at most `watermark`, or is in `ahead`, is in a segment of this or an earlier reel,
+or has a rejection record.
+
+`ahead` holds the positions of photos that were committed past the watermark. The watermark must not pass a photo that
+no listing has shown, or a photo whose event is lost is not found by the next listing. In name order these are few:
+those of a shutdown, where there is no time for a listing. In arrival order the watermark stays some minutes behind.
 
 The list of segments grows with the reel, which a day or MAXIMUM_REEL_FRAMES bounds (about 150 bytes a segment).
 """
@@ -19,15 +24,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
+from timelapse_runtime.timelapse.model.source_frame import photo_at
 
-FORMAT = 1
+FORMAT = 2
+_READABLE = (1, FORMAT)
+NAME_ORDER, ARRIVAL_ORDER = "name", "arrival"
+"""What positions are: `TIMELAPSE_ORDER`."""
 MAXIMUM_REEL_FRAMES = 100_000
 """A reel ends here at the latest: 555 segments of 180 frames, a checkpoint of about 80 kB."""
-
-
-def key_order(key: str) -> bytes:
-    """S3's order of keys: UTF-8 bytes. (Python's own order, by code points, is the same; that of UTF-16 is not.)"""
-    return key.encode("utf-8", "surrogatepass")
 
 
 def checksum(body: bytes) -> str:
@@ -38,8 +42,8 @@ def checksum(body: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One committed segment. `last_key` is the key of its last frame that is in key order; `out_of_order` are those of
-    its frames that came too late for their place; `crc32` is its bytes' `checksum`."""
+    """One committed segment. `last_key` is the highest position up to its end; `out_of_order` are the positions of
+    those of its frames that do not lie above the segment before it; `crc32` is its bytes' `checksum`."""
 
     first: int
     count: int
@@ -68,6 +72,14 @@ class Reel:
     segments: tuple[Segment, ...] = ()
     last_is_open: bool = False
     is_closed: bool = False
+    order: str = NAME_ORDER
+    after: str = ""
+    """In arrival order: the highest position before the reel."""
+
+    @property
+    def highest_key(self) -> str:
+        """The highest position up to the reel's end."""
+        return self.segments[-1].last_key if self.segments else self.after
 
     @property
     def date(self) -> str:
@@ -97,8 +109,9 @@ class Reel:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far the video has come. `source` is where the stream's photos are; `generation` counts commits; `commit`
-    is unique to the attempt that wrote it."""
+    """How far the video has come. `source` is where the stream's photos are; `generation` counts commits; `commit` is
+    unique to the attempt that wrote it. In arrival order, a listing after the key `scan_after` shows the photos beyond
+    the watermark, as far as they are known."""
 
     source: str
     generation: int
@@ -108,6 +121,8 @@ class Checkpoint:
     frame_count: int
     rejected_count: int
     reel: Reel | None
+    order: str = NAME_ORDER
+    scan_after: str = ""
 
     def to_json(self) -> bytes:
         """As stored."""
@@ -118,12 +133,14 @@ class Checkpoint:
         """As read. Raises CheckpointCorrupt, which names what is wrong."""
         try:
             value: dict[str, Any] = json.loads(body)
-            if value.get("format") != FORMAT:
+            if value.get("format") not in _READABLE:
                 raise CheckpointCorrupt(
-                    f"checkpoint.json has format {value.get('format')!r}; this version reads {FORMAT}"
+                    f"checkpoint.json has format {value.get('format')!r}; this version reads {_READABLE}"
                 )
+            if value["format"] == 1:
+                value |= {"order": NAME_ORDER, "scan_after": ""}
             reel = None if value["reel"] is None else reel_from_value(value["reel"])
-            return cls(**_typed_fields(cls, value), ahead=_keys(value["ahead"]), reel=reel)
+            return cls(**_typed_fields(cls, value), ahead=_positions(value["ahead"], value["order"]), reel=reel)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointCorrupt(f"checkpoint.json cannot be read: {error!r}") from error
 
@@ -135,6 +152,7 @@ def reel_to_json(reel: Reel) -> bytes:
 
 def reel_from_value(value: dict[str, Any]) -> Reel:
     """A reel from parsed JSON. Raises KeyError, TypeError or ValueError."""
+    value = {"order": NAME_ORDER, "after": "", **value}
     reel = Reel(**_typed_fields(Reel, value), segments=tuple(_segment_from_value(one) for one in value["segments"]))
     expected = 0
     for segment in reel.segments:
@@ -165,6 +183,16 @@ def _typed_fields(owner: type, value: dict[str, Any]) -> dict[str, Any]:
                 raise TypeError(f"{name} is {value[name]!r}, not {annotation}")
             found[name] = value[name]
     return found
+
+
+def _positions(value: Any, order: Any) -> tuple[str, ...]:
+    positions = _keys(value)
+    if order == ARRIVAL_ORDER:
+        for position in positions:
+            photo_at(position)
+    elif order != NAME_ORDER:
+        raise ValueError(f"order is {order!r}")
+    return positions
 
 
 def _keys(value: Any) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from timelapse_runtime.timelapse.model.checkpoint import key_order
+from timelapse_runtime.timelapse.model.keys import key_order
 
 _RECENT_KEYS = 1_000
 """Number of committed frames that are remembered, to recognise a repeated event without asking S3."""
@@ -32,6 +32,8 @@ class FrameState(Enum):
     PENDING = "pending"
     ENCODED = "encoded"
     REJECTED = "rejected"
+    SETTLED = "settled"
+    """It needs no frame: the same content again, or overwritten before it could be read."""
 
 
 class Place(Enum):
@@ -69,18 +71,27 @@ class Coverage:
     committed_ahead: tuple[str, ...]
     rejected_count: int
     frame_count: int
+    scan_after: str = ""
+    """Of a stream in arrival order: see ArrivalTracker."""
 
 
 class FrameTracker:
-    """The frames of one stream. `watermark` and `committed_ahead` are what its checkpoint says."""
+    """The frames of one stream. `watermark` and `committed_ahead` are what its checkpoint says.
+
+    A key here is the photo's position in its stream's order: in the order of names, its key.
+    """
+
+    _claims_rejected_ahead = False
+    """In the order of names, a claim beyond the watermark would make the photos below it late."""
 
     def __init__(self, watermark: str = "", committed_ahead: tuple[str, ...] = ()) -> None:
         self._recent: OrderedDict[str, None] = OrderedDict()
         self.resume(watermark, committed_ahead)
 
-    def resume(self, watermark: str, committed_ahead: tuple[str, ...]) -> None:
+    def resume(self, watermark: str, committed_ahead: tuple[str, ...], scan_after: str = "") -> None:
         """Continue after this checkpoint, as a new tracker would. The recent keys stay."""
         self._watermark, self._committed_ahead = watermark, frozenset(committed_ahead)
+        self._scan_after = scan_after
         self._committed_late: list[str] = []
         self.discard_uncommitted()
 
@@ -102,6 +113,11 @@ class FrameTracker:
     def watermark(self) -> str:
         """All photos up to this key are settled by the checkpoint."""
         return self._watermark
+
+    @property
+    def committed_ahead(self) -> frozenset[str]:
+        """What the checkpoint covers beyond the watermark."""
+        return self._committed_ahead
 
     @property
     def committed_key(self) -> str:
@@ -155,6 +171,10 @@ class FrameTracker:
         """The photo has a rejection record."""
         self._set(TrackedFrame(key, FrameState.REJECTED))
         self._since_flush += 1
+
+    def settled(self, key: str) -> None:
+        """The photo needs no frame and no record."""
+        self._set(TrackedFrame(key, FrameState.SETTLED))
 
     def remember(self, keys: Iterable[str]) -> None:
         """These photos are settled: a repeated event for one of them needs no further look."""
@@ -211,10 +231,11 @@ class FrameTracker:
         watermark, ahead, rejected_count, is_unbroken = self._watermark, list[str](), 0, True
         for frame in frames:
             is_stored = frame.state is FrameState.ENCODED and frame.number < frame_count
-            is_unbroken = is_unbroken and (is_stored or frame.state is FrameState.REJECTED)
+            needs_no_frame = frame.state in (FrameState.REJECTED, FrameState.SETTLED)
+            is_unbroken = is_unbroken and (is_stored or needs_no_frame)
             if is_unbroken and key_order(frame.key) <= key_order(self._horizon):
                 watermark = frame.key
-            elif is_stored:
+            elif is_stored or (self._claims_rejected_ahead and needs_no_frame):
                 ahead.append(frame.key)
             else:
                 continue
@@ -235,6 +256,7 @@ class FrameTracker:
         self._frames = [frame for frame, covered in zip(self._frames, is_covered, strict=True) if not covered]
         self._order = [key_order(frame.key) for frame in self._frames]
         self._watermark, self._committed_ahead = coverage.watermark, claimed
+        self._scan_after = coverage.scan_after
         self._horizon = max(self._horizon, coverage.watermark, key=key_order)
         stored = [key for key, number in self._late_numbers.items() if number < coverage.frame_count]
         self.remember(stored)

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 _S3_KEY_LIMIT_BYTES = 1024
 
 
+def key_order(key: str) -> bytes:
+    """S3's order of keys: UTF-8 bytes. (Python's own order, by code points, is the same; that of UTF-16 is not.)"""
+    return key.encode("utf-8", "surrogatepass")
+
+
 @dataclass(frozen=True, slots=True)
 class StreamKeys:
     """Object keys of one stream; `folder` ends with a slash (or is empty)."""
@@ -57,6 +62,15 @@ class StreamKeys:
     def manifest(self, reel: str) -> str:
         """A closed reel's entry in full: what the checkpoint held of it when it closed."""
         return f"{self.reel(reel)}reel.json"
+
+    @property
+    def kept(self) -> str:
+        """The folder of copies of photos that are not in the video yet."""
+        return f"{self.folder}kept/"
+
+    def kept_photo(self, position: str) -> str:
+        """The copy of a photo."""
+        return f"{self.kept}{position}"
 
     @property
     def rejections(self) -> str:

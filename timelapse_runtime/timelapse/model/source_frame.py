@@ -6,8 +6,11 @@ knows the ETag of each photo; one in name order tells photos by their keys alone
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+
+from timelapse_runtime.timelapse.model.keys import key_order
 
 
 class Role(IntEnum):
@@ -38,6 +41,16 @@ class SourceFrame:
     def identity(self) -> str:
         """The same for each upload of the same content under the same key."""
         return photo_identity(self.key, self.etag) if self.etag else self.key
+
+
+def out_of_order(frames: Sequence[SourceFrame], last_position: str) -> tuple[str, ...]:
+    """The positions of those frames of a segment that do not lie above `last_position`, the highest before it: a search
+    by position does not find them there. In name order these are the late ones."""
+    return tuple(
+        frame.position
+        for frame in frames
+        if frame.role is Role.OUT_OF_ORDER or key_order(frame.position) <= key_order(last_position)
+    )
 
 
 def arrival_position(key: str, etag: str, last_modified_epoch_ms: int) -> str:

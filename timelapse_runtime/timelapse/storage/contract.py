@@ -114,8 +114,9 @@ class Store(Protocol):
         """What is known of `key`. Raises ObjectNotFound."""
         ...
 
-    def get(self, key: str, *, maximum_bytes: int | None = None) -> StoredObject:
-        """The whole object. One longer than `maximum_bytes` is not read: its `body` is cut to b""."""
+    def get(self, key: str, *, maximum_bytes: int | None = None, version_id: str | None = None) -> StoredObject:
+        """The whole object, or an earlier version of it. One longer than `maximum_bytes` is not read: its `body` is cut
+        to b"". Raises ObjectNotFound."""
         ...
 
     def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> StoredObject:

@@ -59,6 +59,8 @@ class MemoryStore:
         self.around: Callable[[str, str, Callable[[], Any]], Any] = lambda _operation, _key, effect: effect()
         self._bucket, self._clock = bucket, clock or ManualClock()
         self._objects: dict[str, tuple[ObjectInfo, bytes]] = {}
+        self.is_versioned = False
+        self._versions: dict[tuple[str, str], tuple[ObjectInfo, bytes]] = {}
         self._presigned: dict[str, _Presigned] = {}
         self._counts: Counter[str] = Counter()
         self._minimum_part_bytes = minimum_part_bytes
@@ -83,9 +85,9 @@ class MemoryStore:
         """See Store."""
         return self._exchange("HeadObject", key, lambda: self._found("HeadObject", key)[0])
 
-    def get(self, key: str, *, maximum_bytes: int | None = None) -> StoredObject:
-        """See Store."""
-        info, body = self._exchange("GetObject", key, lambda: self._found("GetObject", key))
+    def get(self, key: str, *, maximum_bytes: int | None = None, version_id: str | None = None) -> StoredObject:
+        """See Store. There are earlier versions if `is_versioned`."""
+        info, body = self._exchange("GetObject", key, lambda: self._found("GetObject", key, version_id))
         too_long = maximum_bytes is not None and len(body) > maximum_bytes
         return StoredObject(info, b"" if too_long else body)
 
@@ -213,6 +215,11 @@ class MemoryStore:
             found = self._objects.get(key)
             return found[1] if found else None
 
+    def newest_version(self, key: str) -> str:
+        """The id of the newest version that was written in a versioned bucket."""
+        with self._lock:
+            return [version for written, version in self._versions if written == key][-1]
+
     def _exchange(self, operation: str, key: str, effect: Callable[[], _Answer]) -> _Answer:
         with self._lock:
             self._counts[operation] += 1
@@ -238,11 +245,12 @@ class MemoryStore:
         found = sorted((f"{prefix}{name}{slash}" for name, slash in names), key=_order)
         return [entry for entry in found if _order(entry) > after][: _PAGE_KEYS + 1]
 
-    def _found(self, operation: str, key: str) -> tuple[ObjectInfo, bytes]:
+    def _found(self, operation: str, key: str, version_id: str | None = None) -> tuple[ObjectInfo, bytes]:
         with self._lock:
-            if key not in self._objects:
+            found = self._objects.get(key) if version_id is None else self._versions.get((key, version_id))
+            if found is None:
                 raise ObjectNotFound(operation, self._bucket, key, "there is no such object")
-            return self._objects[key]
+            return found
 
     def _check(self, operation: str, key: str, condition: Condition) -> None:
         found = self._objects.get(key)
@@ -288,6 +296,8 @@ class MemoryStore:
         kept = {name.lower(): value for name, value in (metadata or {}).items()}
         info = ObjectInfo(key, etag, len(body), self._clock.now_epoch_ms(), kept)
         self._objects[key] = (info, body)
+        if self.is_versioned:
+            self._versions[key, f"version-{len(self._versions)}"] = (info, body)
         return etag
 
 

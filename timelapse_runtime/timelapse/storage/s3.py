@@ -85,6 +85,7 @@ class _CutShort(StorageUnavailable):
 
 _BY_CODE: Mapping[str, type[StorageError]] = {
     "NoSuchKey": ObjectNotFound,
+    "NoSuchVersion": ObjectNotFound,
     "NoSuchBucket": AccessDenied,  # needs human intervention, and says nothing about an object
     "NoSuchUpload": StorageUnavailable,  # also what a completion meets whose first response was lost
     "PreconditionFailed": PreconditionFailed,
@@ -185,11 +186,14 @@ class S3Store:
         """See Store."""
         return _info(key, self._head(key))
 
-    def get(self, key: str, *, maximum_bytes: int | None = None) -> StoredObject:
+    def get(self, key: str, *, maximum_bytes: int | None = None, version_id: str | None = None) -> StoredObject:
         """See Store."""
+        request = self._get_request(key)
+        if version_id is not None:
+            request["VersionId"] = version_id
 
         def get() -> StoredObject:
-            response = self._call("GetObject", key, lambda: self._client.get_object(**self._get_request(key)))
+            response = self._call("GetObject", key, lambda: self._client.get_object(**request))
             info = _info(key, response)
             if maximum_bytes is not None and info.size_bytes > maximum_bytes:
                 response["Body"].close()

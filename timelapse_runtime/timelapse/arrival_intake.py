@@ -1,0 +1,427 @@
+"""From events and listings to frames in the order of the photos' arrival (`TIMELAPSE_ORDER=arrival`).
+
+Owns the photos that wait, read but not decoded, until those that arrive with them are known, and what this instance
+knows of photos that it has seen. A photo is a key with its content: new content under an old key is a new photo, and an
+event or an upload that repeats what is known is a duplicate.
+
+Photos that wait are put in order together (`model/photo_order.py`). Nothing that is encoded is ever encoded again for
+the sake of order: a photo that turns up later than the photos around it becomes the next frame. If a gap in time shows
+that events are missing, a listing is taken before the photo after the gap is encoded.
+
+A photo that the checkpoint covers by its time, and that is neither in the video nor rejected, became visible after its
+time was covered: it becomes the next frame as well.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import statistics
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.timelapse.catalog import Catalog
+from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
+from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.errors import DeadlineTooClose, FrameRejected
+from timelapse_runtime.timelapse.ingest import FetchedPhoto, Ingest, Photo, Prefetch, ReadPhoto, with_next
+from timelapse_runtime.timelapse.intake import PhotoHint
+from timelapse_runtime.timelapse.kept_photos import KeptPhotos
+from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
+from timelapse_runtime.timelapse.model.keys import key_order
+from timelapse_runtime.timelapse.model.photo_order import arrange
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_at, photo_identity
+from timelapse_runtime.timelapse.recorder import Counts, Recorder
+from timelapse_runtime.timelapse.stream_log import StreamLog
+from timelapse_runtime.timelapse.time_left import TimeLeft
+
+_log = logging.getLogger(__name__)
+
+_HOLD_MS = 10_000
+"""A photo waits no longer for others, by the upload times that were seen."""
+_SLACK_MS = 300_000
+"""How long a photo may take to become visible and still be found by the next listing: a slow multipart upload has the
+time at which it began."""
+_MAXIMUM_AHEAD = 1_000
+"""Photos that the checkpoint names beyond the watermark at most: 75 kB."""
+_CONTEXT_FRAMES = 64
+_KNOWN_PHOTOS = 2_000
+_PAGE_KEYS = 1_000
+_SCANS = 4
+"""A listing ends after a page in which nothing is new, and begins again near another known key, so many times."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A photo that is not encoded yet; `fetched` is None if only a listing has shown it, or a copy that `is_kept`."""
+
+    source: SourceFrame
+    fetched: FetchedPhoto | None = None
+    is_kept: bool = False
+
+
+class ArrivalIntake:
+    """See the module. It counts what it does in `counts`."""
+
+    def __init__(
+        self,
+        name: str,
+        config: Config,
+        tracker: ArrivalTracker,
+        catalog: Catalog,
+        ingest: Ingest,
+        recorder: Recorder,
+        checkpoints: CheckpointStore,
+        counts: Counts,
+        clock: Clock,
+        kept: KeptPhotos,
+    ) -> None:
+        self.name = name
+        self._config, self._counts, self._clock = config, counts, clock
+        self._tracker, self._catalog, self._ingest = tracker, catalog, ingest
+        self._recorder, self._checkpoints, self._kept_photos = recorder, checkpoints, kept
+        self._memory = max(_KNOWN_PHOTOS, 2 * config.flush_every)
+        self._waiting: dict[str, _Waiting] = {}
+        self._encoded: deque[SourceFrame] = deque(maxlen=_CONTEXT_FRAMES)
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._keys_seen: OrderedDict[str, str] = OrderedDict()
+        """Of each key, the position of its newest photo."""
+        self._kept: set[str] | None = None
+        self._superseded: dict[str, str] = {}
+        self._listed_before = ""
+        self._lists_all = self._is_caught_up = False
+        self._log = StreamLog(_log, name)
+
+    def resume(self, sources: Sequence[SourceFrame], *, lists_all: bool) -> None:
+        """See Intake."""
+        self._waiting, self._superseded = {}, {}
+        self._lists_all = lists_all
+        self._encoded.clear()
+        self._encoded.extend(sources)
+        self._kept = None
+        known = [*sources, *map(photo_at, self._tracker.committed_ahead)]
+        for source in sorted(known, key=lambda one: key_order(one.position)):
+            self._remember(source)
+        self._is_caught_up = False
+
+    # ---- events
+
+    def append(self, hints: Sequence[PhotoHint], time_left: TimeLeft, *, relist: bool) -> None:
+        """See Intake. A photo may wait here when this returns: it is in S3, and a listing shows it."""
+        if relist or not self._is_caught_up:
+            self.catch_up(time_left)
+        for hint in hints:
+            self._announce(hint)
+        while self._waiting and self._is_due():
+            first = self._next_waiting()
+            if self._suspects_gap(first):
+                self.catch_up(time_left)
+            else:
+                self._take_waiting(first)
+        if self._tracker.scans_back:
+            # After a crash, a listing from where the checkpoint says would not show what was announced here.
+            self._recorder.commit()
+
+    def _announce(self, hint: PhotoHint) -> None:
+        """Read the photo, and let it wait. A photo that was overwritten before it could be read is counted."""
+        named = photo_identity(hint.key, hint.etag) if hint.etag else ""
+        if named in self._known:
+            self._counts.duplicates += 1
+            return
+        try:
+            fetched = self._ingest.fetch(hint.key, hint.version_id)
+        except FrameRejected as rejection:
+            self._ingest.reject(hint.key, hint.etag, rejection, replaces=True)
+            self._counts.rejected += 1
+            return
+        source = SourceFrame(hint.key, fetched.info.last_modified_epoch_ms, etag=fetched.info.etag)
+        if named and named != source.identity:
+            self._counts.overwritten += 1
+            self._know(named)
+        elif source.identity in self._known:
+            self._counts.duplicates += 1
+        if source.identity in self._known:
+            return
+        if not self._tracker.is_covered(source.position):
+            self._wait(self._as_durable(_Waiting(source, fetched)))
+        elif self._is_settled(source):
+            self._counts.duplicates += 1
+            self._remember(source)
+        else:
+            self._append_late(source, self._ingest.decode(fetched))
+
+    def _wait(self, waiting: _Waiting) -> None:
+        self._waiting[waiting.source.position] = waiting
+        self._tracker.pending(waiting.source.position)
+        self._remember(waiting.source)
+
+    def _as_durable(self, waiting: _Waiting) -> _Waiting:
+        """Keep a copy of the photo if its key was written before: then it will be written again."""
+        source, fetched = waiting.source, waiting.fetched
+        before = self._keys_seen.get(source.key)
+        if before is None or fetched is None or len(fetched.body) != fetched.info.size_bytes:
+            return waiting
+        if before in self._waiting:
+            self._waiting[before] = self._with_copy(self._waiting[before])
+        elif before not in self._kept_positions() and not self._tracker.is_in_checkpoint(before):
+            self._recorder.flush(drain=True, close=False, force=False)  # it was the first under this key
+        return self._with_copy(waiting)
+
+    def _with_copy(self, waiting: _Waiting) -> _Waiting:
+        if waiting.fetched is None or waiting.is_kept:
+            return waiting
+        self._kept_photos.keep(waiting.source.position, waiting.fetched.body)
+        self._kept_positions().add(waiting.source.position)
+        return replace(waiting, is_kept=True)
+
+    def _kept_positions(self) -> set[str]:
+        """The copies; they are listed once."""
+        if self._kept is None:
+            self._kept = set(self._kept_photos.positions())
+        return self._kept
+
+    def _is_settled(self, source: SourceFrame) -> bool:
+        """Whether the video or a rejection record names a photo that the checkpoint covers."""
+        if self._catalog.is_in_video(self._checkpoints.last_reel, source):
+            return True
+        return self._ingest.is_rejected(source.key, source.etag)
+
+    # ---- order
+
+    def _next_waiting(self) -> SourceFrame:
+        return arrange([waiting.source for waiting in self._waiting.values()], self._encoded)[0]
+
+    def _is_due(self) -> bool:
+        """Whether the first photo need not wait for others: too many wait, or the camera is too slow."""
+        times = [waiting.source.captured_epoch_ms for waiting in self._waiting.values()]
+        newest_encoded = max((source.captured_epoch_ms for source in self._encoded), default=0)
+        return (
+            len(times) > self._config.reorder_window
+            or max(times) - min(times) >= _HOLD_MS
+            or min(times) - newest_encoded >= _HOLD_MS
+        )
+
+    def _suspects_gap(self, first: SourceFrame) -> bool:
+        """Whether events seem to be missing before this photo; asked once for each."""
+        times = sorted(source.captured_epoch_ms for source in self._encoded)
+        steps = [after - time for time, after in itertools.pairwise(times)]
+        if first.position == self._listed_before or not steps:
+            return False
+        self._listed_before = first.position
+        return first.captured_epoch_ms - times[-1] > 2 * statistics.median(steps) + 1_000
+
+    def _held_count(self, order: Sequence[SourceFrame]) -> int:
+        """How many photos at the end of `order` wait for others."""
+        newest = max((source.captured_epoch_ms for source in order), default=0)
+        recent = itertools.takewhile(lambda one: newest - one.captured_epoch_ms < _HOLD_MS, reversed(order))
+        held = len(list(itertools.islice(recent, self._config.reorder_window)))
+        before = order[-held - 1] if held < len(order) else self._encoded[-1] if self._encoded else None
+        is_slow = before is None or (held == 1 and newest - before.captured_epoch_ms >= _HOLD_MS)
+        return 0 if is_slow or self._clock.now_epoch_ms() - newest >= _HOLD_MS else held
+
+    # ---- listings
+
+    def catch_up(self, time_left: TimeLeft) -> None:
+        """See Intake. Photos that may still be overtaken wait."""
+        self._is_caught_up = False
+        self._tracker.listing_begins()
+        listed: dict[str, _Waiting] = {}
+        for source in list(self._list()):
+            if source.key in self._keys_seen:
+                self._announce(PhotoHint(source.key))  # it may be overwritten before its turn comes
+            else:
+                listed[source.position] = _Waiting(source)
+        kept = [position for position in self._kept_positions() if not self._tracker.is_covered(position)]
+        listed |= {position: _Waiting(photo_at(position), is_kept=True) for position in kept}
+        listed |= self._waiting
+        order = arrange([waiting.source for waiting in listed.values()], self._encoded)
+        batch = [listed[source.position] for source in order[: len(order) - self._held_count(order)]]
+        prefetch = self._ingest.prefetch()
+        limits = self._limits(order)
+        for number, (waiting, following) in enumerate(with_next(batch)):
+            if number and not time_left.is_enough:
+                left = len(batch) - number
+                raise DeadlineTooClose(f"stream {self.name}: {left} photos are left; the next invocation continues")
+            self._take(waiting, prefetch, following)
+            self._tracker.listed_to(limits[number + 1])
+            if self._tracker.since_flush >= self._config.flush_every:
+                self._recorder.commit()
+        for source in order[len(batch) :]:
+            if source.position not in self._waiting:
+                self._wait(listed[source.position])
+        self._tracker.listed_to(limits[len(batch)])
+        self._is_caught_up = True
+
+    def _limits(self, order: Sequence[SourceFrame]) -> list[str]:
+        """How far the watermark may go when the first n of `order` are taken, by n: below all others, and not into the
+        time from which photos may still become visible."""
+        known = sorted([*self._tracker.beyond(), *(source.position for source in order)], key=key_order)
+        newest = max((photo_at(position).captured_epoch_ms for position in known[-1:]), default=0)
+        highest = f"{max(0, newest - _SLACK_MS):015d}"
+        if len(known) > _MAXIMUM_AHEAD:
+            highest = max(highest, known[-_MAXIMUM_AHEAD], key=key_order)
+        limits = [highest]
+        for source in reversed(order):
+            limits.append(min(limits[-1], source.position[:-1], key=key_order))  # it sorts right before the position
+        return limits[::-1]
+
+    def _list(self) -> Iterator[SourceFrame]:
+        """The photos that are new, as far as a listing shows them near those that are known."""
+        known_keys = self._tracker.scan_keys()
+        start = min([self._tracker.scan_after, *(key[:-1] for key in known_keys[:1])], key=key_order)
+        for _ in range(_SCANS):
+            idle, last = 0, None
+            for key, info in self._catalog.listed_after(start):
+                source = SourceFrame(key, info.last_modified_epoch_ms, etag=info.etag)
+                is_beyond = key_order(source.position) > key_order(self._tracker.watermark)
+                if is_beyond and not self._tracker.is_covered(source.position):
+                    if source.identity in self._known:  # the same content again
+                        self._tracker.settled(source.position)
+                    else:
+                        yield source
+                idle = 0 if is_beyond or self._lists_all else idle + 1
+                if idle == _PAGE_KEYS:
+                    last = key
+                    break
+            following = [key for key in known_keys if last is not None and key_order(key) > key_order(last)]
+            if not following:
+                break
+            start = following[0][:-1]
+        self._lists_all = False
+
+    # ---- from photos to frames
+
+    def _take_waiting(self, source: SourceFrame) -> None:
+        waiting = self._waiting[source.position]
+        self._take(waiting, self._ingest.prefetch(), None)
+
+    def _take(self, waiting: _Waiting, prefetch: Prefetch, following: _Waiting | None) -> None:
+        """Encode the photo, or reject it. It waits until that has succeeded."""
+        source = waiting.source
+        try:
+            found = self._read(waiting, prefetch, following)
+        except FrameRejected as rejection:
+            self._reject(source, rejection)
+        else:
+            actual = SourceFrame(source.key, found.info.last_modified_epoch_ms, etag=found.info.etag)
+            if actual.position != source.position:
+                self._counts.overwritten += 1
+            if actual.position == source.position or actual.identity not in self._known:
+                self._settle(actual, found)
+            if actual.position != source.position:
+                self._tracker.settled(source.position)
+        self._waiting.pop(source.position, None)
+
+    def _read(self, waiting: _Waiting, prefetch: Prefetch, following: _Waiting | None) -> ReadPhoto:
+        if waiting.fetched is not None or waiting.is_kept:
+            return self._ingest.decode(waiting.fetched or self._kept_photos.fetch(waiting.source.position))
+        is_next_wanted = following is not None and following.fetched is None and not following.is_kept
+        next_key = following.source.key if following is not None and is_next_wanted else None
+        return self._ingest.read_ahead(waiting.source.key, prefetch, next_key)
+
+    def _settle(self, source: SourceFrame, found: ReadPhoto) -> None:
+        if isinstance(found.picture, FrameRejected):
+            self._reject(source, found.picture)
+        else:
+            self._recorder.encode(Photo(source, found.picture))
+            self._encoded.append(source)
+            if self._ingest.has_record(source.key):  # of other content
+                self._superseded[source.position] = source.key
+        self._remember(source)
+
+    def _reject(self, source: SourceFrame, rejection: FrameRejected) -> None:
+        self._ingest.reject(source.key, source.etag, rejection, replaces=True)
+        self._counts.rejected += 1
+        if self._config.rejected == "repeat":
+            self._recorder.encode(Photo(replace(source, role=Role.STAND_IN), None))
+        else:
+            self._tracker.rejected(source.position)
+
+    def _append_late(self, source: SourceFrame, found: ReadPhoto) -> None:
+        """A photo whose time is covered already becomes the next frame."""
+        self._remember(source)
+        if isinstance(found.picture, FrameRejected):
+            self._ingest.reject(source.key, source.etag, found.picture, replaces=True)
+            self._counts.rejected += 1
+        else:
+            self._log.info("a photo became visible late: it is the next frame", extra={"frame": source.key})
+            self._recorder.encode(Photo(replace(source, role=Role.OUT_OF_ORDER), found.picture))
+
+    # ---- sweeps and shutdowns
+
+    def take_unaccounted(self, positions: Iterable[str], time_left: TimeLeft) -> None:
+        """See Intake."""
+        found = [photo_at(position) for position in positions]
+        for source in arrange([one for one in found if one.identity not in self._known], self._encoded):
+            if not time_left.is_enough:
+                return  # the next sweep finds the others
+            self._announce(PhotoHint(source.key))
+
+    def retry_rejected(self, time_left: TimeLeft, *, reason: str | None) -> None:
+        """See Intake."""
+        rejections = self._ingest.rejections()
+        self.catch_up(time_left)
+        self.release(time_left)
+        self._recorder.flush(drain=True, close=False, force=False)
+        obsolete = []
+        for rejection in rejections:
+            try:
+                fetched = self._ingest.fetch(rejection.key)
+            except FrameRejected:
+                continue
+            source = SourceFrame(
+                rejection.key, fetched.info.last_modified_epoch_ms, Role.OUT_OF_ORDER, fetched.info.etag
+            )
+            if self._catalog.is_in_video(self._checkpoints.last_reel, source, as_itself=True):
+                obsolete.append(rejection.key)
+                continue
+            found = self._ingest.decode(fetched)
+            if reason not in (None, rejection.reason) or isinstance(found.picture, FrameRejected):
+                continue
+            self._recorder.encode(Photo(source, found.picture))
+            obsolete.append(rejection.key)
+        self._recorder.flush(drain=True, close=False, force=False)
+        self._ingest.forget_rejections(obsolete)  # only now: a record is the last that is known of a photo
+
+    def release(self, time_left: TimeLeft) -> None:
+        """See Intake."""
+        while self._waiting and time_left.is_enough:
+            self._take_waiting(self._next_waiting())
+
+    def release_at_shutdown(self, time_left: TimeLeft) -> None:
+        """See Intake."""
+        while self._waiting and time_left.is_enough:
+            waiting = self._waiting[self._next_waiting().position]
+            if waiting.fetched is None or self._recorder.must_commit_before(waiting.source):
+                return
+            found = self._ingest.decode(waiting.fetched)
+            if isinstance(found.picture, FrameRejected):
+                return  # its record would be a request
+            self._settle(waiting.source, found)
+            del self._waiting[waiting.source.position]
+
+    def flushed(self) -> None:
+        """See Intake."""
+        committed = [position for position in self._superseded if self._tracker.is_in_checkpoint(position)]
+        keys = [self._superseded.pop(position) for position in committed]
+        keys += [photo_at(position).key for position in self._tracker.take_committed_late()]
+        self._ingest.forget_rejections([key for key in keys if self._ingest.has_record(key)])
+        kept = self._kept_positions()
+        done = [position for position in kept if self._tracker.is_in_checkpoint(position)]
+        self._kept_photos.remove(done)
+        kept.difference_update(done)
+
+    def _remember(self, source: SourceFrame) -> None:
+        self._know(source.identity)
+        self._keys_seen[source.key] = source.position
+        self._keys_seen.move_to_end(source.key)
+        while len(self._keys_seen) > self._memory:
+            self._keys_seen.popitem(last=False)
+
+    def _know(self, identity: str) -> None:
+        self._known[identity] = None
+        self._known.move_to_end(identity)
+        while len(self._known) > self._memory:
+            self._known.popitem(last=False)

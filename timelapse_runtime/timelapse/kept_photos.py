@@ -1,0 +1,45 @@
+"""Copies of photos that S3 does not keep for us: those of a camera that writes each photo over the one before.
+
+Everything else relies on the photos in S3: what memory loses is read again. A photo under a key that is written again
+and again may be gone by then. So a copy is written before its event is acknowledged, and removed when the video has
+the photo: one PUT for each photo, of such a camera alone.
+
+A copy is named by the photo's position. A crash leaves copies behind, of photos that are not in the video yet (the next
+environment takes them) or that are (it removes them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from timelapse_runtime.timelapse.ingest import FetchedPhoto
+from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.source_frame import photo_at
+from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
+
+
+class KeptPhotos:
+    """The copies of one stream, in its folder. Each method raises StorageError."""
+
+    def __init__(self, store: Store, keys: StreamKeys) -> None:
+        self._store, self._keys = store, keys
+
+    def keep(self, position: str, body: bytes) -> None:
+        """Write a copy. It may be repeated."""
+        self._store.put(self._keys.kept_photo(position), body)
+
+    def positions(self) -> Iterator[str]:
+        """Of all copies."""
+        for info in self._store.list_after(self._keys.kept):
+            yield info.key[len(self._keys.kept) :]
+
+    def fetch(self, position: str) -> FetchedPhoto:
+        """Read a copy as the photo that it was. Raises ObjectNotFound."""
+        photo, body = photo_at(position), self._store.get(self._keys.kept_photo(position)).body
+        return FetchedPhoto(ObjectInfo(photo.key, f'"{photo.etag}"', len(body), photo.captured_epoch_ms), body)
+
+    def remove(self, positions: Iterable[str]) -> None:
+        """Remove copies; those that are not there are no error."""
+        keys = [self._keys.kept_photo(position) for position in positions]
+        if keys:
+            self._store.delete(keys)

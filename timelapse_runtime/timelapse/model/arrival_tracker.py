@@ -1,0 +1,65 @@
+"""What a commit may claim of photos in arrival order, and where a cheap listing must look for others.
+
+Positions compare by upload time (`arrival_position`), so the watermark is a time: every photo uploaded before it is
+covered. A photo may become visible later than its upload time says, so the watermark stays behind the newest photo, and
+the checkpoint names what is covered beyond it, rejected photos as well.
+
+S3 lists by key. `scan_after` is the key after which a listing shows all photos beyond the watermark, as far as they are
+known: for names that rise, the listing is short however many photos there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameTracker
+from timelapse_runtime.timelapse.model.keys import key_order
+from timelapse_runtime.timelapse.model.source_frame import photo_at
+
+
+class ArrivalTracker(FrameTracker):
+    """The frames of one stream in arrival order."""
+
+    _claims_rejected_ahead = True
+
+    @property
+    def scan_after(self) -> str:
+        """As the checkpoint says it."""
+        return self._scan_after
+
+    @property
+    def scans_back(self) -> bool:
+        """Whether a listing after the checkpoint's `scan_after` would not show all that is known."""
+        keys = [photo_at(position).key for position in self.beyond()]
+        return any(key_order(key) <= key_order(self._scan_after) for key in keys)
+
+    def scan_keys(self) -> list[str]:
+        """The keys of the photos beyond the watermark, in S3's order: others are to be looked for near them."""
+        return sorted((photo_at(position).key for position in self.beyond()), key=key_order)
+
+    def beyond(self, watermark: str | None = None) -> list[str]:
+        """The positions of all known photos beyond `watermark` (or the checkpoint's), in no order."""
+        start = key_order(self._watermark if watermark is None else watermark)
+        positions = {*self._committed_ahead, *(frame.key for frame in self._frames)}
+        return [position for position in positions if key_order(position) > start]
+
+    def is_in_checkpoint(self, position: str) -> bool:
+        """Whether the checkpoint covers the photo."""
+        return key_order(position) <= key_order(self._watermark) or position in self._committed_ahead
+
+    def is_covered(self, position: str) -> bool:
+        """Whether the checkpoint covers the photo, or it is tracked."""
+        return self.is_in_checkpoint(position) or self._is_tracked(position)
+
+    def coverage(self, frame_count: int) -> Coverage:
+        """As FrameTracker says, with `scan_after` just below the lowest key beyond the watermark."""
+        coverage = super().coverage(frame_count)
+        keys = [photo_at(position).key for position in self.beyond(coverage.watermark)]
+        # What is one character shorter than a key sorts right before it, and need not be a key itself.
+        scan_after = min(keys, key=key_order)[:-1] if keys else self._scan_after
+        return replace(coverage, scan_after=scan_after)
+
+    def is_committed(self, coverage: Coverage) -> bool:
+        """As FrameTracker says; a `scan_after` that goes back has to be committed as well."""
+        goes_back = key_order(coverage.scan_after) < key_order(self._scan_after)
+        return super().is_committed(coverage) and not goes_back
