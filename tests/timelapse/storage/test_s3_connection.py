@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from types import FrameType
 from typing import Any
 
@@ -267,3 +268,18 @@ def test_threads_share_a_client(store: S3Store, server: ScriptedServer) -> None:
         bodies = [one.body for one in pool.map(store.get, map(str, range(40)))]
     assert bodies == [b"body"] * 40
     assert store.request_counts["GetObject"] == len(server.requests) == 40
+
+
+@pytest.mark.parametrize("requester_pays", [True, False])
+def test_each_read_and_listing_says_that_the_requester_pays(server: ScriptedServer, *, requester_pays: bool) -> None:
+    with closing(make_client(variables=variables(server))) as client:
+        store = S3Store(client, "bucket", requester_pays=requester_pays)
+        part = Answer(206, b"bo", (*DESCRIBED, ("Content-Range", "bytes 0-1/4")))
+        server.answers = [FOUND, part, Answer(headers=DESCRIBED), EMPTY_PAGE, EMPTY_PAGE]
+        store.get("key")
+        store.get_range("key", 0, 2)
+        store.head("key")
+        assert list(store.list_after("prefix/")) == []
+        assert list(store.list_folders("prefix/")) == []
+    said = [request.headers.get("x-amz-request-payer") for request in server.requests]
+    assert said == ["requester" if requester_pays else None] * 5
