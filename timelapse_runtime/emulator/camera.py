@@ -64,9 +64,9 @@ def photos_in_folder(
             left_out[reason].append(name)
     if not names:
         raise NoPhotos(_describe_emptiness(folder, left_out))
-    names.sort(key=os.fsencode if byte_order else _by_folder)
+    names.sort(key=os.fsencode if byte_order else _natural)
     bodies = ((name, _read(folder / name)) for name in names)
-    return Photos(len(names), bodies, {reason: sorted(found, key=_by_folder) for reason, found in left_out.items()})
+    return Photos(len(names), bodies, {reason: sorted(found, key=_natural) for reason, found in left_out.items()})
 
 
 def sample_scene(count: int, size: tuple[int, int]) -> Photos:
@@ -80,8 +80,9 @@ def _path_below(folder: Path, output: Path | None) -> str | None:
     return output.relative_to(folder).as_posix() if output != folder and output.is_relative_to(folder) else None
 
 
-def _by_folder(name: str) -> tuple[list[NaturalOrder], str]:
-    return [natural_order(part) for part in name.split("/")], name
+def _natural(name: str) -> tuple[NaturalOrder, str]:
+    """The order in which the function puts photos that arrive in the same second."""
+    return natural_order(name), name
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int]]:
