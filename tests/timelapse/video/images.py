@@ -26,14 +26,16 @@ FORMATS = [
 ]
 
 
-def encode(codec: str, pixel_format: str, rgb: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
+def encode(
+    codec: str, pixel_format: str, rgb: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], **options: str
+) -> bytes:
     frame = VideoFrame.from_ndarray(rgb, format="rgb24")
     context = CodecContext.create(codec, "w")
     assert isinstance(context, VideoCodecContext)
     context.width, context.height, context.pix_fmt = frame.width, frame.height, pixel_format
     context.time_base, context.thread_count = Fraction(1, 25), 1
     if codec == "mjpeg":
-        context.options = {"flags": "+qscale", "global_quality": str(118 * 2), "strict": "unofficial"}
+        context.options = {"flags": "+qscale", "global_quality": str(118 * 2), "strict": "unofficial", **options}
     converted = frame.reformat(format=pixel_format, dst_colorspace=5, dst_color_range=2)
     return b"".join(bytes(packet) for packet in context.encode(converted)) + b"".join(
         bytes(packet) for packet in context.encode(None)

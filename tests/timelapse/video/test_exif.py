@@ -16,6 +16,7 @@ from tests.world import World
 from timelapse_runtime.timelapse.video.decode import PhotoDecoder
 from timelapse_runtime.timelapse.video.exif import UPRIGHT, orientation
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
+from timelapse_runtime.timelapse.video.metadata import Metadata
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 SIZE = WIDTH, HEIGHT = 192, 96
@@ -37,7 +38,8 @@ def exif(value: int, *, order: str = ">", kind: int = 3, count: int = 1, start: 
     """A TIFF structure with the orientation as the second of two tags."""
     head = b"MM\0*" if order == ">" else b"II*\0"
     maker = struct.pack(f"{order}HHII", 0x010F, 2, 4, int.from_bytes(b"cam\0", "big"))
-    tag = struct.pack(f"{order}HHIHH", 0x0112, kind, count, value, 0)
+    tag = struct.pack(f"{order}HHI", 0x0112, kind, count)
+    tag += struct.pack(f"{order}I", value) if kind == 4 else struct.pack(f"{order}HH", value, 0)
     return head + struct.pack(f"{order}IH", start, 2) + maker + tag + bytes(4)
 
 
@@ -98,7 +100,33 @@ def test_the_videos_size_is_that_of_the_first_photo_upright(value: int) -> None:
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("value", STORED)
 def test_both_byte_orders_are_read(value: int, order: str) -> None:
-    assert orientation(with_exif(b"\xff\xd8\xff\xda", exif(value, order=order))) == value
+    assert orientation(Metadata(exif=exif(value, order=order))) == value
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("value", STORED)
+def test_a_long_is_read_like_a_short(value: int, order: str) -> None:
+    assert orientation(Metadata(exif=exif(value, kind=4, order=order))) == value
+
+
+@pytest.mark.parametrize(
+    "xmp",
+    [
+        b'<rdf:Description tiff:Orientation="6" xmlns:tiff="http://ns.adobe.com/tiff/1.0/"/>',
+        b"<rdf:Description tiff:Orientation = '6'/>",
+        b"<tiff:Orientation>6</tiff:Orientation>",
+        b"<tiff:Orientation>\n 6 \n</tiff:Orientation>",
+    ],
+)
+def test_xmp_says_it_where_exif_does_not(xmp: bytes) -> None:
+    assert orientation(Metadata(xmp=xmp)) == 6
+    assert orientation(Metadata(exif=exif(9), xmp=xmp)) == 6
+    assert orientation(Metadata(exif=exif(3), xmp=xmp)) == 3
+
+
+@pytest.mark.parametrize("value", [b"0", b"9", b"16", b"-1", b"", b"x"])
+def test_xmp_that_makes_no_sense_is_upright(value: bytes) -> None:
+    assert orientation(Metadata(xmp=b'tiff:Orientation="%s"' % value)) == UPRIGHT
 
 
 @pytest.mark.parametrize(
@@ -107,7 +135,8 @@ def test_both_byte_orders_are_read(value: int, order: str) -> None:
         exif(0),
         exif(9),
         exif(65_535),
-        exif(6, kind=4),
+        exif(6, kind=5),
+        exif(6 << 16, kind=4),
         exif(6, start=10**9),
         exif(6)[:20],
         exif(6)[:9],
@@ -118,17 +147,17 @@ def test_both_byte_orders_are_read(value: int, order: str) -> None:
 )
 def test_what_makes_no_sense_is_upright_and_the_photo_is_taken(tiff: bytes) -> None:
     body = with_exif(encode("mjpeg", "yuvj420p", scene()), tiff)
-    assert orientation(body) == UPRIGHT
+    assert orientation(Metadata(exif=tiff)) == UPRIGHT
     assert difference(fitted(body), fitted(encode("mjpeg", "yuvj420p", scene()))) == 0
 
 
 def test_an_orientation_behind_the_picture_is_not_the_photos() -> None:
     """A motion photo has another file behind it."""
     body = encode("mjpeg", "yuvj420p", scene())
-    assert orientation(body + with_exif(body, exif(6))) == UPRIGHT
+    decoder = PhotoDecoder(maximum_pixels=10**7)
+    assert decoder.decode(body + with_exif(body, exif(6))).orientation == UPRIGHT
 
 
 @given(st.binary(max_size=200), st.booleans())
 def test_any_bytes_have_an_orientation(data: bytes, is_tiff: bool) -> None:
-    body = with_exif(b"\xff\xd8", exif(6)[:10] + data) if is_tiff else b"\xff\xd8" + data
-    assert 1 <= orientation(body) <= 8
+    assert 1 <= orientation(Metadata(exif=exif(6)[:10] + data if is_tiff else data, xmp=data)) <= 8
