@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -77,7 +77,10 @@ class Config:
     @property
     def memory(self) -> MemoryBudget:
         """What fits into the function's memory."""
-        return MemoryBudget(self.memory_mb, self.preset)
+        held = self.reorder_window
+        # One is encoded while the next is decoded. In the order of names those that are held back are decoded too.
+        decoded, read = (2 + held, 0) if self.order == "name" else (2, held)
+        return MemoryBudget(self.memory_mb, self.preset, decoded_photos=decoded, read_photos=read)
 
     def size_limits(self, photo: Size) -> SizeLimits:
         """What limits an automatic size beside photos of this size."""
@@ -309,13 +312,14 @@ def parse_config(environ: Mapping[str, str]) -> Config:
             raise ConfigError(PREFIX + variable.name, text, variable.allowed) from error
     memory_size = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
     values["memory_mb"] = int(memory_size) if memory_size.isdigit() else None
-    photo_pixels = MemoryBudget(values["memory_mb"], values["preset"]).photo_pixels(values["size"])
-    values["maximum_pixels"] = min(values["maximum_pixels"], photo_pixels or values["maximum_pixels"])
     values["threads"] = values["threads"] or _threads(values["memory_mb"])
     if values["reorder_window"] is None:
         values["reorder_window"] = _HELD_PHOTOS[values["order"]]
     config = Config(**{field.name: values[field.name] for field in fields(Config)})
     _refuse_output_among_input(config)
+    photo_pixels = config.memory.photo_pixels(config.size)
+    if photo_pixels is not None and photo_pixels < config.maximum_pixels:
+        return replace(config, maximum_pixels=photo_pixels)
     return config
 
 

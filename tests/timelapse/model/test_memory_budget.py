@@ -10,8 +10,12 @@ from timelapse_runtime.timelapse.errors import ConfigError
 from timelapse_runtime.timelapse.model.memory_budget import MemoryBudget
 
 
+def budget_of(memory_mb: int | None, preset: str) -> MemoryBudget:
+    return MemoryBudget(memory_mb, preset, decoded_photos=2, read_photos=16)
+
+
 def test_without_a_memory_size_nothing_is_limited() -> None:
-    budget = MemoryBudget(None, "veryfast")
+    budget = budget_of(None, "veryfast")
     assert (budget.video_pixels(10**9), budget.photo_pixels(None), budget.photo_pixels((9998, 9998))) == (None,) * 3
 
 
@@ -21,12 +25,12 @@ def test_without_a_memory_size_nothing_is_limited() -> None:
         (1769, "veryfast", (6000, 4000), (3840, 2160)),
         (1024, "veryfast", (3840, 2160), (3840, 2160)),
         (512, "veryfast", (1920, 1080), (1920, 1080)),
-        (512, "veryfast", (6000, 4000), (640, 360)),
+        (512, "veryfast", (4032, 3024), (1280, 720)),
         (1769, "medium", (1920, 1080), (1920, 1080)),
     ],
 )
 def test_what_fits(memory_mb: int, preset: str, photo: tuple[int, int], video: tuple[int, int]) -> None:
-    budget = MemoryBudget(memory_mb, preset)
+    budget = budget_of(memory_mb, preset)
     pixels, largest_photo = budget.video_pixels(math.prod(photo)), budget.photo_pixels(None)
     assert pixels is not None
     assert pixels >= math.prod(video)
@@ -43,7 +47,7 @@ def test_what_fits(memory_mb: int, preset: str, photo: tuple[int, int], video: t
     ],
 )
 def test_what_does_not_fit(memory_mb: int, preset: str, photo: tuple[int, int], video: tuple[int, int]) -> None:
-    pixels = MemoryBudget(memory_mb, preset).video_pixels(math.prod(photo))
+    pixels = budget_of(memory_mb, preset).video_pixels(math.prod(photo))
     assert pixels is not None
     assert pixels < math.prod(video)
 
@@ -51,8 +55,8 @@ def test_what_does_not_fit(memory_mb: int, preset: str, photo: tuple[int, int], 
 @pytest.mark.parametrize("video", [None, (1920, 1080), (3840, 2160)])
 def test_the_memory_size_that_an_error_names_is_enough(video: tuple[int, int] | None) -> None:
     with pytest.raises(ConfigError) as caught:
-        MemoryBudget(128, "medium").photo_pixels(video)
+        budget_of(128, "medium").photo_pixels(video)
     enough = int(caught.value.allowed.split("at least ")[1].split()[0])
-    assert MemoryBudget(enough, "medium").photo_pixels(video) is not None
+    assert budget_of(enough, "medium").photo_pixels(video) is not None
     with pytest.raises(ConfigError):
-        MemoryBudget(enough - 2, "medium").photo_pixels(video)
+        budget_of(enough - 2, "medium").photo_pixels(video)

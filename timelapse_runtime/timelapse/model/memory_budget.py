@@ -28,8 +28,12 @@ _ENCODER_BYTES_PER_PIXEL: Mapping[str, int] = {
     "veryslow": 334,
 }
 """x264's, by preset: mostly the frames that it looks ahead, 10 with `veryfast` and 60 with `veryslow`."""
-_PHOTO_BYTES_PER_PIXEL = 12
-"""Four decoded photos (one is read ahead, one is encoded, two wait to be put in order) of three bytes a pixel."""
+_DECODED_BYTES_PER_PIXEL = 3
+"""Of a decoded photo: 4:4:4 or RGB. The usual 4:2:0 has half of that, 16 bits a sample twice."""
+_READ_BYTES_PER_PIXEL = 0.5
+"""Of a photo as its file has it: a JPEG of good quality."""
+_DECODER_BYTES_PER_PIXEL = 6
+"""Of the decoder: the coefficients of a progressive JPEG in 4:4:4."""
 _SMALLEST_VIDEO: Size = 640, 360
 _USABLE = 0.9
 """The rest is for what is not counted: the open segment, requests, the allocator."""
@@ -38,10 +42,19 @@ _MEMORY_SIZE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 
 @dataclass(frozen=True, slots=True)
 class MemoryBudget:
-    """`memory_mb` is the function's memory size in MiB, or None where it is not known: then nothing is limited."""
+    """`memory_mb` is the function's memory size in MiB, or None where it is not known: then nothing is limited.
+    `decoded_photos` are decoded and not scaled, `read_photos` are not decoded yet: so many are in memory at most."""
 
     memory_mb: int | None
     preset: str
+    decoded_photos: int
+    read_photos: int
+
+    @property
+    def photo_bytes_per_pixel(self) -> float:
+        """What the photos of a stream take, with the decoder."""
+        decoded = self.decoded_photos * _DECODED_BYTES_PER_PIXEL
+        return _DECODER_BYTES_PER_PIXEL + decoded + self.read_photos * _READ_BYTES_PER_PIXEL
 
     def video_bytes(self, size: Size) -> int:
         """What an encoder of this size takes when it is full."""
@@ -51,8 +64,8 @@ class MemoryBudget:
         """The largest video beside photos of so many pixels; 640x360 at least."""
         if self.memory_mb is None:
             return None
-        left = self._usable_bytes - photo_pixels * _PHOTO_BYTES_PER_PIXEL - _ENCODER_BYTES
-        return max(math.prod(_SMALLEST_VIDEO), left // _ENCODER_BYTES_PER_PIXEL[self.preset])
+        left = self._usable_bytes - photo_pixels * self.photo_bytes_per_pixel - _ENCODER_BYTES
+        return max(math.prod(_SMALLEST_VIDEO), int(left // _ENCODER_BYTES_PER_PIXEL[self.preset]))
 
     def photo_pixels(self, video: Size | None) -> int | None:
         """The largest photo for a video of the size `video`, or, without it, for one that may be as small as need be.
@@ -62,7 +75,7 @@ class MemoryBudget:
         if self.memory_mb is None:
             return None
         size = video or _SMALLEST_VIDEO
-        pixels = (self._usable_bytes - self.video_bytes(size)) // _PHOTO_BYTES_PER_PIXEL
+        pixels = int((self._usable_bytes - self.video_bytes(size)) // self.photo_bytes_per_pixel)
         if pixels < math.prod(size):
             needed = self._memory_mb_for(size)
             advice = ", or a smaller TIMELAPSE_SIZE, or a faster TIMELAPSE_PRESET" if video else ""
@@ -74,7 +87,7 @@ class MemoryBudget:
         """Whether the encoders of these videos fit together, beside photos of the largest one's size."""
         if self.memory_mb is None:
             return True
-        photos = max(math.prod(size) for size in videos) * _PHOTO_BYTES_PER_PIXEL
+        photos = max(math.prod(size) for size in videos) * self.photo_bytes_per_pixel
         return photos + sum(map(self.video_bytes, videos)) <= self._usable_bytes
 
     @property
@@ -84,5 +97,5 @@ class MemoryBudget:
 
     def _memory_mb_for(self, size: Size) -> int:
         """The memory size that is enough for a video of this size and photos like it."""
-        needed = _PROCESS_BYTES + self.video_bytes(size) + math.prod(size) * _PHOTO_BYTES_PER_PIXEL
+        needed = _PROCESS_BYTES + self.video_bytes(size) + math.prod(size) * self.photo_bytes_per_pixel
         return math.ceil(needed / _USABLE / 1024**2) + 1
