@@ -15,6 +15,7 @@ from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.runtime.outbox import read_job
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.errors import (
+    ConfigError,
     Fenced,
     PreconditionFailed,
     StorageError,
@@ -125,6 +126,21 @@ def test_a_hidden_folder_is_no_stream(world: World) -> None:
     for folder in (".trash", "@eaDir", "thumbs"):
         world.frames.put(f"frames/{folder}/1.jpg", PHOTOS[0])
     assert set(invoke(world.environment(), {"sweep": True})["streams"]) == {"thumbs"}
+
+
+def test_a_stream_whose_video_would_lie_around_the_photos_is_refused(world: World) -> None:
+    places = {"frames": f"s3://{world.frames.bucket}/a/in/", "video": f"s3://{world.frames.bucket}/"}
+    world.video = world.frames
+    function = world.environment(**places)
+    for name in ("a", "b"):
+        world.frames.put(f"a/in/{name}/1.jpg", PHOTOS[0])
+    events = event_of(world, world.frames.bucket, "a/in/a/1.jpg", "a/in/b/1.jpg")
+    assert set(invoke(function, events)["streams"]) == {"b"}
+    assert set(invoke(function, {"sweep": {"drain": True}})["streams"]) == {"b"}
+    with pytest.raises(ConfigError, match="its own output"):
+        invoke(function, {"sweep": "a"})
+    written = {info.key for info in world.frames.list_after("") if not info.key.startswith("a/in/")}
+    assert {key.partition("/")[0] for key in written} == {"b"}
 
 
 def test_a_photo_in_another_bucket_is_ignored(world: World) -> None:

@@ -87,6 +87,23 @@ class Config:
         pixels = self.memory.video_pixels(math.prod(photo))
         return SizeLimits(self.maximum_size, self.fps, pixels)
 
+    def is_apart(self, stream: str) -> bool:
+        """Whether the folder that is written for the stream and the photos' place are apart: neither is in the other.
+
+        A video among the photos would feed the function its own output, and a folder of videos is the function's own:
+        it removes what it does not know there.
+        """
+        written = self._written(stream)
+        return not (self.frames.contains(written) or written.contains(self.frames))
+
+    def require_apart(self, stream: str) -> None:
+        """Raises ConfigError if they are not apart."""
+        if not self.is_apart(stream):
+            raise _not_apart(self, self._written(stream))
+
+    def _written(self, stream: str) -> Location:
+        return Location(self.video.bucket, f"{self.video.prefix}{stream}/")
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:
@@ -170,7 +187,7 @@ VARIABLES = (
     Variable(
         "VIDEO",
         None,
-        "s3://BUCKET/PREFIX/; it and FRAMES are not inside each other",
+        "s3://BUCKET/PREFIX/, not inside FRAMES",
         "where the videos are written, a folder per stream",
         parse_location,
     ),
@@ -324,20 +341,16 @@ def parse_config(environ: Mapping[str, str]) -> Config:
 
 
 def _refuse_output_among_input(config: Config) -> None:
-    """The photos and the videos must lie apart: neither place may be in the other.
+    if config.stream is not None:
+        config.require_apart(config.stream)
+    elif config.frames.contains(config.video):  # then this holds for every stream
+        raise _not_apart(config, config.video)
 
-    A video among the photos would feed the function its own output. Photos among the videos would lie in a folder from
-    which the function removes what it does not know; without STREAM, any name may become such a folder, also the first
-    one in FRAMES' prefix. With STREAM, all that is written lies in the folder of that name.
-    """
-    folder = f"{config.stream}/" if config.stream is not None else ""
-    written = Location(config.video.bucket, config.video.prefix + folder)
-    if config.frames.contains(written) or written.contains(config.frames):
-        allowed = (
-            f"a place apart from {PREFIX}FRAMES: here {written} is written, and photos are read from {config.frames}"
-        )
-        hint = "the function would take its own output for photos, or write over them"
-        raise ConfigError(PREFIX + "VIDEO", str(config.video), f"{allowed}; {hint}")
+
+def _not_apart(config: Config, written: Location) -> ConfigError:
+    allowed = f"a place apart from {PREFIX}FRAMES: here {written} is written, and photos are read from {config.frames}"
+    hint = "the function would take its own output for photos, or write around them"
+    return ConfigError(PREFIX + "VIDEO", str(config.video), f"{allowed}; {hint}")
 
 
 def table() -> str:

@@ -144,14 +144,22 @@ class Timelapse:
         if self._config.stream is not None:
             return self._config.stream, rest
         name, slash, key = rest.partition("/")
-        if name and slash and not is_hidden_folder(name):
+        if name and slash and self._may_be_stream(name):
             return name, key
         if is_hidden_folder(name) or not self._config.include.takes(rest):
             _log.info("ignored: not a photo", extra={"frame": hint.key})
         else:
-            help_text = "put photos into a folder per camera, or set TIMELAPSE_STREAM"
+            help_text = (
+                "put photos into a folder per camera, whose videos do not lie around TIMELAPSE_FRAMES, "
+                "or set TIMELAPSE_STREAM"
+            )
             _log.warning("ignored: no stream's folder in its key", extra={"frame": hint.key, "help": help_text})
         return None
+
+    def _may_be_stream(self, name: str) -> bool:
+        """Whether a folder of photos is a stream: not the system's, and none whose video would lie around the
+        photos."""
+        return not is_hidden_folder(name) and self._config.is_apart(name)
 
     def _prefix_of(self, name: str) -> str:
         place = self._config.frames
@@ -164,7 +172,7 @@ class Timelapse:
             return [self._config.stream]
         start = len(self._config.frames.prefix)
         names = [folder[start:-1] for folder in self._frames.list_folders(self._config.frames.prefix)]
-        return [name for name in names if not is_hidden_folder(name)]
+        return [name for name in names if self._may_be_stream(name)]
 
     def _with_stream(self, name: str, time_left: TimeLeft, action: Callable[[Stream], None]) -> dict[str, Any]:
         """Run `action` on the open stream; when it is fenced, on a reloaded one."""
@@ -194,6 +202,7 @@ class Timelapse:
         raise AssertionError("unreachable")
 
     def _open(self, name: str) -> Stream:
+        self._config.require_apart(name)
         stream = Stream(
             name,
             self._prefix_of(name),

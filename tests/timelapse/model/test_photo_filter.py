@@ -26,6 +26,7 @@ PHOTOS = [
     "0001.jpg",
     "IMG_0001.JPG",
     "2026/11/25/12-00-00.jpeg",
+    "./0001.jpg",
     "DCIM/100GOPRO/GOPR0001.JPG",
     "IMG_0001.HEIC",
     "IMG_0001~2.jpg",  # an edited copy, as Android names it

@@ -135,8 +135,8 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 
 def is_hidden_folder(name: str) -> bool:
-    """Whether a folder is the system's: `.trash`, `@eaDir`, `lost+found`. It is no stream either."""
-    return name.startswith(".") or name.casefold() in _SYSTEM_FOLDERS
+    """Whether a folder is the system's: `.trash`, `@eaDir`, `lost+found`. It is no stream either. `.` is a path's."""
+    return (name.startswith(".") and name.strip(".") != "") or name.casefold() in _SYSTEM_FOLDERS
 
 
 def _why_no_photo(folders: list[str], name: str) -> str | None:
