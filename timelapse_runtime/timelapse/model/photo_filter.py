@@ -55,8 +55,8 @@ _THUMBNAIL_STEM = re.compile(
 _SUFFIXES_WITH_A_DIGIT_FIRST = frozenset({"3fr", "3g2", "3gp", "3gpp", "7z"})
 _TEXTS_WITHOUT_SUFFIX = frozenset(
     {
-        *("readme", "license", "licence", "copying", "changelog", "notice", "authors", "install", "news", "todo"),
-        *("version", "manifest", "makefile", "dockerfile", "lock", "thumbs", "desktop"),
+        *("readme", "license", "licence", "copying", "changelog", "notice", "authors", "install", "todo"),
+        *("version", "manifest", "makefile", "dockerfile", "lock"),
     }
 )
 
