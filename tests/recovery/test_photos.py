@@ -176,7 +176,7 @@ def test_each_record_says_what_was_wrong(world: World) -> None:
     for number in range(12):
         world.deliver(function, world.upload(number, bad[number // 2] if number % 2 and number < 10 else None))
     world.sweep(function, drain=True)
-    reasons = ["empty", "unsupported-type", "undecodable", "undecodable", "undecodable"]
+    reasons = ["empty", "unsupported-type", "undecodable", "too-large", "undecodable"]
     assert world.rejections() == {world.key(2 * number + 1): reason for number, reason in enumerate(reasons)}
     for number in range(5):
         record = json.loads(world.video.get(world.keys.rejected(world.key(2 * number + 1))).body)

@@ -6,6 +6,7 @@ photo, so that it carries nothing over. Every other photo has a decoder of its o
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import av
@@ -19,7 +20,7 @@ from timelapse_runtime.timelapse.video.jpeg_markers import read_jpeg
 SMALLEST_SIDE = 16
 """Below one macroblock there is nothing to encode."""
 
-_DECODERS = {"PNG": "png"}
+_DECODERS = {"JPEG": "mjpeg", "PNG": "png"}
 _SIGNATURES = (
     (b"\xff\xd8\xff", 0, "JPEG"),
     (b"\x89PNG\r\n\x1a\n", 0, "PNG"),
@@ -68,6 +69,18 @@ class DecodedPhoto:
         return self.orientation >= 5
 
 
+def _claimed_size(file_type: str, data: bytes) -> tuple[int, int]:
+    """Width and height in the header of a photo, read without memory for its picture; 0 and 0 if there is none."""
+    if file_type == "PNG":  # its first chunk is IHDR (PNG, 3rd edition, 11.2.1); libav would allocate the picture
+        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    context = av.CodecContext.create(_DECODERS[file_type], "r")
+    assert isinstance(context, VideoCodecContext)
+    context.thread_count, context.skip_frame = 1, "ALL"
+    with contextlib.suppress(av.FFmpegError, ValueError):
+        context.decode(av.Packet(data))
+    return context.width, context.height
+
+
 class PhotoDecoder:
     """Decodes JPEG and PNG bodies.
 
@@ -81,8 +94,8 @@ class PhotoDecoder:
     def decode(self, body: bytes) -> DecodedPhoto:
         """The photo as its file has it. Raises FrameRejected.
 
-        Reasons: `empty`, `unsupported-type`, `undecodable` (damaged, truncated, or above `maximum_pixels`),
-        `too-small`.
+        Reasons: `empty`, `unsupported-type`, `undecodable` (damaged or truncated), `too-large` (above
+        `maximum_pixels`), `too-small`.
         """
         if not body:
             raise FrameRejected("empty", "the object has no bytes")
@@ -105,14 +118,17 @@ class PhotoDecoder:
             frame = self._picture("JPEG", jpeg.packet, self._context("mjpeg"))
         return DecodedPhoto(frame, orientation(jpeg.metadata))
 
-    @staticmethod
-    def _picture(file_type: str, data: bytes, context: VideoCodecContext) -> VideoFrame:
+    def _picture(self, file_type: str, data: bytes, context: VideoCodecContext) -> VideoFrame:
         """The one picture that a decoder makes of a photo's bytes."""
+        packet = av.Packet(data)
+        packet.is_keyframe = True  # else libav's PNG decoder adds a photo to the one before it, as MPNG does
         try:
-            packet = av.Packet(data)
-            packet.is_keyframe = True  # else libav's PNG decoder adds a photo to the one before it, as MPNG does
             frames = context.decode(packet)
         except (av.FFmpegError, ValueError) as error:
+            width, height = _claimed_size(file_type, data)
+            if -(-width // 64) * 64 * height > self._maximum_pixels:  # libav counts whole steps of 64 columns
+                limit = f"TIMELAPSE_MAXIMUM_PIXELS and the function's memory allow {self._maximum_pixels} pixels"
+                raise FrameRejected("too-large", f"{file_type}: {width}x{height}; {limit}") from error
             raise FrameRejected("undecodable", f"{file_type}: damaged or cut short ({error})") from error
         if len(frames) != 1 or frames[0].is_corrupt:
             raise FrameRejected("undecodable", f"{file_type}: no whole picture in {len(data)} bytes")
