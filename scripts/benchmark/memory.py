@@ -57,9 +57,11 @@ def _run(case: Case, drawn: Path, work: Path, frames: int) -> dict[str, Any]:
         for _, body in zip(range(frames), photos.bodies(), strict=False):
             stage.feed(body)
         scaled = [str(record["message"]) for record in stage.log if "scaled down" in str(record.get("message"))]
+        rejected = sum("rejected" in str(record.get("message")) for record in stage.log)
         peak = stage.environment.usage.peak_rss_bytes
     return {
         "video": scaled[0].rpartition(" ")[2] if scaled else "the photos' size",
+        "rejected": rejected,
         "peak_mib": round(peak / 1024**2),
         "share_percent": round(100 * peak / 1024**2 / case.memory_size_mb),
     }

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 
 from tests.world import PHOTOS, SIZE, World
 from timelapse_runtime.timelapse.errors import FrameRejected, SegmentCorrupt
@@ -47,6 +48,7 @@ class FakePicture:
     photo: int
     width: int = SIZE[0]
     height: int = SIZE[1]
+    planes: tuple[VideoPlane, ...] = ()
 
 
 def fake_photo(number: int) -> bytes:

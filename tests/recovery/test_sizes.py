@@ -23,8 +23,8 @@ def photos(*sizes: tuple[int, int]) -> Iterator[bytes]:
         yield from make_photos(1, size, first=number)
 
 
-def white(width: int, height: int) -> bytes:
-    return encode("mjpeg", "yuvj420p", np.full((height, width, 3), 255, np.uint8))
+def white(width: int, height: int, codec: str = "mjpeg", pixel_format: str = "yuvj420p") -> bytes:
+    return encode(codec, pixel_format, np.full((height, width, 3), 255, np.uint8))
 
 
 class Camera:
@@ -93,10 +93,30 @@ def test_a_large_photo_in_a_small_function_is_a_frame_of_a_smaller_video(tmp_pat
     assert abs(width / height - 1.5) < 0.01
 
 
-def test_a_photo_that_does_not_fit_into_the_memory_has_a_record_and_the_stream_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("codec", "pixel_format", "size"),
+    [("mjpeg", "yuvj420p", (5000, 3000)), ("mjpeg", "yuvj444p", (3000, 2000)), ("png", "rgba64be", (2000, 1200))],
+    ids=["before it is decoded", "decoded, 4:4:4", "decoded, 16 bits"],
+)
+def test_a_photo_that_does_not_fit_into_the_memory_has_a_record_and_the_stream_goes_on(
+    tmp_path: Path, codec: str, pixel_format: str, size: tuple[int, int]
+) -> None:
     camera = Camera(None, tmp_path)
     camera.world.settings["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = "256"
-    camera.shoot(iter([white(*SMALL), white(4000, 2400), white(*SMALL)]))
+    camera.shoot(iter([white(*SMALL), white(*size, codec, pixel_format), white(*SMALL)]))
     camera.world.sweep(camera.function or camera.world.environment(), drain=True)
     assert camera.world.keys_in_video() == [camera.world.key(0), camera.world.key(2)]
     assert camera.world.rejections() == {camera.world.key(1): "too-large"}
+
+
+@pytest.mark.parametrize(("fit", "corner"), [("fit", 16), ("fill", 235), ("stretch", 235)])
+def test_another_shape_is_fitted_as_configured(tmp_path: Path, fit: str, corner: int) -> None:
+    camera = Camera(None, tmp_path)
+    camera.world.settings |= {"TIMELAPSE_FIT": fit, "TIMELAPSE_SIZE": "320x180"}
+    camera.shoot(iter([white(320, 180), white(400, 100)]))
+    assert camera.sizes_of_reels() == [(320, 180)]
+    video = tmp_path / "video.mp4"
+    video.write_bytes(camera.world.video_bytes())
+    *_, luma = ffmpeg_lumas(video)
+    assert abs(int(luma[4, 4]) - corner) <= 2
+    assert abs(int(luma[90, 160]) - 235) <= 2

@@ -6,7 +6,6 @@ the one table: parsing, defaults and the README's table (a test compares them) c
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -82,10 +81,9 @@ class Config:
         decoded, read = (2 + held, 0) if self.order == "name" else (2, held)
         return MemoryBudget(self.memory_mb, self.preset, decoded_photos=decoded, read_photos=read)
 
-    def size_limits(self, photo: Size) -> SizeLimits:
-        """What limits an automatic size beside photos of this size."""
-        pixels = self.memory.video_pixels(math.prod(photo))
-        return SizeLimits(self.maximum_size, self.fps, pixels)
+    def size_limits(self, photo_bytes: int) -> SizeLimits:
+        """What limits an automatic size beside photos of so many bytes, decoded."""
+        return SizeLimits(self.maximum_size, self.fps, self.memory.video_pixels(photo_bytes))
 
     def is_apart(self, stream: str) -> bool:
         """Whether the folder that is written for the stream and the photos' place are apart: neither is in the other.

@@ -240,7 +240,7 @@ class Timelapse:
         """
         largest = self._config.size or self._config.maximum_size
         sizes = [stream.video_size or largest for stream in self._streams.values()]
-        return len(sizes) > 1 and not self._config.memory.takes(sizes)
+        return len(sizes) > 1 and not self._config.memory.takes_videos(sizes)
 
     def _summary(self) -> dict[str, Any]:
         requests = Counter(self._frames.request_counts)

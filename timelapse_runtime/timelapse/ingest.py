@@ -132,6 +132,7 @@ class Ingest:
         self._maximum_bytes, self._prefix = config.maximum_photo_bytes, prefix
         self._frames, self._video, self._keys, self._clock = frames, video, keys, clock
         self._catalog, self._executor = catalog, executor
+        self._memory, self._video_size = config.memory, config.size
         self._decoder = codec.photo_decoder(maximum_pixels=config.maximum_pixels)
         self._decoding = threading.Lock()
         self._last_read = ""
@@ -181,9 +182,18 @@ class Ingest:
             return ReadPhoto(info, FrameRejected("too-large", detail))
         try:
             with self._decoding:
-                return ReadPhoto(info, self._decoder.decode(fetched.body))
+                picture = self._decoder.decode(fetched.body)
+            self._check_memory(picture)
+            return ReadPhoto(info, picture)
         except FrameRejected as rejection:
             return ReadPhoto(info, rejection)
+
+    def _check_memory(self, picture: DecodedPhoto) -> None:
+        """Raise FrameRejected if photos like this one do not fit into the function's memory, beside any video."""
+        if not self._memory.takes_photo(picture.size_bytes, self._video_size):
+            size = f"{picture.width}x{picture.height}, {picture.size_bytes // 1_000_000} MB decoded"
+            detail = f"{size}: such photos do not fit into the function's memory of {self._memory.memory_mb} MB"
+            raise FrameRejected("too-large", detail)
 
     def read_late(self, key: str) -> Photo | None:
         """The photo at `key`, to be appended late, or None if it still cannot be used. Writes no record."""

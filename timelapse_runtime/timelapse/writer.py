@@ -163,7 +163,8 @@ class VideoWriter:
         if reel is None or self._reel_writer is not None:
             return False
         size = reel.width, reel.height
-        is_allowed = config.size_limits(size).allow(size) if config.size is None else size == config.size
+        limits = config.size_limits(size[0] * size[1] * 3 // 2)  # photos in 4:2:0
+        is_allowed = limits.allow(size) if config.size is None else size == config.size
         configured = config.fps, config.keyframe_interval
         return not is_allowed or configured != (reel.fps, reel.keyframe_interval)
 
@@ -181,8 +182,8 @@ class VideoWriter:
         writer = self._reel_writer
         fitted = self._fitter.fit(picture)
         if self._config.size is None and source.role is not Role.STAND_IN:
-            size = picture.width, picture.height
-            wanted = automatic_size(size, self._config.size_limits(size)).size
+            limits = self._config.size_limits(picture.size_bytes)
+            wanted = automatic_size((picture.width, picture.height), limits).size
             self._size_changes.add(wanted, (writer.settings.width, writer.settings.height))
         number = writer.append(fitted, source, self._size_changes.run)
         self._newest = source, fitted
@@ -224,16 +225,16 @@ class VideoWriter:
 
     def _settings(self, picture: DecodedPhoto, reel: Reel | None) -> EncoderSettings:
         config = self._config
-        size = (reel.width, reel.height) if reel else self._size_of_new_reel((picture.width, picture.height))
+        size = (reel.width, reel.height) if reel else self._size_of_new_reel(picture)
         return EncoderSettings(*size, config.fps, config.keyframe_interval, config.crf, config.preset, config.threads)
 
-    def _size_of_new_reel(self, photo: Size) -> Size:
+    def _size_of_new_reel(self, picture: DecodedPhoto) -> Size:
         if self._config.size is not None:
             return self._config.size
         changed = self._size_changes.due
         self._size_changes.begin_reel()
-        wanted = changed or photo
-        automatic = automatic_size(wanted, self._config.size_limits(wanted))
+        photo = picture.width, picture.height
+        automatic = automatic_size(changed or photo, self._config.size_limits(picture.size_bytes))
         if changed is not None:
             help_text = "set TIMELAPSE_SIZE to keep one size, or TIMELAPSE_NEW_SIZE_AFTER"
             self._log.info(

@@ -28,12 +28,14 @@ _ENCODER_BYTES_PER_PIXEL: Mapping[str, int] = {
     "veryslow": 334,
 }
 """x264's, by preset: mostly the frames that it looks ahead, 10 with `veryfast` and 60 with `veryslow`."""
-_DECODED_BYTES_PER_PIXEL = 3
-"""Of a decoded photo: 4:4:4 or RGB. The usual 4:2:0 has half of that, 16 bits a sample twice."""
-_READ_BYTES_PER_PIXEL = 0.5
-"""Of a photo as its file has it: a JPEG of good quality."""
-_DECODER_BYTES_PER_PIXEL = 6
-"""Of the decoder: the coefficients of a progressive JPEG in 4:4:4."""
+_LARGEST_DECODE_BYTES_PER_PIXEL = 10
+"""What decoding may take before it is known what comes of it: 9.4 for a progressive JPEG in 4:4:4."""
+_USUAL_BYTES_PER_PIXEL = 1.5
+"""Of a decoded photo in 4:2:0."""
+_DECODER_SHARE = 2
+"""The decoder's own memory, as a multiple of a decoded photo: the coefficients of a progressive JPEG."""
+_READ_SHARE = 0.25
+"""The size of a photo as its file has it, as a fraction of its size decoded: a JPEG of good quality."""
 _SMALLEST_VIDEO: Size = 640, 360
 _USABLE = 0.9
 """The rest is for what is not counted: the open segment, requests, the allocator."""
@@ -50,52 +52,51 @@ class MemoryBudget:
     decoded_photos: int
     read_photos: int
 
-    @property
-    def photo_bytes_per_pixel(self) -> float:
-        """What the photos of a stream take, with the decoder."""
-        decoded = self.decoded_photos * _DECODED_BYTES_PER_PIXEL
-        return _DECODER_BYTES_PER_PIXEL + decoded + self.read_photos * _READ_BYTES_PER_PIXEL
-
     def video_bytes(self, size: Size) -> int:
         """What an encoder of this size takes when it is full."""
-        return _ENCODER_BYTES + size[0] * size[1] * _ENCODER_BYTES_PER_PIXEL[self.preset]
+        return _ENCODER_BYTES + math.prod(size) * _ENCODER_BYTES_PER_PIXEL[self.preset]
 
-    def video_pixels(self, photo_pixels: int) -> int | None:
-        """The largest video beside photos of so many pixels; 640x360 at least."""
+    def photos_bytes(self, decoded_bytes: float) -> int:
+        """What a stream's photos take, the decoder included, if one of them takes so many bytes decoded."""
+        return int(decoded_bytes * (self.decoded_photos + _DECODER_SHARE + self.read_photos * _READ_SHARE))
+
+    def video_pixels(self, decoded_bytes: int) -> int | None:
+        """The largest video beside photos of so many bytes; 640x360 at least."""
         if self.memory_mb is None:
             return None
-        left = self._usable_bytes - photo_pixels * self.photo_bytes_per_pixel - _ENCODER_BYTES
-        return max(math.prod(_SMALLEST_VIDEO), int(left // _ENCODER_BYTES_PER_PIXEL[self.preset]))
+        left = self._usable_bytes - self.photos_bytes(decoded_bytes) - _ENCODER_BYTES
+        return max(math.prod(_SMALLEST_VIDEO), left // _ENCODER_BYTES_PER_PIXEL[self.preset])
+
+    def takes_photo(self, decoded_bytes: int, video: Size | None) -> bool:
+        """Whether photos of so many bytes fit beside a video of this size, or, without it, of the smallest size."""
+        needed = self.photos_bytes(decoded_bytes) + self.video_bytes(video or _SMALLEST_VIDEO)
+        return self.memory_mb is None or needed <= self._usable_bytes
 
     def photo_pixels(self, video: Size | None) -> int | None:
-        """The largest photo for a video of the size `video`, or, without it, for one that may be as small as need be.
+        """The largest photo that may be decoded beside a video of this size, or, without it, of the smallest size.
 
-        Raises ConfigError if the function has too little memory for such a video.
+        Raises ConfigError if the function has too little memory for such a video with photos of its size.
         """
         if self.memory_mb is None:
             return None
         size = video or _SMALLEST_VIDEO
-        pixels = int((self._usable_bytes - self.video_bytes(size)) // self.photo_bytes_per_pixel)
-        if pixels < math.prod(size):
-            needed = self._memory_mb_for(size)
+        usual_bytes = math.ceil(math.prod(size) * _USUAL_BYTES_PER_PIXEL)
+        if not self.takes_photo(usual_bytes, size):
+            needed = _PROCESS_BYTES + self.video_bytes(size) + self.photos_bytes(usual_bytes)
             advice = ", or a smaller TIMELAPSE_SIZE, or a faster TIMELAPSE_PRESET" if video else ""
-            allowed = f"at least {needed} MB for a video of {size[0]}x{size[1]} with preset {self.preset}{advice}"
+            video_text = f"a video of {size[0]}x{size[1]} with preset {self.preset}"
+            allowed = f"at least {math.ceil(needed / _USABLE / 1024**2) + 1} MB for {video_text}{advice}"
             raise ConfigError(_MEMORY_SIZE, str(self.memory_mb), allowed)
-        return pixels
+        return (self._usable_bytes - self.video_bytes(size)) // _LARGEST_DECODE_BYTES_PER_PIXEL
 
-    def takes(self, videos: Sequence[Size]) -> bool:
+    def takes_videos(self, videos: Sequence[Size]) -> bool:
         """Whether the encoders of these videos fit together, beside photos of the largest one's size."""
         if self.memory_mb is None:
             return True
-        photos = max(math.prod(size) for size in videos) * self.photo_bytes_per_pixel
+        photos = self.photos_bytes(max(map(math.prod, videos)) * _USUAL_BYTES_PER_PIXEL)
         return photos + sum(map(self.video_bytes, videos)) <= self._usable_bytes
 
     @property
     def _usable_bytes(self) -> int:
         assert self.memory_mb is not None
         return int(self.memory_mb * 1024**2 * _USABLE) - _PROCESS_BYTES
-
-    def _memory_mb_for(self, size: Size) -> int:
-        """The memory size that is enough for a video of this size and photos like it."""
-        needed = _PROCESS_BYTES + self.video_bytes(size) + math.prod(size) * self.photo_bytes_per_pixel
-        return math.ceil(needed / _USABLE / 1024**2) + 1

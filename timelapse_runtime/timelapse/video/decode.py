@@ -64,6 +64,11 @@ class DecodedPhoto:
         return self.frame.width if self.is_on_its_side else self.frame.height
 
     @property
+    def size_bytes(self) -> int:
+        """Of its planes in memory."""
+        return sum(plane.buffer_size for plane in self.frame.planes)
+
+    @property
     def is_on_its_side(self) -> bool:
         """Whether rows have to become columns."""
         return self.orientation >= 5
