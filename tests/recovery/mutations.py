@@ -5,7 +5,7 @@ nothing: a check of the end alone would not see half of these.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,15 +13,20 @@ from unittest.mock import patch
 
 from tests.recovery.races import MEETINGS
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run_scenario, singles
-from timelapse_runtime.timelapse import checkpoint_store, commit_plan
+from timelapse_runtime.timelapse import arrival_intake, checkpoint_store, commit_plan
+from timelapse_runtime.timelapse.arrival_intake import ArrivalIntake
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
 from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
 from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, StorageUnavailable
-from timelapse_runtime.timelapse.ingest import Prefetch
-from timelapse_runtime.timelapse.model import playlist
+from timelapse_runtime.timelapse.ingest import FetchedPhoto, Ingest, Prefetch
+from timelapse_runtime.timelapse.intake import PhotoHint
+from timelapse_runtime.timelapse.model import playlist, source_frame
+from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import segment_name
+from timelapse_runtime.timelapse.model.photo_order import natural_order
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.name_intake import NameIntake
 from timelapse_runtime.timelapse.reconcile import Reconciler
 from timelapse_runtime.timelapse.stream import Stream
@@ -29,6 +34,7 @@ from timelapse_runtime.timelapse.stream import Stream
 # The product's own functions, as they are before a bug takes their place.
 _plan_commit, _compare_and_swap = commit_plan.plan_commit, CheckpointStore.compare_and_swap
 _before_commit, _finish = Derived.before_commit, Derived._finish
+_announce = ArrivalIntake._announce
 _coverage, _sweep, _append_announced = FrameTracker.coverage, Stream.sweep, NameIntake._append_announced
 
 
@@ -148,6 +154,44 @@ def _manifest_left_out(self: Derived, last: Any, plan: CommitPlan) -> None:
     _before_commit(self, last, plan)
 
 
+def _key_alone(key: str, _etag: str) -> str:
+    return f"- {key}"
+
+
+def _all_kept_done(self: ArrivalIntake) -> list[str]:
+    return list(self._kept_positions())
+
+
+def _wait_untracked(self: ArrivalIntake, waiting: Any) -> None:
+    self._waiting[waiting.source.position] = waiting
+    self._remember(waiting.source)
+
+
+def _limits_past_the_backlog(self: ArrivalIntake, order: Sequence[SourceFrame]) -> list[str]:
+    return [max([*self._tracker.beyond(), *(source.position for source in order), ""])] * (len(order) + 1)
+
+
+def _by_name_alone(photos: Iterable[SourceFrame], _before: Sequence[SourceFrame] = ()) -> list[SourceFrame]:
+    return sorted(photos, key=lambda photo: natural_order(photo.key))
+
+
+def _content_as_announced(self: ArrivalIntake, hint: PhotoHint) -> None:
+    fetch = self._ingest.fetch
+
+    def fetch_as_announced(key: str, version_id: str | None = None) -> FetchedPhoto:
+        fetched = fetch(key, version_id)
+        return replace(fetched, info=replace(fetched.info, etag=hint.etag or fetched.info.etag))
+
+    with patch.object(self._ingest, "fetch", fetch_as_announced):
+        _announce(self, hint)
+
+
+def _coverage_as_it_is(_self: Stream, checkpoint: Any) -> Coverage:
+    if checkpoint is None:
+        return Coverage("", (), 0, 0)
+    return Coverage(checkpoint.watermark, checkpoint.ahead, 0, 0, checkpoint.scan_after)
+
+
 def _plans(replacement: Callable[..., CommitPlan]) -> AbstractContextManager[Any]:
     return patch.object(checkpoint_store, "plan_commit", replacement)
 
@@ -178,6 +222,19 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "playlist before video on close": lambda: patch.object(Derived, "_finish", _playlist_before_video),
     "playlists without condition": lambda: patch.object(PlaylistWriter, "_write", _playlists_without_condition),
     "closed reel not finished": lambda: patch.object(Derived, "before_commit", _manifest_left_out),
+    "identity by key alone": lambda: patch.object(source_frame, "photo_identity", _key_alone),
+    "listing does not move back": lambda: patch.object(ArrivalTracker, "scans_back", property(lambda _self: False)),
+    "copies not kept": lambda: patch.object(ArrivalIntake, "_as_durable", lambda _self, waiting: waiting),
+    "copies removed before the commit": lambda: patch.object(ArrivalIntake, "_kept_done", _all_kept_done),
+    "watermark past photos that wait": lambda: patch.object(ArrivalIntake, "_wait", _wait_untracked),
+    "watermark past a backlog": lambda: patch.object(ArrivalIntake, "_limits", _limits_past_the_backlog),
+    "covered taken for known": lambda: patch.object(ArrivalIntake, "_is_settled", lambda _self, _source: True),
+    "record of other content taken for this one": lambda: patch.object(
+        Ingest, "is_rejected", lambda self, key, _etag: self.has_record(key)
+    ),
+    "order of names alone": lambda: patch.object(arrival_intake, "arrange", _by_name_alone),
+    "content taken for the announced one": lambda: patch.object(ArrivalIntake, "_announce", _content_as_announced),
+    "checkpoint of the other order taken as it is": lambda: patch.object(Stream, "_coverage_of", _coverage_as_it_is),
     "sweep that does not reconcile": lambda: patch.object(Reconciler, "unaccounted", lambda *_, **__: iter(())),
 }
 """By name: the function that seeds the bug."""

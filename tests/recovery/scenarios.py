@@ -10,7 +10,10 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
+from tests.recovery import arrival
+from tests.recovery.arrival import ArrivalRun
 from tests.recovery.fault_run import Fault, FaultRun, PowerOff
 
 _DAY_MS = 24 * 3600 * 1000
@@ -21,7 +24,7 @@ class Scenario:
     """`steps` with these settings; `with_extension`: whether an extension sends what is in the outbox."""
 
     name: str
-    steps: Callable[[FaultRun], None]
+    steps: Callable[[Any], None]
     settings: Mapping[str, str] = field(default_factory=dict)
     with_extension: bool = False
 
@@ -188,6 +191,16 @@ def _small(run: FaultRun) -> None:
     run.sweep(drain=True)
 
 
+@dataclass(frozen=True)
+class ArrivalScenario(Scenario):
+    """In arrival order; its steps drive an `ArrivalRun`."""
+
+    def start(self, faults: Mapping[int, Fault] | None = None, *, shows_photos: bool = True) -> FaultRun:
+        """A fresh world for it."""
+        assert shows_photos
+        return ArrivalRun(faults, settings=self.settings, with_extension=self.with_extension)
+
+
 SCENARIOS = (
     Scenario("growing video", _grow),
     Scenario("reels by day and by close", _roll, {"TIMELAPSE_REEL": "day"}),
@@ -199,6 +212,15 @@ SCENARIOS = (
     Scenario("damaged last segment", _damage),
     Scenario("late frames", _late),
     Scenario("disorder beyond the window", _disorder),
+    ArrivalScenario("arrival: growing video", arrival.grow),
+    ArrivalScenario("arrival: counter wraps", arrival.wrap),
+    ArrivalScenario("arrival: overwritten keys", arrival.overwrite),
+    ArrivalScenario("arrival: content comes later", arrival.content_later),
+    ArrivalScenario("arrival: visible late", arrival.late),
+    ArrivalScenario("arrival: backlog", arrival.backlog),
+    ArrivalScenario("arrival: shutdown, outbox sent", arrival.shut_down, with_extension=True),
+    ArrivalScenario("arrival: shutdown without extension", arrival.shut_down),
+    ArrivalScenario("arrival: order changed", arrival.change_order),
     Scenario("appended and repeated", _policies, {"TIMELAPSE_LATE": "append", "TIMELAPSE_REJECTED": "repeat"}),
 )
 SMALL = Scenario("small", _small, with_extension=True)

@@ -93,7 +93,8 @@ class Watch:
         checkpoint, before = Checkpoint.from_json(stored), self._checkpoint
         if checkpoint.generation != (before.generation if before else 0) + 1:
             yield f"generation {checkpoint.generation} follows {before.generation if before else 0}"
-        if before and key_order(checkpoint.watermark) < key_order(before.watermark):
+        is_same_order = before is not None and checkpoint.order == before.order
+        if before and is_same_order and key_order(checkpoint.watermark) < key_order(before.watermark):
             yield f"the watermark goes back from {before.watermark} to {checkpoint.watermark}"
         self._stored, self._checkpoint = stored, checkpoint
 

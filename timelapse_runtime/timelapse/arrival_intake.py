@@ -240,6 +240,7 @@ class ArrivalIntake:
         batch = [listed[source.position] for source in order[: len(order) - self._held_count(order)]]
         prefetch = self._ingest.prefetch()
         limits = self._limits(order)
+        self._tracker.listed_keys([source.key for source in order])
         for number, (waiting, following) in enumerate(with_next(batch)):
             if number and not time_left.is_enough:
                 left = len(batch) - number
@@ -252,6 +253,7 @@ class ArrivalIntake:
             if source.position not in self._waiting:
                 self._wait(listed[source.position])
         self._tracker.listed_to(limits[len(batch)])
+        self._tracker.listed_keys(())
         self._is_caught_up = True
 
     def _limits(self, order: Sequence[SourceFrame]) -> list[str]:
@@ -325,9 +327,10 @@ class ArrivalIntake:
         if isinstance(found.picture, FrameRejected):
             self._reject(source, found.picture)
         else:
+            has_record = self._ingest.has_record(source.key)  # of other content; asked first, as it may fail
             self._recorder.encode(Photo(source, found.picture))
             self._encoded.append(source)
-            if self._ingest.has_record(source.key):  # of other content
+            if has_record:
                 self._superseded[source.position] = source.key
         self._remember(source)
 
@@ -408,10 +411,13 @@ class ArrivalIntake:
         keys = [self._superseded.pop(position) for position in committed]
         keys += [photo_at(position).key for position in self._tracker.take_committed_late()]
         self._ingest.forget_rejections([key for key in keys if self._ingest.has_record(key)])
-        kept = self._kept_positions()
-        done = [position for position in kept if self._tracker.is_in_checkpoint(position)]
+        done = self._kept_done()
         self._kept_photos.remove(done)
-        kept.difference_update(done)
+        self._kept_positions().difference_update(done)
+
+    def _kept_done(self) -> list[str]:
+        """The copies that the checkpoint makes superfluous."""
+        return [position for position in self._kept_positions() if self._tracker.is_in_checkpoint(position)]
 
     def _remember(self, source: SourceFrame) -> None:
         self._know(source.identity)

@@ -10,6 +10,7 @@ known: for names that rise, the listing is short however many photos there are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameTracker
@@ -21,6 +22,12 @@ class ArrivalTracker(FrameTracker):
     """The frames of one stream in arrival order."""
 
     _claims_rejected_ahead = True
+
+    _listed_keys: Sequence[str] = ()
+
+    def listed_keys(self, keys: Sequence[str]) -> None:
+        """Photos with these keys were listed and are not tracked yet; an empty sequence when all of them are."""
+        self._listed_keys = [min(keys, key=key_order)] if keys else []
 
     @property
     def scan_after(self) -> str:
@@ -55,6 +62,7 @@ class ArrivalTracker(FrameTracker):
         """As FrameTracker says, with `scan_after` just below the lowest key beyond the watermark."""
         coverage = super().coverage(frame_count)
         keys = [photo_at(position).key for position in self.beyond(coverage.watermark)]
+        keys += self._listed_keys
         # What is one character shorter than a key sorts right before it, and need not be a key itself.
         scan_after = min(keys, key=key_order)[:-1] if keys else self._scan_after
         return replace(coverage, scan_after=scan_after)

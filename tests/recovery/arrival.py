@@ -1,0 +1,286 @@
+"""Runs of a stream in arrival order: overwritten keys, counters that wrap, stray photos, content that comes later.
+
+Each photo carries a number, which rises with its upload time; the frames of the video show it. What must hold after
+every change of the video bucket is said in terms of numbers, not of keys.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from unittest.mock import patch
+
+from tests.recovery.fake_media import fake_photo, photos_in
+from tests.recovery.fault_run import Fault, FaultRun
+from tests.recovery.watch import Watch
+from tests.world import STREAM, World
+from timelapse_runtime.emulator.s3_event import object_created_event
+from timelapse_runtime.timelapse import arrival_intake
+from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel
+from timelapse_runtime.timelapse.model.keys import key_order
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
+from timelapse_runtime.timelapse.video.boxes import read_provenance
+
+SLACK_MS = 20_000
+"""Of the product it is five minutes, which no run here lasts."""
+
+
+@dataclass
+class Photo:
+    """An upload. `reason`: why it must be rejected."""
+
+    number: int
+    source: SourceFrame
+    reason: str = ""
+    is_told: bool = False
+    """An invocation with its event succeeded."""
+
+
+class ArrivalWatch(Watch):
+    """Knows the uploads by their numbers."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.photos: dict[int, Photo] = {}
+
+    def rejected_etag(self, key: str) -> str | None:
+        """The ETag in the key's rejection record."""
+        record = self._world.video.peek(self._world.keys.rejected(key))
+        return None if record is None else json.loads(record)["etag"]
+
+    def numbers(self) -> list[tuple[int, Role]]:
+        """The committed frames in video order."""
+        reels = list(self._reels(self._checkpoint.reel)) if self._checkpoint else []
+        places = (segment_key(self._world.keys, reel, one) for reel in reversed(reels) for one in reel.segments)
+        return [entry for where in places for entry in self._numbers_in(where)]
+
+    def _check_sum(self, checkpoint: Checkpoint | None, reels: list[Reel]) -> Iterator[str]:
+        frames = self.numbers()
+        video = [number for number, role in frames if role is not Role.STAND_IN]
+        yield from (
+            f"photo {one} is in the video {video.count(one)} times" for one in set(video) if video.count(one) > 1
+        )
+        if checkpoint is None:
+            return
+        if checkpoint.frame_count != len(frames):
+            yield f"the checkpoint counts {checkpoint.frame_count} frames; the video has {len(frames)}"
+        for photo in self.photos.values():
+            position = photo.source.key if checkpoint.order == NAME_ORDER else photo.source.position
+            is_named = position in checkpoint.ahead
+            is_covered = is_named or key_order(position) <= key_order(checkpoint.watermark)
+            is_settled = photo.number in video or self.rejected_etag(photo.source.key) is not None
+            if photo.number in video and not is_covered:
+                yield f"photo {photo.number} is in the video, and not covered"
+            if is_named and not is_settled and self.is_current(photo):
+                yield f"photo {photo.number} is named as covered, and neither in the video nor rejected"
+
+    def is_current(self, photo: Photo) -> bool:
+        """Whether S3 still has this content."""
+        return all(
+            other.source.key != photo.source.key or other.number <= photo.number for other in self.photos.values()
+        )
+
+    def _numbers_in(self, where: str) -> list[tuple[int, Role]]:
+        body = self._world.video.peek(where)
+        if body is None:
+            return []
+        sources = [frame for part in read_provenance(body) for frame in part.frames]
+        shown = photos_in(body)
+        for frame, number in zip(sources, shown, strict=True):
+            claimed = self.photos.get(number)
+            named = frame.identity if frame.etag else frame.key
+            is_same = claimed is not None and named in (claimed.source.identity, claimed.source.key)
+            if not is_same and frame.role is not Role.STAND_IN:
+                self.violations.append(f"{where} names {frame.identity} and shows photo {number}")
+        return [(number, frame.role) for number, frame in zip(shown, sources, strict=True)]
+
+
+class ArrivalRun(FaultRun):
+    """One run. Steps upload photos in the order of their numbers."""
+
+    def __init__(
+        self,
+        faults: Mapping[int, Fault] | None = None,
+        *,
+        settings: Mapping[str, str] | None = None,
+        with_extension: bool = False,
+    ) -> None:
+        order = {"TIMELAPSE_ORDER": "arrival", "TIMELAPSE_REORDER_WINDOW": "3"}
+        super().__init__(faults, settings={**order, **(settings or {})}, with_extension=with_extension)
+        self.numbered = ArrivalWatch(self.world)
+        self.watch = self.numbered
+        self.may_be_late: set[int] = set()
+        """Their events were lost, or their invocations failed."""
+
+    def add(self, key: str, body: bytes | None = None, *, reason: str = "", seconds: float = 1) -> Photo:
+        """Upload the next photo, `seconds` after the one before."""
+        number = len(self.numbered.photos)
+        content = fake_photo(number) if body is None else body
+        self.world.clock.advance(1000 * seconds)
+        with self.aside():
+            etag = self.world.frames.put(f"frames/{STREAM}/{key}", content)
+        source = SourceFrame(key, self.world.clock.now_epoch_ms(), etag=etag)
+        self.numbered.photos[number] = Photo(number, source, reason)
+        return self.numbered.photos[number]
+
+    def tell(self, *photos: Photo) -> None:
+        """Deliver the events of these photos, in one."""
+        for photo in photos:
+            where = f"frames/{STREAM}/{photo.source.key}"
+            event = object_created_event(self.world.frames.bucket, where, etag=photo.source.etag)
+            if self.invoke(event):
+                photo.is_told = True
+            else:
+                self.may_be_late.add(photo.number)
+
+    def take(self, *keys: str, seconds: float = 1) -> None:
+        """Upload a photo under each key, and deliver its event."""
+        for key in keys:
+            self.tell(self.add(key, seconds=seconds))
+
+    def untold(self, *keys: str) -> list[Photo]:
+        """Upload photos, and lose their events, or deliver them later."""
+        photos = [self.add(key) for key in keys]
+        self.may_be_late |= {photo.number for photo in photos}
+        return photos
+
+    def finish(self) -> None:
+        """See FaultRun."""
+        with patch.object(arrival_intake, "_SLACK_MS", SLACK_MS):
+            super().finish()
+
+    def check(self) -> list[str]:
+        """See FaultRun."""
+        watch, wrong = self.numbered, list(self.numbered.violations)
+        report = self.world.verify()
+        wrong += [f"verify: {finding.kind} {finding.where}: {finding.detail}" for finding in report.findings]
+        wrong += [f"verify: pending {key}" for key in report.pending]
+        video = [number for number, role in watch.numbers() if role is not Role.STAND_IN]
+        for photo in watch.photos.values():
+            is_rejected = watch.rejected_etag(photo.source.key) == photo.source.etag
+            if photo.reason and watch.is_current(photo) and not is_rejected:
+                wrong.append(f"photo {photo.number} should be rejected: {photo.reason}")
+            if not photo.reason and is_rejected:
+                wrong.append(f"photo {photo.number} is rejected")
+            if not photo.reason and photo.number not in video and not self._may_be_overwritten(photo):
+                wrong.append(f"photo {photo.number} is not in the video")
+        in_order = [number for number in video if number not in self.may_be_late]
+        if in_order != sorted(in_order):
+            wrong.append(f"the video shows {video}; only {sorted(self.may_be_late)} may be out of place")
+        for reel in self.world.reels():
+            if len(self.world.video_bytes(reel)) != reel.size_bytes:
+                wrong.append(f"video.mp4 of {reel.name} has {len(self.world.video_bytes(reel))} bytes")
+        return wrong
+
+    def _may_be_overwritten(self, photo: Photo) -> bool:
+        """Whether S3 may have lost the photo before it could be kept: its event had no success, or it was the first
+        under its key, and nothing tells that a key will be written again."""
+        earlier = [one for one in self.numbered.photos.values() if one.source.key == photo.source.key]
+        return not self.numbered.is_current(photo) and (not photo.is_told or earlier[0] is photo)
+
+
+# ---- the steps
+
+
+def grow(run: ArrivalRun) -> None:
+    """Names that rise; events lost, twice, too late; a photo that cannot be used; a stray one that sorts last."""
+    run.take(*(f"{number}.jpg" for number in range(7, 12)))
+    run.tell(run.add("bad.jpg", b"no photo", reason="undecodable"))
+    run.untold("12.jpg")
+    run.take("13.jpg")
+    run.take("zzz.jpg", "14.jpg", seconds=3)
+    run.take("15.jpg")
+    again = run.add("16.jpg")
+    run.tell(again, again)
+    later, overtaking = run.untold("17.jpg"), [run.add("18.jpg")]
+    run.tell(*overtaking, *later)
+    run.take(*(f"{number}.jpg" for number in range(19, 26)))
+
+
+def wrap(run: ArrivalRun) -> None:
+    """A counter wraps, with restarts before and after."""
+    run.take(*(f"IMG_{number:02d}.jpg" for number in (96, 97, 98, 99, 0, 1)))
+    run.new_environment()
+    run.take(*(f"IMG_{number:02d}.jpg" for number in range(2, 8)))
+    run.new_environment()
+    run.sweep(drain=True)
+    run.take(*(f"19700101-{number}.jpg" for number in range(4)))
+
+
+def overwrite(run: ArrivalRun) -> None:
+    """One name, written again and again; another one now and then."""
+    run.take(*["snapshot.jpg"] * 5)
+    run.new_environment()
+    run.take(*["snapshot.jpg"] * 3, "other.jpg", "snapshot.jpg")
+    run.shut_down()
+    run.take(*["snapshot.jpg"] * 3)
+    unread, newest = run.add("snapshot.jpg"), run.add("snapshot.jpg")
+    run.tell(unread, newest)
+    unread.is_told = False  # S3 has lost it before its event came
+    run.untold("snapshot.jpg")
+    run.take(*["snapshot.jpg"] * 2)
+    run.sweep(drain=True)
+
+
+def content_later(run: ArrivalRun) -> None:
+    """An empty or damaged upload, and then the whole photo under the same key."""
+    for number in range(4):
+        run.tell(run.add(f"{number}.jpg", b"", reason="empty"))
+        run.take(f"{number}.jpg")
+    run.tell(run.add("4.jpg", b"half", reason="undecodable"))
+    run.sweep(drain=True)
+    run.new_environment()
+    run.take("4.jpg", "5.jpg")
+    run.tell(run.add("6.jpg", b"", reason="empty"))
+    run.sweep()
+
+
+def late(run: ArrivalRun) -> None:
+    """Photos become visible after their time was covered; one's event comes, one's does not."""
+    with patch.object(arrival_intake, "_SLACK_MS", 2_000):
+        run.tell(run.add("zz.jpg", b"", reason="empty"))
+        run.take(*(f"{number}.jpg" for number in range(4)), seconds=12)
+        run.take(*(f"{number}.jpg" for number in range(4, 12)))
+        for key in ("a.jpg", "zz.jpg"):
+            photo = run.add(key, seconds=-15)
+            run.may_be_late.add(photo.number)
+            run.world.clock.advance(15_000)
+            if key == "a.jpg":
+                run.tell(photo)
+        run.take(*(f"{number}.jpg" for number in range(12, 17)))
+        run.sweep(drain=True)
+        run.new_environment()
+        run.take(*(f"{number}.jpg" for number in range(17, 21)))
+
+
+def backlog(run: ArrivalRun) -> None:
+    """Photos whose events come only with the last of them: more than one commit takes, with names of two runs."""
+    for first in (0, 9):
+        photos = [run.add(f"{(95 + number) % 100}.jpg") for number in range(first, first + 9)]
+        run.tell(photos[-1])
+        run.new_environment()
+    run.sweep(drain=True)
+
+
+def shut_down(run: ArrivalRun) -> None:
+    """Environments of a few frames, with photos that wait at the end."""
+    for first in (0, 2, 7, 16):
+        run.take(*(f"{number}.jpg" for number in range(first, {0: 2, 2: 7, 7: 16, 16: 19}[first])))
+        run.shut_down()
+    run.untold("0.jpg")
+    run.take("1.jpg", "x.jpg")
+    run.shut_down()
+
+
+def change_order(run: ArrivalRun) -> None:
+    """A stream in name order continues in arrival order, with a photo that was uploaded below the watermark."""
+    run.world.settings["TIMELAPSE_ORDER"] = "name"
+    run.new_environment()
+    run.take(*(f"{number:03d}.jpg" for number in range(10, 19)))
+    run.world.settings["TIMELAPSE_ORDER"] = "arrival"
+    run.new_environment()
+    run.take(*(f"{number:03d}.jpg" for number in (19, 20, 1, 2, 21, 3)))
+    run.sweep(drain=True)
+    run.take("004.jpg")
