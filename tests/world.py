@@ -92,6 +92,7 @@ class World:
             "TIMELAPSE_KEYFRAME_INTERVAL": "12",
             "TIMELAPSE_PRESET": "superfast",
             "TIMELAPSE_REEL": "never",
+            "TIMELAPSE_ORDER": "name",
             **self.settings,
             **{f"TIMELAPSE_{name.upper()}": value for name, value in settings.items()},
         }

@@ -57,7 +57,8 @@ class ArrivalWatch(Watch):
         return [entry for where in places for entry in self._numbers_in(where)]
 
     def _check_sum(self, checkpoint: Checkpoint | None, reels: list[Reel]) -> Iterator[str]:
-        frames = self.numbers()
+        places = (segment_key(self._world.keys, reel, one) for reel in reversed(reels) for one in reel.segments)
+        frames = [entry for where in places for entry in self._numbers_in(where)]
         video = [number for number, role in frames if role is not Role.STAND_IN]
         yield from (
             f"photo {one} is in the video {video.count(one)} times" for one in set(video) if video.count(one) > 1

@@ -10,7 +10,7 @@ from typing import Any
 from timelapse_runtime.runtime.function import Environment
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.config import PREFIX, VARIABLES, Location, parse_location
-from timelapse_runtime.timelapse.errors import ConfigError, ObjectNotFound
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ConfigError, ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -70,12 +70,24 @@ def run_function(target: Target, event: dict[str, Any], variables: Mapping[str, 
 
 
 def configuration(target: Target, variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a function that has this stream alone: those of this machine, but other places."""
+    """The variables of a function that has this stream alone: those of this machine, but other places.
+
+    The order of the photos is the stream's own unless a variable names it: a changed order begins a new reel.
+    """
     parent = target.video.prefix.rstrip("/").rpartition("/")[0]
     known = {PREFIX + variable.name for variable in VARIABLES}  # other variables of this machine may share the prefix
     return {
+        **_order_of(target),
         **{name: value for name, value in variables.items() if name in known or not name.startswith(PREFIX)},
         f"{PREFIX}FRAMES": str(target.frames),
         f"{PREFIX}VIDEO": f"s3://{target.video.bucket}/{parent}",
         f"{PREFIX}STREAM": target.stream,
     }
+
+
+def _order_of(target: Target) -> dict[str, str]:
+    try:
+        checkpoint = Checkpoint.from_json(target.video_store.get(StreamKeys(target.video.prefix).checkpoint).body)
+    except (ObjectNotFound, CheckpointCorrupt):
+        return {}
+    return {f"{PREFIX}ORDER": checkpoint.order}

@@ -21,7 +21,6 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import Config
@@ -75,11 +74,10 @@ class ArrivalIntake:
         recorder: Recorder,
         checkpoints: CheckpointStore,
         counts: Counts,
-        clock: Clock,
         kept: KeptPhotos,
     ) -> None:
         self.name = name
-        self._config, self._counts, self._clock = config, counts, clock
+        self._config, self._counts = config, counts
         self._tracker, self._catalog, self._ingest = tracker, catalog, ingest
         self._recorder, self._checkpoints, self._kept_photos = recorder, checkpoints, kept
         self._memory = max(_KNOWN_PHOTOS, 2 * config.flush_every)
@@ -196,7 +194,7 @@ class ArrivalIntake:
     def _is_due(self) -> bool:
         """Whether the first photo need not wait for others: too many wait, or the camera is too slow."""
         times = [waiting.source.captured_epoch_ms for waiting in self._waiting.values()]
-        newest_encoded = max((source.captured_epoch_ms for source in self._encoded), default=0)
+        newest_encoded = max((source.captured_epoch_ms for source in self._encoded), default=max(times))
         return (
             len(times) > self._config.reorder_window
             or max(times) - min(times) >= _HOLD_MS
@@ -218,8 +216,8 @@ class ArrivalIntake:
         recent = itertools.takewhile(lambda one: newest - one.captured_epoch_ms < _HOLD_MS, reversed(order))
         held = len(list(itertools.islice(recent, self._config.reorder_window)))
         before = order[-held - 1] if held < len(order) else self._encoded[-1] if self._encoded else None
-        is_slow = before is None or (held == 1 and newest - before.captured_epoch_ms >= _HOLD_MS)
-        return 0 if is_slow or self._clock.now_epoch_ms() - newest >= _HOLD_MS else held
+        is_slow = before is not None and held == 1 and newest - before.captured_epoch_ms >= _HOLD_MS
+        return 0 if is_slow else held
 
     # ---- listings
 
@@ -250,8 +248,10 @@ class ArrivalIntake:
             if self._tracker.since_flush >= self._config.flush_every:
                 self._recorder.commit()
         for source in order[len(batch) :]:
-            if source.position not in self._waiting:
+            if source.position in kept:
                 self._wait(listed[source.position])
+            elif source.position not in self._waiting:
+                self._announce(PhotoHint(source.key))  # it may be overwritten while it waits
         self._tracker.listed_to(limits[len(batch)])
         self._tracker.listed_keys(())
         self._is_caught_up = True

@@ -260,7 +260,7 @@ VARIABLES = (
     Variable("TIMEZONE", "UTC", "an IANA name such as Europe/Berlin", "time zone of the day's end", _timezone),
     Variable(
         "ORDER",
-        "name",
+        "arrival",
         "arrival, name",
         "order of the frames; arrival: upload time, corrected by natural names; name: byte order of the keys",
         _choice("arrival", "name"),

@@ -164,11 +164,15 @@ class Ingest:
         Raises FrameRejected if it is gone or may not be read, and StorageError if the cause is S3, not the photo.
         """
 
-        def get() -> FetchedPhoto:
-            stored = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes, version_id=version_id)
-            return FetchedPhoto(stored.info, stored.body)
+        if version_id is not None:
+            # A version that is gone, or that the role may not read: the newest one tells what has become of it.
+            with contextlib.suppress(ObjectNotFound, AccessDenied):
+                return self._fetched(key, version_id)
+        return self._found(key, lambda: self._fetched(key, None))
 
-        return self._found(key, get)
+    def _fetched(self, key: str, version_id: str | None) -> FetchedPhoto:
+        stored = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes, version_id=version_id)
+        return FetchedPhoto(stored.info, stored.body)
 
     def read_ahead(self, key: str, prefetch: Prefetch, next_key: str | None) -> ReadPhoto:
         """The photo at `key`, decoded; the one at `next_key` is read meanwhile. Raises as `fetch` does."""

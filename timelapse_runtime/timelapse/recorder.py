@@ -92,6 +92,12 @@ class Recorder:
         self._send(self._plan(Cut(), replace(reel, segments=tuple(segments), is_closed=True)))
         self._writer.end_reel()
 
+    def restate(self) -> None:
+        """Commit what the tracker says, in the configured order, and end the open reel. Raises StorageError, Fenced."""
+        reel = self._checkpoints.open_reel
+        self._send(self._plan(Cut(), replace(reel, is_closed=True) if reel else None, force=True))
+        self._writer.end_reel()
+
     # ---- encode
 
     def append(self, photo: Photo) -> None:

@@ -84,7 +84,7 @@ class Stream:
     def _make_intake(self) -> Intake:
         parts = self._catalog, self._ingest, self._recorder, self._checkpoints, self.counts
         if isinstance(self._tracker, ArrivalTracker):
-            return ArrivalIntake(self.name, self._config, self._tracker, *parts, self._clock, self._kept)
+            return ArrivalIntake(self.name, self._config, self._tracker, *parts, self._kept)
         return NameIntake(self.name, self._config, self._tracker, *parts)
 
     @property
@@ -118,8 +118,7 @@ class Stream:
             reel, sources = self._checkpoints.open_reel, list[SourceFrame]()
             if checkpoint is not None and checkpoint.order != self._config.order:
                 self._log.warning("TIMELAPSE_ORDER was changed: a new reel begins", extra={"was": checkpoint.order})
-                if reel is not None:
-                    self._recorder.end_reel(reel, reel.segments)
+                self._recorder.restate()
                 self._intake.resume((), lists_all=True)
                 return
             try:
