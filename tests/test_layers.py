@@ -108,6 +108,7 @@ def test_imports_within_the_function_point_down(path: Path) -> None:
         ({"boto3", "botocore"}, {"timelapse/storage/s3.py"}),
         ({"certifi"}, {"runtime/put_sender.py"}),
         ({"av"}, {"timelapse/video"}),
+        ({"PIL"}, {"timelapse/video/pillow.py"}),
         ({"httpx"}, {"runtime/client.py", "runtime/put_sender.py", "emulator"}),
         ({"numpy"}, {"emulator/scene.py"}),
         ({"moto", "flask", "werkzeug"}, {"emulator"}),

@@ -34,6 +34,11 @@ _SDK_DATA_LEFT_OUT = re.compile(
     r"|boto3/(data|examples)/.*"  # of the resource interface
 )
 """botocore's data for all services is 28 MB, gzipped."""
+_PILLOW_LEFT_OUT = re.compile(
+    r"PIL/(_avif|_imagingft|_imagingtk)\..*"  # AVIF, text and Tk
+    r"|pillow\.libs/lib(avif|freetype|harfbuzz|brotli\w+|png\d+)-.*"  # libraries of those alone
+)
+"""8 MB, 3.7 of them in the zip. Pillow works without them: it finds out at the call whether an extension is there."""
 _DISTRIBUTIONS_LEFT_OUT = {"pip", "setuptools"}
 
 
@@ -59,7 +64,7 @@ def package_files(folder: Path) -> Iterator[Path]:
             continue
         if _PACKAGE_FILES.fullmatch(path.name) or _NOT_OF_PACKAGES.fullmatch(path.as_posix()):
             continue
-        if _SDK_DATA_LEFT_OUT.fullmatch(path.as_posix()):
+        if any(left_out.fullmatch(path.as_posix()) for left_out in (_SDK_DATA_LEFT_OUT, _PILLOW_LEFT_OUT)):
             continue
         if path.suffix == ".py" and any((folder / path.parent).glob(f"{path.stem}.*.so")):
             continue  # the source that the extension was compiled from

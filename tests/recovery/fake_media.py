@@ -224,7 +224,8 @@ def photos_in(segment: bytes) -> list[int]:
 class FakeCodec(Codec):
     """Makes the parts above."""
 
-    def photo_decoder(self, *, maximum_pixels: int) -> PhotoDecoder:
+    def photo_decoder(self, *, maximum_pixels: int, background: tuple[int, int, int]) -> PhotoDecoder:
+        del background
         return cast("PhotoDecoder", FakePhotoDecoder(maximum_pixels=maximum_pixels))
 
     def fitter(self, width: int, height: int, fit: str) -> PictureFitter:

@@ -95,7 +95,7 @@ def test_a_large_photo_in_a_small_function_is_a_frame_of_a_smaller_video(tmp_pat
 
 @pytest.mark.parametrize(
     ("codec", "pixel_format", "size"),
-    [("mjpeg", "yuvj420p", (5000, 3000)), ("mjpeg", "yuvj444p", (3000, 2000)), ("png", "rgba64be", (2000, 1200))],
+    [("mjpeg", "yuvj420p", (5000, 3000)), ("mjpeg", "yuvj444p", (3000, 2000)), ("png", "rgb48be", (2200, 1450))],
     ids=["before it is decoded", "decoded, 4:4:4", "decoded, 16 bits"],
 )
 def test_a_photo_that_does_not_fit_into_the_memory_has_a_record_and_the_stream_goes_on(

@@ -20,7 +20,7 @@ def test_the_defaults_are_those_of_the_table() -> None:
     assert (config.frames, config.video) == (Location("photos", "frames/"), Location("videos", "video/"))
     assert (config.flush_every, config.keyframe_interval, config.fps, config.crf) == (60, 180, 30, 23)
     assert (config.size, config.stream, config.threads, config.reel) == (None, None, 1, "day")
-    assert (config.late, config.rejected) == ("reject", "skip")
+    assert (config.late, config.rejected, config.background) == ("reject", "skip", (0, 0, 0))
     assert (config.maximum_size, config.fit, config.new_size_after) == ((3840, 2160), "fit", 10)
 
 
@@ -89,6 +89,7 @@ WRONG = {
     "REJECTED": ["stop"],
     "OPEN_STREAMS": ["0"],
     "MAXIMUM_PHOTO_BYTES": ["0"],
+    "BACKGROUND": ["grey", "#000000", "12345", ""],
     "MAXIMUM_PIXELS": ["1"],
 }
 

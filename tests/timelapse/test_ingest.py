@@ -137,7 +137,8 @@ def test_one_decoder_decodes_one_photo_at_a_time(world: World, executor: Executo
                     is_busy.release()
 
     class WatchedCodec(FakeCodec):
-        def photo_decoder(self, *, maximum_pixels: int) -> PhotoDecoder:
+        def photo_decoder(self, *, maximum_pixels: int, background: tuple[int, int, int]) -> PhotoDecoder:
+            del background
             return WatchedDecoder(maximum_pixels=maximum_pixels)  # type: ignore[return-value]
 
     photos = ingest(world, executor, WatchedCodec())

@@ -51,7 +51,7 @@ class Desk:
         self.recorder.discard_uncommitted()
 
     def append(self, *numbers: int, day: int = 0) -> None:
-        decoder = CODEC.photo_decoder(maximum_pixels=10**6)
+        decoder = CODEC.photo_decoder(maximum_pixels=10**6, background=(0, 0, 0))
         for number in numbers:
             source = SourceFrame(f"{number:03d}", day * DAY_MS + number)
             self.recorder.append(Photo(source, decoder.decode(PHOTOS[number])))

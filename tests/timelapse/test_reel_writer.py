@@ -19,7 +19,7 @@ CODEC = FakeCodec()
 
 
 def append(writer: ReelWriter, *numbers: int, role: Role = Role.IN_ORDER) -> list[int]:
-    decoder, fitter = CODEC.photo_decoder(maximum_pixels=10**6), CODEC.fitter(*SIZE, "fit")
+    decoder, fitter = CODEC.photo_decoder(maximum_pixels=10**6, background=(0, 0, 0)), CODEC.fitter(*SIZE, "fit")
     pictures = [fitter.fit(decoder.decode(PHOTOS[number])) for number in numbers]
     sources = [SourceFrame(f"{number:03d}", number, role) for number in numbers]
     return [writer.append(picture, source) for picture, source in zip(pictures, sources, strict=True)]

@@ -29,7 +29,7 @@ def config(**variables: str) -> Config:
 
 
 def picture(number: int) -> DecodedPhoto:
-    return CODEC.photo_decoder(maximum_pixels=10**6).decode(PHOTOS[number])
+    return CODEC.photo_decoder(maximum_pixels=10**6, background=(0, 0, 0)).decode(PHOTOS[number])
 
 
 def source(number: int, *, day: int = 0) -> SourceFrame:

@@ -68,6 +68,8 @@ class Config:
     rejected: str
     open_streams: int
     maximum_photo_bytes: int
+    background: tuple[int, int, int]
+    """What is laid below a photo's transparent areas: red, green and blue, 0 to 255."""
     maximum_pixels: int
     """What is configured, or less: what fits into the function's memory beside the video."""
     memory_mb: int | None
@@ -153,6 +155,14 @@ def _size(text: str) -> Size:
     if min(size) < SMALLEST_SIDE or even_size(*size) != size:
         raise ValueError(text)
     return size
+
+
+def _colour(text: str) -> tuple[int, int, int]:
+    digits = {"black": "000000", "white": "FFFFFF"}.get(text, text)
+    if not re.fullmatch("[0-9A-Fa-f]{6}", digits):
+        raise ValueError(text)
+    red, green, blue = bytes.fromhex(digits)
+    return red, green, blue
 
 
 def _window(text: str) -> int | None:
@@ -299,6 +309,13 @@ VARIABLES = (
         "1 to 1073741824",
         "a larger object is rejected without being read",
         _integer(1, 1024 * _MIB),
+    ),
+    Variable(
+        "BACKGROUND",
+        "black",
+        "black, white, or six hexadecimal digits such as 1A2B3C",
+        "the colour below transparent areas of a photo; black, as the bars beside a photo of another shape are",
+        _colour,
     ),
     Variable(
         "MAXIMUM_PIXELS",

@@ -133,7 +133,7 @@ class Ingest:
         self._frames, self._video, self._keys, self._clock = frames, video, keys, clock
         self._catalog, self._executor = catalog, executor
         self._memory, self._video_size = config.memory, config.size
-        self._decoder = codec.photo_decoder(maximum_pixels=config.maximum_pixels)
+        self._decoder = codec.photo_decoder(maximum_pixels=config.maximum_pixels, background=config.background)
         self._decoding = threading.Lock()
         self._last_read = ""
         self._recorded: set[str] | None = None

@@ -37,13 +37,14 @@ REJECTED = {
     "one byte": (b"\xff", "unsupported-type", "no known picture format"),
     "text": (b"hello", "unsupported-type", "no known picture format"),
     "zeros": (bytes(5000), "unsupported-type", "no known picture format"),
-    "GIF": (b"GIF89a" + bytes(50), "unsupported-type", "GIF"),
-    "WebP": (b"RIFF\0\0\0\0WEBPVP8 " + bytes(50), "unsupported-type", "WebP"),
-    "HEIC": (b"\0\0\0\x18ftypheic" + bytes(50), "unsupported-type", "HEIC"),
-    "HEIF": (b"\0\0\0\x18ftypmif1" + bytes(50), "unsupported-type", "HEIF"),
-    "AVIF": (b"\0\0\0\x18ftypavif" + bytes(50), "unsupported-type", "AVIF"),
-    "raw": (b"II*\0" + bytes(50), "unsupported-type", "raw"),
-    "BMP": (b"BM" + bytes(50), "unsupported-type", "BMP"),
+    "GIF": (b"GIF89a" + bytes(50), "undecodable", "GIF"),
+    "WebP": (b"RIFF\0\0\0\0WEBPVP8 " + bytes(50), "undecodable", "WEBP"),
+    "HEIC": (b"\0\0\0\x18ftypheic" + bytes(50), "undecodable", "HEIF"),
+    "AVIF": (b"\0\0\0\x18ftypmif1\0\0\0\0miafavif" + bytes(50), "undecodable", "HEIF"),
+    "TIFF": (b"II*\0" + bytes(50), "undecodable", "TIFF"),
+    "BMP": (b"BM" + bytes(50), "undecodable", "BMP"),
+    "MP4": (b"\0\0\0\x18ftypisom\0\0\0\0isomavc1" + bytes(50), "unsupported-type", "video"),
+    "HTML": (b"\n<!DOCTYPE html><html>", "unsupported-type", "HTML page"),
     "PDF": (b"%PDF-1.7", "unsupported-type", "PDF"),
     "header only": (PHOTO[:4], "undecodable", "JPEG"),
     "no picture data": (PHOTO[: PHOTO.index(b"\xff\xda")] + b"\xff\xd9", "undecodable", "JPEG"),
@@ -149,8 +150,7 @@ def grown_kib(body: bytes, maximum_pixels: int, reason: str) -> int:
 @pytest.mark.parametrize("side", [15_000, 30_000])
 @pytest.mark.parametrize("kind", ["jpeg", "png"])
 def test_a_header_that_claims_too_many_pixels_is_refused_before_memory_is_taken(kind: str, side: int) -> None:
-    # So few bytes cannot be a JPEG of that size: libav notices that first.
-    assert grown_kib(bomb(kind, side), 10**8, "too-large" if kind == "png" else "undecodable") < 50_000
+    assert grown_kib(bomb(kind, side), 10**8, "too-large") < 50_000
 
 
 def test_the_measure_sees_the_memory_of_a_bomb_that_is_let_in() -> None:

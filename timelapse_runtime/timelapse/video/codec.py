@@ -11,6 +11,7 @@ from typing import Protocol
 from timelapse_runtime.timelapse.video.decode import PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
+from timelapse_runtime.timelapse.video.metadata import Colour
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 from timelapse_runtime.timelapse.video.read import decode_segment
 from timelapse_runtime.timelapse.video.thumbnail import ThumbnailEncoder
@@ -19,8 +20,8 @@ from timelapse_runtime.timelapse.video.thumbnail import ThumbnailEncoder
 class Codec(Protocol):
     """Makes the parts; each of them belongs to its caller and is used from one thread at a time."""
 
-    def photo_decoder(self, *, maximum_pixels: int) -> PhotoDecoder:
-        """Decodes the camera's photos; refuses those that claim more pixels."""
+    def photo_decoder(self, *, maximum_pixels: int, background: Colour) -> PhotoDecoder:
+        """Decodes the camera's photos; refuses those of more pixels. `background` is below transparent areas."""
         ...
 
     def fitter(self, width: int, height: int, fit: str) -> PictureFitter:
@@ -52,9 +53,9 @@ class Codec(Protocol):
 class X264Codec:
     """H.264 by x264, in fragmented MP4."""
 
-    def photo_decoder(self, *, maximum_pixels: int) -> PhotoDecoder:
+    def photo_decoder(self, *, maximum_pixels: int, background: Colour) -> PhotoDecoder:
         """See Codec."""
-        return PhotoDecoder(maximum_pixels=maximum_pixels)
+        return PhotoDecoder(maximum_pixels=maximum_pixels, background=background)
 
     def fitter(self, width: int, height: int, fit: str) -> PictureFitter:
         """See Codec."""

@@ -1,46 +1,36 @@
-"""Photos to pictures in memory: JPEG and PNG, as their files have them.
+"""Photos to pictures in memory: opaque sRGB, otherwise as their files have them.
 
-One decoder stays open, for ordinary JPEGs: opening one per photo costs a tenth more. It gets all tables with each
-photo, so that it carries nothing over. Every other photo has a decoder of its own.
+libav decodes JPEG, PNG, HEIC and AVIF; Pillow decodes WebP, TIFF, BMP and GIF, and JPEGs that are coded arithmetically.
+The type is found from the content. One decoder stays open, for ordinary JPEGs: opening one per photo costs a tenth
+more. It gets all tables with each photo, so that it carries nothing over. Every other photo has a decoder of its own.
 """
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import av
-from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from timelapse_runtime.timelapse.errors import FrameRejected
+from timelapse_runtime.timelapse.video import png_chunks
 from timelapse_runtime.timelapse.video.exif import UPRIGHT, orientation
+from timelapse_runtime.timelapse.video.file_type import file_type
+from timelapse_runtime.timelapse.video.frame_traits import is_usual
+from timelapse_runtime.timelapse.video.heif import read_heif
 from timelapse_runtime.timelapse.video.jpeg_markers import read_jpeg
+from timelapse_runtime.timelapse.video.libav_pictures import decode_picture, decode_tiles, open_decoder
+from timelapse_runtime.timelapse.video.metadata import Colour, Metadata
+
+if TYPE_CHECKING:
+    from timelapse_runtime.timelapse.video.pillow import PillowPhotos
 
 SMALLEST_SIDE = 16
 """Below one macroblock there is nothing to encode."""
 
-_DECODERS = {"JPEG": "mjpeg", "PNG": "png"}
-_SIGNATURES = (
-    (b"\xff\xd8\xff", 0, "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", 0, "PNG"),
-    (b"GIF8", 0, "GIF"),
-    (b"WEBP", 8, "WebP"),
-    (b"ftyphei", 4, "HEIC"),
-    (b"ftypmif1", 4, "HEIF"),
-    (b"ftypavif", 4, "AVIF"),
-    (b"II*\x00", 0, "TIFF or a camera's raw file"),
-    (b"MM\x00*", 0, "TIFF or a camera's raw file"),
-    (b"BM", 0, "BMP"),
-    (b"%PDF", 0, "PDF"),
-)
-
-
-def _file_type(body: bytes) -> str:
-    for signature, offset, name in _SIGNATURES:
-        if body[offset : offset + len(signature)] == signature:
-            return name
-    return "no known picture format"
+BLACK: Colour = (0, 0, 0)
+_BY_PILLOW = {"WebP": "WEBP", "TIFF": "TIFF", "BMP": "BMP", "GIF": "GIF", "JPEG": "JPEG"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,79 +64,90 @@ class DecodedPhoto:
         return self.orientation >= 5
 
 
-def _claimed_size(file_type: str, data: bytes) -> tuple[int, int]:
-    """Width and height in the header of a photo, read without memory for its picture; 0 and 0 if there is none."""
-    if file_type == "PNG":  # its first chunk is IHDR (PNG, 3rd edition, 11.2.1); libav would allocate the picture
-        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    context = av.CodecContext.create(_DECODERS[file_type], "r")
-    assert isinstance(context, VideoCodecContext)
-    context.thread_count, context.skip_frame = 1, "ALL"
-    with contextlib.suppress(av.FFmpegError, ValueError):
-        context.decode(av.Packet(data))
-    return context.width, context.height
-
-
 class PhotoDecoder:
-    """Decodes JPEG and PNG bodies.
+    """Decodes the bodies of photos. `background` is laid below what is transparent.
 
-    `maximum_pixels` is checked by libav against the header, before any picture memory is taken.
+    A photo of more than `maximum_pixels` is rejected before any memory for its pixels is taken.
     """
 
-    def __init__(self, *, maximum_pixels: int) -> None:
+    def __init__(self, *, maximum_pixels: int, background: Colour = BLACK) -> None:
         self._maximum_pixels = maximum_pixels
-        self._jpeg = self._context("mjpeg")
+        self._background = background
+        self._jpeg = open_decoder("mjpeg", maximum_pixels=maximum_pixels)
 
     def decode(self, body: bytes) -> DecodedPhoto:
-        """The photo as its file has it. Raises FrameRejected.
+        """The photo, in sRGB. Raises FrameRejected.
 
         Reasons: `empty`, `unsupported-type`, `undecodable` (damaged or truncated), `too-large` (above
         `maximum_pixels`), `too-small`.
         """
         if not body:
             raise FrameRejected("empty", "the object has no bytes")
-        file_type = _file_type(body)
-        if file_type == "JPEG":
+        kind = file_type(body)
+        if kind == "JPEG":
             return self._decode_jpeg(body)
-        if file_type not in _DECODERS:
-            raise FrameRejected("unsupported-type", f"JPEG and PNG can be read; this is {file_type}")
-        return DecodedPhoto(self._picture(file_type, body, self._context(_DECODERS[file_type])))
+        if kind == "PNG":
+            return self._decode_png(body)
+        if kind == "HEIF":
+            return self._decode_heif(body)
+        if kind in _BY_PILLOW:
+            return self._open_by_pillow(body, kind)
+        raise FrameRejected("unsupported-type", f"this is {kind}; photos are JPEG, HEIC, PNG and other picture files")
 
     def _decode_jpeg(self, body: bytes) -> DecodedPhoto:
         jpeg = read_jpeg(body)
+        self._check_size("JPEG", jpeg.width, jpeg.height)
+        if jpeg.is_arithmetic:
+            return self._open_by_pillow(jpeg.packet, "JPEG", jpeg.metadata)
         if jpeg.is_ordinary:
             try:
-                frame = self._picture("JPEG", jpeg.packet, self._jpeg)
-            except FrameRejected:
-                self._jpeg = self._context("mjpeg")  # what a decoder keeps after an error is not known
+                frame = decode_picture(self._jpeg, "JPEG", jpeg.packet)
+            except FrameRejected:  # what a decoder keeps after an error is not known
+                self._jpeg = open_decoder("mjpeg", maximum_pixels=self._maximum_pixels)
                 raise
         else:
-            frame = self._picture("JPEG", jpeg.packet, self._context("mjpeg"))
-        return DecodedPhoto(frame, orientation(jpeg.metadata))
+            frame = decode_picture(open_decoder("mjpeg", maximum_pixels=self._maximum_pixels), "JPEG", jpeg.packet)
+        if jpeg.is_cmyk and jpeg.metadata.icc:  # libav has made RGB of it, for which the profile is not
+            return self._open_by_pillow(jpeg.packet, "JPEG", jpeg.metadata)
+        return DecodedPhoto(self._in_srgb(frame, jpeg.metadata), orientation(jpeg.metadata))
 
-    def _picture(self, file_type: str, data: bytes, context: VideoCodecContext) -> VideoFrame:
-        """The one picture that a decoder makes of a photo's bytes."""
-        packet = av.Packet(data)
-        packet.is_keyframe = True  # else libav's PNG decoder adds a photo to the one before it, as MPNG does
-        try:
-            frames = context.decode(packet)
-        except (av.FFmpegError, ValueError) as error:
-            width, height = _claimed_size(file_type, data)
-            if -(-width // 64) * 64 * height > self._maximum_pixels:  # libav counts whole steps of 64 columns
-                limit = f"TIMELAPSE_MAXIMUM_PIXELS and the function's memory allow {self._maximum_pixels} pixels"
-                raise FrameRejected("too-large", f"{file_type}: {width}x{height}; {limit}") from error
-            raise FrameRejected("undecodable", f"{file_type}: damaged or cut short ({error})") from error
-        if len(frames) != 1 or frames[0].is_corrupt:
-            raise FrameRejected("undecodable", f"{file_type}: no whole picture in {len(data)} bytes")
-        frame = frames[0]
-        if min(frame.width, frame.height) < SMALLEST_SIDE:
-            detail = f"{frame.width}x{frame.height}; each side needs {SMALLEST_SIDE} pixels"
-            raise FrameRejected("too-small", detail)
-        return frame
+    def _decode_png(self, body: bytes) -> DecodedPhoto:
+        self._check_size("PNG", *png_chunks.size(body))
+        frame = decode_picture(open_decoder("png", maximum_pixels=self._maximum_pixels), "PNG", body)
+        metadata = png_chunks.read_metadata(body)
+        return DecodedPhoto(self._in_srgb(frame, metadata), orientation(metadata))
 
-    def _context(self, codec: str) -> VideoCodecContext:
-        context = av.CodecContext.create(codec, "r")
-        assert isinstance(context, VideoCodecContext)
-        # Without `explode` libav reports success on a truncated JPEG and fills the rest with grey.
-        context.options = {"err_detect": "explode", "max_pixels": str(self._maximum_pixels)}
-        context.thread_count = 1
-        return context
+    def _decode_heif(self, body: bytes) -> DecodedPhoto:
+        heif = read_heif(body)
+        self._check_size("HEIF", heif.picture.width, heif.picture.height)
+        frame = decode_tiles(heif.picture, maximum_pixels=self._maximum_pixels)
+        alpha = decode_tiles(heif.alpha, maximum_pixels=self._maximum_pixels) if heif.alpha else None
+        # EXIF's orientation is that of the camera, which irot has already put right (HEIF, A.2.1).
+        return DecodedPhoto(self._in_srgb(frame, heif.metadata, alpha), heif.orientation)
+
+    def _open_by_pillow(self, body: bytes, kind: str, metadata: Metadata | None = None) -> DecodedPhoto:
+        opened = self._pillow.open(body, _BY_PILLOW[kind])
+        self._check_size(kind, opened.image.width, opened.image.height)
+        metadata = metadata or opened.metadata
+        return DecodedPhoto(self._pillow.convert_image(opened.load(), metadata.icc), orientation(metadata))
+
+    def _in_srgb(self, frame: VideoFrame, metadata: Metadata, alpha: VideoFrame | None = None) -> VideoFrame:
+        if metadata.is_srgb and alpha is None and is_usual(frame):
+            return frame
+        return self._pillow.convert_frame(frame, b"" if metadata.is_srgb else metadata.icc, alpha)
+
+    @cached_property
+    def _pillow(self) -> PillowPhotos:
+        """Opened at the first photo that needs it: the import takes 30 to 60 ms."""
+        from timelapse_runtime.timelapse.video.pillow import PillowPhotos  # noqa: PLC0415
+
+        return PillowPhotos(self._background)
+
+    def _check_size(self, kind: str, width: int, height: int) -> None:
+        if not width or not height:
+            raise FrameRejected("undecodable", f"{kind}: damaged or cut short (its size is {width}x{height})")
+        if width * height > self._maximum_pixels:
+            limit = f"TIMELAPSE_MAXIMUM_PIXELS and the function's memory allow {self._maximum_pixels} pixels"
+            raise FrameRejected("too-large", f"{kind}: {width}x{height}; {limit}")
+        if min(width, height) < SMALLEST_SIDE:
+            raise FrameRejected("too-small", f"{width}x{height}; each side needs {SMALLEST_SIDE} pixels")

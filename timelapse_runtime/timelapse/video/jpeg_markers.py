@@ -56,6 +56,9 @@ class JpegFile:
     """Whether it is coded arithmetically, which libav can't decode."""
     is_ordinary: bool
     """Whether it is one scan of YCbCr, so that `packet` sets all that a decoder keeps between pictures."""
+    is_cmyk: bool
+    width: int
+    height: int
     metadata: Metadata
 
 
@@ -104,6 +107,9 @@ def read_jpeg(body: bytes) -> JpegFile:
         packet=body if has_all and is_ordinary else _rebuilt(body, headers, end),
         is_arithmetic=headers.frame_marker in _ARITHMETIC,
         is_ordinary=is_ordinary,
+        is_cmyk=len(headers.components) == 4,
+        width=int.from_bytes(headers.frame_header[7:9], "big"),
+        height=int.from_bytes(headers.frame_header[5:7], "big"),
         metadata=Metadata(headers.exif, headers.xmp, b"".join(data for _, data in sorted(headers.icc.items()))),
     )
 
