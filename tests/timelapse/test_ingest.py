@@ -14,7 +14,7 @@ from tests.world import STREAM, ImmediateExecutor, World
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, StorageUnavailable
-from timelapse_runtime.timelapse.ingest import Ingest, Prefetch, ReadPhoto, with_next
+from timelapse_runtime.timelapse.ingest import FetchedPhoto, Ingest, Prefetch, ReadPhoto, with_next
 from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
@@ -176,6 +176,15 @@ def test_a_photo_that_cannot_be_used_gets_a_record(world: World, body: bytes | N
     assert (record["key"], record["error_type"]) == (f"frames/{STREAM}/{key}", "Function.FrameRejected")
     photos.forget_rejections([key])
     assert photos.rejections() == []
+
+
+def test_a_rejection_does_not_keep_the_photo_in_memory(world: World) -> None:
+    """Its traceback would: its frames have the photo's bytes and its picture."""
+    info = ObjectInfo("1.jpg", '"etag"', 9, 0)
+    rejection = ingest(world, ImmediateExecutor()).decode(FetchedPhoto(info, b"no photo.")).picture
+    assert isinstance(rejection, FrameRejected)
+    assert rejection.reason == "undecodable"
+    assert (rejection.__traceback__, rejection.__cause__, rejection.__context__) == (None, None, None)
 
 
 def test_the_first_record_of_a_photo_stays(world: World) -> None:

@@ -187,17 +187,14 @@ class Ingest:
         try:
             with self._decoding:
                 picture = self._decoder.decode(fetched.body)
-            self._check_memory(picture)
-            return ReadPhoto(info, picture)
         except FrameRejected as rejection:
-            return ReadPhoto(info, rejection)
-
-    def _check_memory(self, picture: DecodedPhoto) -> None:
-        """Raise FrameRejected if photos like this one do not fit into the function's memory, beside any video."""
-        if not self._memory.takes_photo(picture.size_bytes, self._video_size):
-            size = f"{picture.width}x{picture.height}, {picture.size_bytes // 1_000_000} MB decoded"
-            detail = f"{size}: such photos do not fit into the function's memory of {self._memory.memory_mb} MB"
-            raise FrameRejected("too-large", detail)
+            # Another one, without the traceback: that would keep the photo in memory.
+            return ReadPhoto(info, FrameRejected(rejection.reason, rejection.detail))
+        if self._memory.takes_photo(picture.size_bytes, self._video_size):
+            return ReadPhoto(info, picture)
+        size = f"{picture.width}x{picture.height}, {picture.size_bytes // 1_000_000} MB decoded"
+        detail = f"{size}: such photos do not fit into the function's memory of {self._memory.memory_mb} MB"
+        return ReadPhoto(info, FrameRejected("too-large", detail))
 
     def read_late(self, key: str) -> Photo | None:
         """The photo at `key`, to be appended late, or None if it still cannot be used. Writes no record."""
