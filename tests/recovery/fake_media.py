@@ -27,6 +27,7 @@ from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
+from timelapse_runtime.timelapse.video.metadata import Colour
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 from timelapse_runtime.timelapse.video.thumbnail import ThumbnailEncoder
 
@@ -228,8 +229,8 @@ class FakeCodec(Codec):
         del background
         return cast("PhotoDecoder", FakePhotoDecoder(maximum_pixels=maximum_pixels))
 
-    def fitter(self, width: int, height: int, fit: str) -> PictureFitter:
-        del fit
+    def fitter(self, width: int, height: int, fit: str, background: Colour) -> PictureFitter:
+        del fit, background
         return cast("PictureFitter", FakePictureFitter(width, height))
 
     def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:

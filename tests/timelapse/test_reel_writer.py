@@ -11,6 +11,7 @@ from timelapse_runtime.timelapse.model.checkpoint import checksum
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
 from timelapse_runtime.timelapse.video.boxes import read_provenance
+from timelapse_runtime.timelapse.video.decode import BLACK
 from timelapse_runtime.timelapse.video.encode import EncoderSettings
 
 SETTINGS = EncoderSettings(*SIZE, fps=30, keyframe_interval=6, crf=23, preset="superfast", threads=1)
@@ -19,7 +20,7 @@ CODEC = FakeCodec()
 
 
 def append(writer: ReelWriter, *numbers: int, role: Role = Role.IN_ORDER) -> list[int]:
-    decoder, fitter = CODEC.photo_decoder(maximum_pixels=10**6, background=(0, 0, 0)), CODEC.fitter(*SIZE, "fit")
+    decoder, fitter = CODEC.photo_decoder(maximum_pixels=10**6, background=(0, 0, 0)), CODEC.fitter(*SIZE, "fit", BLACK)
     pictures = [fitter.fit(decoder.decode(PHOTOS[number])) for number in numbers]
     sources = [SourceFrame(f"{number:03d}", number, role) for number in numbers]
     return [writer.append(picture, source) for picture, source in zip(pictures, sources, strict=True)]

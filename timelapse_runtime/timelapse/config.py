@@ -314,7 +314,7 @@ VARIABLES = (
         "BACKGROUND",
         "black",
         "black, white, or six hexadecimal digits such as 1A2B3C",
-        "the colour below transparent areas of a photo; black, as the bars beside a photo of another shape are",
+        "the colour below transparent areas of a photo, and of the bars beside a photo of another shape",
         _colour,
     ),
     Variable(

@@ -177,7 +177,8 @@ class VideoWriter:
             settings = self._settings(picture, reel)
             self._reel_writer = None  # its encoder's memory is needed
             self._reel_writer = self._begin(settings, reel)
-            self._fitter = self._codec.fitter(settings.width, settings.height, self._config.fit)
+            how = self._config.fit, self._config.background
+            self._fitter = self._codec.fitter(settings.width, settings.height, *how)
             self._day = reel.date if reel else self._day_of(source)
         writer = self._reel_writer
         fitted = self._fitter.fit(picture)

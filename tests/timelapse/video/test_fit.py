@@ -182,6 +182,19 @@ def test_each_shape_in_each_orientation_becomes_a_picture_of_the_video(
         assert column[:24].min() > 200
 
 
+@pytest.mark.parametrize(
+    ("background", "expected"),
+    [((0, 0, 0), (16, 128, 128)), ((255, 255, 255), (235, 128, 128)), ((255, 0, 0), (81, 90, 240))],
+)
+def test_the_bars_have_the_background_colour(
+    decoder: PhotoDecoder, background: tuple[int, int, int], expected: tuple[int, int, int]
+) -> None:
+    photo = decoder.decode(encode("png", "rgb24", quarters(100, 100)))
+    picture = PictureFitter(200, 100, "fit", background).fit(photo)
+    for plane, value in enumerate(expected):
+        assert abs(int(plane_array(picture, plane)[4, 4]) - value) <= 1
+
+
 def stored_as(
     upright: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], orientation: int
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

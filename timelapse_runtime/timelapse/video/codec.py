@@ -24,8 +24,9 @@ class Codec(Protocol):
         """Decodes the camera's photos; refuses those of more pixels. `background` is below transparent areas."""
         ...
 
-    def fitter(self, width: int, height: int, fit: str) -> PictureFitter:
-        """Turns decoded photos into pictures of a video of this size; `fit` as in `place`."""
+    def fitter(self, width: int, height: int, fit: str, background: Colour) -> PictureFitter:
+        """Turns decoded photos into pictures of a video of this size; `fit` as in `place`.
+        `background` is the bars' colour."""
         ...
 
     def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
@@ -57,9 +58,9 @@ class X264Codec:
         """See Codec."""
         return PhotoDecoder(maximum_pixels=maximum_pixels, background=background)
 
-    def fitter(self, width: int, height: int, fit: str) -> PictureFitter:
+    def fitter(self, width: int, height: int, fit: str, background: Colour) -> PictureFitter:
         """See Codec."""
-        return PictureFitter(width, height, fit)
+        return PictureFitter(width, height, fit, background)
 
     def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
         """See Codec."""

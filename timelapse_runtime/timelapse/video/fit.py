@@ -15,8 +15,9 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from timelapse_runtime.timelapse.model.video_size import Size
-from timelapse_runtime.timelapse.video.decode import DecodedPhoto
+from timelapse_runtime.timelapse.video.decode import BLACK, DecodedPhoto
 from timelapse_runtime.timelapse.video.exif import UPRIGHT
+from timelapse_runtime.timelapse.video.metadata import Colour
 from timelapse_runtime.timelapse.video.placement import place
 
 RANGE_LIMITED, RANGE_FULL = 1, 2
@@ -41,10 +42,11 @@ class PictureFitter:
     """Turns decoded photos into pictures of one video: its size, `yuv420p`, limited range, BT.601 matrix.
 
     `fit` says what becomes of a photo of another shape: see `place`. It is turned upright once it is small.
+    `background` is the bars' colour.
     """
 
-    def __init__(self, width: int, height: int, fit: str = "fit") -> None:
-        self.width, self.height, self._fit = width, height, fit
+    def __init__(self, width: int, height: int, fit: str = "fit", background: Colour = BLACK) -> None:
+        self.width, self.height, self._fit, self._background = width, height, fit, background
         self._reformatter = VideoReformatter()
         self._range: Graph | None = None
         self._range_key = (0, 0)
@@ -128,7 +130,7 @@ class PictureFitter:
 
     def _open_canvas(self, width: int, height: int, orientation: int) -> Graph:
         # FFmpeg filters documentation, 'transpose', 'pad' (read November 2026). Even places: chroma stays with luma.
-        pad = f"{self.width}:{self.height}:trunc((ow-iw)/4)*2:trunc((oh-ih)/4)*2:black"
+        pad = f"{self.width}:{self.height}:trunc((ow-iw)/4)*2:trunc((oh-ih)/4)*2:0x{bytes(self._background).hex()}"
         graph = Graph()
         graph.threads = 1
         source = graph.add_buffer(width=width, height=height, format=VideoFormat("yuv420p"), time_base=Fraction(1, 25))
