@@ -22,7 +22,8 @@ from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.photo_filter import parse_photo_filter
 from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
-from timelapse_runtime.timelapse.verify import Verifier, VerifyReport
+from timelapse_runtime.timelapse.verify import Verifier
+from timelapse_runtime.timelapse.verify_report import VerifyReport
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 
@@ -188,7 +189,8 @@ class World:
         """What `timelapse verify` would say."""
         include = parse_photo_filter(self.settings.get("TIMELAPSE_INCLUDE", "photos"))
         places = self.keys.folder, f"frames/{STREAM}/"
-        return Verifier(self.frames, self.video, *places, self.codec, include=include).run()
+        stores = self.frames, self.video
+        return Verifier(*stores, *places, self.codec, include=include, clock=self.clock).run()
 
     def rejections(self) -> dict[str, str]:
         """Reason by frame key."""

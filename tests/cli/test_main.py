@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from timelapse_runtime import __version__
-from timelapse_runtime.cli import EXIT_ERROR, EXIT_FINDINGS, EXIT_OK
+from timelapse_runtime.cli import EXIT_ERROR, EXIT_FINDINGS, EXIT_LEFT_OUT, EXIT_NOTHING_THERE, EXIT_OK
 from timelapse_runtime.cli.main import main
 
 
 def test_exit_codes_are_those_that_scripts_rely_on() -> None:
-    assert (EXIT_OK, EXIT_FINDINGS, EXIT_ERROR) == (0, 1, 2)
+    assert (EXIT_OK, EXIT_FINDINGS, EXIT_ERROR, EXIT_LEFT_OUT, EXIT_NOTHING_THERE) == (0, 1, 2, 3, 4)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from tests.cli.streams import VARIABLES, make_stream, target_of
 from tests.world import PHOTOS, STREAM, World
-from timelapse_runtime.cli.verify import format_report, repair, verify
-from timelapse_runtime.timelapse.verify import VerifyReport
+from timelapse_runtime.cli import EXIT_FINDINGS, EXIT_NOTHING_THERE
+from timelapse_runtime.cli.target import NoCheckpoint
+from timelapse_runtime.cli.verify import EXIT_CODES, format_report, repair, report_without_photos, verify
+from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.photo_filter import OTHER_TYPE
+from timelapse_runtime.timelapse.verify_report import InTheWay, VerifyReport
 
 
 def test_verify_finds_a_damaged_playlist_and_leaves_it_as_it_is() -> None:
@@ -51,12 +55,48 @@ def test_repair_takes_a_photo_that_came_late_while_another_was_deleted() -> None
 
 
 def test_the_report_names_each_problem_and_ends_with_the_counts() -> None:
-    report = VerifyReport(frame_count=3, rejected_count=1, uploaded_count=6, pending=["a"])
-    assert format_report(report) == (
-        "6 photos: 3 frames in the video, 1 rejected, 1 waiting for the next flush; no problems found"
-    )
+    report = VerifyReport(frame_count=3, uploaded_count=4, pending=["a"], oldest_pending_seconds=250)
+    waiting, last = format_report(report).splitlines()
+    assert waiting.split(maxsplit=1) == ["waiting", "1 photo, the oldest for 4 min"]
+    assert last == "4 photos: 3 frames in the video, 0 rejected, 1 waiting for the next flush; no problems found"
     report.add("missing", "000004.jpg", "uploaded, and neither in the video nor rejected")
-    first, second, last = format_report(report).splitlines()
+    first, second, *_, last = format_report(report).splitlines()
     assert first.split() == ["missing", "000004.jpg"]
     assert second.strip() == "uploaded, and neither in the video nor rejected"
     assert last.endswith("; problems found: 1")
+
+
+def test_what_is_left_out_is_counted_by_reason() -> None:
+    report = VerifyReport(uploaded_count=254, frame_count=101, rejected={"late": 150, "undecodable": 3}, order="name")
+    report.in_the_way = [InTheWay("image.jpg", 150)]
+    for key in ("Thumbs.db", "a.xmp", "b.xmp", "c.xmp"):
+        report.ignore(key, OTHER_TYPE)
+    text = format_report(report)
+    assert "late: 150, undecodable: 3" in text
+    assert "image.jpg sorts above 150 late photos uploaded after it" in text
+    assert "TIMELAPSE_ORDER=arrival" in text
+    assert "not a photo's suffix: 4 (Thumbs.db, a.xmp, b.xmp, …)" in text
+    assert text.endswith("; nothing is missing or damaged; rejected or ignored: 157")
+    report.order = "arrival"
+    assert "TIMELAPSE_ORDER" not in format_report(report)
+
+
+def test_a_stream_that_is_not_there_is_named_as_such() -> None:
+    world = World()
+    make_stream(world, 3)
+    error = NoCheckpoint(Location(world.video.bucket, "video/camear/"), world.video)
+    report = report_without_photos(error)
+    assert EXIT_CODES[report.outcome] == EXIT_NOTHING_THERE
+    assert "no video at s3://video-bucket/video/camear/ (there are s3://video-bucket/video/camera/)" in report.nothing
+    assert "--frames" in report.nothing
+    assert format_report(report).endswith("; nothing there to check")
+
+
+def test_a_lost_checkpoint_is_damage_even_if_nobody_says_where_the_photos_are() -> None:
+    world = World()
+    make_stream(world, 3)
+    world.video.delete([world.keys.checkpoint])
+    report = report_without_photos(NoCheckpoint(Location(world.video.bucket, world.keys.folder), world.video))
+    assert EXIT_CODES[report.outcome] == EXIT_FINDINGS
+    assert [finding.kind for finding in report.findings] == ["checkpoint-missing"]
+    assert "--frames" in report.findings[0].detail

@@ -51,15 +51,17 @@ def store(
 
 
 def test_verify_repair_and_retry_rejected(store: S3Store, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["verify", STREAM]) == 0
-    assert "20 photos: 19 frames in the video, 1 rejected" in capsys.readouterr().out
+    assert cli.main(["verify", STREAM]) == 3
+    printed = capsys.readouterr().out
+    assert "undecodable: 1" in printed
+    assert "20 photos: 19 frames in the video, 1 rejected" in printed
 
     live = store.get("video/camera/live.m3u8").body
     store.put("video/camera/live.m3u8", b"#EXTM3U\n")
     assert cli.main(["verify", STREAM, "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert [finding["kind"] for finding in report["findings"]] == ["playlist"]
-    assert cli.main(["verify", STREAM, "--repair"]) == 0
+    assert cli.main(["verify", STREAM, "--repair"]) == 3
     assert store.get("video/camera/live.m3u8").body == live
 
     store.put("frames/camera/000005.jpg", next(make_photos(1, first=5)))
@@ -75,21 +77,39 @@ def test_repair_takes_a_photo_whose_event_was_lost(
     """In the order of names, the photo lies below the watermark, and later listings do not show it."""
     name = "000003 a+b%20ä.jpg"
     monkeypatch.setenv("TIMELAPSE_ORDER", "name")
-    assert cli.main(["verify", STREAM, "--repair"]) == 0  # the sweep changes the order
+    assert cli.main(["verify", STREAM, "--repair"]) == 3  # the sweep changes the order
     capsys.readouterr()
     store.put(f"frames/camera/{name}", next(make_photos(1, first=40)))
     assert cli.main(["verify", STREAM, "--json"]) == 1
     (finding,) = json.loads(capsys.readouterr().out)["findings"]
     assert (finding["kind"], finding["where"]) == ("missing", name)
-    assert cli.main(["verify", STREAM, "--repair"]) == 0
+    assert cli.main(["verify", STREAM, "--repair"]) == 3
     assert json.loads(store.get(f"video/camera/rejected/{name}.json").body)["reason"] == "late"
     assert cli.main(["retry-rejected", STREAM, "--reason", "late"]) == 0
-    assert cli.main(["verify", STREAM]) == 0
+    assert cli.main(["verify", STREAM]) == 3  # the photo that is cut off
 
 
-def test_a_folder_without_a_stream_is_refused_with_a_hint(store: S3Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_place_is_an_error_with_a_hint(store: S3Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert store.bucket == "bucket"
-    assert cli.main(["verify", "s3://bucket/video/other"]) == 2
+    assert cli.main(["verify", "s3://bucket/video/camear"]) == 4
+    printed = capsys.readouterr().out
+    assert "s3://bucket/video/camera/" in printed
+    assert "--frames" in printed
+    assert cli.main(["verify", "s3://bucket/video/other", "--frames", "s3://bucket/none", "--json"]) == 4
+    assert json.loads(capsys.readouterr().out)["outcome"] == "nothing-to-check"
+    assert cli.main(["retry-rejected", "s3://bucket/video/other"]) == 2
     assert "--frames" in capsys.readouterr().err
     assert cli.main(["verify", "s3://no-such-bucket/video/other"]) == 2
     assert "no-such-bucket" in capsys.readouterr().err
+    assert cli.main(["verify", STREAM, "--frames", "s3://no-such-bucket/frames"]) == 2
+    assert "no-such-bucket" in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_is_damage(store: S3Store, capsys: pytest.CaptureFixture[str]) -> None:
+    store.put("video/camera/checkpoint.json", b"{")
+    assert cli.main(["verify", STREAM, "--json"]) == 1
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert (finding["kind"], finding["where"]) == ("checkpoint-corrupt", "video/camera/checkpoint.json")
+    store.delete(["video/camera/checkpoint.json"])
+    assert cli.main(["verify", STREAM]) == 1
+    assert "checkpoint-missing" in capsys.readouterr().out

@@ -11,7 +11,8 @@ import pytest
 from tests.world import PHOTOS, STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Reel
-from timelapse_runtime.timelapse.verify import Verifier, VerifyReport
+from timelapse_runtime.timelapse.verify import Verifier
+from timelapse_runtime.timelapse.verify_report import Outcome, VerifyReport
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def world() -> World:
 
 
 def verify(world: World) -> VerifyReport:
-    return Verifier(world.frames, world.video, world.keys.folder, f"frames/{STREAM}/").run()
+    return Verifier(world.frames, world.video, world.keys.folder, f"frames/{STREAM}/", clock=world.clock).run()
 
 
 def test_an_undamaged_stream_is_right(world: World) -> None:
@@ -191,3 +192,42 @@ def test_a_checkpoint_of_another_format_is_not_guessed_at(world: World) -> None:
     (finding,) = verify(world).findings
     assert finding.kind == "checkpoint-corrupt"
     assert "format 3" in finding.detail
+
+
+def test_a_stream_that_does_not_exist_is_nothing_to_check() -> None:
+    report = verify(World())
+    assert report.outcome is Outcome.NOTHING_THERE
+    assert report.nothing == (
+        "no video at s3://video-bucket/video/camera/; no photo at s3://frames-bucket/frames/camera/ either"
+    )
+
+
+def test_photos_without_a_video_are_nothing_to_check_until_they_wait_for_too_long() -> None:
+    world = World()
+    world.upload(0)
+    report = verify(world)
+    assert report.outcome is Outcome.NOTHING_THERE
+    assert "; 1 photo at s3://frames-bucket/frames/camera/, the oldest for 0 s" in report.nothing
+    world.clock.advance(86_400_000)
+    assert [finding.kind for finding in verify(world).findings] == ["overdue"]
+
+
+def test_photos_that_are_all_rejected_are_checked() -> None:
+    world = World()
+    world.deliver(world.environment(), world.upload(0, b"no photo"))
+    report = verify(world)
+    assert (report.findings, report.outcome) == ([], Outcome.LEFT_OUT)
+    assert report.rejected == {"unsupported-type": 1}
+
+
+def test_a_wrong_folder_is_named_as_what_it_is(world: World) -> None:
+    def nothing(folder: str, prefix: str = f"frames/{STREAM}/") -> str:
+        report = Verifier(world.frames, world.video, folder, prefix, clock=world.clock).run()
+        assert {finding.kind for finding in report.findings} <= {"overdue"}
+        assert report.outcome is Outcome.NOTHING_THERE
+        return report.nothing
+
+    assert "folder of streams: name one of them, such as s3://video-bucket/video/camera/" in nothing("video/")
+    assert "there are s3://video-bucket/video/camera/" in nothing("video/camear/")
+    assert "other objects" in nothing(f"{world.keys.folder}reels/")
+    assert "the stream's photos are at s3://frames-bucket/frames/camera/" in nothing(world.keys.folder, "frames/other/")

@@ -4,7 +4,9 @@
     timelapse verify s3://BUCKET/PREFIX/STREAM [--repair]    is every photo in the video, once and in order?
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
 
-Exit code 0: done; 1: `verify` found problems; 2: the arguments are wrong, S3 refused, or the function failed.
+Exit code 0: done; 2: the arguments are wrong, S3 refused, or the function failed. `verify` tells more apart, and says
+the first of these that holds: 2, it could not check; 1, photos are missing or something is damaged; 4, there is nothing
+to check; 3, some photos are rejected or ignored; 0, each photo is in the video, or waits for the next flush.
 """
 
 from __future__ import annotations
@@ -61,6 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_replay(commands.add_parser("replay", help="make a video of a folder of photos, on this machine"))
     check = commands.add_parser("verify", help="is every photo in the video, once and in order, and does it play?")
+    check.description = "Is every photo in the video, once and in order, and does the video play? Changes nothing."
+    check.epilog = (
+        "Exit code, the first that holds: 2: could not check (arguments, or S3 refused); 1: photos are missing or wait "
+        "for too long, or something is damaged; 4: there is nothing to check (no such stream, no photo); 3: some "
+        "photos are rejected or ignored; 0: each photo is in the video, or waits for the next flush."
+    )
     check.add_argument(
         "--repair",
         action="store_true",

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from timelapse_runtime.cli import CommandFailed
 from timelapse_runtime.runtime.function import Environment
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.config import PREFIX, VARIABLES, Location, parse_location
-from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ConfigError, ObjectNotFound
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -34,6 +35,18 @@ class Target:
         return self.video.prefix.rstrip("/").rpartition("/")[2]
 
 
+class NoCheckpoint(CommandFailed):
+    """There is no checkpoint in the folder `video`, so it is not known where the photos are. `store` is its
+    bucket's."""
+
+    def __init__(self, video: Location, store: Store) -> None:
+        super().__init__(
+            f"there is no checkpoint in {video}: name a stream's folder, "
+            "or with --frames s3://BUCKET/PREFIX/ the photos of a stream that has none yet"
+        )
+        self.video, self.store = video, store
+
+
 class _NoTimeLimit:
     """What the function reads of Lambda's context object: an hour left, whenever it asks."""
 
@@ -44,8 +57,8 @@ class _NoTimeLimit:
 def open_target(video: Location, frames: Location | None, variables: Mapping[str, str]) -> Target:
     """The stream in the folder `video`. Without `frames`, the checkpoint says where its photos are.
 
-    Credentials, region and endpoint come from `variables`, as for every AWS tool. Raises ConfigError if there is
-    no checkpoint, and StorageError.
+    Credentials, region and endpoint come from `variables`, as for every AWS tool. Raises NoCheckpoint,
+    CheckpointCorrupt, StorageError.
     """
     client = make_client(variables=variables)
     store = S3Store(client, video.bucket)
@@ -53,8 +66,7 @@ def open_target(video: Location, frames: Location | None, variables: Mapping[str
         try:
             source = Checkpoint.from_json(store.get(StreamKeys(video.prefix).checkpoint).body).source
         except ObjectNotFound as error:
-            hint = "the folder of a stream that has a checkpoint; --frames s3://BUCKET/PREFIX/ names its photos if not"
-            raise ConfigError("STREAM", str(video), hint) from error
+            raise NoCheckpoint(video, store) from error
         frames = parse_location(source)
     return Target(video, frames, store, S3Store(client, frames.bucket, requester_pays=True))
 

@@ -6,57 +6,33 @@ says of itself (the provenance boxes) is checked against its pictures: each segm
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
 
+from timelapse_runtime.runtime.clock import Clock, SystemClock
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.commit_plan import reel_object_keys, segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound, SegmentCorrupt
-from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, NAME_ORDER, Checkpoint, Reel, Segment, checksum
+from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel, Segment, checksum
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order, reel_number
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
 from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, out_of_order
 from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.verify_photos import FlushRule, PhotoComparison
+from timelapse_runtime.timelapse.verify_report import Finding, VerifyReport, counted, duration
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong: a stable word, where, and a sentence."""
-
-    kind: str
-    where: str
-    detail: str
-
-
-@dataclass(slots=True)
-class VerifyReport:
-    """What was found. `pending` photos were uploaded and are not covered yet; that is no damage."""
-
-    frame_count: int = 0
-    rejected_count: int = 0
-    uploaded_count: int = 0
-    pending: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def is_right(self) -> bool:
-        """Whether nothing was found."""
-        return not self.findings
-
-    def add(self, kind: str, where: str, detail: str) -> None:
-        """One more finding."""
-        self.findings.append(Finding(kind, where, detail))
+_FOLDERS_TRIED = 5
 
 
 class Verifier:
     """Verifies one stream. `folder` is the stream's in the video bucket, `prefix` its photos' in the frames bucket;
-    `include` tells the photos among the objects there, as TIMELAPSE_INCLUDE does for the function."""
+    `include` tells the photos among the objects there, as TIMELAPSE_INCLUDE does for the function, and `rule` how long
+    a photo may wait."""
 
     def __init__(
         self,
@@ -67,46 +43,80 @@ class Verifier:
         codec: Codec | None = None,
         *,
         include: PhotoFilter = DEFAULT_FILTER,
+        rule: FlushRule | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._frames, self._video, self._prefix, self._codec = frames, video, prefix, codec or X264Codec()
-        self._keys, self._order, self._include = StreamKeys(folder), NAME_ORDER, include
+        self._keys, self._include = StreamKeys(folder), include
+        self._rule, self._clock = rule or FlushRule(), clock or SystemClock()
         self._catalog = Catalog(frames, video, self._keys, prefix, include)
         self.report = VerifyReport()
 
     def run(self) -> VerifyReport:
         """Look at everything. Raises StorageError if the cause is S3, not the stream."""
         objects = {info.key: info.size_bytes for info in self._video.list_after(self._keys.folder)}
-        checkpoint = self._read_checkpoint(objects)
-        if checkpoint is None:
-            return self.report
+        try:
+            checkpoint = Checkpoint.from_json(self._video.get(self._keys.checkpoint).body)
+        except ObjectNotFound:
+            self._look_without_checkpoint(objects)
+        except CheckpointCorrupt as error:
+            self.report.add("checkpoint-corrupt", self._keys.checkpoint, str(error))
+        else:
+            self._look(checkpoint, objects)
+        return self.report
+
+    def _look(self, checkpoint: Checkpoint, objects: dict[str, int]) -> None:
+        self.report.order = checkpoint.order
         reels = list(self._reels(checkpoint))
         frames = [frame for reel in reels for frame in self._read_reel(reel, objects)]
-        in_video = [frame for frame in frames if frame.role is not Role.STAND_IN]
         self.report.frame_count = len(frames)
-        rejected = self._read_rejections(objects)
-        self.report.rejected_count = len(rejected)
-        self._compare(checkpoint, in_video, rejected)
+        self._compare_photos(checkpoint, [frame for frame in frames if frame.role is not Role.STAND_IN], objects)
         self._find_orphans(reels, objects)
         for reel in reels:
             self._check_derived(reel, is_current=reel == checkpoint.reel)
-        return self.report
+        if not self.report.uploaded_count:
+            self.report.nothing = self._no_photos(checkpoint)
 
-    def _read_checkpoint(self, objects: dict[str, int]) -> Checkpoint | None:
-        where = self._keys.checkpoint
-        try:
-            checkpoint = Checkpoint.from_json(self._video.get(where).body)
-        except ObjectNotFound:
-            if objects:
-                self.report.add("checkpoint-missing", where, f"there is none, and {len(objects)} other objects")
-            self.report.pending = [key for key, _ in self._catalog.photos_after()]
-            self.report.uploaded_count = len(self.report.pending)
-        except CheckpointCorrupt as error:
-            self.report.add("checkpoint-corrupt", where, str(error))
-        else:
-            self._order = checkpoint.order
-            self._catalog = Catalog(self._frames, self._video, self._keys, self._prefix, self._include, self._order)
-            return checkpoint
-        return None
+    def _look_without_checkpoint(self, objects: dict[str, int]) -> None:
+        damage, nothing = describe_folder(self._video, self._keys)
+        if damage is not None:
+            self.report.findings.append(damage)
+        self._compare_photos(None, (), objects)
+        if self.report.rejected:
+            return  # these are settled, and others wait
+        source, pending = self._catalog.source, self.report.pending
+        waited = f"the oldest for {duration(self.report.oldest_pending_seconds)}"
+        photos = (
+            f"{counted(len(pending), 'photo')} at {source}, {waited}" if pending else f"no photo at {source} either"
+        )
+        self.report.nothing = f"{nothing}; {photos}"
+
+    def _compare_photos(
+        self, checkpoint: Checkpoint | None, in_video: Sequence[SourceFrame], objects: Collection[str]
+    ) -> None:
+        comparison = PhotoComparison(
+            self._frames,
+            self._video,
+            self._keys,
+            self._prefix,
+            self.report,
+            include=self._include,
+            order=NAME_ORDER if checkpoint is None else checkpoint.order,
+            rule=self._rule,
+            now_epoch_ms=self._clock.now_epoch_ms(),
+        )
+        comparison.run(checkpoint, in_video, objects)
+
+    def _no_photos(self, checkpoint: Checkpoint) -> str:
+        source = self._catalog.source
+        if checkpoint.source != source:
+            return f"no photo at {source}; the checkpoint says that the stream's photos are at {checkpoint.source}"
+        if not self.report.frame_count:
+            return f"no photo at {source}, and no frame in the video"
+        return (
+            f"no photo is left at {source} to compare the video's {self.report.frame_count} frames with: "
+            "they were removed, perhaps by a lifecycle rule. The video itself was checked"
+        )
 
     def _reels(self, checkpoint: Checkpoint) -> Iterator[Reel]:
         """All reels, oldest first."""
@@ -201,60 +211,6 @@ class Verifier:
             self.report.add("undecodable", where, str(error))
         return frames
 
-    def _read_rejections(self, objects: dict[str, int]) -> set[tuple[str, str | None]]:
-        """The rejected photos: key, and ETag where it is known and counts."""
-        found = set[tuple[str, str | None]]()
-        for where in objects:
-            if where.startswith(self._keys.rejections):
-                try:
-                    record = json.loads(self._video.get(where).body)
-                    key, etag = str(record["key"]).removeprefix(self._prefix), record.get("etag")
-                except (ValueError, KeyError, TypeError) as error:
-                    self.report.add("rejection-corrupt", where, repr(error))
-                else:
-                    found.add((key, etag if self._order == ARRIVAL_ORDER else None))
-        return found
-
-    def _compare(
-        self, checkpoint: Checkpoint, in_video: list[SourceFrame], rejected: set[tuple[str, str | None]]
-    ) -> None:
-        seen: dict[str, SourceFrame] = {}
-        for frame in in_video:
-            if frame.position in seen:
-                self.report.add("double", frame.key, "it is in the video more than once")
-            seen[frame.position] = frame
-        for frame in seen.values():
-            if (frame.key, frame.etag or None) in rejected:
-                self.report.add("rejected-and-in-video", frame.key, "a rejection record names it, and the video has it")
-        self._compare_with_checkpoint(checkpoint, seen)
-        known = {frame.identity for frame in seen.values()}
-        # What a reel from before `TIMELAPSE_ORDER` was changed says of a photo.
-        known_by_time = {(frame.key, frame.captured_epoch_ms) for frame in seen.values()}
-        for key, info in self._catalog.listed_after():
-            self.report.uploaded_count += 1
-            photo = SourceFrame(key, info.last_modified_epoch_ms, etag=info.etag)
-            position = self._catalog.position_of(key, info)
-            is_known = position in seen or photo.identity in known or (key, photo.captured_epoch_ms) in known_by_time
-            etag = info.etag if self._order == ARRIVAL_ORDER else None
-            if is_known or (key, etag) in rejected or (key, None) in rejected:
-                continue
-            if self._is_covered(checkpoint, position):
-                self.report.add("missing", key, "uploaded and covered, neither in the video nor rejected")
-            else:
-                self.report.pending.append(key)
-
-    def _compare_with_checkpoint(self, checkpoint: Checkpoint, seen: dict[str, SourceFrame]) -> None:
-        for position, frame in seen.items():
-            is_of_this_order = bool(frame.etag) == (self._order == ARRIVAL_ORDER)
-            if is_of_this_order and not self._is_covered(checkpoint, position):
-                self.report.add("unclaimed", frame.key, "the video has it, and the checkpoint does not cover it")
-        if checkpoint.frame_count != self.report.frame_count:
-            detail = f"the checkpoint counts {checkpoint.frame_count} frames; the video has {self.report.frame_count}"
-            self.report.add("frame-count", self._keys.checkpoint, detail)
-
-    def _is_covered(self, checkpoint: Checkpoint, position: str) -> bool:
-        return key_order(position) <= key_order(checkpoint.watermark) or position in checkpoint.ahead
-
     def _find_orphans(self, reels: list[Reel], objects: dict[str, int]) -> None:
         """An init segment that was prepared for a future reel is not one: a sweep leaves it alone, too."""
         named = {self._keys.checkpoint, self._keys.live, self._keys.latest}
@@ -307,3 +263,33 @@ class Verifier:
         yield self._keys.init(reel.name), reel.init_size_bytes
         for segment in reel.segments:
             yield segment_key(self._keys, reel, segment), segment.size_bytes
+
+
+def describe_folder(video: Store, keys: StreamKeys) -> tuple[Finding | None, str]:
+    """What a folder without a checkpoint is: a stream that has lost it (a finding), or something else (a sentence).
+
+    Rejection records and copies of photos may be there before the first commit. Raises StorageError.
+    """
+    place = f"s3://{video.bucket}/{keys.folder}"
+    found = [info.key for info in video.list_after(keys.folder)]
+    if streams := _streams_in(video, keys.folder):
+        return None, f"{place} is no stream, but a folder of streams: name one of them, such as {streams[0]}"
+    if any(where.startswith(keys.reels) or where in (keys.live, keys.latest) for where in found):
+        return Finding("checkpoint-missing", keys.checkpoint, f"there is none, and {len(found)} other objects"), ""
+    others = [where for where in found if not where.startswith((keys.rejections, keys.kept))]
+    if others:
+        return None, f"no video at {place}: there are {len(others)} other objects, such as {others[0]}"
+    parent = keys.folder.rstrip("/").rpartition("/")[0]
+    beside = [] if not keys.folder else _streams_in(video, f"{parent}/" if parent else "")
+    known = f" (there are {', '.join(beside)})" if beside else ""
+    return None, f"no video at {place}{known}"
+
+
+def _streams_in(video: Store, folder: str) -> list[str]:
+    """The first few streams in a folder, by their checkpoints."""
+    found = []
+    for inner in itertools.islice(video.list_folders(folder), _FOLDERS_TRIED):
+        with contextlib.suppress(ObjectNotFound):
+            video.head(StreamKeys(inner).checkpoint)
+            found.append(f"s3://{video.bucket}/{inner}")
+    return found

@@ -1,0 +1,233 @@
+"""Compares the photos in S3 with the frames and the rejection records of a stream: the half of a verification that
+looks at the photos' side.
+
+Each photo is in the video, has a rejection record, or waits. Nothing is changed, and nothing of a photo is read but its
+entry in the listing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, NAME_ORDER, Checkpoint
+from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
+from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter
+from timelapse_runtime.timelapse.model.photo_order import MAXIMUM_JITTER_MS
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at
+from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.verify_report import InTheWay, VerifyReport, duration
+
+_HELD_FRAMES = 128
+"""Photos that may be held back beside those of a flush: 64 for their order (the most that TIMELAPSE_REORDER_WINDOW
+allows), and as many in the encoder."""
+_GRACE_SECONDS = 1_200
+"""How long after a photo is due it may still be on its way: a sweep comes every 5 minutes in the templates, and an
+invocation takes 15 minutes at most (Lambda quotas, read November 2026)."""
+_NAMED_IN_THE_WAY = 3
+_LATE = "late"
+
+
+@dataclass(frozen=True, slots=True)
+class FlushRule:
+    """When the function writes: after `flush_every` photos, or when a stream is idle for `flush_after_seconds`."""
+
+    flush_every: int = 60
+    flush_after_seconds: int = 300
+
+    def due_epoch_ms(self, pending_epoch_ms: Sequence[int], newest_epoch_ms: int) -> int:
+        """When the oldest of the pending photos (their upload times, sorted) is in the video at the latest, if all is
+        well. `newest_epoch_ms` is the upload time of the stream's newest photo."""
+        due = newest_epoch_ms + 1_000 * self.flush_after_seconds
+        full = self.flush_every + _HELD_FRAMES
+        if len(pending_epoch_ms) >= full:
+            due = min(due, pending_epoch_ms[full - 1])
+        return due + 1_000 * _GRACE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A rejection record. `etag` is None if it does not count."""
+
+    key: str
+    etag: str | None
+    reason: str
+    time_epoch_ms: int
+
+
+class PhotoComparison:
+    """Of one stream. Adds to `report`. `order` is what the photos' positions are in; `now_epoch_ms` is the time."""
+
+    def __init__(
+        self,
+        frames: Store,
+        video: Store,
+        keys: StreamKeys,
+        prefix: str,
+        report: VerifyReport,
+        *,
+        include: PhotoFilter,
+        order: str,
+        rule: FlushRule,
+        now_epoch_ms: int,
+    ) -> None:
+        self._frames, self._video, self._keys, self._prefix = frames, video, keys, prefix
+        self._include, self._order, self._rule, self._now_epoch_ms = include, order, rule, now_epoch_ms
+        self.report = report
+
+    def run(self, checkpoint: Checkpoint | None, in_video: Sequence[SourceFrame], objects: Collection[str]) -> None:
+        """Compare all photos with the video's frames. `objects` are the keys in the stream's folder. Raises
+        StorageError."""
+        seen = self._by_position(in_video)
+        records = self._read_records(objects)
+        rejected = {(record.key, record.etag) for record in records}
+        for frame in seen.values():
+            if (frame.key, frame.etag or None) in rejected:
+                self.report.add("rejected-and-in-video", frame.key, "a rejection record names it, and the video has it")
+        if checkpoint is not None:
+            self._compare_with_checkpoint(checkpoint, seen)
+        listed = self._list()
+        self._look_for(checkpoint, seen, rejected, [*listed, *self._kept(checkpoint, objects, listed)])
+        there = {photo.identity for photo in listed} | {photo.key for photo in listed}
+        self.report.gone_count = sum(frame.identity not in there for frame in seen.values())
+        self._find_in_the_way(records, seen, listed)
+        self.report.out_of_place_count = out_of_place(in_video)
+
+    def _by_position(self, in_video: Sequence[SourceFrame]) -> dict[str, SourceFrame]:
+        seen: dict[str, SourceFrame] = {}
+        for frame in in_video:
+            if frame.position in seen:
+                self.report.add("double", frame.key, "it is in the video more than once")
+            seen[frame.position] = frame
+        return seen
+
+    def _compare_with_checkpoint(self, checkpoint: Checkpoint, seen: Mapping[str, SourceFrame]) -> None:
+        for position, frame in seen.items():
+            is_of_this_order = bool(frame.etag) == (self._order == ARRIVAL_ORDER)
+            if is_of_this_order and not _is_covered(checkpoint, position):
+                self.report.add("unclaimed", frame.key, "the video has it, and the checkpoint does not cover it")
+        if checkpoint.frame_count != self.report.frame_count:
+            detail = f"the checkpoint counts {checkpoint.frame_count} frames; the video has {self.report.frame_count}"
+            self.report.add("frame-count", self._keys.checkpoint, detail)
+
+    def _list(self) -> list[SourceFrame]:
+        """The photos, in the order of their keys; what is no photo is counted."""
+        listed = []
+        for info in self._frames.list_after(self._prefix):
+            key = info.key[len(self._prefix) :]
+            if (reason := self._include.why_ignored(key)) is not None:
+                self.report.ignore(key, reason)
+            else:
+                listed.append(SourceFrame(key, info.last_modified_epoch_ms, etag=info.etag))
+        self.report.uploaded_count = len(listed)
+        return listed
+
+    def _kept(
+        self, checkpoint: Checkpoint | None, objects: Iterable[str], listed: Sequence[SourceFrame]
+    ) -> list[SourceFrame]:
+        """The photos that were overwritten and wait as a copy. A copy of a photo that is covered is a leftover."""
+        kept = [where.removeprefix(self._keys.kept) for where in objects if where.startswith(self._keys.kept)]
+        self.report.kept_count = len(kept)
+        there = {photo.position for photo in listed}
+        waiting = [one for one in kept if checkpoint is None or not _is_covered(checkpoint, one)]
+        return [photo_at(position) for position in waiting if position not in there]
+
+    def _look_for(
+        self,
+        checkpoint: Checkpoint | None,
+        seen: Mapping[str, SourceFrame],
+        rejected: set[tuple[str, str | None]],
+        listed: Sequence[SourceFrame],
+    ) -> None:
+        """Look for each photo of `listed` among the frames and the records."""
+        known = {frame.identity for frame in seen.values()}
+        # What a reel from before `TIMELAPSE_ORDER` was changed says of a photo.
+        known_by_time = {(frame.key, frame.captured_epoch_ms) for frame in seen.values()}
+        pending = []
+        for photo in listed:
+            position = photo.key if self._order == NAME_ORDER else photo.position
+            is_known = position in seen or photo.identity in known
+            is_known = is_known or (photo.key, photo.captured_epoch_ms) in known_by_time
+            etag = photo.etag if self._order == ARRIVAL_ORDER else None
+            if is_known or (photo.key, etag) in rejected or (photo.key, None) in rejected:
+                continue
+            if checkpoint is not None and _is_covered(checkpoint, position):
+                self.report.add("missing", photo.key, "uploaded and covered, neither in the video nor rejected")
+            else:
+                pending.append(photo)
+        self._wait(pending, listed)
+
+    def _wait(self, pending: Sequence[SourceFrame], listed: Sequence[SourceFrame]) -> None:
+        """Report the photos that are pending: as a finding, if the function should have taken them long ago."""
+        self.report.pending = [photo.key for photo in pending]
+        if not pending:
+            return
+        times = sorted(photo.captured_epoch_ms for photo in pending)
+        waited = duration(seconds := max(0, self._now_epoch_ms - times[0]) // 1_000)
+        self.report.oldest_pending_seconds = seconds
+        due = self._rule.due_epoch_ms(times, max(photo.captured_epoch_ms for photo in listed))
+        if self._now_epoch_ms > due and not self.report.has("checkpoint-missing"):
+            oldest = min(pending, key=lambda photo: photo.captured_epoch_ms)
+            detail = (
+                f"uploaded {waited} ago and not in the video ({len(pending)} such photos), longer than a flush and a "
+                "sweep take: look at the function's log, its S3 notification and its sweep"
+            )
+            self.report.add("overdue", oldest.key, detail)
+
+    def _read_records(self, objects: Iterable[str]) -> list[_Record]:
+        """The rejection records; their reasons are counted."""
+        found = []
+        for where in objects:
+            if not where.startswith(self._keys.rejections):
+                continue
+            try:
+                value = json.loads(self._video.get(where).body)
+                key, etag = str(value["key"]).removeprefix(self._prefix), value.get("etag")
+                reason, time = str(value.get("reason", "unknown")), value.get("time", "1970-01-01T00:00:00+00:00")
+                time_epoch_ms = round(datetime.fromisoformat(time).timestamp() * 1_000)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                self.report.add("rejection-corrupt", where, repr(error))
+            else:
+                found.append(_Record(key, etag if self._order == ARRIVAL_ORDER else None, reason, time_epoch_ms))
+        self.report.rejected = dict(Counter(record.reason for record in found).most_common())
+        return found
+
+    def _find_in_the_way(
+        self, records: Sequence[_Record], seen: Mapping[str, SourceFrame], listed: Sequence[SourceFrame]
+    ) -> None:
+        uploaded = {photo.key: photo.captured_epoch_ms for photo in listed}
+        photos = [SourceFrame(one.key, uploaded.get(one.key, one.time_epoch_ms)) for one in records]
+        late = [photo for photo, record in zip(photos, records, strict=True) if record.reason == _LATE]
+        others = [photo for photo, record in zip(photos, records, strict=True) if record.reason != _LATE]
+        self.report.in_the_way = in_the_way(late, [*seen.values(), *others])[:_NAMED_IN_THE_WAY]
+
+
+def in_the_way(late: Iterable[SourceFrame], others: Iterable[SourceFrame]) -> list[InTheWay]:
+    """What made photos late in name order: for each of them, the photo with the highest key among those `others` (in
+    the video, or rejected) that were uploaded before it, if that key sorts above its own. Worst first."""
+    by_time = sorted(
+        [(photo, True) for photo in late] + [(photo, False) for photo in others],
+        key=lambda entry: (entry[0].captured_epoch_ms, entry[1]),
+    )
+    highest, counts = "", Counter[str]()
+    for photo, is_late in by_time:
+        if not is_late:
+            highest = max(highest, photo.key, key=key_order)
+        elif key_order(photo.key) < key_order(highest):
+            counts[highest] += 1
+    return [InTheWay(key, count) for key, count in counts.most_common()]
+
+
+def out_of_place(frames: Iterable[SourceFrame]) -> int:
+    """How many frames of reels in arrival order (they know their ETag) were uploaded more than a minute before the
+    frame before them: names correct the order by no more than that."""
+    times = [frame.captured_epoch_ms for frame in frames if frame.etag]
+    return sum(after < before - MAXIMUM_JITTER_MS for before, after in itertools.pairwise(times))
+
+
+def _is_covered(checkpoint: Checkpoint, position: str) -> bool:
+    return key_order(position) <= key_order(checkpoint.watermark) or position in checkpoint.ahead
