@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
@@ -32,6 +33,8 @@ else:
 
 _MAXIMUM_PIXELS = 50_000_000
 _LIMIT = 1.5
+_ACCURATE = Interpolation.BILINEAR.value | 0x40000 | 0x2000
+"""With SWS_ACCURATE_RND and SWS_FULL_CHR_H_INT."""
 _REDUCTION = 4
 _SMALLEST_SIDE = 100
 """Test images of some pixels are no photos."""
@@ -141,7 +144,11 @@ def _upright(photo: DecodedPhoto) -> Image.Image:
     frame = photo.frame
     limited = frame.color_range == 1 and not frame.format.is_rgb
     rgb = frame.reformat(
-        format="rgb24", src_colorspace="ITU601", src_color_range=1 if limited else 2, dst_color_range=2
+        format="rgb24",
+        interpolation=_ACCURATE,
+        src_colorspace="ITU601",
+        src_color_range=1 if limited else 2,
+        dst_color_range=2,
     )
     image = Image.fromarray(rgb.to_ndarray())
     return image.transpose(_TURNS[photo.orientation]) if photo.orientation in _TURNS else image

@@ -29,6 +29,7 @@ def test_a_photo_does_not_depend_on_the_one_before_it(decoder: PhotoDecoder, cod
             assert planes(decoder.decode(photo)) == planes(alone)
 
 
+ROOT = Path(__file__).parents[3]
 PHOTO = next(make_photos(1, (160, 96)))
 
 
@@ -109,6 +110,17 @@ def test_random_damage_gives_a_picture_or_a_rejection(decoder: PhotoDecoder) -> 
     assert outcomes["undecodable"] > 100
 
 
+def test_an_ordinary_photo_does_not_import_pillow() -> None:
+    """The import takes 30 to 60 ms."""
+    program = "import sys; from timelapse_runtime.timelapse.video.decode import PhotoDecoder\n"
+    program += "PhotoDecoder(maximum_pixels=10**7).decode(sys.stdin.buffer.read()); print('PIL' in sys.modules)"
+    outputs = [
+        subprocess.run([sys.executable, "-c", program], input=body, capture_output=True, cwd=ROOT, check=True).stdout
+        for body in (PHOTO, encode("png", "rgba", np.zeros((32, 32, 3), np.uint8)))
+    ]
+    assert outputs == [b"False\n", b"True\n"]
+
+
 def png_chunk(kind: bytes, data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
 
@@ -141,7 +153,7 @@ except FrameRejected as rejection:
 def grown_kib(body: bytes, maximum_pixels: int, reason: str) -> int:
     """By how much a new process's address space grew at its peak for rejecting `body` for this reason."""
     measure = [sys.executable, "-c", MEASURE, str(maximum_pixels)]
-    done = subprocess.run(measure, input=body, capture_output=True, cwd=Path(__file__).parents[3], check=True)
+    done = subprocess.run(measure, input=body, capture_output=True, cwd=ROOT, check=True)
     found, grown = done.stdout.split()
     assert found.decode() == reason
     return int(grown)

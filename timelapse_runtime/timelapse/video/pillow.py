@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from PIL import Image, ImageCms
 
 from timelapse_runtime.timelapse.errors import FrameRejected
@@ -26,6 +26,8 @@ _STRIP_ROWS = 128
 _PILLOW_MODES = {"rgb24": "RGB", "rgba": "RGBA", "gray": "L"}
 _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 _SWSCALE_MATRICES = {matrix.value for matrix in Colorspace}
+_ACCURATE = Interpolation.BILINEAR.value | 0x40000 | 0x2000
+"""With SWS_ACCURATE_RND and SWS_FULL_CHR_H_INT: without them RGB comes out darker, by up to two levels."""
 _SRGB_LEVELS = 1
 """A profile that moves no colour further than this is sRGB, whatever it is called."""
 _MAXIMUM_PROFILES = 16
@@ -169,6 +171,7 @@ def _packed(frame: VideoFrame, pixel_format: str, size: tuple[int, int] | None =
         width=width,
         height=height,
         format=pixel_format,
+        interpolation=_ACCURATE,
         src_colorspace=matrix,
         src_color_range=frame.color_range or ColorRange.JPEG,
         dst_color_range=ColorRange.JPEG,
