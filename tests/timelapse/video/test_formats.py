@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from contextlib import suppress
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -156,7 +158,16 @@ def test_an_srgb_profile_changes_nothing(decoder: PhotoDecoder) -> None:
         assert photo.frame.format.name == "yuvj420p"
 
 
-@pytest.mark.parametrize("icc", [b"x", bytes(200), PROFILES["gamma 1.8"][:150], PROFILES["gamma 1.8"][:-40]])
+@pytest.mark.parametrize(
+    "icc",
+    [
+        b"x",
+        bytes(200),
+        PROFILES["gamma 1.8"].replace(b"RGB ", b"RG\xa7 "),
+        PROFILES["gamma 1.8"][:150],
+        PROFILES["gamma 1.8"][:-40],
+    ],
+)
 def test_a_damaged_profile_is_ignored(decoder: PhotoDecoder, icc: bytes) -> None:
     plain = decoder.decode(written(Image.fromarray(SCENE), "PNG"))
     assert difference(rgb(decoder.decode(written(Image.fromarray(SCENE), "PNG", icc_profile=icc))), rgb(plain)) < 0.1
@@ -238,6 +249,19 @@ def test_a_cameras_raw_file_is_not_its_thumbnail(decoder: PhotoDecoder, tag: tup
     body = b"II*\0" + struct.pack("<IHHHIII", 8, 1, *tag, 0) + bytes(5000)
     with pytest.raises(FrameRejected, match=r"unsupported-type: .*raw file"):
         decoder.decode(body)
+
+
+def test_random_damage_gives_a_picture_or_a_rejection(decoder: PhotoDecoder) -> None:
+    random = Random(12)
+    profile = {"icc_profile": PROFILES["gamma 1.8"]}
+    bodies = [written(Image.fromarray(SCENE), kind, **options, **profile) for kind, options in WRITERS.values()]
+    bodies += [written(Image.fromarray(SCENE).quantize(64), kind) for kind in ("GIF", "BMP", "TIFF")]
+    for _ in range(3_000):
+        damaged = bytearray(random.choice(bodies))
+        for _ in range(random.choice([1, 3, 20])):
+            damaged[random.randrange(len(damaged))] = random.randrange(256)
+        with suppress(FrameRejected):
+            decoder.decode(bytes(damaged))
 
 
 @pytest.mark.parametrize("kind", WRITERS)

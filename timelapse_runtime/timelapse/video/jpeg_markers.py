@@ -145,7 +145,7 @@ def _read_headers(body: bytes) -> _Headers:
         elif marker == _APP1:
             headers.exif = headers.exif or _after(b"Exif\0\0", segment[4:])
             headers.xmp = headers.xmp or _after(b"http://ns.adobe.com/xap/1.0/\0", segment[4:])
-        elif marker == _APP2 and segment[4:16] == b"ICC_PROFILE\0":
+        elif marker == _APP2 and segment[4:16] == b"ICC_PROFILE\0" and len(segment) > 18:
             headers.icc.setdefault(segment[16], segment[18:])
     _check_headers(body, headers)
     return headers

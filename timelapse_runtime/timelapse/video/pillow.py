@@ -55,6 +55,8 @@ def _errors_translated(name: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tags that make no sense, and of sizes, which the caller checks
             yield
+    except FrameRejected:
+        raise
     except Exception as error:  # Pillow's plugins raise whatever their parsing meets: KeyError, struct.error, …
         raise FrameRejected("undecodable", f"{name}: damaged or cut short ({error})") from error
 
@@ -101,7 +103,11 @@ class PillowPhotos:
         return result
 
     def convert_image(self, image: Image.Image, icc: bytes) -> VideoFrame:
-        """An image of Pillow's, in any mode."""
+        """An image of Pillow's, in any mode. Raises FrameRejected, `undecodable`: palettes are read only here."""
+        with _errors_translated(image.format or "image"):
+            return self._converted(image, icc)
+
+    def _converted(self, image: Image.Image, icc: bytes) -> VideoFrame:
         if image.mode.startswith("I;16"):
             image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
         elif image.mode in {"I", "F"}:
@@ -151,7 +157,7 @@ def _build_transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None
             return None
         srgb = ImageCms.createProfile("sRGB")
         transform = ImageCms.buildTransform(profile, srgb, mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
-    except (ImageCms.PyCMSError, OSError):
+    except (ImageCms.PyCMSError, OSError, ValueError):  # ValueError: a colour space whose name is not ASCII
         return None
     if mode != "RGB":
         return transform
