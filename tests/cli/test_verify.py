@@ -100,3 +100,10 @@ def test_a_lost_checkpoint_is_damage_even_if_nobody_says_where_the_photos_are() 
     assert EXIT_CODES[report.outcome] == EXIT_FINDINGS
     assert [finding.kind for finding in report.findings] == ["checkpoint-missing"]
     assert "--frames" in report.findings[0].detail
+
+
+def test_the_report_says_if_the_photos_are_not_those_that_the_checkpoint_names() -> None:
+    report = VerifyReport(uploaded_count=3, frame_count=3, source="s3://b/old/", source_in_checkpoint="s3://b/new/")
+    assert "compared with s3://b/old/; the checkpoint says s3://b/new/" in format_report(report)
+    report.source = report.source_in_checkpoint
+    assert "the checkpoint says" not in format_report(report)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.recovery.fake_media import fake_world
 from tests.world import PHOTOS, STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Reel
@@ -198,7 +199,7 @@ def test_a_stream_that_does_not_exist_is_nothing_to_check() -> None:
     report = verify(World())
     assert report.outcome is Outcome.NOTHING_THERE
     assert report.nothing == (
-        "no video at s3://video-bucket/video/camera/; no photo at s3://frames-bucket/frames/camera/ either"
+        "no video at s3://video-bucket/video/camera/; no photo at s3://frames-bucket/frames/camera/"
     )
 
 
@@ -207,7 +208,7 @@ def test_photos_without_a_video_are_nothing_to_check_until_they_wait_for_too_lon
     world.upload(0)
     report = verify(world)
     assert report.outcome is Outcome.NOTHING_THERE
-    assert "; 1 photo at s3://frames-bucket/frames/camera/, the oldest for 0 s" in report.nothing
+    assert "; 1 photo waiting at s3://frames-bucket/frames/camera/, the oldest for 0 s" in report.nothing
     world.clock.advance(86_400_000)
     assert [finding.kind for finding in verify(world).findings] == ["overdue"]
 
@@ -231,3 +232,39 @@ def test_a_wrong_folder_is_named_as_what_it_is(world: World) -> None:
     assert "there are s3://video-bucket/video/camera/" in nothing("video/camear/")
     assert "other objects" in nothing(f"{world.keys.folder}reels/")
     assert "the stream's photos are at s3://frames-bucket/frames/camera/" in nothing(world.keys.folder, "frames/other/")
+
+
+@pytest.mark.parametrize("order", ["name", "arrival"])
+def test_the_photos_of_another_stream_are_not_taken_for_missing_ones(order: str) -> None:
+    world = fake_world({"TIMELAPSE_ORDER": order})
+    world.frames.put("frames/garden/0000.jpg", b"of another camera")
+    world.clock.advance(86_400_000)
+    function = world.environment()
+    world.shoot(function, range(5))
+    world.sweep(function, drain=True)
+    places = world.keys.folder, "frames/garden/"
+    report = Verifier(world.frames, world.video, *places, world.codec, clock=world.clock).run()
+    assert (report.findings, report.outcome) == ([], Outcome.NOTHING_THERE)
+    assert report.nothing == (
+        "none of 1 photo at s3://frames-bucket/frames/garden/ is in the video; "
+        "the checkpoint says that the stream's photos are at s3://frames-bucket/frames/camera/"
+    )
+
+
+def test_a_stream_whose_photos_were_moved_is_still_compared() -> None:
+    world = fake_world({"TIMELAPSE_ORDER": "arrival"})
+    function = world.environment()
+    world.shoot(function, range(5))
+    world.sweep(function, drain=True)
+    for number in range(5):
+        world.frames.put(f"archive/{world.key(number)}", PHOTOS[number])
+    places = world.keys.folder, "archive/"
+    report = Verifier(world.frames, world.video, *places, world.codec, clock=world.clock).run()
+    assert (report.findings, report.pending, report.outcome) == ([], [], Outcome.ALL_IN_VIDEO)
+
+
+def test_what_is_no_copy_among_the_copies_is_an_orphan(world: World) -> None:
+    world.video.put(world.keys.kept + "notes.txt", b"left")
+    report = verify(world)
+    assert [(finding.kind, finding.where) for finding in report.findings] == [("orphan", f"{world.keys.kept}notes.txt")]
+    assert report.kept_count == 0

@@ -90,6 +90,23 @@ def test_late_photos_are_counted_and_the_photo_in_the_way_is_named() -> None:
     assert world.verify().in_the_way == [InTheWay("image.jpg", 10)]
 
 
+def test_late_photos_become_frames_in_arrival_order() -> None:
+    """As the report advises."""
+    world = committed()
+    function = world.environment()
+    world.deliver(function, world.upload(10, key="image.jpg"))
+    world.sweep(function, drain=True)
+    world.shoot(function, range(11, 15))
+    world.sweep(function, drain=True)
+    assert world.verify().rejected == {"late": 4}
+    function = world.environment(order="arrival")
+    function.invoke({"retry_rejected": {"stream": STREAM, "reason": "late"}}, world.context(10**15))
+    world.shoot(function, range(15, 20))
+    world.sweep(function, drain=True)
+    report = world.verify()
+    assert (report.findings, report.outcome, report.frame_count) == ([], Outcome.ALL_IN_VIDEO, 20)
+
+
 def test_what_is_no_photo_is_counted_by_reason_with_a_few_keys() -> None:
     world = committed()
     for name in ("Thumbs.db", "a.xmp", "b.xmp", "c.xmp", ".DS_Store"):

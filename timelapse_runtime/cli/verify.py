@@ -79,7 +79,8 @@ def format_report(report: VerifyReport) -> str:
     lines = [f"{finding.kind:<20} {finding.where}\n{'':<20} {finding.detail}" for finding in report.findings]
     lines += [f"{subject:<20} {text}" for subject, text in _details(report)]
     if report.nothing:
-        lines.append(f"{'nothing to check':<20} {report.nothing}")
+        subject = "nothing to check" if report.outcome is Outcome.NOTHING_THERE else "nothing to compare"
+        lines.append(f"{subject:<20} {report.nothing}")
     counts = f"{counted(report.frame_count, 'frame')} in the video, {report.rejected_count} rejected, "
     counts += f"{len(report.pending)} waiting for the next flush"
     lines.append(f"{counted(report.uploaded_count, 'photo')}: {counts}; {_result(report)}")
@@ -87,6 +88,8 @@ def format_report(report: VerifyReport) -> str:
 
 
 def _details(report: VerifyReport) -> Iterator[tuple[str, str]]:
+    if report.source_in_checkpoint not in ("", report.source) and not report.nothing:
+        yield "other photos", f"compared with {report.source}; the checkpoint says {report.source_in_checkpoint}"
     if report.rejected:
         yield "rejected", ", ".join(f"{reason}: {count}" for reason, count in report.rejected.items())
     for one in report.in_the_way:

@@ -74,8 +74,6 @@ class Verifier:
         self._find_orphans(reels, objects)
         for reel in reels:
             self._check_derived(reel, is_current=reel == checkpoint.reel)
-        if not self.report.uploaded_count:
-            self.report.nothing = self._no_photos(checkpoint)
 
     def _look_without_checkpoint(self, objects: dict[str, int]) -> None:
         damage, nothing = describe_folder(self._video, self._keys)
@@ -84,10 +82,10 @@ class Verifier:
         self._compare_photos(None, (), objects)
         if self.report.rejected:
             return  # these are settled, and others wait
-        source, pending = self._catalog.source, self.report.pending
+        source, pending = self.report.source, self.report.pending
         waited = f"the oldest for {duration(self.report.oldest_pending_seconds)}"
         photos = (
-            f"{counted(len(pending), 'photo')} at {source}, {waited}" if pending else f"no photo at {source} either"
+            f"{counted(len(pending), 'photo')} waiting at {source}, {waited}" if pending else f"no photo at {source}"
         )
         self.report.nothing = f"{nothing}; {photos}"
 
@@ -106,17 +104,6 @@ class Verifier:
             now_epoch_ms=self._clock.now_epoch_ms(),
         )
         comparison.run(checkpoint, in_video, objects)
-
-    def _no_photos(self, checkpoint: Checkpoint) -> str:
-        source = self._catalog.source
-        if checkpoint.source != source:
-            return f"no photo at {source}; the checkpoint says that the stream's photos are at {checkpoint.source}"
-        if not self.report.frame_count:
-            return f"no photo at {source}, and no frame in the video"
-        return (
-            f"no photo is left at {source} to compare the video's {self.report.frame_count} frames with: "
-            "they were removed, perhaps by a lifecycle rule. The video itself was checked"
-        )
 
     def _reels(self, checkpoint: Checkpoint) -> Iterator[Reel]:
         """All reels, oldest first."""

@@ -20,7 +20,7 @@ from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter
 from timelapse_runtime.timelapse.model.photo_order import MAXIMUM_JITTER_MS
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at
 from timelapse_runtime.timelapse.storage.contract import Store
-from timelapse_runtime.timelapse.verify_report import InTheWay, VerifyReport, duration
+from timelapse_runtime.timelapse.verify_report import InTheWay, VerifyReport, counted, duration
 
 _HELD_FRAMES = 128
 """Photos that may be held back beside those of a flush: 64 for their order (the most that TIMELAPSE_REORDER_WINDOW
@@ -91,7 +91,14 @@ class PhotoComparison:
         if checkpoint is not None:
             self._compare_with_checkpoint(checkpoint, seen)
         listed = self._list()
-        self._look_for(checkpoint, seen, rejected, [*listed, *self._kept(checkpoint, objects, listed)])
+        unknown = self._unknown(seen, rejected, listed)
+        self.report.source = f"s3://{self._frames.bucket}/{self._prefix}"
+        if checkpoint is not None:
+            self.report.source_in_checkpoint = checkpoint.source
+            self.report.nothing = self._nothing_to_compare(checkpoint, len(listed), len(unknown))
+        kept = self._unknown(seen, rejected, self._kept(checkpoint, objects, listed))
+        if not (listed and self.report.nothing):  # otherwise they are another stream's
+            self._wait(self._settle(checkpoint, [*unknown, *kept]), [*listed, *kept])
         there = {photo.identity for photo in listed} | {photo.key for photo in listed}
         self.report.gone_count = sum(frame.identity not in there for frame in seen.values())
         self._find_in_the_way(records, seen, listed)
@@ -130,36 +137,68 @@ class PhotoComparison:
         self, checkpoint: Checkpoint | None, objects: Iterable[str], listed: Sequence[SourceFrame]
     ) -> list[SourceFrame]:
         """The photos that were overwritten and wait as a copy. A copy of a photo that is covered is a leftover."""
-        kept = [where.removeprefix(self._keys.kept) for where in objects if where.startswith(self._keys.kept)]
-        self.report.kept_count = len(kept)
-        there = {photo.position for photo in listed}
-        waiting = [one for one in kept if checkpoint is None or not _is_covered(checkpoint, one)]
-        return [photo_at(position) for position in waiting if position not in there]
+        there, found = {photo.position for photo in listed}, []
+        for where in objects:
+            position = where.removeprefix(self._keys.kept)
+            if position == where:
+                continue
+            try:
+                photo = photo_at(position)
+            except ValueError:
+                self.report.add("orphan", where, "its name is not that of a photo's copy: remove it")
+                continue
+            self.report.kept_count += 1
+            if position not in there and (checkpoint is None or not _is_covered(checkpoint, position)):
+                found.append(photo)
+        return found
 
-    def _look_for(
+    def _unknown(
         self,
-        checkpoint: Checkpoint | None,
         seen: Mapping[str, SourceFrame],
-        rejected: set[tuple[str, str | None]],
-        listed: Sequence[SourceFrame],
-    ) -> None:
-        """Look for each photo of `listed` among the frames and the records."""
+        rejected: Collection[tuple[str, str | None]],
+        photos: Iterable[SourceFrame],
+    ) -> list[SourceFrame]:
+        """Those of the photos that neither a frame nor a record names."""
         known = {frame.identity for frame in seen.values()}
         # What a reel from before `TIMELAPSE_ORDER` was changed says of a photo.
         known_by_time = {(frame.key, frame.captured_epoch_ms) for frame in seen.values()}
-        pending = []
-        for photo in listed:
-            position = photo.key if self._order == NAME_ORDER else photo.position
-            is_known = position in seen or photo.identity in known
+        unknown = []
+        for photo in photos:
+            is_known = self._position(photo) in seen or photo.identity in known
             is_known = is_known or (photo.key, photo.captured_epoch_ms) in known_by_time
             etag = photo.etag if self._order == ARRIVAL_ORDER else None
-            if is_known or (photo.key, etag) in rejected or (photo.key, None) in rejected:
-                continue
-            if checkpoint is not None and _is_covered(checkpoint, position):
+            if not is_known and (photo.key, etag) not in rejected and (photo.key, None) not in rejected:
+                unknown.append(photo)
+        return unknown
+
+    def _settle(self, checkpoint: Checkpoint | None, unknown: Sequence[SourceFrame]) -> list[SourceFrame]:
+        """Report what is missing; the photos that wait."""
+        pending = []
+        for photo in unknown:
+            if checkpoint is not None and _is_covered(checkpoint, self._position(photo)):
                 self.report.add("missing", photo.key, "uploaded and covered, neither in the video nor rejected")
             else:
                 pending.append(photo)
-        self._wait(pending, listed)
+        return pending
+
+    def _position(self, photo: SourceFrame) -> str:
+        return photo.key if self._order == NAME_ORDER else photo.position
+
+    def _nothing_to_compare(self, checkpoint: Checkpoint, listed: int, unknown: int) -> str:
+        """Why the photos are not those of the video, in a sentence; empty if they are."""
+        source = self.report.source
+        if listed and not (checkpoint.source != source and self.report.frame_count and unknown == listed):
+            return ""
+        found = f"none of {counted(listed, 'photo')} at {source} is in the video" if listed else f"no photo at {source}"
+        if checkpoint.source != source:
+            return f"{found}; the checkpoint says that the stream's photos are at {checkpoint.source}"
+        if not self.report.frame_count:
+            return f"{found}, and no frame in the video"
+        frames = counted(self.report.frame_count, "frame")
+        return (
+            f"{found} to compare with the video's {frames}: the photos were removed, perhaps by a lifecycle rule. "
+            "The video itself was checked"
+        )
 
     def _wait(self, pending: Sequence[SourceFrame], listed: Sequence[SourceFrame]) -> None:
         """Report the photos that are pending: as a finding, if the function should have taken them long ago."""
@@ -173,8 +212,8 @@ class PhotoComparison:
         if self._now_epoch_ms > due and not self.report.has("checkpoint-missing"):
             oldest = min(pending, key=lambda photo: photo.captured_epoch_ms)
             detail = (
-                f"uploaded {waited} ago and not in the video ({len(pending)} such photos), longer than a flush and a "
-                "sweep take: look at the function's log, its S3 notification and its sweep"
+                f"uploaded {waited} ago and not in the video, longer than a flush and a sweep take; "
+                f"{counted(len(pending), 'photo')} waiting. Look at the function's log, its S3 notification, its sweep"
             )
             self.report.add("overdue", oldest.key, detail)
 

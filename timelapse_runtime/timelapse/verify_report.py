@@ -70,6 +70,10 @@ class VerifyReport:
     """What made photos late, worst first."""
     order: str = ""
     """The stream's order, as its checkpoint says it."""
+    source: str = ""
+    """Where the photos are that the video was compared with, as a URL."""
+    source_in_checkpoint: str = ""
+    """Where the checkpoint says that they are; empty without a checkpoint."""
     nothing: str = ""
     """Why there is nothing to check, in a sentence; empty if there is something."""
     findings: list[Finding] = field(default_factory=list)
