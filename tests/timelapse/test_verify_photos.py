@@ -143,3 +143,15 @@ def test_a_copy_of_an_overwritten_photo_waits_as_photos_do() -> None:
     world.sweep(function, drain=True)
     report = world.verify()
     assert (report.frame_count, report.pending, report.kept_count, report.gone_count) == (4, [], 0, 3)
+
+
+def test_a_photo_with_an_older_upload_time_than_the_frames_before_it_is_out_of_place_and_no_damage() -> None:
+    world = committed(order="arrival")
+    world.clock.advance(-5 * _MINUTE_MS)
+    key = world.upload(10)
+    world.clock.advance(5 * _MINUTE_MS)
+    function = world.environment()
+    world.deliver(function, key)
+    world.sweep(function, drain=True)
+    report = world.verify()
+    assert (report.outcome, report.frame_count, report.out_of_place_count) == (Outcome.ALL_IN_VIDEO, 11, 1)
