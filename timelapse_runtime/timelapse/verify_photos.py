@@ -51,7 +51,7 @@ class FlushRule:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """A rejection record. `etag` is None if it does not count."""
+    """A rejection record. `etag` is without quotes, and None if it is not known or does not count."""
 
     key: str
     etag: str | None
@@ -60,7 +60,8 @@ class _Record:
 
 
 class PhotoComparison:
-    """Of one stream. Adds to `report`. `order` is what the photos' positions are in; `now_epoch_ms` is the time."""
+    """Compares the photos of one stream, and adds what it finds to `report`. `order` is what positions compare by;
+    `now_epoch_ms` is the time at which photos wait."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class PhotoComparison:
         records = self._read_records(objects)
         rejected = {(record.key, record.etag) for record in records}
         for frame in seen.values():
-            if (frame.key, frame.etag or None) in rejected:
+            if (frame.key, _bare(frame.etag)) in rejected:
                 self.report.add("rejected-and-in-video", frame.key, "a rejection record names it, and the video has it")
         if checkpoint is not None:
             self._compare_with_checkpoint(checkpoint, seen)
@@ -98,7 +99,7 @@ class PhotoComparison:
             self.report.nothing = self._nothing_to_compare(checkpoint, len(listed), len(unknown))
         kept = self._unknown(seen, rejected, self._kept(checkpoint, objects, listed))
         if not (listed and self.report.nothing):  # otherwise they are another stream's
-            self._wait(self._settle(checkpoint, [*unknown, *kept]), [*listed, *kept])
+            self._report_pending(self._settle(checkpoint, [*unknown, *kept]), [*listed, *kept])
         there = {photo.identity for photo in listed} | {photo.key for photo in listed}
         self.report.gone_count = sum(frame.identity not in there for frame in seen.values())
         self._find_in_the_way(records, seen, listed)
@@ -166,8 +167,8 @@ class PhotoComparison:
         for photo in photos:
             is_known = self._position(photo) in seen or photo.identity in known
             is_known = is_known or (photo.key, photo.captured_epoch_ms) in known_by_time
-            etag = photo.etag if self._order == ARRIVAL_ORDER else None
-            if not is_known and (photo.key, etag) not in rejected and (photo.key, None) not in rejected:
+            is_rejected = (photo.key, _bare(photo.etag)) in rejected or (photo.key, None) in rejected
+            if not is_known and not is_rejected:
                 unknown.append(photo)
         return unknown
 
@@ -200,7 +201,7 @@ class PhotoComparison:
             "The video itself was checked"
         )
 
-    def _wait(self, pending: Sequence[SourceFrame], listed: Sequence[SourceFrame]) -> None:
+    def _report_pending(self, pending: Sequence[SourceFrame], listed: Sequence[SourceFrame]) -> None:
         """Report the photos that are pending: as a finding, if the function should have taken them long ago."""
         self.report.pending = [photo.key for photo in pending]
         if not pending:
@@ -225,13 +226,14 @@ class PhotoComparison:
                 continue
             try:
                 value = json.loads(self._video.get(where).body)
-                key, etag = str(value["key"]).removeprefix(self._prefix), value.get("etag")
+                key = str(value["key"]).removeprefix(self._prefix)
+                etag = _bare(value.get("etag")) if self._order == ARRIVAL_ORDER else None
                 reason, time = str(value.get("reason", "unknown")), value.get("time", "1970-01-01T00:00:00+00:00")
                 time_epoch_ms = round(datetime.fromisoformat(time).timestamp() * 1_000)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 self.report.add("rejection-corrupt", where, repr(error))
             else:
-                found.append(_Record(key, etag if self._order == ARRIVAL_ORDER else None, reason, time_epoch_ms))
+                found.append(_Record(key, etag, reason, time_epoch_ms))
         self.report.rejected = dict(Counter(record.reason for record in found).most_common())
         return found
 
@@ -270,3 +272,8 @@ def out_of_place(frames: Iterable[SourceFrame]) -> int:
 
 def _is_covered(checkpoint: Checkpoint, position: str) -> bool:
     return key_order(position) <= key_order(checkpoint.watermark) or position in checkpoint.ahead
+
+
+def _bare(etag: str | None) -> str | None:
+    """The ETag without quotes: S3 gives it with them, the name of a copy has it without. None if there is none."""
+    return etag.strip('"') or None if etag else None
