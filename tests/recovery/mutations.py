@@ -22,7 +22,6 @@ from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, Stora
 from timelapse_runtime.timelapse.ingest import FetchedPhoto, Ingest, Prefetch
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.model import playlist, source_frame
-from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import segment_name
 from timelapse_runtime.timelapse.model.photo_order import natural_order
@@ -223,7 +222,9 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "playlists without condition": lambda: patch.object(PlaylistWriter, "_write", _playlists_without_condition),
     "closed reel not finished": lambda: patch.object(Derived, "before_commit", _manifest_left_out),
     "identity by key alone": lambda: patch.object(source_frame, "photo_identity", _key_alone),
-    "listing does not move back": lambda: patch.object(ArrivalTracker, "scans_back", property(lambda _self: False)),
+    "listing does not move back": lambda: patch.object(
+        ArrivalIntake, "_is_below_listings", property(lambda _self: False, lambda _self, _value: None), create=True
+    ),
     "copies not kept": lambda: patch.object(ArrivalIntake, "_as_durable", lambda _self, waiting: waiting),
     "copies removed before the commit": lambda: patch.object(ArrivalIntake, "_kept_done", _all_kept_done),
     "watermark past photos that wait": lambda: patch.object(ArrivalIntake, "_wait", _wait_untracked),

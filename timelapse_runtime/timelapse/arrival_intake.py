@@ -45,7 +45,7 @@ _SLACK_MS = 300_000
 time at which it began."""
 _MAXIMUM_AHEAD = 1_000
 """Photos that the checkpoint names beyond the watermark at most: 75 kB."""
-_CONTEXT_FRAMES = 64
+_CONTEXT_FRAMES = 32
 _KNOWN_PHOTOS = 2_000
 _PAGE_KEYS = 1_000
 _SCANS = 4
@@ -89,7 +89,7 @@ class ArrivalIntake:
         self._kept: set[str] | None = None
         self._superseded: dict[str, str] = {}
         self._listed_before = ""
-        self._lists_all = self._is_caught_up = False
+        self._lists_all = self._is_caught_up = self._is_below_listings = False
         self._log = StreamLog(_log, name)
 
     def resume(self, sources: Sequence[SourceFrame], *, lists_all: bool) -> None:
@@ -118,9 +118,10 @@ class ArrivalIntake:
                 self.catch_up(time_left)
             else:
                 self._take_waiting(first)
-        if self._tracker.scans_back:
+        if self._is_below_listings:
             # After a crash, a listing from where the checkpoint says would not show what was announced here.
             self._recorder.commit()
+            self._is_below_listings = False
 
     def _announce(self, hint: PhotoHint) -> None:
         """Read the photo, and let it wait. A photo that was overwritten before it could be read is counted."""
@@ -153,6 +154,7 @@ class ArrivalIntake:
     def _wait(self, waiting: _Waiting) -> None:
         self._waiting[waiting.source.position] = waiting
         self._tracker.pending(waiting.source.position)
+        self._is_below_listings |= key_order(waiting.source.key) <= key_order(self._tracker.scan_after)
         self._remember(waiting.source)
 
     def _as_durable(self, waiting: _Waiting) -> _Waiting:

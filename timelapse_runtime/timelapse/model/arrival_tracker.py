@@ -34,12 +34,6 @@ class ArrivalTracker(FrameTracker):
         """As the checkpoint says it."""
         return self._scan_after
 
-    @property
-    def scans_back(self) -> bool:
-        """Whether a listing after the checkpoint's `scan_after` would not show all that is known."""
-        keys = [photo_at(position).key for position in self.beyond()]
-        return any(key_order(key) <= key_order(self._scan_after) for key in keys)
-
     def scan_keys(self) -> list[str]:
         """The keys of the photos beyond the watermark, in S3's order: others are to be looked for near them."""
         return sorted((photo_at(position).key for position in self.beyond()), key=key_order)
