@@ -26,12 +26,13 @@ from tests.recovery.fault_run import Fault
 from tests.recovery.http.points import Server, run_all
 from tests.recovery.machine import run_machine
 from tests.recovery.mutations import MUTATIONS, caught_by
-from tests.recovery.races import CLOSE_MEETINGS, MEETINGS, Meeting
-from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, doubles, run_pair, run_scenario, singles
+from tests.recovery.races import ARRIVAL_MEETINGS, CLOSE_MEETINGS, MEETINGS, Meeting
+from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, doubles, run_life, run_pair, run_scenario, singles
 
 Point = tuple[str, Callable[[], tuple[str, ...]]]
 """Its column in the table, and what runs it: the answer is what was wrong."""
 PAIRS_PER_FAULT = 4
+ARRIVAL_LIVES = 5_000
 LIVES_PER_SEED, SEEDS = 200, 50
 SERVERS: tuple[Server, ...] = ("moto", "ministack")
 SHARES_PER_SERVER = 2
@@ -80,6 +81,21 @@ def _pauses() -> Iterator[Point]:
             yield "one waits", partial(_meet, meeting, schedule)
 
 
+def _arrival_lives() -> Iterator[Point]:
+    for seed in range(ARRIVAL_LIVES):
+        yield "random faults", partial(_live, seed)
+
+
+def _live(seed: int) -> tuple[str, ...]:
+    return run_life(seed).wrong
+
+
+def _arrival_pauses() -> Iterator[Point]:
+    for meeting in ARRIVAL_MEETINGS:
+        for schedule in meeting.pauses():
+            yield "one waits", partial(_meet, meeting, schedule)
+
+
 def _interleavings() -> Iterator[Point]:
     for meeting in CLOSE_MEETINGS:
         for schedule in meeting.interleavings():
@@ -94,6 +110,8 @@ def parts() -> Mapping[str, Part]:
         Part("small, all pairs", _doubles),
         Part("all scenarios, drawn pairs", _drawn_pairs),
         Part(f"{len(MEETINGS)} meetings", _pauses),
+        Part(f"arrival: {len(ARRIVAL_MEETINGS)} meetings", _arrival_pauses),
+        Part("arrival: random lives", _arrival_lives),
         Part(f"{len(CLOSE_MEETINGS)} close meetings", _interleavings),
     ]
     return {part.name: part for part in rows}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.recovery.arrival import ArrivalRun
 from tests.recovery.fault_run import FaultRun
 from tests.recovery.scenarios import litter
 from tests.world import STREAM, InvocationContext
@@ -174,10 +175,14 @@ class Meeting:
     def name(self) -> str:
         return f"{self.first} ({self.before}) / {self.second}"
 
+    def start(self) -> Race:
+        """A fresh world for it."""
+        return Race(settings=self.settings, with_extension=self.with_extension, shows_photos=self.shows_photos)
+
     def run(self, schedule: tuple[int, ...]) -> tuple[tuple[int, int], tuple[str, ...]]:
         """The requests of both, and what was wrong. `schedule`: the first runs up to so many requests, then the
         second, then the first again …; at the end the first, then the second to their ends."""
-        race = Race(settings=self.settings, with_extension=self.with_extension, shows_photos=self.shows_photos)
+        race = self.start()
         one = Instance(race, race.function)
         one.deliver(*range(BEFORE[self.before]))
         if self.before == "cold":
@@ -227,7 +232,37 @@ class Meeting:
                 yield pause[0], request
 
 
+class ArrivalRace(Race, ArrivalRun):
+    """A race on a stream in arrival order. The order of the frames is not judged: two environments take photos."""
+
+    def upload(self, number: int, body: bytes | None = None, *, reason: str = "") -> str:
+        """See FaultRun."""
+        key = self.world.key(number)
+        if all(photo.source.key != key for photo in self.numbered.photos.values()):
+            self.add(key, body, reason=reason)
+            self.is_ordered = False
+        return key
+
+
+@dataclass(frozen=True)
+class ArrivalMeeting(Meeting):
+    """In arrival order."""
+
+    @property
+    def name(self) -> str:
+        return f"arrival: {super().name}"
+
+    def start(self) -> Race:
+        """See Meeting."""
+        return ArrivalRace(
+            settings={**self.settings, "TIMELAPSE_REORDER_WINDOW": "1"}, with_extension=self.with_extension
+        )
+
+
 MEETINGS = tuple(Meeting(before, first, second) for before in BEFORE for first in PIECES for second in PIECES)
+ARRIVAL_MEETINGS = tuple(
+    ArrivalMeeting(before, first, second) for before in BEFORE for first in PIECES for second in PIECES
+)
 CLOSE_MEETINGS = (
     Meeting("warm", "flushes", "flushes"),
     Meeting("cold", "flushes", "sweeps"),

@@ -9,6 +9,7 @@ import contextlib
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -199,6 +200,21 @@ class ArrivalScenario(Scenario):
         """A fresh world for it."""
         assert shows_photos
         return ArrivalRun(faults, settings=self.settings, with_extension=self.with_extension)
+
+
+def run_life(seed: int) -> Outcome:
+    """A random life of a stream in arrival order, with up to six faults."""
+    draw = Random(seed)
+    settings = {
+        "TIMELAPSE_REORDER_WINDOW": str(draw.choice([0, 1, 3, 16])),
+        "TIMELAPSE_FLUSH_EVERY": str(draw.randint(1, 8)),
+        "TIMELAPSE_KEYFRAME_INTERVAL": str(draw.randint(1, 8)),
+        "TIMELAPSE_REJECTED": draw.choice(["skip", "repeat"]),
+    }
+    kinds = [fault for fault in Fault if fault is not Fault.POWER_OFF]
+    faults = {draw.randint(1, 250): draw.choice(kinds) for _ in range(draw.choice([0, 1, 1, 3, 6]))}
+    steps = partial(arrival.live, draw=Random(seed))
+    return run_scenario(ArrivalScenario(f"life {seed}", steps, settings, with_extension=draw.random() < 0.5), faults)
 
 
 SCENARIOS = (

@@ -17,6 +17,8 @@ STEPS = {
     "small, all pairs": 97,
     "all scenarios, drawn pairs": 61,
     "147 meetings": 7,
+    "arrival: 147 meetings": 13,
+    "arrival: random lives": 97,
     "4 close meetings": 29,
 }
 """None has a factor in common with the number of faults, 10: every fault comes at requests all over."""

@@ -18,7 +18,7 @@ import itertools
 import logging
 import statistics
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from timelapse_runtime.timelapse.catalog import Catalog
@@ -126,22 +126,21 @@ class ArrivalIntake:
     def _announce(self, hint: PhotoHint) -> None:
         """Read the photo, and let it wait. A photo that was overwritten before it could be read is counted."""
         named = photo_identity(hint.key, hint.etag) if hint.etag else ""
-        if named in self._known:
+        if named in self._known and self._newest_identity(hint.key) in (None, named):
             self._counts.duplicates += 1
             return
         try:
             fetched = self._ingest.fetch(hint.key, hint.version_id)
         except FrameRejected as rejection:
-            self._ingest.reject(hint.key, hint.etag, rejection, replaces=True)
-            self._counts.rejected += 1
+            self._write_record(SourceFrame(hint.key, 0, etag=hint.etag or ""), rejection)
             return
         source = SourceFrame(hint.key, fetched.info.last_modified_epoch_ms, etag=fetched.info.etag)
-        if named and named != source.identity:
+        if named and named != source.identity and named not in self._known:
             self._counts.overwritten += 1
             self._know(named)
-        elif source.identity in self._known:
+        elif self._is_duplicate(source):
             self._counts.duplicates += 1
-        if source.identity in self._known:
+        if self._is_duplicate(source):
             return
         if not self._tracker.is_covered(source.position):
             self._wait(self._as_durable(_Waiting(source, fetched)))
@@ -150,6 +149,18 @@ class ArrivalIntake:
             self._remember(source)
         else:
             self._append_late(source, self._ingest.decode(fetched))
+
+    def _is_duplicate(self, source: SourceFrame) -> bool:
+        """Whether the photo's content is known. If its key had other content since, it is a new photo."""
+        newest = self._keys_seen.get(source.key)
+        is_back = newest is not None and self._newest_identity(source.key) != source.identity
+        return source.identity in self._known and not (
+            is_back and newest is not None and key_order(source.position) > key_order(newest)
+        )
+
+    def _newest_identity(self, key: str) -> str | None:
+        newest = self._keys_seen.get(key)
+        return None if newest is None else photo_at(newest).identity
 
     def _wait(self, waiting: _Waiting) -> None:
         self._waiting[waiting.source.position] = waiting
@@ -227,13 +238,15 @@ class ArrivalIntake:
         """See Intake. Photos that may still be overtaken wait."""
         self._is_caught_up = False
         self._tracker.listing_begins()
+        kept = [position for position in self._kept_positions() if not self._tracker.is_covered(position)]
+        for position in kept:
+            self._remember(photo_at(position))
         listed: dict[str, _Waiting] = {}
-        for source in list(self._list()):
+        for source in list(self._list(without=kept)):
             if source.key in self._keys_seen:
                 self._announce(PhotoHint(source.key))  # it may be overwritten before its turn comes
             else:
                 listed[source.position] = _Waiting(source)
-        kept = [position for position in self._kept_positions() if not self._tracker.is_covered(position)]
         listed |= {position: _Waiting(photo_at(position), is_kept=True) for position in kept}
         listed |= self._waiting
         order = arrange([waiting.source for waiting in listed.values()], self._encoded)
@@ -271,8 +284,9 @@ class ArrivalIntake:
             limits.append(min(limits[-1], source.position[:-1], key=key_order))  # it sorts right before the position
         return limits[::-1]
 
-    def _list(self) -> Iterator[SourceFrame]:
-        """The photos that are new, as far as a listing shows them near those that are known."""
+    def _list(self, *, without: Collection[str]) -> Iterator[SourceFrame]:
+        """The photos that are new and not at the positions `without`, as far as a listing shows them near those that
+        are known."""
         known_keys = self._tracker.scan_keys()
         start = min([self._tracker.scan_after, *(key[:-1] for key in known_keys[:1])], key=key_order)
         for _ in range(_SCANS):
@@ -280,8 +294,8 @@ class ArrivalIntake:
             for key, info in self._catalog.listed_after(start):
                 source = SourceFrame(key, info.last_modified_epoch_ms, etag=info.etag)
                 is_beyond = key_order(source.position) > key_order(self._tracker.watermark)
-                if is_beyond and not self._tracker.is_covered(source.position):
-                    if source.identity in self._known:  # the same content again
+                if is_beyond and not (self._tracker.is_covered(source.position) or source.position in without):
+                    if self._is_duplicate(source):
                         self._tracker.settled(source.position)
                     else:
                         yield source
@@ -312,7 +326,7 @@ class ArrivalIntake:
             actual = SourceFrame(source.key, found.info.last_modified_epoch_ms, etag=found.info.etag)
             if actual.position != source.position:
                 self._counts.overwritten += 1
-            if actual.position == source.position or actual.identity not in self._known:
+            if actual.position == source.position or not self._is_duplicate(actual):
                 self._settle(actual, found)
             if actual.position != source.position:
                 self._tracker.settled(source.position)
@@ -332,24 +346,28 @@ class ArrivalIntake:
             has_record = self._ingest.has_record(source.key)  # of other content; asked first, as it may fail
             self._recorder.encode(Photo(source, found.picture))
             self._encoded.append(source)
-            if has_record:
+            if has_record and key_order(self._keys_seen.get(source.key, "")) <= key_order(source.position):
                 self._superseded[source.position] = source.key
         self._remember(source)
 
     def _reject(self, source: SourceFrame, rejection: FrameRejected) -> None:
-        self._ingest.reject(source.key, source.etag, rejection, replaces=True)
-        self._counts.rejected += 1
+        self._write_record(source, rejection)
         if self._config.rejected == "repeat":
             self._recorder.encode(Photo(replace(source, role=Role.STAND_IN), None))
         else:
             self._tracker.rejected(source.position)
 
+    def _write_record(self, source: SourceFrame, rejection: FrameRejected) -> None:
+        """Of this content; it takes the place of one of earlier content under the same key."""
+        self._ingest.reject(source.key, source.etag or None, rejection, replaces=True)
+        self._superseded = {position: key for position, key in self._superseded.items() if key != source.key}
+        self._counts.rejected += 1
+
     def _append_late(self, source: SourceFrame, found: ReadPhoto) -> None:
         """A photo whose time is covered already becomes the next frame."""
         self._remember(source)
         if isinstance(found.picture, FrameRejected):
-            self._ingest.reject(source.key, source.etag, found.picture, replaces=True)
-            self._counts.rejected += 1
+            self._write_record(source, found.picture)
         else:
             self._log.info("a photo became visible late: it is the next frame", extra={"frame": source.key})
             self._recorder.encode(Photo(replace(source, role=Role.OUT_OF_ORDER), found.picture))
@@ -359,7 +377,7 @@ class ArrivalIntake:
     def take_unaccounted(self, positions: Iterable[str], time_left: TimeLeft) -> None:
         """See Intake."""
         found = [photo_at(position) for position in positions]
-        for source in arrange([one for one in found if one.identity not in self._known], self._encoded):
+        for source in arrange([one for one in found if not self._is_duplicate(one)], self._encoded):
             if not time_left.is_enough:
                 return  # the next sweep finds the others
             self._announce(PhotoHint(source.key))
@@ -423,7 +441,8 @@ class ArrivalIntake:
 
     def _remember(self, source: SourceFrame) -> None:
         self._know(source.identity)
-        self._keys_seen[source.key] = source.position
+        newest = self._keys_seen.get(source.key, "")
+        self._keys_seen[source.key] = max(newest, source.position, key=key_order)
         self._keys_seen.move_to_end(source.key)
         while len(self._keys_seen) > self._memory:
             self._keys_seen.popitem(last=False)

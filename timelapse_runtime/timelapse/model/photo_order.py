@@ -13,6 +13,7 @@ import functools
 import heapq
 import itertools
 import re
+import statistics
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -20,6 +21,8 @@ from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 
 MINIMUM_JITTER_MS, MAXIMUM_JITTER_MS = 1_000, 60_000
 """S3's Last-Modified has whole seconds; a minute is what an upload may take longer than its neighbours."""
+_PAUSE_STEPS = 5
+"""A step between two photos that is so many times the usual one is a pause."""
 _FALLS_ALLOWED = 2
 _FALLS_ALLOWED_SHARE = 10
 
@@ -61,9 +64,14 @@ def arrange(photos: Iterable[SourceFrame], before: Sequence[SourceFrame] = ()) -
 
 
 def _jitter_ms(batch: Sequence[SourceFrame]) -> int:
-    """How far upload times may fall within a run: a tenth of the time that the batch spans, within limits."""
-    times = [photo.captured_epoch_ms for photo in batch]
-    return min(MAXIMUM_JITTER_MS, max(MINIMUM_JITTER_MS, (max(times) - min(times)) // 10))
+    """How far upload times may fall within a run: a tenth of the time that the batch spans, within limits. Pauses of
+    the camera do not count."""
+    times = sorted(photo.captured_epoch_ms for photo in batch)
+    steps = [after - time for time, after in itertools.pairwise(times) if after > time]
+    if not steps:
+        return MINIMUM_JITTER_MS
+    longest = _PAUSE_STEPS * statistics.median(steps)
+    return min(MAXIMUM_JITTER_MS, max(MINIMUM_JITTER_MS, round(sum(min(step, longest) for step in steps) / 10)))
 
 
 def _runs(by_name: Sequence[tuple[SourceFrame, bool]], jitter_ms: int) -> list[list[tuple[int, SourceFrame, bool]]]:
