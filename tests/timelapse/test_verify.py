@@ -268,3 +268,9 @@ def test_what_is_no_copy_among_the_copies_is_an_orphan(world: World) -> None:
     report = verify(world)
     assert [(finding.kind, finding.where) for finding in report.findings] == [("orphan", f"{world.keys.kept}notes.txt")]
     assert report.kept_count == 0
+
+
+def test_without_a_checkpoint_that_was_there_no_photo_is_called_overdue(world: World) -> None:
+    world.video.delete([world.keys.checkpoint])
+    world.clock.advance(86_400_000)
+    assert [finding.kind for finding in verify(world).findings] == ["checkpoint-missing"]

@@ -45,6 +45,11 @@ def test_a_photo_is_in_the_way_of_those_alone_that_were_uploaded_after_it() -> N
     assert in_the_way([SourceFrame("x.jpg", 500)], [one, two]) == []
 
 
+def test_the_highest_key_is_in_the_way_not_the_newest() -> None:
+    others = [SourceFrame("z.jpg", 1_000), SourceFrame("m.jpg", 2_000)]
+    assert in_the_way([SourceFrame("b.jpg", 3_000)], others) == [InTheWay("z.jpg", 1)]
+
+
 def test_frames_are_out_of_place_beyond_a_minute_and_in_arrival_order_alone() -> None:
     times = (0, 90_000, 30_000, 29_999, 200_000, 139_999)
     assert out_of_place([SourceFrame(str(time), time, etag="x") for time in times]) == 1
