@@ -40,6 +40,8 @@ _log = logging.getLogger(__name__)
 
 _HOLD_MS = 10_000
 """A photo waits no longer for others, by the upload times that were seen."""
+_MAXIMUM_HELD_BYTES = 64 * 1024**2
+"""Fewer photos wait if they are large."""
 _SLACK_MS = 300_000
 """How long a photo may take to become visible and still be found by the next listing: a slow multipart upload has the
 time at which it began."""
@@ -112,16 +114,19 @@ class ArrivalIntake:
             self.catch_up(time_left)
         for hint in hints:
             self._announce(hint)
+            self._release_due(time_left)
+        if self._is_below_listings:
+            # After a crash, a listing from where the checkpoint says would not show what was announced here.
+            self._recorder.commit()
+            self._is_below_listings = False
+
+    def _release_due(self, time_left: TimeLeft) -> None:
         while self._waiting and self._is_due():
             first = self._next_waiting()
             if self._suspects_gap(first):
                 self.catch_up(time_left)
             else:
                 self._take_waiting(first)
-        if self._is_below_listings:
-            # After a crash, a listing from where the checkpoint says would not show what was announced here.
-            self._recorder.commit()
-            self._is_below_listings = False
 
     def _announce(self, hint: PhotoHint) -> None:
         """Read the photo, and let it wait. A photo that was overwritten before it could be read is counted."""
@@ -208,8 +213,10 @@ class ArrivalIntake:
         """Whether the first photo need not wait for others: too many wait, or the camera is too slow."""
         times = [waiting.source.captured_epoch_ms for waiting in self._waiting.values()]
         newest_encoded = max((source.captured_epoch_ms for source in self._encoded), default=max(times))
+        held_bytes = sum(len(waiting.fetched.body) for waiting in self._waiting.values() if waiting.fetched)
         return (
             len(times) > self._config.reorder_window
+            or held_bytes > _MAXIMUM_HELD_BYTES
             or max(times) - min(times) >= _HOLD_MS
             or min(times) - newest_encoded >= _HOLD_MS
         )
