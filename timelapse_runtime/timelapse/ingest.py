@@ -270,18 +270,26 @@ class Ingest:
 
     def is_rejected(self, key: str, etag: str) -> bool:
         """Whether there is a record for this content of the key."""
-        if not self.has_record(key):
-            return False
-        recorded = self._rejection(self._keys.rejected(key)).etag
-        return recorded is None or recorded.strip('"') == etag.strip('"')
+        record = self._rejection(self._keys.rejected(key)) if self.has_record(key) else None
+        return record is not None and (record.etag is None or record.etag.strip('"') == etag.strip('"'))
 
     def rejections(self) -> list[Rejection]:
         """The stream's rejected photos. Raises StorageError."""
-        return [self._rejection(info.key) for info in self._video.list_after(self._keys.rejections)]
+        records = [self._rejection(info.key) for info in self._video.list_after(self._keys.rejections)]
+        return [record for record in records if record is not None]
 
-    def _rejection(self, where: str) -> Rejection:
-        record = json.loads(self._video.get(where).body)
-        return Rejection(str(record["key"]).removeprefix(self._prefix), record.get("etag"), str(record["reason"]))
+    def _rejection(self, where: str) -> Rejection | None:
+        """What a record says; None if it is damaged or gone."""
+        try:
+            record = json.loads(self._video.get(where).body)
+            etag = record.get("etag")
+            key = str(record["key"]).removeprefix(self._prefix)
+            return Rejection(key, None if etag is None else str(etag), str(record["reason"]))
+        except ObjectNotFound:
+            return None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self._log.warning("a rejection record is damaged", extra={"record": where}, exc_info=error)
+            return None
 
     def forget_rejections(self, keys: Sequence[str]) -> None:
         """Remove the records of photos that are in the video now."""

@@ -10,9 +10,11 @@ environment takes them) or that are (it removes them).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 
-from timelapse_runtime.timelapse.ingest import FetchedPhoto
+from timelapse_runtime.timelapse.errors import FrameRejected, ObjectNotFound
+from timelapse_runtime.timelapse.ingest import MISSING, FetchedPhoto
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import photo_at
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
@@ -29,13 +31,20 @@ class KeptPhotos:
         self._store.put(self._keys.kept_photo(position), body)
 
     def positions(self) -> Iterator[str]:
-        """Of all copies."""
+        """Of all copies. An object of another name is none."""
         for info in self._store.list_after(self._keys.kept):
-            yield info.key[len(self._keys.kept) :]
+            position = info.key[len(self._keys.kept) :]
+            with contextlib.suppress(ValueError):
+                photo_at(position)
+                yield position
 
     def fetch(self, position: str) -> FetchedPhoto:
-        """Read a copy as the photo that it was. Raises ObjectNotFound."""
-        photo, body = photo_at(position), self._store.get(self._keys.kept_photo(position)).body
+        """Read a copy as the photo that it was. Raises FrameRejected if somebody has removed it."""
+        photo = photo_at(position)
+        try:
+            body = self._store.get(self._keys.kept_photo(position)).body
+        except ObjectNotFound as error:
+            raise FrameRejected(MISSING, "its copy was gone when it was to be read") from error
         return FetchedPhoto(ObjectInfo(photo.key, f'"{photo.etag}"', len(body), photo.captured_epoch_ms), body)
 
     def remove(self, positions: Iterable[str]) -> None:
