@@ -16,7 +16,7 @@ from tests.photos import make_photos
 settings.register_profile("timelapse", deadline=None, derandomize=True)
 settings.load_profile("timelapse")
 
-NO_SKIP = os.environ.get("TIMELAPSE_NO_SKIP") == "1"
+NO_SKIP = os.environ.get("SUITE_NO_SKIP") == "1"
 PhotoFolder: TypeAlias = Callable[..., list[Path]]
 
 
@@ -41,7 +41,7 @@ def _fail_when_skipped(report: pytest.TestReport | pytest.CollectReport) -> None
     if NO_SKIP and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
-        report.longrepr = f"TIMELAPSE_NO_SKIP=1, and this was skipped: {reason}"
+        report.longrepr = f"SUITE_NO_SKIP=1, and this was skipped: {reason}"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -20,7 +20,7 @@ DEBIAN_PACKAGES = {
 
 
 def require_program(name: str) -> str:
-    """The program's path. Skips the test where it is not installed; TIMELAPSE_NO_SKIP=1 makes that a failure."""
+    """The program's path. Skips the test where it is not installed; SUITE_NO_SKIP=1 makes that a failure."""
     path = shutil.which(name)
     if path is None:
         pytest.skip(f"needs {name}: apt-get install {DEBIAN_PACKAGES[name]}")

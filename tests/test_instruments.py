@@ -56,7 +56,7 @@ def test_ci_accepts_no_skip(tmp_path: Path, no_skip: str, outcome: str) -> None:
     (tmp_path / "test_it.py").write_text("import pytest\n\ndef test_it():\n    pytest.skip('no such program')\n")
     command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "--rootdir", str(tmp_path), str(tmp_path)]
     done = subprocess.run(
-        command, cwd=root, env={"TIMELAPSE_NO_SKIP": no_skip, "PATH": ""}, capture_output=True, text=True, check=False
+        command, cwd=root, env={"SUITE_NO_SKIP": no_skip, "PATH": ""}, capture_output=True, text=True, check=False
     )
     assert outcome in done.stdout, done.stdout + done.stderr
     assert "no such program" in done.stdout or no_skip == "0"

@@ -15,7 +15,7 @@ from typing import Any
 
 from timelapse_runtime.timelapse.config import Config, Location
 
-READ_FRAMES = ("s3:GetObject",)
+READ_FRAMES = ("s3:GetObject", "s3:GetObjectVersion")
 WRITE_VIDEO = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 """What the timelapse function does to objects. It also lists both places. A test compares this with a recorded run."""
 

@@ -66,6 +66,8 @@ def _needed(operation: str, params: Mapping[str, Any]) -> Iterator[Permission]:
     if action == "s3:ListBucket":
         yield Permission(action, bucket, params["Prefix"])
         return
+    if "VersionId" in params:
+        action = "s3:GetObjectVersion"
     for key in [one["Key"] for one in params["Delete"]["Objects"]] if "Delete" in params else [params["Key"]]:
         yield Permission(action, f"{bucket}/{key}")
     if source := params.get("CopySource"):

@@ -40,8 +40,15 @@ class Camera:
         self.recorder, self.function = recorder, function
 
     def upload(self, name: str, body: bytes) -> dict[str, Any]:
-        self._s3.put_object(Bucket=self._bucket, Key=CAMERA + name, Body=body)
-        return self.announce(name)
+        stored = self._s3.put_object(Bucket=self._bucket, Key=CAMERA + name, Body=body)
+        event = object_created_event(self._bucket, CAMERA + name)
+        if "VersionId" in stored:
+            event["Records"][0]["s3"]["object"]["versionId"] = stored["VersionId"]
+        return self.ask(event)
+
+    def keep_versions(self) -> None:
+        """The bucket is versioned from now on, and its notifications name versions."""
+        self._s3.put_bucket_versioning(Bucket=self._bucket, VersioningConfiguration={"Status": "Enabled"})
 
     def announce(self, name: str) -> dict[str, Any]:
         return self.ask(object_created_event(self._bucket, CAMERA + name))
@@ -108,7 +115,9 @@ def recorded(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[Rec
     again.function.flush(Deadline(SystemClock().now_epoch_ms() + 10_000))
     again.function.close(Deadline(SystemClock().now_epoch_ms() + 10_000))
 
+    again.keep_versions()
     last = open_camera(stack)
+    last.upload("000203.jpg", small[3])
     last.ask({"sweep": True})
     last.ask({"sweep": {"stream": "camera", "close": True, "all_reels": True}})
     return [camera.recorder, again.recorder, last.recorder]
