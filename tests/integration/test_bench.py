@@ -39,7 +39,9 @@ def test_a_run_gives_every_ratio_every_candidate_and_the_pictures(
     assert set(candidates) == {THIS, DISK, WARM, MANAGED, BATCH, BARE}
     # boto3's download_file asks HEAD and GET: the photo, the video down; and the video up.
     assert candidates[DISK]["s3_requests_per_frame"] == 5
-    assert candidates[THIS]["s3_requests_per_frame"] == candidates[MANAGED]["s3_requests_per_frame"]
+    # The same function, which lists where the photos' upload times show a gap: that is a matter of seconds.
+    managed = candidates[MANAGED]["s3_requests_per_frame"]
+    assert candidates[THIS]["s3_requests_per_frame"] == pytest.approx(managed, abs=0.15)
     for name in (THIS, MANAGED, DISK, WARM, BATCH):
         assert candidates[name]["ssim"] > 0.8, name
     for picture in ("latency.png", "cost.png", "frame-time.png"):
