@@ -286,7 +286,7 @@ VARIABLES = (
         "LATE",
         "reject",
         "reject, append",
-        "a photo that arrives after later ones were committed; reject: write a record; append: add it at the end",
+        "order of names: a photo below committed ones; reject: write a record; append: add it at the end",
         _choice("reject", "append"),
     ),
     Variable(
