@@ -207,7 +207,7 @@ def grow(run: ArrivalRun) -> None:
 
 def wrap(run: ArrivalRun) -> None:
     """A counter wraps, with restarts before and after."""
-    run.take(*(f"IMG_{number:02d}.jpg" for number in (96, 97, 98, 99, 0, 1)))
+    run.take(*(f"IMG_{number:02d}.jpg" for number in (*range(88, 100), 0, 1)))
     run.new_environment()
     run.take(*(f"IMG_{number:02d}.jpg" for number in range(2, 8)))
     run.new_environment()
