@@ -261,9 +261,11 @@ def late(run: ArrivalRun) -> None:
 
 
 def backlog(run: ArrivalRun) -> None:
-    """Photos whose events come only with the last of them: more than one commit takes, with names of two runs."""
-    for first in (0, 9):
-        photos = [run.add(f"{(95 + number) % 100}.jpg") for number in range(first, first + 9)]
+    """Photos whose events come only with the last of them: more than one commit takes, with names of two runs. Of each
+    two, the second has the earlier upload time, and its name says that it is the second."""
+    for first in (0, 15):
+        numbers = range(first, first + 15)
+        photos = [run.add(f"{(95 + one) % 100}.jpg", seconds=2 if one % 2 or not one else -0.6) for one in numbers]
         run.tell(photos[-1])
         run.new_environment()
     run.sweep(drain=True)
