@@ -31,7 +31,7 @@ from timelapse_runtime.timelapse.kept_photos import KeptPhotos
 from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.photo_order import arrange
-from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_at, photo_identity
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_at, photo_identity, photo_of
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
@@ -139,7 +139,7 @@ class ArrivalIntake:
         except FrameRejected as rejection:
             self._write_record(SourceFrame(hint.key, 0, etag=hint.etag or ""), rejection)
             return
-        source = SourceFrame(hint.key, fetched.info.last_modified_epoch_ms, etag=fetched.info.etag)
+        source = photo_of(hint.key, fetched.info)
         if named and named != source.identity and named not in self._known:
             self._counts.overwritten += 1
             self._know(named)
@@ -299,7 +299,7 @@ class ArrivalIntake:
         for _ in range(_SCANS):
             idle, last = 0, None
             for key, info in self._catalog.listed_after(start):
-                source = SourceFrame(key, info.last_modified_epoch_ms, etag=info.etag)
+                source = photo_of(key, info)
                 is_beyond = key_order(source.position) > key_order(self._tracker.watermark)
                 if is_beyond and not (self._tracker.is_covered(source.position) or source.position in without):
                     if self._is_duplicate(source):
@@ -330,7 +330,7 @@ class ArrivalIntake:
         except FrameRejected as rejection:
             self._reject(source, rejection)
         else:
-            actual = SourceFrame(source.key, found.info.last_modified_epoch_ms, etag=found.info.etag)
+            actual = photo_of(source.key, found.info)
             if actual.position != source.position:
                 self._counts.overwritten += 1
             if actual.position == source.position or not self._is_duplicate(actual):
@@ -401,16 +401,14 @@ class ArrivalIntake:
                 fetched = self._ingest.fetch(rejection.key)
             except FrameRejected:
                 continue
-            source = SourceFrame(
-                rejection.key, fetched.info.last_modified_epoch_ms, Role.OUT_OF_ORDER, fetched.info.etag
-            )
+            source = photo_of(rejection.key, fetched.info)
             if self._catalog.is_in_video(self._checkpoints.last_reel, source, as_itself=True):
                 obsolete.append(rejection.key)
                 continue
             found = self._ingest.decode(fetched)
             if reason not in (None, rejection.reason) or isinstance(found.picture, FrameRejected):
                 continue
-            self._recorder.encode(Photo(source, found.picture))
+            self._recorder.encode(Photo(replace(source, role=Role.OUT_OF_ORDER), found.picture))
             obsolete.append(rejection.key)
         self._recorder.flush(drain=True, close=False, force=False)
         self._ingest.forget_rejections(obsolete)  # only now: a record is the last that is known of a photo

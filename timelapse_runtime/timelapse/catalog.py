@@ -13,10 +13,10 @@ from collections.abc import Iterator
 
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
-from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Reel, Segment, reel_from_value
+from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, NAME_ORDER, Reel, Segment, reel_from_value
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
-from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, arrival_position
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_of
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 
@@ -58,7 +58,7 @@ class Catalog:
         """Where the photo lies in the stream's order."""
         if self._order == NAME_ORDER:
             return key
-        return arrival_position(key, info.etag, info.last_modified_epoch_ms)
+        return photo_of(key, info).position
 
     def listed_after(self, key: str = "") -> Iterator[tuple[str, ObjectInfo]]:
         """The photos whose key is greater than `key`, as S3 lists them: in the order of keys. Raises StorageError."""
@@ -76,7 +76,9 @@ class Catalog:
             raise CheckpointCorrupt(f"{key} cannot be read: {error!r}") from error
 
     def last_key_before(self, reel: Reel) -> str:
-        """The last key, in key order, of the reels before this one; empty if there is none."""
+        """The highest position of the reels before this one; empty if there is none. Raises StorageError."""
+        if reel.order == ARRIVAL_ORDER:
+            return reel.after
         while reel.previous is not None:
             reel = self.manifest(reel.previous)
             if reel.segments and reel.segments[-1].last_key:

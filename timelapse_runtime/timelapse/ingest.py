@@ -22,7 +22,7 @@ from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE, Put
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, ObjectNotFound, PreconditionFailed
 from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_identity
 from timelapse_runtime.timelapse.storage.contract import IfAbsent, ObjectInfo, Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.video.codec import Codec
@@ -271,7 +271,9 @@ class Ingest:
     def is_rejected(self, key: str, etag: str) -> bool:
         """Whether there is a record for this content of the key."""
         record = self._rejection(self._keys.rejected(key)) if self.has_record(key) else None
-        return record is not None and (record.etag is None or record.etag.strip('"') == etag.strip('"'))
+        if record is None:
+            return False
+        return record.etag is None or photo_identity(key, record.etag) == photo_identity(key, etag)
 
     def rejections(self) -> list[Rejection]:
         """The stream's rejected photos. Raises StorageError."""

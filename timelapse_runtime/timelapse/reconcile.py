@@ -54,7 +54,7 @@ class Reconciler:
     def __init__(self, name: str, video: Store, keys: StreamKeys, catalog: Catalog, ingest: Ingest, order: str) -> None:
         self._video, self._keys, self._catalog, self._ingest = video, keys, catalog, ingest
         self._order = order
-        self._checked_reel = "" if order != ARRIVAL_ORDER else "none yet"
+        self._checked_reel: str | None = None if order == ARRIVAL_ORDER else ""
         self._log = StreamLog(_log, name)
 
     def unaccounted(self, checkpoint: Checkpoint | None, time_left: TimeLeft, *, all_reels: bool) -> Iterator[str]:
@@ -78,7 +78,7 @@ class Reconciler:
             after = ranges[-_RECENT_SEGMENTS - 1].last_key
             ranges = ranges[-_RECENT_SEGMENTS:]
         else:
-            after = self._start_of(reels[-1]) if reels else ""
+            after = self._catalog.last_key_before(reels[-1]) if reels else ""
         is_settled = self._settled_otherwise(reels, after)
         # In arrival order, a listing near the keys that are known may have missed some beyond the watermark.
         is_whole = self._order == ARRIVAL_ORDER
@@ -99,10 +99,6 @@ class Reconciler:
             listed.append(key)
         yield from self._not_in(ranges[0] if ranges else None, listed, is_settled)
         self._checked_reel = closed
-
-    def _start_of(self, reel: Reel) -> str:
-        """The highest position before the reel."""
-        return reel.after if self._order == ARRIVAL_ORDER else self._catalog.last_key_before(reel)
 
     def _settled_otherwise(self, reels: Sequence[Reel], after: str) -> Callable[[str], bool]:
         """Tells whether a photo has a rejection record, or is named as out of order."""

@@ -38,7 +38,7 @@ from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoi
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameTracker
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.order_change import in_other_order
-from timelapse_runtime.timelapse.model.source_frame import SourceFrame
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_of
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.name_intake import NameIntake
 from timelapse_runtime.timelapse.reconcile import Reconciler
@@ -138,7 +138,7 @@ class Stream:
             return Coverage("", (), 0, 0)
         if checkpoint.order == self._config.order:
             return Coverage(checkpoint.watermark, checkpoint.ahead, 0, 0, checkpoint.scan_after)
-        listed = [(key, info.etag, info.last_modified_epoch_ms) for key, info in self._catalog.listed_after()]
+        listed = (photo_of(key, info) for key, info in self._catalog.listed_after())
         return in_other_order(checkpoint, self._checkpoints.loaded_epoch_ms, listed)
 
     def _give_up_last_segment(self, reel: Reel, error: Exception) -> None:
@@ -148,15 +148,14 @@ class Stream:
         segment = self._catalog.segment_key(reel, last)
         fields = {"segment": segment, "first": last.first, "count": last.count}
         self._log.error("stored segment is damaged: its reel ends before it", extra=fields, exc_info=error)
+        before = kept[-1].last_key if kept else self._catalog.last_key_before(reel)
         if reel.order == ARRIVAL_ORDER:
             # The photos are still there: they become frames again.
-            before = kept[-1].last_key if kept else reel.after
             found = (position for position, _ in self._catalog.photos_after(before))
             in_reach = itertools.takewhile(lambda one: key_order(one) <= key_order(last.last_key), found)
             self._lost = [*last.out_of_order, *in_reach]
             self._recorder.end_reel(reel, kept)
             return
-        before = kept[-1].last_key if kept else self._catalog.last_key_before(reel)
         rejection = FrameRejected("segment-damaged", f"{segment}: {error}")
         for key, info in self._catalog.photos_after(before):
             if key_order(key) > key_order(last.last_key):

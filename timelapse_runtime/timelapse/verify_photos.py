@@ -18,7 +18,7 @@ from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, NAME_ORD
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter
 from timelapse_runtime.timelapse.model.photo_order import MAXIMUM_JITTER_MS
-from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at, photo_of
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.verify_report import InTheWay, VerifyReport, counted, duration
 
@@ -116,7 +116,7 @@ class PhotoComparison:
     def _compare_with_checkpoint(self, checkpoint: Checkpoint, seen: Mapping[str, SourceFrame]) -> None:
         for position, frame in seen.items():
             is_of_this_order = bool(frame.etag) == (self._order == ARRIVAL_ORDER)
-            if is_of_this_order and not _is_covered(checkpoint, position):
+            if is_of_this_order and not checkpoint.covers(position):
                 self.report.add("unclaimed", frame.key, "the video has it, and the checkpoint does not cover it")
         if checkpoint.frame_count != self.report.frame_count:
             detail = f"the checkpoint counts {checkpoint.frame_count} frames; the video has {self.report.frame_count}"
@@ -130,7 +130,7 @@ class PhotoComparison:
             if (reason := self._include.why_ignored(key)) is not None:
                 self.report.ignore(key, reason)
             else:
-                listed.append(SourceFrame(key, info.last_modified_epoch_ms, etag=info.etag))
+                listed.append(photo_of(key, info))
         self.report.uploaded_count = len(listed)
         return listed
 
@@ -149,7 +149,7 @@ class PhotoComparison:
                 self.report.add("orphan", where, "its name is not that of a photo's copy: remove it")
                 continue
             self.report.kept_count += 1
-            if position not in there and (checkpoint is None or not _is_covered(checkpoint, position)):
+            if position not in there and (checkpoint is None or not checkpoint.covers(position)):
                 found.append(photo)
         return found
 
@@ -176,7 +176,7 @@ class PhotoComparison:
         """Report what is missing; the photos that wait."""
         pending = []
         for photo in unknown:
-            if checkpoint is not None and _is_covered(checkpoint, self._position(photo)):
+            if checkpoint is not None and checkpoint.covers(self._position(photo)):
                 self.report.add("missing", photo.key, "uploaded and covered, neither in the video nor rejected")
             else:
                 pending.append(photo)
@@ -268,10 +268,6 @@ def out_of_place(frames: Iterable[SourceFrame]) -> int:
     frame before them: names correct the order by no more than that."""
     times = [frame.captured_epoch_ms for frame in frames if frame.etag]
     return sum(after < before - MAXIMUM_JITTER_MS for before, after in itertools.pairwise(times))
-
-
-def _is_covered(checkpoint: Checkpoint, position: str) -> bool:
-    return key_order(position) <= key_order(checkpoint.watermark) or position in checkpoint.ahead
 
 
 def _bare(etag: str | None) -> str | None:

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
+from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import photo_at
 
 FORMAT = 2
@@ -123,6 +124,10 @@ class Checkpoint:
     reel: Reel | None
     order: str = NAME_ORDER
     scan_after: str = ""
+
+    def covers(self, position: str) -> bool:
+        """Whether the photo at this position is settled: in the video, or rejected."""
+        return key_order(position) <= key_order(self.watermark) or position in self.ahead
 
     def to_json(self) -> bytes:
         """As stored."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from timelapse_runtime.timelapse.model.keys import key_order
+from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 
 
 class Role(IntEnum):
@@ -51,6 +52,11 @@ def out_of_order(frames: Sequence[SourceFrame], last_position: str) -> tuple[str
         for frame in frames
         if frame.role is Role.OUT_OF_ORDER or key_order(frame.position) <= key_order(last_position)
     )
+
+
+def photo_of(key: str, info: ObjectInfo) -> SourceFrame:
+    """The photo of a stream in arrival order that the store describes. `key` is relative to the stream's prefix."""
+    return SourceFrame(key, info.last_modified_epoch_ms, etag=info.etag)
 
 
 def arrival_position(key: str, etag: str, last_modified_epoch_ms: int) -> str:

@@ -86,7 +86,8 @@ def automatic_size(photo: Size, limits: SizeLimits) -> AutomaticSize:
 
 
 def _even_and_not_too_small(width: int, height: int) -> Size:
-    return max(SMALLEST_SIDE, width // 2 * 2), max(SMALLEST_SIDE, height // 2 * 2)
+    even = even_size(width, height)
+    return max(SMALLEST_SIDE, even[0]), max(SMALLEST_SIDE, even[1])
 
 
 @dataclass(frozen=True, slots=True)

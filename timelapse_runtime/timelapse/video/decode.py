@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from av.video.frame import VideoFrame
 
 from timelapse_runtime.timelapse.errors import FrameRejected
+from timelapse_runtime.timelapse.model.video_size import SMALLEST_SIDE
 from timelapse_runtime.timelapse.video import png_chunks
 from timelapse_runtime.timelapse.video.exif import UPRIGHT, orientation
 from timelapse_runtime.timelapse.video.file_type import file_type
@@ -25,9 +26,6 @@ from timelapse_runtime.timelapse.video.metadata import Colour, Metadata
 
 if TYPE_CHECKING:
     from timelapse_runtime.timelapse.video.pillow import PillowPhotos
-
-SMALLEST_SIDE = 16
-"""Below one macroblock there is nothing to encode."""
 
 BLACK: Colour = (0, 0, 0)
 _BY_PILLOW = {"WebP": "WEBP", "TIFF": "TIFF", "BMP": "BMP", "GIF": "GIF", "JPEG": "JPEG"}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
 
-_LIMITED = 1
 _USUAL_MATRICES = {0, 2, 5, 6}
 """AVCOL_SPC: none, unknown, BT.470BG and SMPTE 170M, which are BT.601's."""
 
@@ -21,7 +21,7 @@ def is_grey(frame: VideoFrame) -> bool:
 
 def is_limited_grey(frame: VideoFrame) -> bool:
     """Whether black is 16 and white 235. libswscale takes grey for full range, whatever a frame says."""
-    return is_grey(frame) and frame.color_range == _LIMITED
+    return is_grey(frame) and frame.color_range == ColorRange.MPEG
 
 
 def is_usual(frame: VideoFrame) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
 
 from timelapse_runtime.timelapse.errors import FrameRejected
 from timelapse_runtime.timelapse.video.heif import CodedPicture
 
-_RANGE_LIMITED, _RANGE_FULL = 1, 2
 _MATRIX_UNKNOWN = 2
 _MATRICES = {0: 0, 1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 12: 1}
 """libswscale's matrix by ITU-T H.273's matrix_coefficients; 12, derived from the primaries, is near BT.709's."""
@@ -61,7 +61,7 @@ def decode_tiles(picture: CodedPicture, *, maximum_pixels: int) -> VideoFrame:
     if canvas is None:
         raise FrameRejected("undecodable", "HEIF: no picture in the file")
     if picture.is_full_range is not None:
-        canvas.color_range = _RANGE_FULL if picture.is_full_range else _RANGE_LIMITED
+        canvas.color_range = ColorRange.JPEG if picture.is_full_range else ColorRange.MPEG
     if picture.matrix != _MATRIX_UNKNOWN:
         canvas.colorspace = _MATRICES.get(picture.matrix, 5)
     return canvas
