@@ -158,12 +158,12 @@ def _key_alone(key: str, _etag: str) -> str:
 
 
 def _all_kept_done(self: ArrivalIntake) -> list[str]:
-    return list(self._kept_positions())
+    return list(self._kept.positions())
 
 
 def _wait_untracked(self: ArrivalIntake, waiting: Any) -> None:
     self._waiting[waiting.source.position] = waiting
-    self._remember(waiting.source)
+    self._seen.add(waiting.source)
 
 
 def _limits_past_the_backlog(self: ArrivalIntake, order: Sequence[SourceFrame]) -> list[str]:

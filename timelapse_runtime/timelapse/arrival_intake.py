@@ -1,8 +1,8 @@
 """From events and listings to frames in the order of the photos' arrival (`TIMELAPSE_ORDER=arrival`).
 
-Owns the photos that wait, read but not decoded, until those that arrive with them are known, and what this instance
-knows of photos that it has seen. A photo is a key with its content: new content under an old key is a new photo, and an
-event or an upload that repeats what is known is a duplicate.
+Owns the photos that wait, read but not decoded, until those that arrive with them are known. A photo is a key with its
+content: new content under an old key is a new photo, and an event or an upload that repeats what is known
+(`model/seen_photos.py`) is a duplicate.
 
 Photos that wait are put in order together (`model/photo_order.py`). Nothing that is encoded is ever encoded again for
 the sake of order: a photo that turns up later than the photos around it becomes the next frame. If a gap in time shows
@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 import logging
 import statistics
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,6 +31,7 @@ from timelapse_runtime.timelapse.kept_photos import KeptPhotos
 from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.photo_order import arrange
+from timelapse_runtime.timelapse.model.seen_photos import SeenPhotos
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_at, photo_identity, photo_of
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.stream_log import StreamLog
@@ -81,30 +82,23 @@ class ArrivalIntake:
         self.name = name
         self._config, self._counts = config, counts
         self._tracker, self._catalog, self._ingest = tracker, catalog, ingest
-        self._recorder, self._checkpoints, self._kept_photos = recorder, checkpoints, kept
-        self._memory = max(_KNOWN_PHOTOS, 2 * config.flush_every)
+        self._recorder, self._checkpoints, self._kept = recorder, checkpoints, kept
+        self._seen = SeenPhotos(max(_KNOWN_PHOTOS, 2 * config.flush_every))
         self._waiting: dict[str, _Waiting] = {}
         self._encoded: deque[SourceFrame] = deque(maxlen=_CONTEXT_FRAMES)
-        self._known: OrderedDict[str, None] = OrderedDict()
-        self._keys_seen: OrderedDict[str, str] = OrderedDict()
-        """Of each key, the position of its newest photo."""
-        self._kept: set[str] | None = None
         self._superseded: dict[str, str] = {}
+        """Keys with a rejection record of earlier content, by the position of the photo that makes it obsolete."""
         self._listed_before = ""
         self._lists_all = self._is_caught_up = self._is_below_listings = False
         self._log = StreamLog(_log, name)
 
     def resume(self, sources: Sequence[SourceFrame], *, lists_all: bool) -> None:
         """See Intake."""
-        self._waiting, self._superseded = {}, {}
         self._lists_all = lists_all
-        self._encoded.clear()
         self._encoded.extend(sources)
-        self._kept = None
         known = [*sources, *map(photo_at, self._tracker.committed_ahead)]
         for source in sorted(known, key=lambda one: key_order(one.position)):
-            self._remember(source)
-        self._is_caught_up = False
+            self._seen.add(source)
 
     # ---- events
 
@@ -131,7 +125,7 @@ class ArrivalIntake:
     def _announce(self, hint: PhotoHint) -> None:
         """Read the photo, and let it wait. A photo that was overwritten before it could be read is counted."""
         named = photo_identity(hint.key, hint.etag) if hint.etag else ""
-        if named in self._known and self._newest_identity(hint.key) in (None, named):
+        if self._seen.has_identity(named) and self._seen.is_newest(hint.key, named):
             self._counts.duplicates += 1
             return
         try:
@@ -140,63 +134,45 @@ class ArrivalIntake:
             self._write_record(SourceFrame(hint.key, 0, etag=hint.etag or ""), rejection)
             return
         source = photo_of(hint.key, fetched.info)
-        if named and named != source.identity and named not in self._known:
+        is_repeated = self._seen.is_repeated(source)
+        if named and named != source.identity and not self._seen.has_identity(named):
             self._counts.overwritten += 1
-            self._know(named)
-        elif self._is_duplicate(source):
+            self._seen.add_identity(named)
+        elif is_repeated:
             self._counts.duplicates += 1
-        if self._is_duplicate(source):
+        if is_repeated:
             return
         if not self._tracker.is_covered(source.position):
             self._wait(self._as_durable(_Waiting(source, fetched)))
         elif self._is_settled(source):
             self._counts.duplicates += 1
-            self._remember(source)
+            self._seen.add(source)
         else:
             self._append_late(source, self._ingest.decode(fetched))
-
-    def _is_duplicate(self, source: SourceFrame) -> bool:
-        """Whether the photo's content is known. If its key had other content since, it is a new photo."""
-        newest = self._keys_seen.get(source.key)
-        is_back = newest is not None and self._newest_identity(source.key) != source.identity
-        return source.identity in self._known and not (
-            is_back and newest is not None and key_order(source.position) > key_order(newest)
-        )
-
-    def _newest_identity(self, key: str) -> str | None:
-        newest = self._keys_seen.get(key)
-        return None if newest is None else photo_at(newest).identity
 
     def _wait(self, waiting: _Waiting) -> None:
         self._waiting[waiting.source.position] = waiting
         self._tracker.pending(waiting.source.position)
         self._is_below_listings |= key_order(waiting.source.key) <= key_order(self._tracker.scan_after)
-        self._remember(waiting.source)
+        self._seen.add(waiting.source)
 
     def _as_durable(self, waiting: _Waiting) -> _Waiting:
         """Keep a copy of the photo if its key was written before: then it will be written again."""
         source, fetched = waiting.source, waiting.fetched
-        before = self._keys_seen.get(source.key)
-        if before is None or fetched is None or len(fetched.body) != fetched.info.size_bytes:
+        before = self._seen.newest_position(source.key)
+        if not before or fetched is None or len(fetched.body) != fetched.info.size_bytes:
             return waiting
         if before in self._waiting:
             self._waiting[before] = self._with_copy(self._waiting[before])
-        elif before not in self._kept_positions() and not self._tracker.is_in_checkpoint(before):
-            self._recorder.flush(drain=True, close=False, force=False)  # it was the first under this key
+        elif before not in self._kept.positions() and not self._tracker.is_in_checkpoint(before):
+            self._recorder.flush(drain=True)  # it was the first under this key
         return self._with_copy(waiting)
 
     def _with_copy(self, waiting: _Waiting) -> _Waiting:
         if waiting.fetched is None or waiting.is_kept:
             return waiting
-        self._kept_photos.keep(waiting.source.position, waiting.fetched.body)
-        self._kept_positions().add(waiting.source.position)
+        self._kept.keep(waiting.source.position, waiting.fetched.body)
         return replace(waiting, is_kept=True)
-
-    def _kept_positions(self) -> set[str]:
-        """The copies; they are listed once."""
-        if self._kept is None:
-            self._kept = set(self._kept_photos.positions())
-        return self._kept
 
     def _is_settled(self, source: SourceFrame) -> bool:
         """Whether the video or a rejection record names a photo that the checkpoint covers."""
@@ -245,12 +221,12 @@ class ArrivalIntake:
         """See Intake. Photos that may still be overtaken wait."""
         self._is_caught_up = False
         self._tracker.listing_begins()
-        kept = [position for position in self._kept_positions() if not self._tracker.is_covered(position)]
+        kept = [position for position in self._kept.positions() if not self._tracker.is_covered(position)]
         for position in kept:
-            self._remember(photo_at(position))
+            self._seen.add(photo_at(position))
         listed: dict[str, _Waiting] = {}
         for source in list(self._list(without=kept)):
-            if source.key in self._keys_seen:
+            if self._seen.has_key(source.key):
                 self._announce(PhotoHint(source.key))  # it may be overwritten before its turn comes
             else:
                 listed[source.position] = _Waiting(source)
@@ -302,7 +278,7 @@ class ArrivalIntake:
                 source = photo_of(key, info)
                 is_beyond = key_order(source.position) > key_order(self._tracker.watermark)
                 if is_beyond and not (self._tracker.is_covered(source.position) or source.position in without):
-                    if self._is_duplicate(source):
+                    if self._seen.is_repeated(source):
                         self._tracker.settled(source.position)
                     else:
                         yield source
@@ -331,17 +307,18 @@ class ArrivalIntake:
             self._reject(source, rejection)
         else:
             actual = photo_of(source.key, found.info)
-            if actual.position != source.position:
+            if actual.position == source.position:
+                self._settle(actual, found)  # with the ETag as the store gives it
+            else:
                 self._counts.overwritten += 1
-            if actual.position == source.position or not self._is_duplicate(actual):
-                self._settle(actual, found)
-            if actual.position != source.position:
+                if not self._seen.is_repeated(actual):
+                    self._settle(actual, found)
                 self._tracker.settled(source.position)
         self._waiting.pop(source.position, None)
 
     def _read(self, waiting: _Waiting, prefetch: Prefetch, following: _Waiting | None) -> ReadPhoto:
         if waiting.fetched is not None or waiting.is_kept:
-            return self._ingest.decode(waiting.fetched or self._kept_photos.fetch(waiting.source.position))
+            return self._ingest.decode(waiting.fetched or self._kept.fetch(waiting.source.position))
         is_next_wanted = following is not None and following.fetched is None and not following.is_kept
         next_key = following.source.key if following is not None and is_next_wanted else None
         return self._ingest.read_ahead(waiting.source.key, prefetch, next_key)
@@ -353,9 +330,9 @@ class ArrivalIntake:
             has_record = self._ingest.has_record(source.key)  # of other content; asked first, as it may fail
             self._recorder.encode(Photo(source, found.picture))
             self._encoded.append(source)
-            if has_record and key_order(self._keys_seen.get(source.key, "")) <= key_order(source.position):
+            if has_record and key_order(self._seen.newest_position(source.key)) <= key_order(source.position):
                 self._superseded[source.position] = source.key
-        self._remember(source)
+        self._seen.add(source)
 
     def _reject(self, source: SourceFrame, rejection: FrameRejected) -> None:
         self._write_record(source, rejection)
@@ -372,7 +349,7 @@ class ArrivalIntake:
 
     def _append_late(self, source: SourceFrame, found: ReadPhoto) -> None:
         """A photo whose time is covered already becomes the next frame."""
-        self._remember(source)
+        self._seen.add(source)
         if isinstance(found.picture, FrameRejected):
             self._write_record(source, found.picture)
         else:
@@ -384,7 +361,7 @@ class ArrivalIntake:
     def take_unaccounted(self, positions: Iterable[str], time_left: TimeLeft) -> None:
         """See Intake."""
         found = [photo_at(position) for position in positions]
-        for source in arrange([one for one in found if not self._is_duplicate(one)], self._encoded):
+        for source in arrange([one for one in found if not self._seen.is_repeated(one)], self._encoded):
             if not time_left.is_enough:
                 return  # the next sweep finds the others
             self._announce(PhotoHint(source.key))
@@ -394,7 +371,7 @@ class ArrivalIntake:
         rejections = self._ingest.rejections()
         self.catch_up(time_left)
         self.release(time_left)
-        self._recorder.flush(drain=True, close=False, force=False)
+        self._recorder.flush(drain=True)
         obsolete = []
         for rejection in rejections:
             try:
@@ -409,9 +386,9 @@ class ArrivalIntake:
             if reason not in (None, rejection.reason) or isinstance(found.picture, FrameRejected):
                 continue
             self._recorder.encode(Photo(replace(source, role=Role.OUT_OF_ORDER), found.picture))
-            obsolete.append(rejection.key)
-        self._recorder.flush(drain=True, close=False, force=False)
-        self._ingest.forget_rejections(obsolete)  # only now: a record is the last that is known of a photo
+        self._recorder.flush(drain=True)
+        self.flushed()  # only now: a record is the last that is known of a photo
+        self._ingest.forget_rejections(obsolete)
 
     def release(self, time_left: TimeLeft) -> None:
         """See Intake."""
@@ -436,24 +413,8 @@ class ArrivalIntake:
         keys = [self._superseded.pop(position) for position in committed]
         keys += [photo_at(position).key for position in self._tracker.take_committed_late()]
         self._ingest.forget_rejections([key for key in keys if self._ingest.has_record(key)])
-        done = self._kept_done()
-        self._kept_photos.remove(done)
-        self._kept_positions().difference_update(done)
+        self._kept.remove(self._kept_done())
 
     def _kept_done(self) -> list[str]:
         """The copies that the checkpoint makes superfluous."""
-        return [position for position in self._kept_positions() if self._tracker.is_in_checkpoint(position)]
-
-    def _remember(self, source: SourceFrame) -> None:
-        self._know(source.identity)
-        newest = self._keys_seen.get(source.key, "")
-        self._keys_seen[source.key] = max(newest, source.position, key=key_order)
-        self._keys_seen.move_to_end(source.key)
-        while len(self._keys_seen) > self._memory:
-            self._keys_seen.popitem(last=False)
-
-    def _know(self, identity: str) -> None:
-        self._known[identity] = None
-        self._known.move_to_end(identity)
-        while len(self._known) > self._memory:
-            self._known.popitem(last=False)
+        return [position for position in self._kept.positions() if self._tracker.is_in_checkpoint(position)]

@@ -10,8 +10,7 @@ environment takes them) or that are (it removes them).
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection
 
 from timelapse_runtime.timelapse.errors import FrameRejected, ObjectNotFound
 from timelapse_runtime.timelapse.ingest import MISSING, FetchedPhoto
@@ -25,18 +24,19 @@ class KeptPhotos:
 
     def __init__(self, store: Store, keys: StreamKeys) -> None:
         self._store, self._keys = store, keys
+        self._listed: set[str] | None = None
 
     def keep(self, position: str, body: bytes) -> None:
         """Write a copy. It may be repeated."""
         self._store.put(self._keys.kept_photo(position), body)
+        self.positions().add(position)
 
-    def positions(self) -> Iterator[str]:
-        """Of all copies. An object of another name is none."""
-        for info in self._store.list_after(self._keys.kept):
-            position = info.key[len(self._keys.kept) :]
-            with contextlib.suppress(ValueError):
-                photo_at(position)
-                yield position
+    def positions(self) -> set[str]:
+        """Of all copies; they are listed once. An object of another name is none."""
+        if self._listed is None:
+            keys = (info.key[len(self._keys.kept) :] for info in self._store.list_after(self._keys.kept))
+            self._listed = {position for position in keys if _is_position(position)}
+        return self._listed
 
     def fetch(self, position: str) -> FetchedPhoto:
         """Read a copy as the photo that it was. Raises FrameRejected if somebody has removed it."""
@@ -47,8 +47,17 @@ class KeptPhotos:
             raise FrameRejected(MISSING, "its copy was gone when it was to be read") from error
         return FetchedPhoto(ObjectInfo(photo.key, f'"{photo.etag}"', len(body), photo.captured_epoch_ms), body)
 
-    def remove(self, positions: Iterable[str]) -> None:
+    def remove(self, positions: Collection[str]) -> None:
         """Remove copies; those that are not there are no error."""
         keys = [self._keys.kept_photo(position) for position in positions]
         if keys:
             self._store.delete(keys)
+            self.positions().difference_update(positions)
+
+
+def _is_position(name: str) -> bool:
+    try:
+        photo_at(name)
+    except ValueError:
+        return False
+    return True

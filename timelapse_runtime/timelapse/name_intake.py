@@ -190,7 +190,7 @@ class NameIntake:
 
     def _flush_drained(self, time_left: TimeLeft) -> None:
         self.catch_up(time_left)
-        self._recorder.flush(drain=True, close=False, force=False)
+        self._recorder.flush(drain=True)
 
     def _discard_uncommitted(self, reason: str) -> None:
         """Catching up takes the discarded frames again, in order."""

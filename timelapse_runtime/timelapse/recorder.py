@@ -138,7 +138,7 @@ class Recorder:
 
     # ---- commit
 
-    def flush(self, *, drain: bool, close: bool, force: bool) -> None:
+    def flush(self, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
         """As `commit`; a drain empties the reorder window first."""
         while (drain or close) and self._window:
             self._encode_oldest()
