@@ -278,10 +278,10 @@ class ArrivalIntake:
                 source = photo_of(key, info)
                 is_beyond = key_order(source.position) > key_order(self._tracker.watermark)
                 if is_beyond and not (self._tracker.is_covered(source.position) or source.position in without):
-                    if self._seen.is_repeated(source):
-                        self._tracker.settled(source.position)
-                    else:
+                    if not self._seen.is_repeated(source):
                         yield source
+                    elif self._tracker.is_in_checkpoint(self._seen.newest_position(source.key)):
+                        self._tracker.settled(source.position)  # not before: a crash would leave neither
                 idle = 0 if is_beyond or self._lists_all else idle + 1
                 if idle == _PAGE_KEYS:
                     last = key
