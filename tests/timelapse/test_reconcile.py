@@ -41,6 +41,15 @@ def test_a_recent_one_is_recorded_by_the_next_sweep(world: World) -> None:
     assert world.verify().is_right
 
 
+def test_one_is_found_where_another_photo_was_deleted(world: World) -> None:
+    """As many photos are listed as the segment has frames, but they are not the same."""
+    function = video_without(world, 35)
+    world.frames.delete([f"frames/{STREAM}/{world.key(36)}"])
+    world.upload(35)
+    world.sweep(function)
+    assert world.rejections() == late(world, 35)
+
+
 def test_by_policy_it_goes_to_the_end_of_the_video(world: World) -> None:
     world.settings["TIMELAPSE_LATE"] = "append"
     function = video_without(world, 35)

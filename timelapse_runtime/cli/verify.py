@@ -69,7 +69,7 @@ def repair(target: Target, variables: Mapping[str, str]) -> VerifyReport:
     missing = [target.frames.prefix + finding.where for finding in report.findings if finding.kind == "missing"]
     if not missing:
         return report
-    # The sweep compares counts: it misses a photo that came late if another one was deleted.
+    # Of segments without a checksum of their photos (format 1), the sweep compares counts alone.
     run_function(target, object_created_event(target.frames.bucket, *missing), variables)
     return verify(target, variables)
 

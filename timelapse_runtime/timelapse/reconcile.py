@@ -3,11 +3,10 @@
 *Photos that nothing accounts for*: they lie below the watermark, and their events were lost. No listing for what lies
 beyond the watermark shows such a photo. So a sweep lists below it as well, and compares what it sees with what the
 video and the rejection records name, one range of positions after the other: a segment's range goes from the highest
-position before it to its own. If as many photos are listed as the segment has frames, it is not read. (One photo
-deleted and another one uploaded late in the same range escape that; `timelapse verify` reads everything.) A sweep looks
-at the last segments, where late photos mostly belong, each time; at the newest closed reel and all of the open one once
-in an environment's life; at everything if all reels are asked for. In arrival order, where a listing is always whole,
-it does so once in an environment's life alone.
+position before it to its own. If just the photos are listed that the segment has frames of, by number and checksum, it
+is not read. A sweep looks at the last segments, where late photos mostly belong, each time; at the newest closed reel
+and all of the open one once in an environment's life; at everything if all reels are asked for. In arrival order, where
+a listing is always whole, it does so once in an environment's life alone.
 
 *Orphans*: objects that no checkpoint names, left by crashes.
 """
@@ -23,7 +22,7 @@ from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.commit_plan import reel_object_keys
 from timelapse_runtime.timelapse.errors import ObjectNotFound, SegmentCorrupt
 from timelapse_runtime.timelapse.ingest import Ingest
-from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel
+from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel, photos_checksum
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order, reel_number
 from timelapse_runtime.timelapse.model.source_frame import photo_at
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -40,10 +39,12 @@ _DERIVED = ("index.m3u8", "reel.json", "video.mp4")
 
 @dataclass(frozen=True, slots=True)
 class _KeyRange:
-    """The photos up to the position `last_key`: `count` of them should be in segment number `position` of `reel`."""
+    """The photos up to the position `last_key`: `count` of them should be in segment number `position` of `reel`, and
+    `photos` is their checksum; empty if it is not known."""
 
     last_key: str
     count: int
+    photos: str
     reel: Reel
     position: int
 
@@ -121,7 +122,8 @@ class Reconciler:
         named: set[str] = set()
         if key_range is not None and unknown:
             # A photo that is settled otherwise may be in the segment all the same, if its neighbour is repeated there.
-            if len(unknown) == len(listed) == key_range.count:
+            is_whole = len(unknown) == len(listed) == key_range.count
+            if is_whole and key_range.photos in ("", photos_checksum(listed)):
                 return
             try:
                 frames = self._catalog.read_frames(key_range.reel, key_range.position)
@@ -177,4 +179,4 @@ def _key_ranges(reel: Reel) -> Iterator[_KeyRange]:
     for position, segment in enumerate(reel.segments):
         count = segment.count - len(segment.out_of_order)
         if count:
-            yield _KeyRange(segment.last_key, count, reel, position)
+            yield _KeyRange(segment.last_key, count, segment.photos, reel, position)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from timelapse_runtime.timelapse.commit_plan import SegmentData
-from timelapse_runtime.timelapse.model.checkpoint import Segment, checksum
+from timelapse_runtime.timelapse.model.checkpoint import Segment, checksum, photos_checksum
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, out_of_order
 from timelapse_runtime.timelapse.model.video_size import NO_RUN, SizeRun
@@ -173,6 +173,7 @@ class ReelWriter:
             crc32=checksum(body),
             last_key=self._last_key,
             out_of_order=segment.out_of_order + late,
+            photos=photos_checksum({source.position for source in sources}.difference(late), segment.photos),
         )
         self._segments[-1] = SegmentData(segment, body)
         self._cut_number += len(frames)

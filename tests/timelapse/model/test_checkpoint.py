@@ -17,6 +17,7 @@ from timelapse_runtime.timelapse.model.checkpoint import (
     Checkpoint,
     Reel,
     Segment,
+    photos_checksum,
     reel_from_value,
     reel_to_json,
 )
@@ -55,6 +56,8 @@ def test_a_checkpoint_of_format_1_is_in_name_order() -> None:
     for new in ("order", "scan_after"):
         del value[new]
     del value["reel"]["order"]
+    for segment in value["reel"]["segments"]:
+        del segment["photos"]
     assert Checkpoint.from_json(json.dumps({**value, "format": 1}).encode()) == CHECKPOINT
 
 
@@ -63,6 +66,13 @@ def test_a_checkpoint_in_arrival_order_names_positions() -> None:
     checkpoint = replace(CHECKPOINT, order=ARRIVAL_ORDER, ahead=ahead, scan_after="a b.jp")
     assert Checkpoint.from_json(checkpoint.to_json()) == checkpoint
     assert [photo_at(position).key for position in ahead] == ["a b.jpg", ""]
+
+
+def test_the_checksum_of_photos_does_not_depend_on_their_order_nor_on_how_they_are_divided() -> None:
+    whole = photos_checksum(["a", "b", "c"])
+    assert photos_checksum(["c", "a"], photos_checksum(["b"])) == whole
+    assert whole not in (photos_checksum(["a", "b", "d"]), photos_checksum(["a", "b"]), "")
+    assert photos_checksum([]) == "00000000"
 
 
 def test_a_closed_reels_manifest_is_the_reel() -> None:

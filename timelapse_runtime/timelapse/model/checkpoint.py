@@ -18,8 +18,11 @@ The list of segments grows with the reel, which a day or MAXIMUM_REEL_FRAMES bou
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 import zlib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,10 +44,18 @@ def checksum(body: bytes) -> str:
     return f"{zlib.crc32(body):08x}"
 
 
+def photos_checksum(positions: Iterable[str], before: str = "") -> str:
+    """Of photos in any order: the exclusive or of their positions' CRC-32s, in hexadecimal; `before` is that of
+    others."""
+    crcs = (zlib.crc32(key_order(position)) for position in positions)
+    return f"{functools.reduce(operator.xor, crcs, int(before or '0', 16)):08x}"
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One committed segment. `last_key` is the highest position up to its end; `out_of_order` are the positions of
-    those of its frames that do not lie above the segment before it; `crc32` is its bytes' `checksum`."""
+    those of its frames that do not lie above the segment before it; `crc32` is its bytes' `checksum`. `photos` is
+    `photos_checksum` of its other frames; empty in a segment from before it was written."""
 
     first: int
     count: int
@@ -53,6 +64,7 @@ class Segment:
     crc32: str
     last_key: str
     out_of_order: tuple[str, ...] = ()
+    photos: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +180,7 @@ def reel_from_value(value: dict[str, Any]) -> Reel:
 
 
 def _segment_from_value(value: dict[str, Any]) -> Segment:
+    value = {"photos": "", **value}
     return Segment(**{**value, **_typed_fields(Segment, value), "out_of_order": _keys(value["out_of_order"])})
 
 
