@@ -28,7 +28,7 @@ TIMELAPSE = (
     {"model", "events", "config"},
     {"storage", "video"},
     {"commit_plan", "verify_report"},
-    {"catalog", "checkpoint_store", "video_file"},
+    {"catalog", "checkpoint_store", "rejection_records", "video_file"},
     {"derived", "ingest", "reconcile", "reel_writer", "verify_photos"},
     {"kept_photos", "verify"},
     {"writer"},

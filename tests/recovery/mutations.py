@@ -19,7 +19,7 @@ from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
 from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
 from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, StorageUnavailable
-from timelapse_runtime.timelapse.ingest import FetchedPhoto, Ingest, Prefetch
+from timelapse_runtime.timelapse.ingest import FetchedPhoto, Prefetch
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.model import playlist, source_frame
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
@@ -28,6 +28,7 @@ from timelapse_runtime.timelapse.model.photo_order import natural_order
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.name_intake import NameIntake
 from timelapse_runtime.timelapse.reconcile import Reconciler
+from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.stream import Stream
 
 # The product's own functions, as they are before a bug takes their place.
@@ -231,7 +232,7 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "watermark past a backlog": lambda: patch.object(ArrivalIntake, "_limits", _limits_past_the_backlog),
     "covered taken for known": lambda: patch.object(ArrivalIntake, "_is_settled", lambda _self, _source: True),
     "record of other content taken for this one": lambda: patch.object(
-        Ingest, "is_rejected", lambda self, key, _etag: self.has_record(key)
+        RejectionRecords, "names", lambda self, key, _etag: self.has(key)
     ),
     "order of names alone": lambda: patch.object(arrival_intake, "arrange", _by_name_alone),
     "content taken for the announced one": lambda: patch.object(ArrivalIntake, "_announce", _content_as_announced),

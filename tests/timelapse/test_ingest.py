@@ -16,6 +16,7 @@ from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, StorageUnavailable
 from timelapse_runtime.timelapse.ingest import FetchedPhoto, Ingest, Prefetch, ReadPhoto, with_next
 from timelapse_runtime.timelapse.model.source_frame import Role
+from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 
@@ -39,8 +40,13 @@ def ingest(world: World, executor: Executor, codec: FakeCodec | None = None, **v
     places = {"TIMELAPSE_FRAMES": "s3://frames-bucket/frames/", "TIMELAPSE_VIDEO": "s3://video-bucket/video/"}
     config, prefix = parse_config(places | variables), f"frames/{STREAM}/"
     catalog = Catalog(world.frames, world.video, world.keys, prefix)
-    stores = world.frames, world.video
-    return Ingest(STREAM, config, *stores, world.keys, prefix, catalog, world.clock, codec or FakeCodec(), executor)
+    return Ingest(
+        STREAM, config, world.frames, prefix, catalog, records(world), world.clock, codec or FakeCodec(), executor
+    )
+
+
+def records(world: World) -> RejectionRecords:
+    return RejectionRecords(STREAM, world.video, world.keys, f"frames/{STREAM}/", world.clock)
 
 
 # ---- prefetch
@@ -171,11 +177,11 @@ def test_a_photo_that_cannot_be_used_gets_a_record(world: World, body: bytes | N
     photos = ingest(world, ImmediateExecutor(), TIMELAPSE_MAXIMUM_PHOTO_BYTES="100")
     key = world.key(1) if body is None else world.upload(1, body)
     assert photos.read(key, photos.prefetch(), None) is None
-    assert [(one.key, one.reason) for one in photos.rejections()] == [(key, reason)]
+    assert [(one.key, one.reason) for one in records(world).read()] == [(key, reason)]
     record = json.loads(world.video.get(world.keys.rejected(key)).body)
     assert (record["key"], record["error_type"]) == (f"frames/{STREAM}/{key}", "Function.FrameRejected")
-    photos.forget_rejections([key])
-    assert photos.rejections() == []
+    records(world).remove([key])
+    assert records(world).read() == []
 
 
 def test_a_rejection_does_not_keep_the_photo_in_memory(world: World) -> None:
@@ -188,16 +194,15 @@ def test_a_rejection_does_not_keep_the_photo_in_memory(world: World) -> None:
 
 
 def test_the_first_record_of_a_photo_stays(world: World) -> None:
-    photos = ingest(world, ImmediateExecutor())
-    photos.reject("a", None, FrameRejected("late", "first"))
-    photos.reject("a", None, FrameRejected("empty", "second"))
-    assert [(one.key, one.reason) for one in photos.rejections()] == [("a", "late")]
+    records(world).add("a", None, FrameRejected("late", "first"))
+    records(world).add("a", None, FrameRejected("empty", "second"))
+    assert [(one.key, one.reason) for one in records(world).read()] == [("a", "late")]
 
 
 def test_a_late_photo_that_still_cannot_be_used_gets_no_record(world: World) -> None:
     photos = ingest(world, ImmediateExecutor())
     assert photos.read_late(world.upload(1, b"no photo")) is None
-    assert photos.rejections() == []
+    assert records(world).read() == []
 
 
 @pytest.mark.parametrize("are_others_readable", [True, False])
@@ -214,11 +219,11 @@ def test_a_photo_is_rejected_as_forbidden_only_if_others_can_be_read(
     world.frames.on_request = refuse
     if are_others_readable:
         assert photos.read(keys[1], photos.prefetch(), None) is None
-        assert [(one.key, one.reason) for one in photos.rejections()] == [(keys[1], "forbidden")]
+        assert [(one.key, one.reason) for one in records(world).read()] == [(keys[1], "forbidden")]
     else:
         with pytest.raises(AccessDenied):
             photos.read(keys[1], photos.prefetch(), None)
-        assert photos.rejections() == []
+        assert records(world).read() == []
 
 
 # ---- through the function

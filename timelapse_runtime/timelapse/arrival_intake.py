@@ -34,6 +34,7 @@ from timelapse_runtime.timelapse.model.photo_order import arrange
 from timelapse_runtime.timelapse.model.seen_photos import SeenPhotos
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_at, photo_identity, photo_of
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
+from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
 
@@ -74,6 +75,7 @@ class ArrivalIntake:
         tracker: ArrivalTracker,
         catalog: Catalog,
         ingest: Ingest,
+        records: RejectionRecords,
         recorder: Recorder,
         checkpoints: CheckpointStore,
         counts: Counts,
@@ -81,7 +83,7 @@ class ArrivalIntake:
     ) -> None:
         self.name = name
         self._config, self._counts = config, counts
-        self._tracker, self._catalog, self._ingest = tracker, catalog, ingest
+        self._tracker, self._catalog, self._ingest, self._records = tracker, catalog, ingest, records
         self._recorder, self._checkpoints, self._kept = recorder, checkpoints, kept
         self._seen = SeenPhotos(max(_KNOWN_PHOTOS, 2 * config.flush_every))
         self._waiting: dict[str, _Waiting] = {}
@@ -178,7 +180,7 @@ class ArrivalIntake:
         """Whether the video or a rejection record names a photo that the checkpoint covers."""
         if self._catalog.is_in_video(self._checkpoints.last_reel, source):
             return True
-        return self._ingest.is_rejected(source.key, source.etag)
+        return self._records.names(source.key, source.etag)
 
     # ---- order
 
@@ -327,7 +329,7 @@ class ArrivalIntake:
         if isinstance(found.picture, FrameRejected):
             self._reject(source, found.picture)
         else:
-            has_record = self._ingest.has_record(source.key)  # of other content; asked first, as it may fail
+            has_record = self._records.has(source.key)  # of other content; asked first, as it may fail
             self._recorder.encode(Photo(source, found.picture))
             self._encoded.append(source)
             if has_record and key_order(self._seen.newest_position(source.key)) <= key_order(source.position):
@@ -343,7 +345,7 @@ class ArrivalIntake:
 
     def _write_record(self, source: SourceFrame, rejection: FrameRejected) -> None:
         """Of this content; it takes the place of one of earlier content under the same key."""
-        self._ingest.reject(source.key, source.etag or None, rejection, replaces=True)
+        self._records.add(source.key, source.etag or None, rejection, replaces=True)
         self._superseded = {position: key for position, key in self._superseded.items() if key != source.key}
         self._counts.rejected += 1
 
@@ -368,7 +370,7 @@ class ArrivalIntake:
 
     def retry_rejected(self, time_left: TimeLeft, *, reason: str | None) -> None:
         """See Intake."""
-        rejections = self._ingest.rejections()
+        rejections = self._records.read()
         self.catch_up(time_left)
         self.release(time_left)
         self._recorder.flush(drain=True)
@@ -388,7 +390,7 @@ class ArrivalIntake:
             self._recorder.encode(Photo(replace(source, role=Role.OUT_OF_ORDER), found.picture))
         self._recorder.flush(drain=True)
         self.flushed()  # only now: a record is the last that is known of a photo
-        self._ingest.forget_rejections(obsolete)
+        self._records.remove(obsolete)
 
     def release(self, time_left: TimeLeft) -> None:
         """See Intake."""
@@ -412,7 +414,7 @@ class ArrivalIntake:
         committed = [position for position in self._superseded if self._tracker.is_in_checkpoint(position)]
         keys = [self._superseded.pop(position) for position in committed]
         keys += [photo_at(position).key for position in self._tracker.take_committed_late()]
-        self._ingest.forget_rejections([key for key in keys if self._ingest.has_record(key)])
+        self._records.remove([key for key in keys if self._records.has(key)])
         self._kept.remove(self._kept_done())
 
     def _kept_done(self) -> list[str]:

@@ -1,29 +1,26 @@
 """From a photo's key to a decoded photo, or to a rejection record. Every uploaded photo ends as one of the two.
 
-Owns the photo decoder and the rejection records. Knows nothing of the order of photos or of the video.
+Owns the photo decoder. Knows nothing of the order of photos or of the video.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.catalog import Catalog
-from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE, Put
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, ObjectNotFound, PreconditionFailed
-from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_identity
-from timelapse_runtime.timelapse.storage.contract import IfAbsent, ObjectInfo, Store
+from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, ObjectNotFound
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
+from timelapse_runtime.timelapse.rejection_records import RejectionRecords
+from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
@@ -58,15 +55,6 @@ class FetchedPhoto:
 
     info: ObjectInfo
     body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """What a rejection record says. `etag` is None if the photo could not be read."""
-
-    key: str
-    etag: str | None
-    reason: str
 
 
 class Prefetch:
@@ -121,22 +109,20 @@ class Ingest:
         name: str,
         config: Config,
         frames: Store,
-        video: Store,
-        keys: StreamKeys,
         prefix: str,
         catalog: Catalog,
+        records: RejectionRecords,
         clock: Clock,
         codec: Codec,
         executor: Executor,
     ) -> None:
         self._maximum_bytes, self._prefix = config.maximum_photo_bytes, prefix
-        self._frames, self._video, self._keys, self._clock = frames, video, keys, clock
+        self._frames, self._records, self._clock = frames, records, clock
         self._catalog, self._executor = catalog, executor
         self._memory, self._video_size = config.memory, config.size
         self._decoder = codec.photo_decoder(maximum_pixels=config.maximum_pixels, background=config.background)
         self._decoding = threading.Lock()
         self._last_read = ""
-        self._recorded: set[str] | None = None
         self._log = StreamLog(_log, name)
 
     def prefetch(self) -> Prefetch:
@@ -151,10 +137,10 @@ class Ingest:
         try:
             found = self._found(key, lambda: prefetch.get(key, next_key))
         except FrameRejected as rejection:
-            self.reject(key, None, rejection)
+            self._records.add(key, None, rejection)
             return None
         if isinstance(found.picture, FrameRejected):
-            self.reject(key, found.info.etag, found.picture)
+            self._records.add(key, found.info.etag, found.picture)
             return None
         return Photo(SourceFrame(key, found.info.last_modified_epoch_ms), found.picture)
 
@@ -238,64 +224,3 @@ class Ingest:
                 self._frames.get_range(self._prefix + other, 0, 1)
                 return True
         return False
-
-    # ---- rejection records
-
-    def reject(self, key: str, etag: str | None, rejection: FrameRejected, *, replaces: bool = False) -> None:
-        """Write the record of a photo that will not be in the video. The first record of a photo stays, unless this one
-        `replaces` it: that of other content under the same key."""
-        record = {
-            "key": self._prefix + key,
-            "etag": etag,
-            "reason": rejection.reason,
-            "detail": rejection.detail,
-            "error_type": rejection.error_type,
-            "time": datetime.fromtimestamp(self._clock.now_epoch_ms() / 1000, UTC).isoformat(timespec="milliseconds"),
-        }
-        self._log.warning("frame rejected", extra={"frame": record["key"], "reason": rejection.reason})
-        body = json.dumps(record, indent=1).encode()
-        try:
-            condition = None if replaces else IfAbsent()
-            Put(self._keys.rejected(key), body, condition, JSON_TYPE, NO_CACHE).send(self._video)
-        except PreconditionFailed:
-            self._log.info("frame was rejected before", extra={"frame": record["key"]})
-        if self._recorded is not None:
-            self._recorded.add(self._keys.rejected(key))
-
-    def has_record(self, key: str) -> bool:
-        """Whether there is a record for this key, of whatever content. The records are listed once."""
-        if self._recorded is None:
-            self._recorded = {info.key for info in self._video.list_after(self._keys.rejections)}
-        return self._keys.rejected(key) in self._recorded
-
-    def is_rejected(self, key: str, etag: str) -> bool:
-        """Whether there is a record for this content of the key."""
-        record = self._rejection(self._keys.rejected(key)) if self.has_record(key) else None
-        if record is None:
-            return False
-        return record.etag is None or photo_identity(key, record.etag) == photo_identity(key, etag)
-
-    def rejections(self) -> list[Rejection]:
-        """The stream's rejected photos. Raises StorageError."""
-        records = [self._rejection(info.key) for info in self._video.list_after(self._keys.rejections)]
-        return [record for record in records if record is not None]
-
-    def _rejection(self, where: str) -> Rejection | None:
-        """What a record says; None if it is damaged or gone."""
-        try:
-            record = json.loads(self._video.get(where).body)
-            etag = record.get("etag")
-            key = str(record["key"]).removeprefix(self._prefix)
-            return Rejection(key, None if etag is None else str(etag), str(record["reason"]))
-        except ObjectNotFound:
-            return None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            self._log.warning("a rejection record is damaged", extra={"record": where}, exc_info=error)
-            return None
-
-    def forget_rejections(self, keys: Sequence[str]) -> None:
-        """Remove the records of photos that are in the video now."""
-        if keys:
-            records = [self._keys.rejected(key) for key in keys]
-            self._video.delete(records)
-            self._recorded = None if self._recorded is None else self._recorded.difference(records)

@@ -21,6 +21,7 @@ from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
+from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
 
@@ -37,13 +38,14 @@ class NameIntake:
         tracker: FrameTracker,
         catalog: Catalog,
         ingest: Ingest,
+        records: RejectionRecords,
         recorder: Recorder,
         checkpoints: CheckpointStore,
         counts: Counts,
     ) -> None:
         self.name = name
         self._config, self._counts = config, counts
-        self._tracker, self._catalog, self._ingest = tracker, catalog, ingest
+        self._tracker, self._catalog, self._ingest, self._records = tracker, catalog, ingest, records
         self._recorder, self._checkpoints = recorder, checkpoints
         self._is_caught_up = False
         self._log = StreamLog(_log, name)
@@ -126,7 +128,7 @@ class NameIntake:
         if self._catalog.is_in_video(self._checkpoints.last_reel, SourceFrame(key, 0)):
             self._counts.duplicates += 1
         else:
-            self._ingest.reject(key, None, FrameRejected("late", "frames that follow it are in the video already"))
+            self._records.add(key, None, FrameRejected("late", "frames that follow it are in the video already"))
             self._counts.rejected += 1
             self._tracker.late(key)
         self._tracker.remember([key])
@@ -143,7 +145,7 @@ class NameIntake:
 
         Also removes the records of photos that are in the video: a crash may have left them. Raises as `append` does.
         """
-        rejections = self._ingest.rejections()
+        rejections = self._records.read()
         # A photo that was fixed after its rejection may still come in order: then it must be seen in the video below.
         self._flush_drained(time_left)
         in_video, again = [], []
@@ -152,7 +154,7 @@ class NameIntake:
                 in_video.append(rejection.key)
             elif reason in (None, rejection.reason):
                 again.append(rejection.key)
-        self._ingest.forget_rejections(in_video)
+        self._records.remove(in_video)
         self._append_rejected(again, time_left)
 
     def _append_rejected(self, keys: list[str], time_left: TimeLeft) -> None:
@@ -165,7 +167,7 @@ class NameIntake:
         if self._tracker.late_in_encoder:
             self._flush_drained(time_left)
         # Only what a commit holds: a record is the last that is known of a photo.
-        self._ingest.forget_rejections(self._tracker.take_committed_late())
+        self._records.remove(self._tracker.take_committed_late())
 
     def take_unaccounted(self, keys: Iterable[str], time_left: TimeLeft) -> None:
         """See Intake."""

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.commit_plan import reel_object_keys
 from timelapse_runtime.timelapse.errors import ObjectNotFound, SegmentCorrupt
-from timelapse_runtime.timelapse.ingest import Ingest
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel, photos_checksum
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order, reel_number
 from timelapse_runtime.timelapse.model.source_frame import photo_at
+from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
@@ -52,8 +52,10 @@ class _KeyRange:
 class Reconciler:
     """One stream's. Owns which closed reel it has looked at; all else is read."""
 
-    def __init__(self, name: str, video: Store, keys: StreamKeys, catalog: Catalog, ingest: Ingest, order: str) -> None:
-        self._video, self._keys, self._catalog, self._ingest = video, keys, catalog, ingest
+    def __init__(
+        self, name: str, video: Store, keys: StreamKeys, catalog: Catalog, records: RejectionRecords, order: str
+    ) -> None:
+        self._video, self._keys, self._catalog, self._records = video, keys, catalog, records
         self._order = order
         self._checked_reel: str | None = None if order == ARRIVAL_ORDER else ""
         self._log = StreamLog(_log, name)
@@ -112,7 +114,7 @@ class Reconciler:
 
     def _is_rejected(self, position: str) -> bool:
         photo = photo_at(position)
-        return self._ingest.is_rejected(photo.key, photo.etag)
+        return self._records.names(photo.key, photo.etag)
 
     def _not_in(
         self, key_range: _KeyRange | None, listed: list[str], is_settled: Callable[[str], bool]

@@ -43,6 +43,7 @@ from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.name_intake import NameIntake
 from timelapse_runtime.timelapse.reconcile import Reconciler
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
+from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
@@ -72,8 +73,9 @@ class Stream:
         self._catalog = Catalog(frames, video, keys, prefix, config.include, config.order)
         self._checkpoints = CheckpointStore(name, video, keys, self._catalog.source, config.order)
         self._derived = Derived(name, video, keys, self._checkpoints.is_current)
-        self._ingest = Ingest(name, config, frames, video, keys, prefix, self._catalog, clock, codec, executor)
-        self._reconciler = Reconciler(name, video, keys, self._catalog, self._ingest, config.order)
+        self._records = RejectionRecords(name, video, keys, prefix, clock)
+        self._ingest = Ingest(name, config, frames, prefix, self._catalog, self._records, clock, codec, executor)
+        self._reconciler = Reconciler(name, video, keys, self._catalog, self._records, config.order)
         self._tracker = ArrivalTracker() if config.order == ARRIVAL_ORDER else FrameTracker()
         self._recorder = Recorder(name, config, codec, self._tracker, self._checkpoints, self._derived, self.counts)
         self._kept = KeptPhotos(video, keys)
@@ -82,7 +84,7 @@ class Stream:
         self._log = StreamLog(_log, name)
 
     def _make_intake(self) -> Intake:
-        parts = self._catalog, self._ingest, self._recorder, self._checkpoints, self.counts
+        parts = self._catalog, self._ingest, self._records, self._recorder, self._checkpoints, self.counts
         if isinstance(self._tracker, ArrivalTracker):
             return ArrivalIntake(self.name, self._config, self._tracker, *parts, self._kept)
         return NameIntake(self.name, self._config, self._tracker, *parts)
@@ -160,7 +162,7 @@ class Stream:
         for key, info in self._catalog.photos_after(before):
             if key_order(key) > key_order(last.last_key):
                 break
-            self._ingest.reject(key, info.etag, rejection)
+            self._records.add(key, info.etag, rejection)
             self.counts.rejected += 1
         self._recorder.end_reel(reel, kept)
 

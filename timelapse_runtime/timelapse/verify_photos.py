@@ -8,17 +8,16 @@ entry in the listing.
 from __future__ import annotations
 
 import itertools
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, NAME_ORDER, Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter
 from timelapse_runtime.timelapse.model.photo_order import MAXIMUM_JITTER_MS
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at, photo_of
+from timelapse_runtime.timelapse.rejection_records import Rejection
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.verify_report import InTheWay, VerifyReport, counted, duration
 
@@ -47,16 +46,6 @@ class FlushRule:
         if len(pending_epoch_ms) >= full:
             due = min(due, pending_epoch_ms[full - 1])
         return due + 1_000 * _GRACE_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """A rejection record. `etag` is without quotes, and None if it is not known or does not count."""
-
-    key: str
-    etag: str | None
-    reason: str
-    time_epoch_ms: int
 
 
 class PhotoComparison:
@@ -218,27 +207,24 @@ class PhotoComparison:
             )
             self.report.add("overdue", oldest.key, detail)
 
-    def _read_records(self, objects: Iterable[str]) -> list[_Record]:
-        """The rejection records; their reasons are counted."""
+    def _read_records(self, objects: Iterable[str]) -> list[Rejection]:
+        """The rejection records; their reasons are counted. In name order the ETag does not count, and is left out."""
         found = []
         for where in objects:
             if not where.startswith(self._keys.rejections):
                 continue
             try:
-                value = json.loads(self._video.get(where).body)
-                key = str(value["key"]).removeprefix(self._prefix)
-                etag = _bare(value.get("etag")) if self._order == ARRIVAL_ORDER else None
-                reason, time = str(value.get("reason", "unknown")), value.get("time", "1970-01-01T00:00:00+00:00")
-                time_epoch_ms = round(datetime.fromisoformat(time).timestamp() * 1_000)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                self.report.add("rejection-corrupt", where, repr(error))
+                record = Rejection.from_json(self._video.get(where).body, self._prefix)
+            except ValueError as error:
+                self.report.add("rejection-corrupt", where, str(error))
             else:
-                found.append(_Record(key, etag, reason, time_epoch_ms))
+                etag = _bare(record.etag) if self._order == ARRIVAL_ORDER else None
+                found.append(replace(record, etag=etag))
         self.report.rejected = dict(Counter(record.reason for record in found).most_common())
         return found
 
     def _find_in_the_way(
-        self, records: Sequence[_Record], seen: Mapping[str, SourceFrame], listed: Sequence[SourceFrame]
+        self, records: Sequence[Rejection], seen: Mapping[str, SourceFrame], listed: Sequence[SourceFrame]
     ) -> None:
         uploaded = {photo.key: photo.captured_epoch_ms for photo in listed}
         photos = [SourceFrame(one.key, uploaded.get(one.key, one.time_epoch_ms)) for one in records]

@@ -1,0 +1,114 @@
+"""Why photos are not in the video: one record for each key, in the stream's folder `rejected/`.
+
+Owns the records and their format. A record is the last that is known of a photo: it is removed only when a commit has
+put the photo into the video.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE, Put
+from timelapse_runtime.timelapse.errors import FrameRejected, ObjectNotFound, PreconditionFailed
+from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.source_frame import photo_identity
+from timelapse_runtime.timelapse.storage.contract import IfAbsent, Store
+from timelapse_runtime.timelapse.stream_log import StreamLog
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """What a record says. `key` is relative to the stream's prefix. `etag` is None if the photo could not be read."""
+
+    key: str
+    etag: str | None
+    reason: str
+    time_epoch_ms: int
+
+    @classmethod
+    def from_json(cls, body: bytes, prefix: str) -> Rejection:
+        """A record as stored; `prefix` is the photos'. Raises ValueError."""
+        try:
+            value = json.loads(body)
+            etag, time = value.get("etag"), value.get("time", "1970-01-01T00:00:00+00:00")
+            return cls(
+                str(value["key"]).removeprefix(prefix),
+                None if etag is None else str(etag),
+                str(value.get("reason", "unknown")),
+                round(datetime.fromisoformat(time).timestamp() * 1_000),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(repr(error)) from error
+
+    def names(self, etag: str) -> bool:
+        """Whether it is for this content, as far as it says."""
+        return self.etag is None or photo_identity(self.key, self.etag) == photo_identity(self.key, etag)
+
+
+class RejectionRecords:
+    """One stream's. `prefix` is what the keys of its photos begin with. Each method raises StorageError."""
+
+    def __init__(self, name: str, store: Store, keys: StreamKeys, prefix: str, clock: Clock) -> None:
+        self._store, self._keys, self._prefix, self._clock = store, keys, prefix, clock
+        self._listed: set[str] | None = None
+        self._log = StreamLog(_log, name)
+
+    def add(self, key: str, etag: str | None, rejection: FrameRejected, *, replaces: bool = False) -> None:
+        """Write the record of a photo that will not be in the video. The first record of a photo stays, unless this one
+        `replaces` it: that of other content under the same key."""
+        record = {
+            "key": self._prefix + key,
+            "etag": etag,
+            "reason": rejection.reason,
+            "detail": rejection.detail,
+            "error_type": rejection.error_type,
+            "time": datetime.fromtimestamp(self._clock.now_epoch_ms() / 1000, UTC).isoformat(timespec="milliseconds"),
+        }
+        self._log.warning("frame rejected", extra={"frame": record["key"], "reason": rejection.reason})
+        where, condition = self._keys.rejected(key), None if replaces else IfAbsent()
+        try:
+            Put(where, json.dumps(record, indent=1).encode(), condition, JSON_TYPE, NO_CACHE).send(self._store)
+        except PreconditionFailed:
+            self._log.info("frame was rejected before", extra={"frame": record["key"]})
+        if self._listed is not None:
+            self._listed.add(where)
+
+    def has(self, key: str) -> bool:
+        """Whether there is a record for this key, of whatever content. The records are listed once."""
+        if self._listed is None:
+            self._listed = {info.key for info in self._store.list_after(self._keys.rejections)}
+        return self._keys.rejected(key) in self._listed
+
+    def names(self, key: str, etag: str) -> bool:
+        """Whether there is a record for this content of the key."""
+        record = self._read(self._keys.rejected(key)) if self.has(key) else None
+        return record is not None and record.names(etag)
+
+    def read(self) -> list[Rejection]:
+        """All records that can be read."""
+        records = [self._read(info.key) for info in self._store.list_after(self._keys.rejections)]
+        return [record for record in records if record is not None]
+
+    def _read(self, where: str) -> Rejection | None:
+        """What a record says; None if it is damaged or gone."""
+        try:
+            return Rejection.from_json(self._store.get(where).body, self._prefix)
+        except ObjectNotFound:
+            return None
+        except ValueError as error:
+            self._log.warning("a rejection record is damaged", extra={"record": where}, exc_info=error)
+            return None
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove the records of photos that are in the video now."""
+        if keys:
+            records = [self._keys.rejected(key) for key in keys]
+            self._store.delete(records)
+            self._listed = None if self._listed is None else self._listed.difference(records)
