@@ -37,7 +37,7 @@ _ACCURATE = Interpolation.BILINEAR.value | 0x40000 | 0x2000
 """With SWS_ACCURATE_RND and SWS_FULL_CHR_H_INT."""
 _REDUCTION = 4
 _SMALLEST_SIDE = 100
-"""Test images of some pixels are no photos."""
+"""Smaller test images are not photos."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

@@ -20,7 +20,12 @@ _PREFIX_BYTES = 300
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 """S3 advises against them, and the embedded server answers 404."""
 
-NO_FILE, LINK, NO_KEY, OUTPUT = "not a file", "a link to a folder", "a name that is no good S3 key", "an earlier output"
+NO_FILE, LINK, NO_KEY, OUTPUT = (
+    "not a file",
+    "a link to a folder",
+    "a name that S3 cannot have as a key",
+    "an earlier output",
+)
 """Why a file of a folder is left out, beside the reasons of the photo filter."""
 
 
@@ -86,8 +91,8 @@ def _natural(name: str) -> tuple[NaturalOrder, str]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int]]:
-    """The path below `folder` and the mode of everything that is no folder: 0 for a link to nothing. Links to folders
-    are not followed."""
+    """The path below `folder` and the mode of everything that is not a folder: 0 for a link to nothing. Links to
+    folders are not followed."""
     try:
         for parent, folders, files in os.walk(folder, onerror=_raise):
             for path in (Path(parent, name) for name in files):

@@ -74,8 +74,8 @@ class Timelapse:
     def invoke(self, event: Any, context: RemainingTime) -> dict[str, Any]:
         """Append the event's photos to their videos, and do its sweeps and retries.
 
-        The answer counts what happened, in this invocation by stream and in this environment in all. Of a stream that
-        was sent nothing but what is no photo, only the count `ignored` is told: it is not opened. An invocation that is
+        The answer counts what happened, in this invocation by stream and in this environment in all. A stream whose
+        objects are all not photos is not opened: of it, the answer has the count `ignored` alone. An invocation that is
         interrupted (SIGTERM, the alarm before its deadline) drops the stream that it was working on.
         """
         deadline = Deadline(self._clock.now_epoch_ms() + context.get_remaining_time_in_millis())
@@ -105,8 +105,8 @@ class Timelapse:
     # ---- streams
 
     def _by_stream(self, request: Request) -> tuple[dict[str, list[PhotoHint | None]], Counter[str]]:
-        """The photos of each stream, and how many objects there are no photos. None stands for a photo whose key is not
-        known for sure."""
+        """The photos of each stream, and how many objects in it are not photos. None stands for a photo whose key is
+        not known for sure."""
         found: dict[str, list[PhotoHint | None]] = {}
         ignored_counts: Counter[str] = Counter()
         for hint in request.frames:

@@ -1,12 +1,12 @@
 """One camera's video, open in memory: append, flush, sweep, and what to leave behind at a shutdown.
 
 This module is the order of work only. What is known belongs to the parts: the frames to the tracker, the encoder and
-the commits to the recorder, the checkpoint to its store, the derived objects to `Derived`.
+the commits to the recorder, the order of the photos to the intake, the checkpoint to its store, the derived objects to
+`Derived`.
 
 Invariants, whichever call fails and wherever it is interrupted:
 - the checkpoint in S3 is the truth; what is here is a cache of it plus work that is not committed yet;
-- a frame enters the encoder in key order, and once; if one turns up below an encoded but uncommitted frame, the
-  uncommitted work is discarded and done again in order (`_discard_uncommitted`);
+- a photo enters the encoder once, in the order that the intake decides;
 - the watermark of a commit never passes a frame that no listing has shown.
 So an instance may be killed at any point, and dropping this object is always right: another one opened on the same
 stream finds every photo after the checkpoint in S3.

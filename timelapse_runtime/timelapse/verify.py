@@ -260,7 +260,7 @@ def describe_folder(video: Store, keys: StreamKeys) -> tuple[Finding | None, str
     place = f"s3://{video.bucket}/{keys.folder}"
     found = [info.key for info in video.list_after(keys.folder)]
     if streams := _streams_in(video, keys.folder):
-        return None, f"{place} is no stream, but a folder of streams: name one of them, such as {streams[0]}"
+        return None, f"{place} is not a stream but a folder of streams: name one of them, such as {streams[0]}"
     if any(where.startswith(keys.reels) or where in (keys.live, keys.latest) for where in found):
         return Finding("checkpoint-missing", keys.checkpoint, f"there is none, and {len(found)} other objects"), ""
     others = [where for where in found if not where.startswith((keys.rejections, keys.kept))]

@@ -112,7 +112,7 @@ class PhotoComparison:
             self.report.add("frame-count", self._keys.checkpoint, detail)
 
     def _list(self) -> list[SourceFrame]:
-        """The photos, in the order of their keys; what is no photo is counted."""
+        """The photos, in the order of their keys. Other objects are counted as ignored."""
         listed = []
         for info in self._frames.list_after(self._prefix):
             key = info.key[len(self._prefix) :]

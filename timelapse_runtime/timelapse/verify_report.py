@@ -32,7 +32,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Ignored:
-    """Objects that are no photos for one reason: how many, and a few of their keys."""
+    """Objects that are not photos, for one reason: how many, and a few of their keys."""
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class VerifyReport:
     rejected: dict[str, int] = field(default_factory=dict)
     """How many rejection records there are, by reason."""
     ignored: dict[str, Ignored] = field(default_factory=dict)
-    """The objects that are no photos, by reason: one of the photo filter's."""
+    """The objects that are not photos, by the photo filter's reason."""
     pending: list[str] = field(default_factory=list)
     """Photos that are not covered yet; a finding says so if they wait for too long."""
     oldest_pending_seconds: int = 0
@@ -85,7 +85,7 @@ class VerifyReport:
 
     @property
     def ignored_count(self) -> int:
-        """How many objects are no photos. Folder markers do not count: they have no content that could be missing."""
+        """How many objects are not photos. Folder markers do not count: they have no content that could be missing."""
         return sum(ignored.count for reason, ignored in self.ignored.items() if reason != FOLDER)
 
     @property
@@ -111,7 +111,7 @@ class VerifyReport:
         return any(finding.kind == kind for finding in self.findings)
 
     def ignore(self, key: str, reason: str) -> None:
-        """One more object that is no photo."""
+        """One more object that is not a photo."""
         ignored = self.ignored.setdefault(reason, Ignored())
         ignored.count += 1
         if len(ignored.examples) < _EXAMPLES:

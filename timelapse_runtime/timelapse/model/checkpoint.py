@@ -11,7 +11,8 @@ or has a rejection record.
 
 `ahead` holds the positions of photos that were committed past the watermark. The watermark must not pass a photo that
 no listing has shown, or a photo whose event is lost is not found by the next listing. In name order these are few:
-those of a shutdown, where there is no time for a listing. In arrival order the watermark stays some minutes behind.
+those of a shutdown, where there is no time for a listing. In arrival order the watermark stays five minutes behind the
+newest photo.
 
 The list of segments grows with the reel, which a day or MAXIMUM_REEL_FRAMES bounds (about 150 bytes a segment).
 """

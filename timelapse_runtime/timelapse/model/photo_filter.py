@@ -83,7 +83,7 @@ class PhotoFilter:
     rules: tuple[_Pattern | None, ...] = (None,)
 
     def why_ignored(self, key: str) -> str | None:
-        """Why the object is no photo (one of the constants above), or None if it is one."""
+        """Why the object is not a photo (one of the constants above), or None if it is one."""
         if not key or key.endswith(("/", "_$folder$")):  # the last: Hadoop's
             return FOLDER
         *folders, name = key.casefold().split("/")
@@ -135,7 +135,8 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 
 def is_hidden_folder(name: str) -> bool:
-    """Whether a folder is the system's: `.trash`, `@eaDir`, `lost+found`. It is no stream either. `.` is a path's."""
+    """Whether a folder is the system's: `.trash`, `@eaDir`, `lost+found`. Such a folder is not a stream. `.` belongs to
+    a path."""
     return (name.startswith(".") and name.strip(".") != "") or name.casefold() in _SYSTEM_FOLDERS
 
 
