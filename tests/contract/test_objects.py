@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -21,6 +22,16 @@ def test_what_was_put_is_got(store: Store) -> None:
     assert found.info.metadata == {}
     assert found.info.last_modified_epoch_ms > 1_500_000_000_000
     assert store.head("a/b") == found.info
+
+
+def test_a_listing_tells_the_same_time_as_a_get(store: Store) -> None:
+    for number in range(4):
+        store.put(f"photo-{number}", b"body")
+        time.sleep(0.15)  # some lie within a second
+    listed = {info.key: info.last_modified_epoch_ms for info in store.list_after("photo-")}
+    assert {key: store.get(key).info.last_modified_epoch_ms for key in listed} == listed
+    assert {key: store.head(key).last_modified_epoch_ms for key in listed} == listed
+    assert len(listed) == 4
 
 
 def test_metadata_stays_until_the_next_put_and_its_names_are_lower_case(store: Store) -> None:

@@ -43,7 +43,10 @@ def condition_headers(condition: Condition) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What is known of an object without its body. `metadata` is the user metadata (lower-case names)."""
+    """What is known of an object without its body. `metadata` is the user metadata (lower-case names).
+
+    `last_modified_epoch_ms` is the same in every answer about an object.
+    """
 
     key: str
     etag: str

@@ -473,4 +473,6 @@ def _info(key: str, response: Mapping[str, Any], size_bytes: int | None = None) 
 
 
 def _epoch_ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
+    """In whole seconds, as a GET tells it. Listings of MinIO and ministack have milliseconds, S3's have none (November
+    2026); a photo whose time differs between the two would be taken for two photos."""
+    return int(moment.timestamp()) * 1000
