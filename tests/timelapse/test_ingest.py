@@ -163,7 +163,7 @@ def test_a_photo_is_decoded_and_dated_by_s3(world: World) -> None:
     key = world.upload(3)
     found = photos.read(key, photos.prefetch(), None)
     assert found is not None
-    assert (found.source.key, found.source.captured_epoch_ms) == (key, world.clock.now_epoch_ms())
+    assert (found.source.key, found.source.uploaded_epoch_ms) == (key, world.clock.now_epoch_ms())
     assert found.source.role is Role.IN_ORDER
     late = photos.read_late(key)
     assert late is not None

@@ -58,7 +58,12 @@ def test_nothing_was_written() -> None:
     writer = VideoWriter("camera", config(), CODEC)
     assert writer.cut(drain=True) == Cut()
     assert Cut().fits(None)
-    assert (writer.is_writing, writer.is_drained, writer.newest_epoch_ms, writer.thumbnail()) == (False, False, 0, None)
+    assert (writer.is_writing, writer.is_drained, writer.newest_uploaded_epoch_ms, writer.thumbnail()) == (
+        False,
+        False,
+        0,
+        None,
+    )
     assert writer.release_segments() == {}
 
 
@@ -84,7 +89,7 @@ def test_a_new_instance_continues_the_reel() -> None:
     writer.discard_uncommitted(reel)
     sources = writer.resume(reel, cut.start.init_segment.body, cut.segments[-1].body)
     assert [source.key for source in sources] == ["006", "007"]
-    assert (writer.newest_epoch_ms, writer.thumbnail()) == (7, b"thumbnail of 7")
+    assert (writer.newest_uploaded_epoch_ms, writer.thumbnail()) == (7, b"thumbnail of 7")
     assert append(writer, 8, 9, reel=reel) == [8, 9]
     more = writer.cut(drain=True)
     assert more.fits(reel)

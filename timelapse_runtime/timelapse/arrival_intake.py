@@ -189,8 +189,8 @@ class ArrivalIntake:
 
     def _is_due(self) -> bool:
         """Whether the first photo need not wait for others: too many wait, or the camera is too slow."""
-        times = [waiting.source.captured_epoch_ms for waiting in self._waiting.values()]
-        newest_encoded = max((source.captured_epoch_ms for source in self._encoded), default=max(times))
+        times = [waiting.source.uploaded_epoch_ms for waiting in self._waiting.values()]
+        newest_encoded = max((source.uploaded_epoch_ms for source in self._encoded), default=max(times))
         held_bytes = sum(len(waiting.fetched.body) for waiting in self._waiting.values() if waiting.fetched)
         return (
             len(times) > self._config.reorder_window
@@ -201,20 +201,20 @@ class ArrivalIntake:
 
     def _suspects_gap(self, first: SourceFrame) -> bool:
         """Whether events seem to be missing before this photo; asked once for each."""
-        times = sorted(source.captured_epoch_ms for source in self._encoded)
+        times = sorted(source.uploaded_epoch_ms for source in self._encoded)
         steps = [after - time for time, after in itertools.pairwise(times)]
         if first.position == self._listed_before or not steps:
             return False
         self._listed_before = first.position
-        return first.captured_epoch_ms - times[-1] > 2 * statistics.median(steps) + 1_000
+        return first.uploaded_epoch_ms - times[-1] > 2 * statistics.median(steps) + 1_000
 
     def _held_count(self, order: Sequence[SourceFrame]) -> int:
         """How many photos at the end of `order` wait for others."""
-        newest = max((source.captured_epoch_ms for source in order), default=0)
-        recent = itertools.takewhile(lambda one: newest - one.captured_epoch_ms < _HOLD_MS, reversed(order))
+        newest = max((source.uploaded_epoch_ms for source in order), default=0)
+        recent = itertools.takewhile(lambda one: newest - one.uploaded_epoch_ms < _HOLD_MS, reversed(order))
         held = len(list(itertools.islice(recent, self._config.reorder_window)))
         before = order[-held - 1] if held < len(order) else self._encoded[-1] if self._encoded else None
-        is_slow = before is not None and held == 1 and newest - before.captured_epoch_ms >= _HOLD_MS
+        is_slow = before is not None and held == 1 and newest - before.uploaded_epoch_ms >= _HOLD_MS
         return 0 if is_slow else held
 
     # ---- listings
@@ -260,7 +260,7 @@ class ArrivalIntake:
         """How far the watermark may go when the first n of `order` are taken, by n: below all others, and not into the
         time from which photos may still become visible."""
         known = sorted([*self._tracker.beyond(), *(source.position for source in order)], key=key_order)
-        newest = max((photo_at(position).captured_epoch_ms for position in known[-1:]), default=0)
+        newest = max((photo_at(position).uploaded_epoch_ms for position in known[-1:]), default=0)
         highest = f"{max(0, newest - _SLACK_MS):015d}"
         if len(known) > _MAXIMUM_AHEAD:
             highest = max(highest, known[-_MAXIMUM_AHEAD], key=key_order)

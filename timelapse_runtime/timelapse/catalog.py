@@ -120,7 +120,7 @@ class Catalog:
         """The reel is from before `TIMELAPSE_ORDER` was changed: its positions do not compare with the photo's."""
         for number in range(len(reel.segments)):
             for frame in self.read_frames(reel, number):
-                is_same = frame.key == photo.key and photo.captured_epoch_ms in (0, frame.captured_epoch_ms)
+                is_same = frame.key == photo.key and photo.uploaded_epoch_ms in (0, frame.uploaded_epoch_ms)
                 if is_same and not (as_itself and frame.role is Role.STAND_IN):
                     return True
         return None

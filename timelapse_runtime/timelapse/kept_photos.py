@@ -45,7 +45,7 @@ class KeptPhotos:
             body = self._store.get(self._keys.kept_photo(position)).body
         except ObjectNotFound as error:
             raise FrameRejected(MISSING, "its copy was gone when it was to be read") from error
-        return FetchedPhoto(ObjectInfo(photo.key, f'"{photo.etag}"', len(body), photo.captured_epoch_ms), body)
+        return FetchedPhoto(ObjectInfo(photo.key, f'"{photo.etag}"', len(body), photo.uploaded_epoch_ms), body)
 
     def remove(self, positions: Collection[str]) -> None:
         """Remove copies; those that are not there are no error."""

@@ -61,9 +61,9 @@ class Recorder:
         self._log = StreamLog(_log, name)
 
     @property
-    def newest_epoch_ms(self) -> int:
-        """When the newest frame was captured; 0 if there is none."""
-        return self._writer.newest_epoch_ms
+    def newest_uploaded_epoch_ms(self) -> int:
+        """When the photo of the newest frame was uploaded; 0 if there is none."""
+        return self._writer.newest_uploaded_epoch_ms
 
     @property
     def video_size(self) -> Size | None:

@@ -209,7 +209,8 @@ class Stream:
         unaccounted = self._reconciler.unaccounted(self.checkpoint, time_left, all_reels=all_reels)
         self._take_lost(time_left)
         self._intake.take_unaccounted(unaccounted, time_left)
-        is_idle = self._clock.now_epoch_ms() - self._recorder.newest_epoch_ms >= self._config.flush_after_seconds * 1000
+        idle_ms = self._clock.now_epoch_ms() - self._recorder.newest_uploaded_epoch_ms
+        is_idle = idle_ms >= 1_000 * self._config.flush_after_seconds
         # The instance that wrote an orphan can still commit it, until this commit fences it.
         self.flush(time_left, drain=drain or is_idle, close=close, force=bool(orphans))
         self._derived.remove(orphans)

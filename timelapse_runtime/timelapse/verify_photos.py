@@ -151,11 +151,11 @@ class PhotoComparison:
         """Those of the photos that neither a frame nor a record names."""
         known = {frame.identity for frame in seen.values()}
         # What a reel from before `TIMELAPSE_ORDER` was changed says of a photo.
-        known_by_time = {(frame.key, frame.captured_epoch_ms) for frame in seen.values()}
+        known_by_time = {(frame.key, frame.uploaded_epoch_ms) for frame in seen.values()}
         unknown = []
         for photo in photos:
             is_known = self._position(photo) in seen or photo.identity in known
-            is_known = is_known or (photo.key, photo.captured_epoch_ms) in known_by_time
+            is_known = is_known or (photo.key, photo.uploaded_epoch_ms) in known_by_time
             is_rejected = (photo.key, _bare(photo.etag)) in rejected or (photo.key, None) in rejected
             if not is_known and not is_rejected:
                 unknown.append(photo)
@@ -195,12 +195,12 @@ class PhotoComparison:
         self.report.pending = [photo.key for photo in pending]
         if not pending:
             return
-        times = sorted(photo.captured_epoch_ms for photo in pending)
+        times = sorted(photo.uploaded_epoch_ms for photo in pending)
         waited = duration(seconds := max(0, self._now_epoch_ms - times[0]) // 1_000)
         self.report.oldest_pending_seconds = seconds
-        due = self._rule.due_epoch_ms(times, max(photo.captured_epoch_ms for photo in listed))
+        due = self._rule.due_epoch_ms(times, max(photo.uploaded_epoch_ms for photo in listed))
         if self._now_epoch_ms > due and not self.report.has("checkpoint-missing"):
-            oldest = min(pending, key=lambda photo: photo.captured_epoch_ms)
+            oldest = min(pending, key=lambda photo: photo.uploaded_epoch_ms)
             detail = (
                 f"uploaded {waited} ago and not in the video, longer than a flush and a sweep take; "
                 f"{counted(len(pending), 'photo')} waiting. Look at the function's log, its S3 notification, its sweep"
@@ -226,7 +226,7 @@ class PhotoComparison:
     def _find_in_the_way(
         self, records: Sequence[Rejection], seen: Mapping[str, SourceFrame], listed: Sequence[SourceFrame]
     ) -> None:
-        uploaded = {photo.key: photo.captured_epoch_ms for photo in listed}
+        uploaded = {photo.key: photo.uploaded_epoch_ms for photo in listed}
         photos = [SourceFrame(one.key, uploaded.get(one.key, one.time_epoch_ms)) for one in records]
         late = [photo for photo, record in zip(photos, records, strict=True) if record.reason == _LATE]
         others = [photo for photo, record in zip(photos, records, strict=True) if record.reason != _LATE]
@@ -238,7 +238,7 @@ def in_the_way(late: Iterable[SourceFrame], others: Iterable[SourceFrame]) -> li
     the video, or rejected) that were uploaded before it, if that key sorts above its own. Worst first."""
     by_time = sorted(
         [(photo, True) for photo in late] + [(photo, False) for photo in others],
-        key=lambda entry: (entry[0].captured_epoch_ms, entry[1]),
+        key=lambda entry: (entry[0].uploaded_epoch_ms, entry[1]),
     )
     highest, counts = "", Counter[str]()
     for photo, is_late in by_time:
@@ -252,7 +252,7 @@ def in_the_way(late: Iterable[SourceFrame], others: Iterable[SourceFrame]) -> li
 def out_of_place(frames: Iterable[SourceFrame]) -> int:
     """How many frames of reels in arrival order (they know their ETag) were uploaded more than a minute before the
     frame before them: names correct the order by no more than that."""
-    times = [frame.captured_epoch_ms for frame in frames if frame.etag]
+    times = [frame.uploaded_epoch_ms for frame in frames if frame.etag]
     return sum(after < before - MAXIMUM_JITTER_MS for before, after in itertools.pairwise(times))
 
 

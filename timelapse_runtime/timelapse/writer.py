@@ -94,9 +94,9 @@ class VideoWriter:
         self._log = StreamLog(_log, name)
 
     @property
-    def newest_epoch_ms(self) -> int:
-        """When the newest frame was captured; 0 if there is none."""
-        return self._newest[0].captured_epoch_ms if self._newest else 0
+    def newest_uploaded_epoch_ms(self) -> int:
+        """When the photo of the newest frame was uploaded; 0 if there is none."""
+        return self._newest[0].uploaded_epoch_ms if self._newest else 0
 
     @property
     def is_writing(self) -> bool:
@@ -262,5 +262,5 @@ class VideoWriter:
         )
 
     def _day_of(self, source: SourceFrame) -> str:
-        moment = datetime.fromtimestamp(source.captured_epoch_ms / 1000, self._config.timezone)
+        moment = datetime.fromtimestamp(source.uploaded_epoch_ms / 1000, self._config.timezone)
         return moment.date().isoformat()

@@ -86,13 +86,13 @@ def test_each_photo_of_a_batch_is_there_once(photos: list[SourceFrame], before: 
 def test_no_photo_comes_before_one_that_is_a_minute_older(photos: list[SourceFrame]) -> None:
     latest = 0
     for photo in arrange(photos):
-        assert photo.captured_epoch_ms >= latest - 60_000
-        latest = max(latest, photo.captured_epoch_ms)
+        assert photo.uploaded_epoch_ms >= latest - 60_000
+        latest = max(latest, photo.uploaded_epoch_ms)
 
 
 @given(photo_lists, st.randoms())
 def test_the_order_does_not_depend_on_the_order_of_the_events(photos: list[SourceFrame], draw: random.Random) -> None:
-    distinct = list({(natural_order(photo.key), photo.captured_epoch_ms): photo for photo in photos}.values())
+    distinct = list({(natural_order(photo.key), photo.uploaded_epoch_ms): photo for photo in photos}.values())
     shuffled = draw.sample(distinct, len(distinct))
     assert arrange(shuffled) == arrange(distinct)
 

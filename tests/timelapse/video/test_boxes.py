@@ -43,7 +43,12 @@ def test_a_box_of_more_than_four_gigabytes_would_be_read_by_its_long_size() -> N
     first=st.integers(0, 10**9),
     frames=st.lists(
         st.builds(
-            SourceFrame, st.text(st.characters(exclude_categories=())), st.integers(0, 10**15), st.sampled_from(Role)
+            SourceFrame,
+            st.text(st.characters(exclude_categories=())),
+            st.integers(0, 10**15),
+            st.sampled_from(Role),
+            st.text(),
+            st.none() | st.integers(-(10**12), 10**15),
         )
     ),
     size_run=st.just(SizeRun()) | st.builds(SizeRun, st.tuples(st.integers(16), st.integers(16)), st.integers(1)),
@@ -51,12 +56,23 @@ def test_a_box_of_more_than_four_gigabytes_would_be_read_by_its_long_size() -> N
 @example(
     size_run=SizeRun(),
     first=0,
-    frames=[SourceFrame('a\nb/\U0001f30d "é"\\.jpg', 1), SourceFrame("\ud800", 2, Role.STAND_IN)],
+    frames=[
+        SourceFrame("c", 3, taken_epoch_ms=2),
+        SourceFrame('a\nb/\U0001f30d "é"\\.jpg', 1),
+        SourceFrame("\ud800", 2, Role.STAND_IN),
+    ],
 )
 def test_provenance_is_read_as_it_was_written(first: int, frames: list[SourceFrame], size_run: SizeRun) -> None:
     box = pack_provenance(first, frames, size_run)
     other = b"\0\0\0\x18uuid" + bytes(16)
     assert read_provenance(other + box + b"\0\0\0\x08free") == [Provenance(first, tuple(frames), size_run)]
+
+
+def test_segments_of_earlier_versions_are_read() -> None:
+    text = b'{"first": 7, "frames": [["a", 1], ["b", 2, 2], ["c", 3, 0, "e"]]}'
+    known = (SourceFrame("a", 1), SourceFrame("b", 2, Role.OUT_OF_ORDER), SourceFrame("c", 3, etag="e"))
+    assert read_provenance(provenance_box(text)) == [Provenance(7, known)]
+    assert [frame.captured_epoch_ms for frame in known] == [1, 2, 3]
 
 
 def provenance_box(text: bytes) -> bytes:
@@ -77,6 +93,8 @@ def provenance_box(text: bytes) -> bytes:
         provenance_box(b'{"first": 0, "frames": [["key", "now"]]}'),
         provenance_box(b'{"first": 0, "frames": [["key", Infinity]]}'),
         provenance_box(b'{"first": 0, "frames": [["key", 1, 9]]}'),
+        provenance_box(b'{"first": 0, "frames": [["key", 1, 0, "", "noon"]]}'),
+        provenance_box(b'{"first": 0, "frames": [["key", 1, 0, "", 1, 1]]}'),
         provenance_box(b'{"first": null, "frames": []}'),
         struct.pack(">I4s", 24, b"uuid") + PROVENANCE_UUID.bytes,
         struct.pack(">I4s", 30, b"uuid") + PROVENANCE_UUID.bytes + b"noise!",

@@ -25,7 +25,7 @@ def in_other_order(checkpoint: Checkpoint, written_epoch_ms: int, listed: Iterab
         return Coverage(max(keys, key=key_order, default=""), (), 0, 0)
     covered, others = list[str](), list[str]()
     for photo in listed:
-        is_covered = checkpoint.covers(photo.key) and photo.captured_epoch_ms <= written_epoch_ms
+        is_covered = checkpoint.covers(photo.key) and photo.uploaded_epoch_ms <= written_epoch_ms
         (covered if is_covered else others).append(photo.position)
     lowest = min(others, key=key_order, default=None)
     watermark = f"{written_epoch_ms + 1:015d}"

@@ -54,19 +54,19 @@ def arrange(photos: Iterable[SourceFrame], before: Sequence[SourceFrame] = ()) -
     jitter_ms = _jitter_ms(batch)
     by_name = sorted(
         [(photo, False) for photo in before] + [(photo, True) for photo in batch],
-        key=lambda entry: (natural_order(entry[0].key), entry[0].captured_epoch_ms),
+        key=lambda entry: (natural_order(entry[0].key), entry[0].uploaded_epoch_ms),
     )
-    times = [photo.captured_epoch_ms for photo, _ in by_name]
+    times = [photo.uploaded_epoch_ms for photo, _ in by_name]
     falls = sum(after < time - jitter_ms for time, after in itertools.pairwise(times))
     if falls > max(_FALLS_ALLOWED, len(times) / _FALLS_ALLOWED_SHARE):
-        return sorted(batch, key=lambda photo: (photo.captured_epoch_ms, natural_order(photo.key)))
+        return sorted(batch, key=lambda photo: (photo.uploaded_epoch_ms, natural_order(photo.key)))
     return [photo for _, photo, is_new in heapq.merge(*_runs(by_name, jitter_ms), key=lambda entry: entry[0]) if is_new]
 
 
 def _jitter_ms(batch: Sequence[SourceFrame]) -> int:
     """How far upload times may fall within a run: a tenth of the time that the batch spans, within limits. Pauses of
     the camera do not count."""
-    times = sorted(photo.captured_epoch_ms for photo in batch)
+    times = sorted(photo.uploaded_epoch_ms for photo in batch)
     steps = [after - time for time, after in itertools.pairwise(times) if after > time]
     if not steps:
         return MINIMUM_JITTER_MS
@@ -79,9 +79,9 @@ def _runs(by_name: Sequence[tuple[SourceFrame, bool]], jitter_ms: int) -> list[l
     runs: list[list[tuple[int, SourceFrame, bool]]] = []
     latest = 0
     for photo, is_new in by_name:
-        if not runs or photo.captured_epoch_ms < latest - jitter_ms:
+        if not runs or photo.uploaded_epoch_ms < latest - jitter_ms:
             runs.append([])
-            latest = photo.captured_epoch_ms
-        latest = max(latest, photo.captured_epoch_ms)
+            latest = photo.uploaded_epoch_ms
+        latest = max(latest, photo.uploaded_epoch_ms)
         runs[-1].append((latest, photo, is_new))
     return runs

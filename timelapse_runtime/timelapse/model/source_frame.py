@@ -25,18 +25,27 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceFrame:
-    """A photo. `key` is relative to the stream's prefix; `captured_epoch_ms` is S3's Last-Modified; `etag` is empty in
-    a stream in name order."""
+    """A photo. `key` is relative to the stream's prefix; `etag` is empty in a stream in name order.
+
+    It has two times. `uploaded_epoch_ms` is S3's Last-Modified: positions, waiting and idleness go by it.
+    `taken_epoch_ms` is what the photo itself says (`capture_time.py`); None if it says nothing, or was not read yet.
+    """
 
     key: str
-    captured_epoch_ms: int
+    uploaded_epoch_ms: int
     role: Role = Role.IN_ORDER
     etag: str = ""
+    taken_epoch_ms: int | None = None
+
+    @property
+    def captured_epoch_ms(self) -> int:
+        """When the photo was taken, as far as it is known: when it was uploaded, if the photo says nothing."""
+        return self.uploaded_epoch_ms if self.taken_epoch_ms is None else self.taken_epoch_ms
 
     @property
     def position(self) -> str:
         """Where the photo lies among all photos of the stream. Positions compare as `key_order` says."""
-        return arrival_position(self.key, self.etag, self.captured_epoch_ms) if self.etag else self.key
+        return arrival_position(self.key, self.etag, self.uploaded_epoch_ms) if self.etag else self.key
 
     @property
     def identity(self) -> str:

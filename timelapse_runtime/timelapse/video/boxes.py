@@ -2,11 +2,12 @@
 
 Source: ISO/IEC 14496-12 clause 4.2 (box header, `uuid` extension).
 
-The provenance box stands before each moof and names the photo behind each frame of that fragment, in the order
-of frame numbers. Players skip a `uuid` box they do not know. Its payload is zlib over UTF-8 JSON:
-`{"first": number, "frames": [[key, captured_epoch_ms, role, etag], ...]}`, keys relative to the stream's prefix. An
-empty ETag is left out, and so is the usual role before it. If the last of the frames ends a run of photos that ask for
-another size than the reel's, `"size_run": [width, height, count]` says so: a restart does not interrupt the run.
+The provenance box stands before each moof and names the photo behind each frame of that fragment, in the order of frame
+numbers. Players skip a `uuid` box they do not know. Its payload is zlib over UTF-8 JSON: `{"first": number, "frames":
+[[key, uploaded_epoch_ms, role, etag, taken_epoch_ms], ...]}`, keys relative to the stream's prefix. Usual values at the
+end of an entry are left out: no time of its own, no ETag, the role IN_ORDER. (Segments from before there was a time of
+its own have none.) If the last of the frames ends a run of photos that ask for another size than the reel's,
+`"size_run": [width, height, count]` says so: a restart does not interrupt the run.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def pack_provenance(first: int, frames: Sequence[SourceFrame], size_run: SizeRun
     """The provenance box of a fragment. `size_run` is the run of sizes after its last frame."""
     value: dict[str, Any] = {
         "first": first,
-        "frames": [[f.key, f.captured_epoch_ms, *_role_and_etag(f)] for f in frames],
+        "frames": [_entry(frame) for frame in frames],
     }
     if size_run.size is not None:
         value["size_run"] = [*size_run.size, size_run.count]
@@ -83,10 +84,18 @@ def pack_provenance(first: int, frames: Sequence[SourceFrame], size_run: SizeRun
     return struct.pack(">I4s", 8 + len(payload), b"uuid") + payload
 
 
-def _role_and_etag(frame: SourceFrame) -> list[int | str]:
-    if frame.etag:
-        return [int(frame.role), frame.etag]
-    return [int(frame.role)] if frame.role else []
+def _entry(frame: SourceFrame) -> list[int | str]:
+    entry: list[int | str] = [frame.key, frame.uploaded_epoch_ms, int(frame.role), frame.etag]
+    if frame.taken_epoch_ms is not None:
+        return [*entry, frame.taken_epoch_ms]
+    return entry if frame.etag else entry[:3] if frame.role else entry[:2]
+
+
+def _source_frame(
+    key: object, uploaded: int, role: int = Role.IN_ORDER, etag: object = "", taken: int | None = None
+) -> SourceFrame:
+    """Raises TypeError, ValueError or OverflowError if that is no entry."""
+    return SourceFrame(str(key), int(uploaded), Role(role), str(etag), None if taken is None else int(taken))
 
 
 def read_provenance(segment: bytes) -> list[Provenance]:
@@ -97,10 +106,7 @@ def read_provenance(segment: bytes) -> list[Provenance]:
             try:
                 text = zlib.decompress(segment[box.payload + 16 : box.end]).decode("utf-8", "surrogatepass")
                 value = json.loads(text)
-                frames = tuple(
-                    SourceFrame(str(key), int(captured), Role(rest[0] if rest else 0), str(rest[1]) if rest[1:] else "")
-                    for key, captured, *rest in value["frames"]
-                )
+                frames = tuple(_source_frame(*entry) for entry in value["frames"])
                 width, height, count = map(int, value.get("size_run", (0, 0, 0)))
                 size_run = SizeRun((width, height), count) if count else NO_RUN
                 found.append(Provenance(int(value["first"]), frames, size_run))
