@@ -118,6 +118,33 @@ def test_a_reel_ends_with_its_day() -> None:
     assert writer.needs_new_reel(source(1, day=6), None)
 
 
+def test_a_new_instance_knows_the_uploads_of_the_reels_last_frames() -> None:
+    """Else a stream whose clock is wrong would get a reel from each environment."""
+    writer = VideoWriter("camera", config(), CODEC)
+    wrong = [replace(source(number, day=9_000), taken_epoch_ms=8_000 * DAY_MS) for number in range(3)]
+    for number in range(2):
+        writer.append(wrong[number], picture(number), None)
+    cut = writer.cut(drain=True)
+    reel = stored(cut)
+    assert cut.start is not None
+    resumed = VideoWriter("camera", config(), CODEC)
+    resumed.discard_uncommitted(reel)
+    resumed.resume(reel, cut.start.init_segment.body, cut.segments[-1].body)
+    assert not resumed.needs_new_reel(wrong[2], reel)
+    assert resumed.needs_new_reel(replace(wrong[2], uploaded_epoch_ms=9_001 * DAY_MS), reel)
+
+
+def test_a_photo_of_an_earlier_day_is_logged_once_per_reel(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "timelapse_runtime.timelapse.writer")
+    writer = VideoWriter("camera", config(), CODEC)
+    append(writer, 0, day=9_000)
+    for number in range(1, 4):
+        writer.append(replace(source(number, day=9_000), taken_epoch_ms=8_000 * DAY_MS), picture(number), None)
+    (record,) = [one for one in caplog.records if "earlier day" in one.message]
+    assert record.__dict__["frame"] == "001"
+    assert (record.__dict__["day"], record.__dict__["reel_day"]) == ("1991-11-27", "1994-08-23")
+
+
 def test_a_reel_that_never_ends_does_not_end_with_its_day() -> None:
     writer = VideoWriter("camera", config(REEL="never"), CODEC)
     append(writer, 0)

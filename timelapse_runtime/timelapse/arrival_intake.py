@@ -25,7 +25,7 @@ from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, FrameRejected
-from timelapse_runtime.timelapse.ingest import FetchedPhoto, Ingest, Photo, Prefetch, ReadPhoto, with_next
+from timelapse_runtime.timelapse.ingest import FetchedPhoto, Ingest, Prefetch, ReadPhoto, with_next
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.kept_photos import KeptPhotos
 from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
@@ -330,8 +330,9 @@ class ArrivalIntake:
             self._reject(source, found.picture)
         else:
             has_record = self._records.has(source.key)  # of other content; asked first, as it may fail
-            self._recorder.encode(Photo(source, found.picture))
-            self._encoded.append(source)
+            photo = self._ingest.photo(source, found.picture)
+            self._recorder.encode(photo)
+            self._encoded.append(photo.source)
             if has_record and key_order(self._seen.newest_position(source.key)) <= key_order(source.position):
                 self._superseded[source.position] = source.key
         self._seen.add(source)
@@ -339,7 +340,7 @@ class ArrivalIntake:
     def _reject(self, source: SourceFrame, rejection: FrameRejected) -> None:
         self._write_record(source, rejection)
         if self._config.rejected == "repeat":
-            self._recorder.encode(Photo(replace(source, role=Role.STAND_IN), None))
+            self._recorder.encode(self._ingest.photo(replace(source, role=Role.STAND_IN), None))
         else:
             self._tracker.rejected(source.position)
 
@@ -356,7 +357,7 @@ class ArrivalIntake:
             self._write_record(source, found.picture)
         else:
             self._log.info("a photo became visible late: it is the next frame", extra={"frame": source.key})
-            self._recorder.encode(Photo(replace(source, role=Role.OUT_OF_ORDER), found.picture))
+            self._recorder.encode(self._ingest.photo(replace(source, role=Role.OUT_OF_ORDER), found.picture))
 
     # ---- sweeps and shutdowns
 
@@ -387,7 +388,7 @@ class ArrivalIntake:
             found = self._ingest.decode(fetched)
             if reason not in (None, rejection.reason) or isinstance(found.picture, FrameRejected):
                 continue
-            self._recorder.encode(Photo(replace(source, role=Role.OUT_OF_ORDER), found.picture))
+            self._recorder.encode(self._ingest.photo(replace(source, role=Role.OUT_OF_ORDER), found.picture))
         self._recorder.flush(drain=True)
         self.flushed()  # only now: a record is the last that is known of a photo
         self._records.remove(obsolete)
@@ -401,11 +402,13 @@ class ArrivalIntake:
         """See Intake."""
         while self._waiting and time_left.is_enough:
             waiting = self._waiting[self._next_waiting().position]
-            if waiting.fetched is None or self._recorder.must_commit_before(waiting.source):
+            if waiting.fetched is None:
                 return
             found = self._ingest.decode(waiting.fetched)
             if isinstance(found.picture, FrameRejected):
                 return  # its record would be a request
+            if self._recorder.must_commit_before(self._ingest.photo(waiting.source, found.picture).source):
+                return
             self._settle(waiting.source, found)
             del self._waiting[waiting.source.position]
 

@@ -267,7 +267,13 @@ VARIABLES = (
         "THREADS", "0", "0 to 16", "x264's threads; 0: one per vCPU of the function's memory size", _integer(0, 16)
     ),
     Variable("REEL", "day", "day, never", "when a new reel begins", _choice("day", "never")),
-    Variable("TIMEZONE", "UTC", "an IANA name such as Europe/Berlin", "time zone of the day's end", _timezone),
+    Variable(
+        "TIMEZONE",
+        "UTC",
+        "an IANA name such as Europe/Berlin",
+        "time zone of the day's end, and of times in photos that do not tell theirs",
+        _timezone,
+    ),
     Variable(
         "ORDER",
         "arrival",

@@ -11,13 +11,14 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, ObjectNotFound
+from timelapse_runtime.timelapse.model.capture_time import taken_epoch_ms
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
@@ -119,7 +120,7 @@ class Ingest:
         self._maximum_bytes, self._prefix = config.maximum_photo_bytes, prefix
         self._frames, self._records, self._clock = frames, records, clock
         self._catalog, self._executor = catalog, executor
-        self._memory, self._video_size = config.memory, config.size
+        self._memory, self._video_size, self._zone = config.memory, config.size, config.timezone
         self._decoder = codec.photo_decoder(maximum_pixels=config.maximum_pixels, background=config.background)
         self._decoding = threading.Lock()
         self._last_read = ""
@@ -142,7 +143,7 @@ class Ingest:
         if isinstance(found.picture, FrameRejected):
             self._records.add(key, found.info.etag, found.picture)
             return None
-        return Photo(SourceFrame(key, found.info.last_modified_epoch_ms), found.picture)
+        return self.photo(SourceFrame(key, found.info.last_modified_epoch_ms), found.picture)
 
     def fetch(self, key: str, version_id: str | None = None) -> FetchedPhoto:
         """Read the photo at `key`, or that version of it, and do not decode it.
@@ -182,6 +183,12 @@ class Ingest:
         detail = f"{size}: such photos do not fit into the function's memory of {self._memory.memory_mb} MB"
         return ReadPhoto(info, FrameRejected("too-large", detail))
 
+    def photo(self, source: SourceFrame, picture: DecodedPhoto | None) -> Photo:
+        """The photo with the time at which it was taken, if it tells it (`model/capture_time.py`)."""
+        times = picture.times if picture is not None else ()
+        taken = taken_epoch_ms(times, source.key, source.uploaded_epoch_ms, self._zone)
+        return Photo(replace(source, taken_epoch_ms=taken), picture)
+
     def read_late(self, key: str) -> Photo | None:
         """The photo at `key`, to be appended late, or None if it still cannot be used. Writes no record."""
         try:
@@ -192,11 +199,11 @@ class Ingest:
             fields = {"frame": self._prefix + key, "reason": rejection.reason}
             self._log.info("frame is still rejected", extra=fields)
             return None
-        return Photo(SourceFrame(key, found.info.last_modified_epoch_ms, Role.OUT_OF_ORDER), found.picture)
+        return self.photo(SourceFrame(key, found.info.last_modified_epoch_ms, Role.OUT_OF_ORDER), found.picture)
 
     def repeated(self, key: str) -> Photo:
         """In place of the rejected photo at `key`: the frame before it is to be repeated."""
-        return Photo(SourceFrame(key, self._clock.now_epoch_ms(), Role.STAND_IN), None)
+        return self.photo(SourceFrame(key, self._clock.now_epoch_ms(), Role.STAND_IN), None)
 
     def _read(self, key: str) -> ReadPhoto:
         stored = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes)

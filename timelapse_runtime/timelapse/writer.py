@@ -1,6 +1,6 @@
 """The end of the video in memory: from photos to the segments that a commit stores.
 
-Owns the reel that is being written, the day that it belongs to, and the newest picture. A video is a run of reels, and
+Owns the reel that is being written, its day, and the newest picture. A video is a run of reels, and
 a reel is written by a run of encoders; each photo that is appended finds the encoder that it needs. Knows nothing of
 storage or of the order of photos. A crash loses it all, and nothing is lost by that.
 """
@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from timelapse_runtime.timelapse.commit_plan import SegmentData
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, MAXIMUM_REEL_FRAMES, Reel, checksum
 from timelapse_runtime.timelapse.model.keys import key_order, reel_name
+from timelapse_runtime.timelapse.model.reel_day import ReelDay
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.model.video_size import Size, SizeChanges, automatic_size
 from timelapse_runtime.timelapse.reel_writer import InitSegment, ReelWriter
@@ -86,7 +86,7 @@ class VideoWriter:
         self._config, self._codec = config, codec
         self._reel_writer: ReelWriter | None = None
         self._fitter: PictureFitter | None = None
-        self._day: str | None = None
+        self._reel_day = ReelDay(config.timezone)
         self._size_changes = SizeChanges(config.new_size_after)
         self._highest = ""
         self._newest: tuple[SourceFrame, Picture] | None = None
@@ -130,6 +130,7 @@ class VideoWriter:
             init_segment, body, first=last.first, count=last.count, reorder_frames=reel.reorder_frames
         )
         self._newest = sources[-1], picture
+        self._reel_day.begin(reel.date, sources)
         self._size_changes.run = parts[-1].size_run
         return sources
 
@@ -138,7 +139,7 @@ class VideoWriter:
         follows shows it or is like it."""
         self._reel_writer, self._highest = None, highest
         self._size_changes.restart()
-        self._day = reel.date if reel else None
+        self._reel_day.begin(reel.date if reel else None, [self._newest[0]] if self._newest else [])
 
     def repeated_picture(self, reel: Reel | None) -> DecodedPhoto | None:
         """The newest picture, to be repeated; None if a reel would begin with it."""
@@ -152,11 +153,11 @@ class VideoWriter:
     def needs_new_reel(self, source: SourceFrame, reel: Reel | None) -> bool:
         """Whether the open reel must end before this photo: its day is over, it is full, or settings or the photos'
         size changed."""
-        if self._day is None:
+        if self._reel_day.day is None:
             return False  # none is open
         config = self._config
         frame_count = self._reel_writer.frame_count if self._reel_writer else reel.frame_count if reel else 0
-        if frame_count >= MAXIMUM_REEL_FRAMES or (config.reel == "day" and self._day_of(source) > self._day):
+        if frame_count >= MAXIMUM_REEL_FRAMES or (config.reel == "day" and self._reel_day.ends_before(source)):
             return True
         if self._size_changes.due is not None and config.size is None:
             return True
@@ -179,7 +180,8 @@ class VideoWriter:
             self._reel_writer = self._begin(settings, reel)
             how = self._config.fit, self._config.background
             self._fitter = self._codec.fitter(settings.width, settings.height, *how)
-            self._day = reel.date if reel else self._day_of(source)
+            if reel is None or self._reel_day.day is None:
+                self._reel_day.begin(reel.date if reel else self._reel_day.of(source))
         writer = self._reel_writer
         fitted = self._fitter.fit(picture)
         if self._config.size is None and source.role is not Role.STAND_IN:
@@ -188,6 +190,7 @@ class VideoWriter:
             self._size_changes.add(wanted, (writer.settings.width, writer.settings.height))
         number = writer.append(fitted, source, self._size_changes.run)
         self._newest = source, fitted
+        self._add_to_day(source)
         if source.role is not Role.OUT_OF_ORDER:
             self._highest = max(self._highest, source.position, key=key_order)
         return number
@@ -202,10 +205,10 @@ class VideoWriter:
             return Cut()
         writer.cut(drain=drain, time_left=time_left)
         start = None
-        if writer.init_segment is not None and self._day is not None:
+        if writer.init_segment is not None and (day := self._reel_day.day) is not None:
             if writer.begins_other_reel and writer.first_source is not None:
-                self._day = self._day_of(writer.first_source)
-            start = ReelStart(self._day, writer.settings, writer.init_segment, self._config.order, writer.after)
+                self._reel_day.day = day = self._reel_day.of(writer.first_source)
+            start = ReelStart(day, writer.settings, writer.init_segment, self._config.order, writer.after)
         return Cut(writer.uncommitted(), writer.cut_number, writer.has_open_segment, start)
 
     def committed(self, frame_count: int) -> None:
@@ -215,7 +218,8 @@ class VideoWriter:
 
     def end_reel(self) -> None:
         """The next photo begins a reel. All frames must have been committed, or are discarded."""
-        self._reel_writer = self._day = None
+        self._reel_writer = None
+        self._reel_day.begin(None)
 
     def release_segments(self) -> Mapping[tuple[int, int], bytes]:
         """The bytes of the open reel's segments that are in memory, by first frame and frame count.
@@ -223,6 +227,14 @@ class VideoWriter:
         The writer forgets those that are committed and cannot grow any more.
         """
         return self._reel_writer.release() if self._reel_writer else {}
+
+    def _add_to_day(self, source: SourceFrame) -> None:
+        earlier_count = self._reel_day.earlier_count
+        self._reel_day.add(source)
+        is_first_earlier = earlier_count < self._reel_day.earlier_count == 1
+        if is_first_earlier and self._config.reel == "day":
+            fields = {"frame": source.key, "day": self._reel_day.of(source), "reel_day": self._reel_day.day}
+            self._log.info("a photo tells an earlier day than the open reel's: it stays in this reel", extra=fields)
 
     def _settings(self, picture: DecodedPhoto, reel: Reel | None) -> EncoderSettings:
         config = self._config
@@ -260,7 +272,3 @@ class VideoWriter:
             after=highest,
             init_sha256=reel.init_sha256,
         )
-
-    def _day_of(self, source: SourceFrame) -> str:
-        moment = datetime.fromtimestamp(source.uploaded_epoch_ms / 1000, self._config.timezone)
-        return moment.date().isoformat()

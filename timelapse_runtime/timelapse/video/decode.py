@@ -7,16 +7,17 @@ more. It gets all tables with each photo, so that it carries nothing over. Every
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from av.video.frame import VideoFrame
 
 from timelapse_runtime.timelapse.errors import FrameRejected
+from timelapse_runtime.timelapse.model.capture_time import CameraTime
 from timelapse_runtime.timelapse.model.video_size import SMALLEST_SIDE
 from timelapse_runtime.timelapse.video import png_chunks
-from timelapse_runtime.timelapse.video.exif import UPRIGHT, orientation
+from timelapse_runtime.timelapse.video.exif import UPRIGHT, camera_times, orientation
 from timelapse_runtime.timelapse.video.file_type import file_type
 from timelapse_runtime.timelapse.video.frame_traits import is_usual
 from timelapse_runtime.timelapse.video.heif import read_heif
@@ -35,11 +36,13 @@ _BY_PILLOW = {"WebP": "WEBP", "TIFF": "TIFF", "BMP": "BMP", "GIF": "GIF", "JPEG"
 class DecodedPhoto:
     """A photo as its file has it (any chroma format and range), and how it has to be turned to stand upright.
 
-    `orientation` as EXIF has it, 1 to 8. `width` and `height` are those of the photo upright.
+    `orientation` as EXIF has it, 1 to 8. `width` and `height` are those of the photo upright. `times` are those that
+    its EXIF block tells, best first, not checked.
     """
 
     frame: VideoFrame
     orientation: int = UPRIGHT
+    times: tuple[CameraTime, ...] = ()
 
     @property
     def width(self) -> int:
@@ -107,13 +110,13 @@ class PhotoDecoder:
             frame = decode_picture(open_decoder("mjpeg", maximum_pixels=self._maximum_pixels), "JPEG", jpeg.packet)
         if jpeg.is_cmyk and jpeg.metadata.icc:  # libav has made RGB of it, for which the profile is not
             return self._open_by_pillow(jpeg.packet, "JPEG", jpeg.metadata)
-        return DecodedPhoto(self._in_srgb(frame, jpeg.metadata), orientation(jpeg.metadata))
+        return _described(self._in_srgb(frame, jpeg.metadata), jpeg.metadata)
 
     def _decode_png(self, body: bytes) -> DecodedPhoto:
         self._check_size("PNG", *png_chunks.size(body))
         frame = decode_picture(open_decoder("png", maximum_pixels=self._maximum_pixels), "PNG", body)
         metadata = png_chunks.read_metadata(body)
-        return DecodedPhoto(self._in_srgb(frame, metadata), orientation(metadata))
+        return _described(self._in_srgb(frame, metadata), metadata)
 
     def _decode_heif(self, body: bytes) -> DecodedPhoto:
         heif = read_heif(body)
@@ -121,13 +124,15 @@ class PhotoDecoder:
         frame = decode_tiles(heif.picture, maximum_pixels=self._maximum_pixels)
         alpha = decode_tiles(heif.alpha, maximum_pixels=self._maximum_pixels) if heif.alpha else None
         # EXIF's orientation is that of the camera, which irot has already put right (HEIF, A.2.1).
-        return DecodedPhoto(self._in_srgb(frame, heif.metadata, alpha), heif.orientation)
+        picture = self._in_srgb(frame, heif.metadata, alpha)
+        return DecodedPhoto(picture, heif.orientation, camera_times(heif.metadata.exif))
 
     def _open_by_pillow(self, body: bytes, kind: str, metadata: Metadata | None = None) -> DecodedPhoto:
         opened = self._pillow.open(body, _BY_PILLOW[kind])
         self._check_size(kind, opened.image.width, opened.image.height)
         metadata = metadata or opened.metadata
-        return DecodedPhoto(self._pillow.convert_image(opened.load(), metadata.icc), orientation(metadata))
+        photo = _described(self._pillow.convert_image(opened.load(), metadata.icc), metadata)
+        return replace(photo, times=camera_times(body)) if kind == "TIFF" else photo
 
     def _in_srgb(self, frame: VideoFrame, metadata: Metadata, alpha: VideoFrame | None = None) -> VideoFrame:
         if metadata.is_srgb and alpha is None and is_usual(frame):
@@ -149,3 +154,7 @@ class PhotoDecoder:
             raise FrameRejected("too-large", f"{kind}: {width}x{height}; {limit}")
         if min(width, height) < SMALLEST_SIDE:
             raise FrameRejected("too-small", f"{width}x{height}; each side needs {SMALLEST_SIDE} pixels")
+
+
+def _described(frame: VideoFrame, metadata: Metadata) -> DecodedPhoto:
+    return DecodedPhoto(frame, orientation(metadata), camera_times(metadata.exif))
