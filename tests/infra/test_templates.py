@@ -154,7 +154,7 @@ def test_viewers_get_videos_and_nothing_else(name: str, infra: Infra) -> None:
     assert watch["Principal"] == {"Service": "cloudfront.amazonaws.com"}
     assert watch["Action"] == "s3:GetObject"
     ends = [resource.partition("/video/*/")[2] for resource in watch["Resource"]]
-    assert ends == ["live.m3u8", "latest.jpg", "reels/*"]
+    assert ends == ["live.m3u8", "video.m3u8", "latest.jpg", "reels/*"]
     unwatched = infra.resources(name)["VideoBucketPolicy"]["Properties"]["PolicyDocument"]
     assert [one["Effect"] for one in unwatched["Statement"]] == ["Deny"]
 

@@ -21,7 +21,7 @@ from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
 from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.ingest import FetchedPhoto, Prefetch
 from timelapse_runtime.timelapse.intake import PhotoHint
-from timelapse_runtime.timelapse.model import playlist, source_frame
+from timelapse_runtime.timelapse.model import playlist, segment_versions, source_frame
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import segment_name
 from timelapse_runtime.timelapse.model.photo_order import natural_order
@@ -117,12 +117,16 @@ def _lost_answer_taken_for_failure(self: CheckpointStore, plan: CommitPlan) -> s
 
 
 def _orphans_deleted_before_the_commit(self: Stream, time_left: Any, **how: bool) -> None:
-    self._derived.remove(self._reconciler.orphans(self.checkpoint, all_reels=how["all_reels"]))
+    left = self._reconciler.leftovers(self.checkpoint, self._clock.now_epoch_ms(), all_reels=how["all_reels"])
+    self._derived.remove(left.orphans)
     _sweep(self, time_left, **how)
 
 
 def _replaced_deleted_before_the_commit(self: CheckpointStore, plan: CommitPlan) -> Coverage:
-    self._store.delete(plan.replaced)
+    before, after = self.last_reel, plan.checkpoint.reel
+    if before is not None and after is not None and before.name == after.name:
+        replaced = set(before.segments) - set(after.segments)
+        self._store.delete([commit_plan.segment_key(self._keys, before, one) for one in replaced])
     return _compare_and_swap(self, plan)
 
 
@@ -138,10 +142,23 @@ def _taken_again_after_discarding(
     _append_announced(self, key, next_key, prefetch, time_left)
 
 
-def _playlist_before_video(self: Derived, reel: Any, cached: Any) -> None:
+def _ranges_before_video(self: Derived, reel: Any, cached: Any) -> None:
     if not self.is_finished(reel):
-        self._playlists.write(commit_plan.playlist_puts(self._keys, reel))
+        ranges = playlist.ranges_playlist(reel, reel.init_size_bytes)
+        self._playlists.write([commit_plan.playlist_put(self._keys.ranges(reel.name), ranges)])
     _finish(self, reel, cached)
+
+
+def _empty_playlist(_reel: Any) -> bytes:
+    return b"#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:0\n"
+
+
+def _index_before_it_has_a_segment(reel: Any) -> bytes:
+    return playlist.index_playlist(reel) or _empty_playlist(reel)
+
+
+def _empty_playlists() -> AbstractContextManager[Any]:
+    return patch.object(commit_plan, "index_playlist", _index_before_it_has_a_segment)
 
 
 def _playlists_without_condition(self: PlaylistWriter, put: Put) -> None:
@@ -219,7 +236,10 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "frame taken again after discarding": lambda: patch.object(
         NameIntake, "_append_announced", _taken_again_after_discarding
     ),
-    "playlist before video on close": lambda: patch.object(Derived, "_finish", _playlist_before_video),
+    "replaced segment deleted under a viewer": lambda: patch.object(segment_versions, "REPLACED_KEPT_SECONDS", 0),
+    "ranges before video on close": lambda: patch.object(Derived, "_finish", _ranges_before_video),
+    "live playlist begins again with a reel": lambda: patch.object(commit_plan, "tail_before", lambda *_: ()),
+    "empty playlists": _empty_playlists,
     "playlists without condition": lambda: patch.object(PlaylistWriter, "_write", _playlists_without_condition),
     "closed reel not finished": lambda: patch.object(Derived, "before_commit", _manifest_left_out),
     "identity by key alone": lambda: patch.object(source_frame, "photo_identity", _key_alone),

@@ -8,20 +8,20 @@ that went back in between shows the bug. Violations are gathered, not raised: th
 from __future__ import annotations
 
 import json
-import re
+import traceback
 from collections.abc import Iterator
 
+from tests.hls import MediaPlaylist, check_update
 from tests.recovery.fake_media import photos_in
 from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
 from timelapse_runtime.timelapse.model.keys import key_order
+from timelapse_runtime.timelapse.model.segment_versions import REPLACED_KEPT_SECONDS
 from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 
 MUTATIONS = frozenset({"PutObject", "CompleteMultipartUpload", "DeleteObjects"})
-_ENTRY = re.compile(r"#EXTINF:[^\n]*\n(?:#EXT-X-BYTERANGE:(\d+)@(\d+)\n)?([^#\n]+)\n")
-_SEQUENCE = re.compile(r"#EXT-X-MEDIA-SEQUENCE:(\d+)")
 
 
 class Watch:
@@ -38,7 +38,8 @@ class Watch:
         self._stored: bytes | None = None
         self._checkpoint: Checkpoint | None = None
         self._sources: dict[str, tuple[bytes, list[tuple[str, Role]]]] = {}
-        self._playlists: dict[str, tuple[int, bool]] = {}
+        self._playlists: dict[str, MediaPlaylist] = {}
+        self._viewers: list[tuple[int, set[str]]] = []
         self._video_bytes: dict[str, int] = {}
 
     def upload(self, key: str) -> None:
@@ -76,12 +77,16 @@ class Watch:
                     if body is None or len(body) != segment.size_bytes:
                         yield f"{where} should have {segment.size_bytes} bytes; it has {body and len(body)}"
             yield from self._check_sum(checkpoint, reels)
+        keys = self._world.keys
         for name in {reel.name for reel in reels} if is_removal else {key.split("/")[-2]}:
-            for where in (self._world.keys.index(name), self._world.keys.video(name)):
+            for where in (keys.index(name), keys.ranges(name), keys.video(name)):
                 if is_removal or key == where:
                     yield from self._check_derived(where, reels)
-        if is_removal or key == self._world.keys.live:
-            yield from self._check_derived(self._world.keys.live, reels)
+        for where in (keys.live, keys.newest_video):
+            if is_removal or key == where:
+                yield from self._check_derived(where, reels)
+        if is_removal and not self.is_damaged:
+            yield from self._check_viewers()
 
     def _check_progress(self) -> Iterator[str]:
         stored = self._world.video.peek(self._world.keys.checkpoint)
@@ -158,18 +163,35 @@ class Watch:
         if where.endswith("video.mp4"):
             yield from self._check_video(where, body, reels)
             return
-        text = body.decode()
-        sequence = int(_SEQUENCE.findall(text)[0])
-        entries = _ENTRY.findall(text)
-        progress = sequence + len(entries), "#EXT-X-ENDLIST" in text
-        if progress < self._playlists.get(where, (0, False)) and not self.is_damaged:
-            yield f"{where} goes back from {self._playlists[where]} to {progress}"
-        self._playlists[where] = progress
-        folder = where.rpartition("/")[0]
-        for size_bytes, start, uri in entries:
-            named = self._world.video.peek(f"{folder}/{uri}")
-            if named is None or (size_bytes and int(start) + int(size_bytes) > len(named)):
-                yield f"{where} names {uri}, which is not there or too short"
+        try:
+            playlist, before = MediaPlaylist.parse(body), self._playlists.get(where)
+            if before is not None and before.lines != playlist.lines and not self.is_damaged:
+                self._check_version(where, before, playlist)
+        except AssertionError as error:
+            yield f"{where} breaks a rule of RFC 8216: {traceback.format_exception(error)[-2]}"
+            return
+        self._playlists[where] = playlist
+        for entry in playlist.entries:
+            named = self._world.video.peek(f"{where.rpartition('/')[0]}/{entry.uri}")
+            if named is None or (entry.byte_range and sum(entry.byte_range) > len(named)):
+                yield f"{where} names {entry.uri}, which is not there or too short"
+
+    def _check_version(self, where: str, before: MediaPlaylist, after: MediaPlaylist) -> None:
+        """Raises AssertionError if the playlist must not change so."""
+        if where != self._world.keys.newest_video:
+            check_update(before, after)
+            return
+        assert (before.entries[0].map, before.seconds) <= (after.entries[0].map, after.seconds), "it goes back"
+        uris = {f"{self._world.keys.folder}{entry.uri}" for entry in before.entries}
+        self._viewers.append((self._world.clock.now_epoch_ms(), uris))
+
+    def _check_viewers(self) -> Iterator[str]:
+        """Who loaded `video.m3u8` before it was written over plays it to its end."""
+        oldest_epoch_ms = self._world.clock.now_epoch_ms() - REPLACED_KEPT_SECONDS * 1000
+        self._viewers = [viewer for viewer in self._viewers if viewer[0] > oldest_epoch_ms]
+        for uri in sorted({uri for _, uris in self._viewers for uri in uris}):
+            if self._world.video.peek(uri) is None:
+                yield f"a viewer who loaded video.m3u8 within the last hour asks for {uri}, which is gone"
 
     def _check_video(self, where: str, body: bytes, reels: list[Reel]) -> Iterator[str]:
         named = [reel for reel in reels if self._world.keys.video(reel.name) == where]

@@ -13,7 +13,6 @@ from timelapse_runtime.timelapse.commit_plan import (
     init_put,
     plan_commit,
     reel_object_keys,
-    segment_key,
 )
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
@@ -73,6 +72,7 @@ def test_segments_come_before_the_checkpoint_and_playlists_after_it() -> None:
         f"reels/{reel.name}/segments/00000000-180-attempt1.m4s",
         f"reels/{reel.name}/segments/00000180-2-attempt1.m4s",
         "checkpoint.json",
+        "video.m3u8",
         f"reels/{reel.name}/index.m3u8",
         "live.m3u8",
     ]
@@ -82,31 +82,58 @@ def test_segments_come_before_the_checkpoint_and_playlists_after_it() -> None:
 
 def test_a_longer_segment_replaces_the_open_one() -> None:
     first = plan(new_reel(), data(0, 12, b"first"))
-    assert first.replaced == ()
     second = plan(first.checkpoint.reel, data(0, 15, b"first, longer"), base=base_of(first), attempt="attempt2")
-    assert first.checkpoint.reel is not None
     assert second.checkpoint.reel is not None
-    assert second.replaced == (segment_key(KEYS, first.checkpoint.reel, first.checkpoint.reel.segments[0]),)
     assert [(segment.count, segment.attempt) for segment in second.checkpoint.reel.segments] == [(15, "attempt2")]
 
 
-def test_playlists_change_only_if_a_segment_closed_or_they_are_asked_for() -> None:
+def derived_of(made: CommitPlan) -> list[str]:
+    return [put.key.removeprefix("video/camera/") for put in made.derived]
+
+
+def test_a_flush_within_a_segment_changes_one_playlist() -> None:
     first = plan(new_reel(), data(0, 12, b"first"))
-    assert first.derived != ()  # the reel is new
+    assert derived_of(first) == ["video.m3u8"], "the others would be empty"
     longer = data(0, 15, b"first, longer")
-    assert plan(first.checkpoint.reel, longer, base=base_of(first)).derived == ()
-    assert plan(first.checkpoint.reel, longer, base=base_of(first), derive_playlists=True).derived != ()
-    assert plan(first.checkpoint.reel, longer, base=base_of(first), last_is_open=False).derived != ()
+    assert derived_of(plan(first.checkpoint.reel, longer, base=base_of(first))) == ["video.m3u8"]
 
 
-def test_a_closed_reels_playlist_waits_for_its_video_file() -> None:
+def test_the_other_playlists_change_if_a_segment_closes_or_all_are_asked_for() -> None:
+    first = plan(new_reel(), data(0, 12, b"closed"), data(12, 1, b"open"))
+    reel = first.checkpoint.reel
+    assert reel is not None
+    everything = ["video.m3u8", f"reels/{reel.name}/index.m3u8", "live.m3u8"]
+    assert derived_of(first) == everything
+    longer = data(12, 3, b"open, longer")
+    assert derived_of(plan(reel, longer, base=base_of(first))) == ["video.m3u8"]
+    assert derived_of(plan(reel, longer, base=base_of(first), derive_playlists=True)) == everything
+    assert derived_of(plan(reel, longer, base=base_of(first), last_is_open=False)) == everything
+    assert derived_of(plan(reel, base=base_of(first), last_is_open=False)) == everything[1:], "the last one closes"
+    assert derived_of(plan(reel, base=base_of(first))) == []
+
+
+def test_the_end_of_a_reel_ends_its_index() -> None:
     first = plan(new_reel(), data(0, 12, b"first"))
     reel = first.checkpoint.reel
     assert reel is not None
-    last = plan(replace(reel, is_closed=True), base=base_of(first), last_is_open=False, derive_playlists=True)
+    last = plan(replace(reel, is_closed=True), base=base_of(first), last_is_open=False)
     assert last.ends_reel
-    assert last.derived == ()
     assert last.checkpoint.reel == replace(reel, is_closed=True, last_is_open=False)
+    index = next(put for put in last.derived if put.key == KEYS.index(reel.name))
+    assert index.body.endswith(b"#EXT-X-ENDLIST\n")
+
+
+def test_a_new_reel_follows_the_end_of_the_one_before_in_the_live_playlist() -> None:
+    first = plan(new_reel(), data(0, 12, b"first"))
+    reel = first.checkpoint.reel
+    assert reel is not None
+    closed = plan(replace(reel, is_closed=True), base=base_of(first), last_is_open=False)
+    made = plan(new_reel(2, previous=reel.name), data(0, 5, b"second"), base=base_of(closed))
+    assert [tail.name for tail in made.checkpoint.tail] == [reel.name]
+    assert Checkpoint.from_json(made.commit.body) == made.checkpoint
+    again = plan(made.checkpoint.reel, data(0, 6, b"longer"), base=base_of(made), last_is_open=False)
+    live = next(put.body.decode() for put in again.derived if put.key == KEYS.live)
+    assert live.index(f"reels/{reel.name}/segments/") < live.index("#EXT-X-DISCONTINUITY\n") < live.index("-0002/init")
 
 
 def test_a_commit_without_frames_keeps_the_closed_reel() -> None:
@@ -141,4 +168,4 @@ def test_a_reels_objects_are_all_named() -> None:
     made = plan(new_reel(), data(0, 12, b"first"))
     assert made.checkpoint.reel is not None
     names = {key.rpartition("/")[2] for key in reel_object_keys(KEYS, made.checkpoint.reel)}
-    assert names == {"init.mp4", "index.m3u8", "video.mp4", "reel.json", "00000000-12-attempt1.m4s"}
+    assert names == {"init.mp4", "index.m3u8", "video.m3u8", "video.mp4", "reel.json", "00000000-12-attempt1.m4s"}

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from tests.timelapse.stored_reels import StoredReels, frames, new_reel
+from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, plan_commit, playlist_puts, segment_key
 from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
 from timelapse_runtime.timelapse.errors import StorageUnavailable
-from timelapse_runtime.timelapse.model.checkpoint import Reel, reel_to_json
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_to_json
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
-from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist
+from timelapse_runtime.timelapse.model.playlist import (
+    index_playlist,
+    live_playlist,
+    ranges_playlist,
+    video_playlist,
+)
+from timelapse_runtime.timelapse.model.segment_versions import REPLACED_KEPT_SECONDS
 from timelapse_runtime.timelapse.storage.contract import IfAbsent, IfMatch
+from timelapse_runtime.timelapse.storage.memory import MemoryStore
+
+CLOCK = ManualClock()
 
 
 @pytest.fixture
 def reels() -> StoredReels:
-    return StoredReels()
+    return StoredReels(MemoryStore("reels", clock=CLOCK))
 
 
-def derived(reels: StoredReels, *, is_current: bool = True) -> Derived:
-    return Derived("camera", reels.store, reels.keys, lambda: is_current)
+def derived(reels: StoredReels) -> Derived:
+    return Derived("camera", reels.store, reels.keys, lambda: True, CLOCK)
+
+
+def holding(reel: Reel) -> Checkpoint:
+    return Checkpoint("s3://frames/camera/", 1, "attempt", "b", (), reel.frame_count, 0, reel)
 
 
 def grown(reels: StoredReels, *, count: int = 2) -> Reel:
@@ -67,12 +82,62 @@ def accept(reels: StoredReels) -> None:
 
 def test_an_open_reel_gets_playlists_a_video_and_the_newest_frame(reels: StoredReels) -> None:
     reel, objects = grown(reels), derived(reels)
-    objects.update(reel, {}, latest=b"a JPEG", force=False)
+    objects.update(holding(reel), {}, latest=b"a JPEG", force=False)
     assert stored(reels, reels.keys.index(reel.name)) == index_playlist(reel)
-    assert stored(reels, reels.keys.live) == live_playlist(reel)
+    assert stored(reels, reels.keys.live) == live_playlist(holding(reel))
     assert stored(reels, reels.keys.video(reel.name)) == reels.video(reel)
     assert stored(reels, reels.keys.latest) == b"a JPEG"
-    assert not objects.is_behind
+    assert stored(reels, reels.keys.newest_video) == video_playlist(reel)
+    assert not objects.playlists_are_behind
+
+
+def test_a_flush_may_ask_for_playlists_only(reels: StoredReels) -> None:
+    """One PUT each, once it is known what is stored: what a camera with one photo a minute can afford."""
+    reel, objects = grown(reels), derived(reels)
+    objects.after_commit(commit_of(reels, reel))
+    for _ in range(3):
+        before = Counter(reels.store.request_counts)
+        longer = reels.append(reel, frames("2"))
+        reels_written = Counter(reels.store.request_counts) - before
+        plan = plan_commit(
+            reels.keys,
+            (holding(reel), "etag"),
+            longer,
+            (),
+            source="s3://frames/camera/",
+            order="name",
+            init=None,
+            last_is_open=True,
+            coverage=Coverage("b", (), 0, longer.frame_count),
+            attempt="attempt",
+            derive_playlists=objects.playlists_are_behind,
+        )
+        reel = replace(longer, last_is_open=True)
+        objects.after_commit(plan)
+        objects.update(holding(reel), {}, latest=None, force=False, playlists_only=True)
+        sent = Counter(reels.store.request_counts) - before - reels_written
+        assert sent == {"PutObject": len(plan.derived)}
+        assert stored(reels, reels.keys.newest_video) == video_playlist(reel)
+    assert stored(reels, reels.keys.video(reel.name)) is None
+
+
+def test_playlists_only_still_renews_what_is_behind(reels: StoredReels) -> None:
+    reel, objects = grown(reels), derived(reels)
+    refuse(reels, "video.m3u8")
+    objects.after_commit(commit_of(reels, reel))
+    assert objects.playlists_are_behind
+    accept(reels)
+    objects.update(holding(reel), {}, latest=None, force=False, playlists_only=True)
+    assert stored(reels, reels.keys.live) == live_playlist(holding(reel))
+    assert stored(reels, reels.keys.newest_video) == video_playlist(reel)
+
+
+def test_a_plan_that_was_written_is_not_written_again(reels: StoredReels) -> None:
+    reel, objects = grown(reels), derived(reels)
+    objects.after_commit(commit_of(reels, reel))
+    before = reels.store.request_counts
+    objects.update(holding(reel), {}, latest=None, force=False, playlists_only=True)
+    assert reels.store.request_counts == before
 
 
 def test_without_a_reel_there_is_nothing_to_derive(reels: StoredReels) -> None:
@@ -80,21 +145,21 @@ def test_without_a_reel_there_is_nothing_to_derive(reels: StoredReels) -> None:
     assert reels.store.request_counts == {}
 
 
-@pytest.mark.parametrize("suffix", ["live.m3u8", "video.mp4", "latest.jpg"])
+@pytest.mark.parametrize("suffix", ["live.m3u8", "/camera/video.m3u8", "video.mp4", "latest.jpg"])
 def test_what_could_not_be_written_is_renewed_next_time(
     reels: StoredReels, caplog: pytest.LogCaptureFixture, suffix: str
 ) -> None:
     reel, objects = grown(reels), derived(reels)
     refuse(reels, suffix)
-    objects.update(reel, {}, latest=b"a JPEG", force=False)
-    was_behind = objects.is_behind
-    assert was_behind
+    objects.update(holding(reel), {}, latest=b"a JPEG", force=False)
+    assert objects.playlists_are_behind == suffix.endswith("m3u8")
     assert "could not write" in caplog.text
     assert caplog.records[-1].__dict__["stream"] == "camera"
     accept(reels)
-    objects.update(reel, {}, latest=b"a JPEG", force=False)
-    assert not objects.is_behind
-    assert stored(reels, reels.keys.live) == live_playlist(reel)
+    objects.update(holding(reel), {}, latest=b"a JPEG", force=False)
+    assert not objects.playlists_are_behind
+    assert stored(reels, reels.keys.latest) == b"a JPEG"
+    assert stored(reels, reels.keys.live) == live_playlist(holding(reel))
     assert stored(reels, reels.keys.video(reel.name)) == reels.video(reel)
 
 
@@ -102,15 +167,16 @@ def test_a_closed_reel_is_finished_once(reels: StoredReels) -> None:
     reel, objects = replace(grown(reels), is_closed=True), derived(reels)
     reels.store.put(reels.keys.segments(reel.name) + "00000009-1-orphan.m4s", b"of an attempt that failed")
     assert not objects.is_finished(reel)
-    objects.update(reel, {}, latest=None, force=False)
+    objects.update(holding(reel), {}, latest=None, force=False)
     assert objects.is_finished(reel)
     assert stored(reels, reels.keys.manifest(reel.name)) == reel_to_json(reel)
     assert stored(reels, reels.keys.video(reel.name)) == reels.video(reel)
     assert stored(reels, reels.keys.index(reel.name)) == index_playlist(reel)
+    assert stored(reels, reels.keys.ranges(reel.name)) == ranges_playlist(reel, reel.init_size_bytes)
     segments = {info.key for info in reels.store.list_after(reels.keys.segments(reel.name))}
     assert segments == {segment_key(reels.keys, reel, segment) for segment in reel.segments}
     before = reels.store.request_counts
-    objects.update(reel, {}, latest=None, force=False)
+    objects.update(holding(reel), {}, latest=None, force=False)
     assert reels.store.request_counts == before
 
 
@@ -129,13 +195,24 @@ def test_a_manifest_that_cannot_be_written_stops_the_commit(reels: StoredReels) 
         derived(reels).before_commit(reel, commit_of(reels, new_reel(2, previous=reel.name)))
 
 
-def test_replaced_segments_are_removed_after_the_commit(reels: StoredReels) -> None:
-    reel = grown(reels)
+def test_the_ranges_of_a_closed_reel_wait_for_its_video(reels: StoredReels) -> None:
+    reel, objects = replace(grown(reels), is_closed=True), derived(reels)
+    refuse(reels, "video.mp4")
+    objects.update(holding(reel), {}, latest=None, force=False)
+    assert not objects.is_finished(reel)
+    assert stored(reels, reels.keys.ranges(reel.name)) is None
+    assert stored(reels, reels.keys.index(reel.name)) == index_playlist(reel)
+
+
+def test_a_segment_that_was_replaced_stays_for_who_is_still_playing(reels: StoredReels) -> None:
+    reel = replace(grown(reels), is_closed=True)
     old = reels.keys.segments(reel.name) + "00000000-1-old.m4s"
     reels.store.put(old, b"shorter")
-    derived(reels).after_commit(replace(commit_of(reels, reel), replaced=(old,)))
+    derived(reels).update(holding(reel), {}, latest=None, force=False)
+    assert stored(reels, old) == b"shorter"
+    CLOCK.advance(REPLACED_KEPT_SECONDS * 1000)
+    derived(reels).update(holding(reel), {}, latest=None, force=False)
     assert stored(reels, old) is None
-    assert stored(reels, reels.keys.live) == live_playlist(reel)
 
 
 # ---- playlists
@@ -143,9 +220,9 @@ def test_replaced_segments_are_removed_after_the_commit(reels: StoredReels) -> N
 
 def test_a_playlist_of_an_instance_that_was_overtaken_is_not_written(reels: StoredReels) -> None:
     newer, older = grown(reels, count=3), reels.begin()
-    reels.store.put(reels.keys.live, live_playlist(newer))
-    PlaylistWriter(reels.store, lambda: False).write(playlist_puts(reels.keys, older))
-    assert stored(reels, reels.keys.live) == live_playlist(newer)
+    reels.store.put(reels.keys.live, live_playlist(holding(newer)) or b"")
+    PlaylistWriter(reels.store, lambda: False).write(playlist_puts(reels.keys, holding(older)))
+    assert stored(reels, reels.keys.live) == live_playlist(holding(newer))
 
 
 def test_a_playlist_is_written_over_the_one_that_was_seen(reels: StoredReels) -> None:
@@ -161,7 +238,7 @@ def test_a_playlist_is_written_over_the_one_that_was_seen(reels: StoredReels) ->
             reels.store.put(key, b"newer")
 
     reels.store.on_request = on_request
-    writer.write(playlist_puts(reels.keys, reel))
+    writer.write(playlist_puts(reels.keys, holding(reel)))
     assert stored(reels, reels.keys.live) == b"newer"
 
 
@@ -169,7 +246,7 @@ def test_another_process_may_send_just_the_playlists_whose_condition_is_known(re
     reel, objects = grown(reels), derived(reels)
     plan = commit_of(reels, reel)
     first = objects.with_known_conditions(plan, is_first_commit=True)
-    assert [put.condition for put in first.derived] == [IfAbsent(), IfAbsent()]
+    assert [put.condition for put in first.derived] == [IfAbsent()] * 3
     assert objects.with_known_conditions(plan, is_first_commit=False).derived == ()
     objects.after_commit(plan)
     etags = [reels.store.head(put.key).etag for put in plan.derived]

@@ -43,7 +43,7 @@ class Desk:
         config = parse_config({**places, **small, "TIMELAPSE_PRESET": self.preset})
         self.keys, self.tracker, self.counts = StreamKeys("camera/"), FrameTracker(), Counts()
         self.checkpoints = CheckpointStore("camera", self.store, self.keys, "s3://frames/camera/")
-        derived = Derived("camera", self.store, self.keys, self.checkpoints.is_current)
+        derived = Derived("camera", self.store, self.keys, self.checkpoints.is_current, ManualClock())
         self.recorder = Recorder("camera", config, CODEC, self.tracker, self.checkpoints, derived, self.counts)
         checkpoint = self.checkpoints.load()
         if checkpoint is not None:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.hls import MediaPlaylist
 from tests.photos import make_photos, read_number
 from tests.probe import ffmpeg_lumas, ffmpeg_numbers, ffprobe_frames
 from tests.world import PHOTOS, SIZE, STREAM, InvocationContext, World
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, StorageUnavailable
 from timelapse_runtime.timelapse.model.playlist import index_playlist
+from timelapse_runtime.timelapse.model.segment_versions import REPLACED_KEPT_SECONDS
 
 
 @pytest.fixture
@@ -434,12 +436,12 @@ def test_a_closed_reels_playlist_waits_for_its_video(world: World) -> None:
     seen = []
 
     def watch(operation: str, key: str) -> None:
-        if operation == "PutObject" and key.endswith(("index.m3u8", "video.mp4")):
+        if operation == "PutObject" and key.startswith(world.keys.reels) and not key.endswith(".m4s"):
             seen.append(key.rpartition("/")[2])
 
     world.video.on_request = watch
     world.sweep(function, close=True)
-    assert seen == ["video.mp4", "index.m3u8"]
+    assert seen == ["index.m3u8", "reel.json", "index.m3u8", "video.mp4", "video.m3u8"]
 
 
 @pytest.mark.parametrize("change", [{"fps": "25"}, {"keyframe_interval": "24"}, {"size": "192x96"}, {"preset": "slow"}])
@@ -481,11 +483,29 @@ def test_a_sweep_removes_segments_that_no_checkpoint_names(world: World) -> None
     reel = world.checkpoint().reel
     assert reel is not None
     world.video.put(world.keys.segments(reel.name) + "00000008-5-abandoned.m4s", b"left by a crash")
-    assert world.orphans()
+    generation = world.checkpoint().generation
+    assert len(world.orphans()) == 2, "it, and the shorter open segment that the second flush replaced"
     world.sweep(function)
-    assert world.orphans() == set()
+    assert len(world.orphans()) == 1
+    assert world.checkpoint().generation > generation, "who left it can no longer commit it"
     world.sweep(function, drain=True)
     assert world.keys_in_video() == names(world, range(12))
+
+
+def test_a_replaced_segment_stays_while_a_viewer_may_ask_for_it_and_its_removal_is_no_commit(world: World) -> None:
+    function = world.environment()
+    world.shoot(function, range(7))
+    newest = MediaPlaylist.parse(world.video.get(world.keys.newest_video).body)
+    world.shoot(function, range(7, 12))
+    named = {f"{world.keys.folder}{entry.uri}" for entry in newest.entries}
+    assert world.orphans() & named
+    world.sweep(function, drain=True)
+    assert named <= world.object_keys()
+    world.clock.advance(REPLACED_KEPT_SECONDS * 1000)
+    generation = world.checkpoint().generation
+    world.sweep(world.environment())
+    assert world.orphans() == set()
+    assert world.checkpoint().generation == generation
 
 
 def test_a_sweep_removes_what_was_begun_for_photos_that_turned_out_to_be_bad(world: World) -> None:
@@ -505,7 +525,7 @@ def test_a_video_whose_checkpoint_was_lost_is_left_as_it_is(world: World) -> Non
     before = {key for key in world.object_keys() if "/reels/" in key}
     world.video.delete([world.keys.checkpoint])
     world.clock.advance(24 * 3_600_000)
-    world.sweep(world.environment(reel="day"), all_reels=True)
+    world.sweep(world.environment(reel="day", keyframe_interval="4"), all_reels=True)
     assert before <= world.object_keys()
     assert {finding.kind for finding in world.verify().findings} >= {"orphan"}
 

@@ -15,7 +15,7 @@ from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segme
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys, segment_name
 from timelapse_runtime.timelapse.model.playlist import CONTENT_TYPE as PLAYLIST_TYPE
-from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist
+from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist, tail_before, video_playlist
 from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
 
 SEGMENT_TYPE = "video/iso.segment"
@@ -58,8 +58,7 @@ class SegmentData:
 class CommitPlan:
     """`init` if any, `segments`, then `commit`, then `derived`, each in order.
 
-    `coverage` is what `checkpoint` claims of the frames. `replaced` may be deleted after the commit. `ends_reel`: no
-    frame is added to the reel afterwards.
+    `coverage` is what `checkpoint` claims of the frames. `ends_reel`: no frame is added to the reel afterwards.
     """
 
     checkpoint: Checkpoint
@@ -68,7 +67,6 @@ class CommitPlan:
     segments: tuple[Put, ...]
     commit: Put
     derived: tuple[Put, ...]
-    replaced: tuple[str, ...]
     ends_reel: bool
 
     def puts(self) -> tuple[Put, ...]:
@@ -97,13 +95,13 @@ def plan_commit(
     None: then no frame is added, and the checkpoint keeps the closed reel that it has. `init` is its init segment if
     that is to be written with the commit. `changed` are the segments that are new or longer, in order; the first may
     replace the reel's open one. `last_is_open` says whether the last segment may still grow. `derive_playlists` asks
-    for the playlists even if no segment closed. `order` is the stream's.
+    for all playlists, and not just for those that this commit changes. `order` is the stream's.
     """
     assert reel is not None or not changed
     old, old_etag = base or (None, None)
     old_reel = old.reel if old else None
     added = [SegmentData(replace(data.segment, attempt=attempt), data.body) for data in changed]
-    new_reel, replaced = (old_reel, []) if reel is None else _extended(keys, reel, added, last_is_open=last_is_open)
+    new_reel = old_reel if reel is None else _extended(reel, added, last_is_open=last_is_open)
     is_same_reel = old_reel is not None and new_reel is not None and old_reel.name == new_reel.name
     frames_before = old_reel.frame_count if old_reel and is_same_reel else 0
     checkpoint = Checkpoint(
@@ -117,37 +115,45 @@ def plan_commit(
         reel=new_reel,
         order=order,
         scan_after=coverage.scan_after,
+        tail=tail_before(new_reel, old),
     )
     condition: Condition = IfAbsent() if old_etag is None else IfMatch(old_etag)
     commit = Put(keys.checkpoint, checkpoint.to_json(), condition, JSON_TYPE, NO_CACHE)
-    segments: tuple[Put, ...] = ()
-    derived: tuple[Put, ...] = ()
-    if new_reel is not None:
-        segments = tuple(_segment_put(keys, new_reel, data) for data in added)
-        # A closed reel's playlist points into video.mp4, and has to wait until that is published.
-        if not new_reel.is_closed and (derive_playlists or _closed_segments(new_reel) != _closed_segments(old_reel)):
-            derived = playlist_puts(keys, new_reel)
+    segments = tuple(_segment_put(keys, new_reel, data) for data in added) if new_reel is not None else ()
+    derived = playlist_puts(keys, checkpoint, before=None if derive_playlists else old)
     ends_reel = reel is not None and reel.is_closed
-    return CommitPlan(checkpoint, coverage, init, segments, commit, derived, tuple(replaced), ends_reel)
+    return CommitPlan(checkpoint, coverage, init, segments, commit, derived, ends_reel)
 
 
-def _extended(
-    keys: StreamKeys, reel: Reel, added: Sequence[SegmentData], *, last_is_open: bool
-) -> tuple[Reel, list[str]]:
-    """The reel with `added`, and the keys of the segments that they replace."""
-    kept, replaced = list(reel.segments), []
+def _extended(reel: Reel, added: Sequence[SegmentData], *, last_is_open: bool) -> Reel:
+    """The reel with `added`, of which the first may take the place of the last segment."""
+    kept = reel.segments
     if added and kept and added[0].segment.first == kept[-1].first:
-        replaced.append(segment_key(keys, reel, kept.pop()))
-    segments = (*kept, *(data.segment for data in added))
-    return replace(reel, segments=segments, last_is_open=last_is_open), replaced
+        kept = kept[:-1]
+    return replace(reel, segments=(*kept, *(data.segment for data in added)), last_is_open=last_is_open)
 
 
-def playlist_puts(keys: StreamKeys, reel: Reel) -> tuple[Put, ...]:
-    """Both playlists of `reel`, the current one."""
-    return (
-        Put(keys.index(reel.name), index_playlist(reel), None, PLAYLIST_TYPE, NO_CACHE),
-        Put(keys.live, live_playlist(reel), None, PLAYLIST_TYPE, NO_CACHE),
-    )
+def playlist_puts(keys: StreamKeys, checkpoint: Checkpoint, *, before: Checkpoint | None = None) -> tuple[Put, ...]:
+    """The playlists that follow from `checkpoint` alone, as far as they are not those of the checkpoint `before`.
+
+    The first is the one that shows the newest frames. One without a segment is left out.
+    """
+    reel, old = checkpoint.reel, before.reel if before else None
+    if reel is None:
+        return ()
+    bodies: list[tuple[str, bytes | None]] = []
+    if old is None or (old.name, old.segments) != (reel.name, reel.segments):
+        bodies.append((keys.newest_video, video_playlist(reel)))
+    if old is None or _closed_part(old) != _closed_part(reel):
+        bodies.append((keys.index(reel.name), index_playlist(reel)))
+    if before is None or old is None or _live_part(before, old) != _live_part(checkpoint, reel):
+        bodies.append((keys.live, live_playlist(checkpoint)))
+    return tuple(playlist_put(key, body) for key, body in bodies if body is not None)
+
+
+def playlist_put(key: str, body: bytes) -> Put:
+    """A playlist is never cached: it is small, and its next version may come at any time."""
+    return Put(key, body, None, PLAYLIST_TYPE, NO_CACHE)
 
 
 def init_put(keys: StreamKeys, reel: Reel, init_segment: bytes) -> Put:
@@ -165,12 +171,16 @@ def reel_object_keys(keys: StreamKeys, reel: Reel) -> set[str]:
     """All objects that belong to a reel, derived ones included."""
     segments = {segment_key(keys, reel, segment) for segment in reel.segments}
     name = reel.name
-    return {keys.init(name), keys.index(name), keys.video(name), keys.manifest(name), *segments}
+    return {keys.init(name), keys.index(name), keys.video(name), keys.ranges(name), keys.manifest(name), *segments}
 
 
 def _segment_put(keys: StreamKeys, reel: Reel, data: SegmentData) -> Put:
     return Put(segment_key(keys, reel, data.segment), data.body, IfAbsent(), SEGMENT_TYPE, IMMUTABLE)
 
 
-def _closed_segments(reel: Reel | None) -> tuple[str, int] | None:
-    return None if reel is None else (reel.name, len(reel.closed_segments))
+def _closed_part(reel: Reel) -> tuple[object, ...]:
+    return reel.name, reel.closed_segments, reel.is_closed
+
+
+def _live_part(checkpoint: Checkpoint, reel: Reel) -> tuple[object, ...]:
+    return reel.name, reel.closed_segments, checkpoint.tail

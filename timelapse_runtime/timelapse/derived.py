@@ -1,4 +1,4 @@
-"""What is derived from the checkpoint: both playlists, `video.mp4`, `latest.jpg`, a closed reel's manifest.
+"""What is derived from the checkpoint: playlists, `video.mp4`, `latest.jpg`, a closed reel's manifest.
 
 Owns what this instance knows of these objects as they are stored. Everything here can be made again from the checkpoint
 and the segments: a crash leaves a derived object behind, never wrong, and the next flush or sweep brings it up to date.
@@ -12,17 +12,21 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.commit_plan import (
     JSON_TYPE,
     NO_CACHE,
     CommitPlan,
     Put,
+    playlist_put,
     playlist_puts,
     reel_object_keys,
 )
 from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, StorageError
-from timelapse_runtime.timelapse.model.checkpoint import Reel, reel_to_json
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_to_json
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.playlist import index_playlist, ranges_playlist
+from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
 from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.video_file import CachedSegments, VideoFile
@@ -36,18 +40,18 @@ _NO_SEGMENTS: CachedSegments = {}
 class Derived:
     """One stream's derived objects. `is_current` asks S3 whether the checkpoint is still the one known here."""
 
-    def __init__(self, name: str, store: Store, keys: StreamKeys, is_current: Callable[[], bool]) -> None:
-        self._store, self._keys = store, keys
+    def __init__(self, name: str, store: Store, keys: StreamKeys, is_current: Callable[[], bool], clock: Clock) -> None:
+        self._store, self._keys, self._clock = store, keys, clock
         self._playlists = PlaylistWriter(store, is_current)
         self._video_file: VideoFile | None = None
         self._finished_reel = ""
-        self._is_behind = True  # what an earlier instance left behind is not known
+        self._playlists_are_behind = True  # what an earlier instance left behind is not known
         self._log = StreamLog(_log, name)
 
     @property
-    def is_behind(self) -> bool:
-        """Whether a derived object may not show the checkpoint yet."""
-        return self._is_behind
+    def playlists_are_behind(self) -> bool:
+        """Whether a playlist may not show the checkpoint yet."""
+        return self._playlists_are_behind
 
     def is_finished(self, reel: Reel) -> bool:
         """Whether a closed reel's derived objects are known to be final."""
@@ -59,24 +63,35 @@ class Derived:
             self._finish(last, _NO_SEGMENTS)
 
     def after_commit(self, plan: CommitPlan) -> None:
-        """Write the plan's playlists, and remove the segments that it replaced."""
-        self._try("playlists", lambda: self._playlists.write(plan.derived))
-        if plan.replaced:
-            self._try("removal of replaced segments", lambda: self._store.delete(plan.replaced))
+        """Write the plan's playlists. If they were behind, the plan has all of them."""
+        self._write_playlists(plan.derived)
 
-    def update(self, reel: Reel | None, cached: CachedSegments, *, latest: bytes | None, force: bool) -> None:
-        """Bring everything up to the committed `reel`, the newest one.
+    def update(
+        self,
+        checkpoint: Checkpoint | None,
+        cached: CachedSegments,
+        *,
+        latest: bytes | None,
+        force: bool,
+        playlists_only: bool = False,
+    ) -> None:
+        """Bring everything up to the committed `checkpoint`; with `playlists_only`, nothing but its playlists.
 
-        `video.mp4` is written if that is due, or if `force`d. `latest` is the newest frame as a JPEG.
+        A flush with `playlists_only` sends no more than the commit and the playlists that it changed: one PUT if no
+        segment closed. All else catches up with the next call without it; a closed reel is finished before the next
+        reel's first commit in any case. `video.mp4` is written if that is due, or if `force`d. `latest` is the newest
+        frame as a JPEG.
         """
-        if reel is None:
+        if checkpoint is None or checkpoint.reel is None:
             return
-        was_behind, self._is_behind = self._is_behind, False
+        if self._playlists_are_behind:
+            self._write_playlists(playlist_puts(self._keys, checkpoint))
+        if playlists_only:
+            return
+        reel = checkpoint.reel
         if reel.is_closed:
             self._try("closed reel", lambda: self._finish(reel, cached))
         else:
-            if was_behind:
-                self._try("playlists", lambda: self._playlists.write(playlist_puts(self._keys, reel)))
             self._try("video.mp4", lambda: self._video_file_of(reel).publish(reel, cached, force=force))
         if latest is not None:
             put = Put(self._keys.latest, latest, None, "image/jpeg", NO_CACHE)
@@ -88,26 +103,37 @@ class Derived:
         return replace(plan, derived=derived)
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Remove orphans. Raises StorageError."""
+        """Remove objects that nothing names. Raises StorageError."""
         if keys:
             self._store.delete(keys)
+
+    def _write_playlists(self, puts: Sequence[Put]) -> None:
+        self._playlists_are_behind = not self._try("playlists", lambda: self._playlists.write(puts))
 
     def _finish(self, reel: Reel, cached: CachedSegments) -> None:
         """Make a closed reel's derived objects final. Raises StorageError; may be repeated."""
         if self.is_finished(reel):
             return
         self._store.put(self._keys.manifest(reel.name), reel_to_json(reel), content_type=JSON_TYPE)
+        index = index_playlist(reel)
+        if index is not None:
+            self._playlists.write([playlist_put(self._keys.index(reel.name), index)])
         try:
             self._video_file_of(reel).publish(reel, cached, force=True)
+            # Its ranges lie in the final video.mp4, and so it comes after that.
+            ranges = ranges_playlist(reel, reel.init_size_bytes)
+            self._playlists.write([playlist_put(self._keys.ranges(reel.name), ranges)])
         except ObjectNotFound as error:
             fields = {"reel": reel.name}
             self._log.error(
                 "a closed reel's object is gone; its video.mp4 stays as it is", extra=fields, exc_info=error
             )
-        self._playlists.write(playlist_puts(self._keys, reel))
+        # The reel is closed: whatever was prepared for it can no longer be committed.
+        versions = SegmentVersions(reel, self._store.list_after(self._keys.segments(reel.name)))
         named = reel_object_keys(self._keys, reel)
-        stored = (info.key for info in self._store.list_after(self._keys.segments(reel.name)))
-        self.remove([key for key in stored if key not in named])
+        self.remove(versions.strays(named))
+        if not self._playlists_are_behind:  # or `video.m3u8` may still name one of these
+            self.remove(versions.replaced(named, self._clock.now_epoch_ms()))
         self._finished_reel = reel.name
 
     def _video_file_of(self, reel: Reel) -> VideoFile:
@@ -115,12 +141,13 @@ class Derived:
             self._video_file = VideoFile(self._store, self._keys, reel.name)
         return self._video_file
 
-    def _try(self, object_name: str, action: Callable[[], object]) -> None:
+    def _try(self, object_name: str, action: Callable[[], object]) -> bool:
         try:
             action()
         except StorageError as error:
-            self._is_behind = True
             self._log.warning("could not write %s; the next flush will retry", object_name, exc_info=error)
+            return False
+        return True
 
 
 class PlaylistWriter:

@@ -8,7 +8,7 @@ is not read. A sweep looks at the last segments, where late photos mostly belong
 and all of the open one once in an environment's life; at everything if all reels are asked for. In arrival order, where
 a listing is always whole, it does so once in an environment's life alone.
 
-*Orphans*: objects that no checkpoint names, left by crashes.
+*Leftovers*: objects that no checkpoint names, left by crashes or replaced by flushes.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from timelapse_runtime.timelapse.commit_plan import reel_object_keys
 from timelapse_runtime.timelapse.errors import ObjectNotFound, SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel, photos_checksum
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order, reel_number
+from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
 from timelapse_runtime.timelapse.model.source_frame import photo_at
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
-from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
 
@@ -33,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 _RECENT_SEGMENTS = 6
 """A thousand photos at the default keyframe interval: two pages of a listing."""
-_DERIVED = ("index.m3u8", "reel.json", "video.mp4")
+_DERIVED = ("index.m3u8", "reel.json", "video.m3u8", "video.mp4")
 """In a reel's folder, written after a commit."""
 
 
@@ -47,6 +48,18 @@ class _KeyRange:
     photos: str
     reel: Reel
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """Objects that nothing names, by key.
+
+    The instance that wrote an orphan may still commit it, until the checkpoint changes: delete orphans after the next
+    commit. Replaced segments can be deleted without one (`model/segment_versions.py`).
+    """
+
+    orphans: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
 
 class Reconciler:
@@ -144,37 +157,44 @@ class Reconciler:
             return False
         return True
 
-    def orphans(self, checkpoint: Checkpoint | None, *, all_reels: bool) -> list[str]:
+    def leftovers(self, checkpoint: Checkpoint | None, now_epoch_ms: int, *, all_reels: bool) -> Leftovers:
         """Objects that nothing names: of the last two reels (or all), and of reels that never were committed.
 
-        The instance that wrote one may still commit it, until the checkpoint changes: delete them after the next
-        commit. After that, only an init segment that was prepared for a future reel number may still be used, so those
-        are not included. Nor is a reel that was committed and that no checkpoint knows: somebody lost the checkpoint,
+        Of orphans, an init segment that was prepared for a future reel number is left out: it may still be used after
+        the next commit. So is a reel that was committed and that no checkpoint knows: somebody lost the checkpoint,
         and may find it again. Older reels are looked at only if asked for, for the cost: a listing and a manifest each.
         """
         if checkpoint is None:
-            return []
-        reel, known = checkpoint.reel, dict[str, set[str]]()
+            return Leftovers()
+        reel, known = checkpoint.reel, dict[str, Reel]()
         last_number = reel.number if reel else 0
         while reel is not None:
-            known[reel.name] = reel_object_keys(self._keys, reel)
+            known[reel.name] = reel
             if reel.previous is None or not (all_reels or len(known) < 2):
                 break
             reel = self._catalog.manifest(reel.previous)
         has_older_reels = reel is not None and reel.previous is not None
         folder, first_number = self._keys.reels, reel.number if reel and has_older_reels else 0
-        found, committed = list[tuple[str, str]](), set[str]()
+        of_known, of_unknown = dict[str, list[ObjectInfo]](), dict[str, list[str]]()
+        committed = set[str]()
         for info in self._video.list_after(folder, folder + min(known) if has_older_reels else ""):
             name, _, rest = info.key[len(folder) :].partition("/")
             number = reel_number(name)
-            is_prepared = rest == "init.mp4" and number > last_number
-            if info.key not in known[name] if name in known else number >= first_number and not is_prepared:
-                found.append((name, info.key))
+            if name in known:
+                of_known.setdefault(name, []).append(info)
+            elif number >= first_number and not (rest == "init.mp4" and number > last_number):
+                of_unknown.setdefault(name, []).append(info.key)
             if name not in known and rest in _DERIVED:
                 committed.add(name)
         if committed:
             self._log.warning("reels that no checkpoint knows are left alone", extra={"reels": sorted(committed)})
-        return [key for name, key in found if name not in committed]
+        orphans = [key for name, keys in of_unknown.items() if name not in committed for key in keys]
+        replaced = list[str]()
+        for name, stored in of_known.items():
+            versions, named = SegmentVersions(known[name], stored), reel_object_keys(self._keys, known[name])
+            orphans += versions.strays(named)
+            replaced += versions.replaced(named, now_epoch_ms)
+        return Leftovers(tuple(orphans), tuple(replaced))
 
 
 def _key_ranges(reel: Reel) -> Iterator[_KeyRange]:

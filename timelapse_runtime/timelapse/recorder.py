@@ -152,7 +152,7 @@ class Recorder:
         """
         self._commit(drain=drain, close=close, force=force)
         cached, latest = self._writer.release_segments(), self._writer.thumbnail()
-        self._derived.update(self._checkpoints.last_reel, cached, latest=latest, force=drain or close)
+        self._derived.update(self._checkpoints.checkpoint, cached, latest=latest, force=drain or close)
 
     def _commit(self, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
         cut, reel = self._writer.cut(drain=drain), self._checkpoints.open_reel
@@ -183,7 +183,7 @@ class Recorder:
             coverage=coverage,
             last_is_open=last_is_open,
             init_segment=init_segment,
-            derive_playlists=self._derived.is_behind,
+            derive_playlists=self._derived.playlists_are_behind,
         )
 
     def _send(self, plan: CommitPlan | None) -> None:

@@ -154,11 +154,12 @@ class ReelWriter:
     def _add_fragment(self, frames: Sequence[EncodedFrame]) -> None:
         muxer = self._muxer or self._begin(frames[0])
         first = self._cut_number - self._number_offset
-        if frames[0].is_keyframe:
-            self._last_key_before = self._last_key
-            self._segments.append(SegmentData(Segment(first, 0, "", 0, "", self._last_key), b""))
         numbers = range(self._cut_number, self._cut_number + len(frames))
         sources = [self._sources.pop(number) for number in numbers]
+        if frames[0].is_keyframe:
+            self._last_key_before = self._last_key
+            begun = Segment(first, 0, "", 0, "", self._last_key, captured_epoch_ms=sources[0].captured_epoch_ms)
+            self._segments.append(SegmentData(begun, b""))
         size_runs = [self._size_runs.pop(number, NO_RUN) for number in numbers]
         late = out_of_order(sources, self._last_key_before)
         in_order = [source.position for source in sources if source.role is not Role.OUT_OF_ORDER]

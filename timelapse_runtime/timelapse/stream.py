@@ -72,7 +72,7 @@ class Stream:
         keys = StreamKeys(f"{config.video.prefix}{name}/")
         self._catalog = Catalog(frames, video, keys, prefix, config.include, config.order)
         self._checkpoints = CheckpointStore(name, video, keys, self._catalog.source, config.order)
-        self._derived = Derived(name, video, keys, self._checkpoints.is_current)
+        self._derived = Derived(name, video, keys, self._checkpoints.is_current, clock)
         self._records = RejectionRecords(name, video, keys, prefix, clock)
         self._ingest = Ingest(name, config, frames, prefix, self._catalog, self._records, clock, codec, executor)
         self._reconciler = Reconciler(name, video, keys, self._catalog, self._records, config.order)
@@ -204,7 +204,8 @@ class Stream:
     def sweep(self, time_left: TimeLeft, *, drain: bool, close: bool, all_reels: bool) -> None:
         """Finish what is unfinished: photos that no event announced, frames that wait in the encoder of an idle
         stream, derived objects that are behind, objects that no checkpoint names. Raises as `append` does."""
-        orphans = self._reconciler.orphans(self.checkpoint, all_reels=all_reels)
+        now_epoch_ms = self._clock.now_epoch_ms()
+        left = self._reconciler.leftovers(self.checkpoint, now_epoch_ms, all_reels=all_reels)
         self._intake.catch_up(time_left)
         unaccounted = self._reconciler.unaccounted(self.checkpoint, time_left, all_reels=all_reels)
         self._take_lost(time_left)
@@ -212,8 +213,10 @@ class Stream:
         idle_ms = self._clock.now_epoch_ms() - self._recorder.newest_uploaded_epoch_ms
         is_idle = idle_ms >= 1_000 * self._config.flush_after_seconds
         # The instance that wrote an orphan can still commit it, until this commit fences it.
-        self.flush(time_left, drain=drain or is_idle, close=close, force=bool(orphans))
-        self._derived.remove(orphans)
+        self.flush(time_left, drain=drain or is_idle, close=close, force=bool(left.orphans))
+        self._derived.remove(left.orphans)
+        if not self._derived.playlists_are_behind:
+            self._derived.remove(left.replaced)
 
     # ---- shutdown
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from timelapse_runtime.runtime.clock import Clock, SystemClock
 from timelapse_runtime.timelapse.catalog import Catalog
@@ -18,9 +18,15 @@ from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel, Segment, checksum
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order, reel_number
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
-from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist
+from timelapse_runtime.timelapse.model.playlist import (
+    index_playlist,
+    live_playlist,
+    ranges_playlist,
+    video_playlist,
+)
+from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, out_of_order
-from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.verify_photos import FlushRule, PhotoComparison
 from timelapse_runtime.timelapse.verify_report import Finding, VerifyReport, counted, duration
 from timelapse_runtime.timelapse.video.boxes import read_provenance
@@ -54,7 +60,7 @@ class Verifier:
 
     def run(self) -> VerifyReport:
         """Look at everything. Raises StorageError if the cause is S3, not the stream."""
-        objects = {info.key: info.size_bytes for info in self._video.list_after(self._keys.folder)}
+        objects = {info.key: info for info in self._video.list_after(self._keys.folder)}
         try:
             checkpoint = Checkpoint.from_json(self._video.get(self._keys.checkpoint).body)
         except ObjectNotFound:
@@ -65,7 +71,7 @@ class Verifier:
             self._look(checkpoint, objects)
         return self.report
 
-    def _look(self, checkpoint: Checkpoint, objects: dict[str, int]) -> None:
+    def _look(self, checkpoint: Checkpoint, objects: Mapping[str, ObjectInfo]) -> None:
         self.report.order = checkpoint.order
         reels = list(self._reels(checkpoint))
         frames = [frame for reel in reels for frame in self._read_reel(reel, objects)]
@@ -73,9 +79,9 @@ class Verifier:
         self._compare_photos(checkpoint, [frame for frame in frames if frame.role is not Role.STAND_IN], objects)
         self._find_orphans(reels, objects)
         for reel in reels:
-            self._check_derived(reel, is_current=reel == checkpoint.reel)
+            self._check_derived(reel, checkpoint)
 
-    def _look_without_checkpoint(self, objects: dict[str, int]) -> None:
+    def _look_without_checkpoint(self, objects: Mapping[str, ObjectInfo]) -> None:
         damage, nothing = describe_folder(self._video, self._keys)
         if damage is not None:
             self.report.findings.append(damage)
@@ -119,7 +125,7 @@ class Verifier:
                 break
         yield from reversed(found)
 
-    def _read_reel(self, reel: Reel, objects: dict[str, int]) -> list[SourceFrame]:
+    def _read_reel(self, reel: Reel, objects: Mapping[str, ObjectInfo]) -> list[SourceFrame]:
         """The photos of a reel's frames, in the video's order, as far as they can be read."""
         try:
             init_segment = self._video.get(self._keys.init(reel.name)).body
@@ -141,7 +147,7 @@ class Verifier:
         return found
 
     def _read_segment(
-        self, reel: Reel, segment: Segment, last_key: str, init_segment: bytes, objects: dict[str, int]
+        self, reel: Reel, segment: Segment, last_key: str, init_segment: bytes, objects: Mapping[str, ObjectInfo]
     ) -> list[SourceFrame]:
         where = segment_key(self._keys, reel, segment)
         if where not in objects:
@@ -198,22 +204,32 @@ class Verifier:
             self.report.add("undecodable", where, str(error))
         return frames
 
-    def _find_orphans(self, reels: list[Reel], objects: dict[str, int]) -> None:
-        """An init segment that was prepared for a future reel is not one: a sweep leaves it alone, too."""
-        named = {self._keys.checkpoint, self._keys.live, self._keys.latest}
+    def _find_orphans(self, reels: list[Reel], objects: Mapping[str, ObjectInfo]) -> None:
+        """An init segment that was prepared for a future reel is not one: a sweep leaves it alone, too. Neither is a
+        segment that a longer one has replaced: it waits for its removal by a sweep."""
+        keys, settled = self._keys, {self._keys.checkpoint, self._keys.live, self._keys.newest_video, self._keys.latest}
         for reel in reels:
-            named |= reel_object_keys(self._keys, reel)
+            named = reel_object_keys(keys, reel)
+            stored = [info for where, info in objects.items() if where.startswith(keys.segments(reel.name))]
+            strays = SegmentVersions(reel, stored).strays(named)
+            settled |= named | {info.key for info in stored}.difference(strays)
         for where in sorted(objects):
-            name, _, rest = where.removeprefix(self._keys.reels).partition("/")
+            name, _, rest = where.removeprefix(keys.reels).partition("/")
             is_ready = rest == "init.mp4" and reel_number(name) > (reels[-1].number if reels else 0)
-            if where not in named and not is_ready and not where.startswith((self._keys.rejections, self._keys.kept)):
-                self.report.add("orphan", where, f"nothing names it ({objects[where]} bytes); a sweep removes segments")
+            if where not in settled and not is_ready and not where.startswith((keys.rejections, keys.kept)):
+                size_bytes = objects[where].size_bytes
+                self.report.add("orphan", where, f"nothing names it ({size_bytes} bytes); a sweep removes segments")
 
-    def _check_derived(self, reel: Reel, *, is_current: bool) -> None:
+    def _check_derived(self, reel: Reel, checkpoint: Checkpoint) -> None:
         expected = {self._keys.index(reel.name): index_playlist(reel)}
-        if is_current:
-            expected[self._keys.live] = live_playlist(reel)
+        if reel.is_closed:
+            expected[self._keys.ranges(reel.name)] = ranges_playlist(reel, reel.init_size_bytes)
+        if reel == checkpoint.reel:
+            expected[self._keys.live] = live_playlist(checkpoint)
+            expected[self._keys.newest_video] = video_playlist(reel)
         for where, body in expected.items():
+            if body is None:
+                continue  # it would have no segment, and is not written
             try:
                 if self._video.get(where).body != body:
                     self.report.add("playlist", where, "it is not what the checkpoint says; a sweep renews it")
@@ -261,7 +277,7 @@ def describe_folder(video: Store, keys: StreamKeys) -> tuple[Finding | None, str
     found = [info.key for info in video.list_after(keys.folder)]
     if streams := _streams_in(video, keys.folder):
         return None, f"{place} is not a stream but a folder of streams: name one of them, such as {streams[0]}"
-    if any(where.startswith(keys.reels) or where in (keys.live, keys.latest) for where in found):
+    if any(where.startswith(keys.reels) or where in (keys.live, keys.newest_video, keys.latest) for where in found):
         return Finding("checkpoint-missing", keys.checkpoint, f"there is none, and {len(found)} other objects"), ""
     others = [where for where in found if not where.startswith((keys.rejections, keys.kept))]
     if others:

@@ -58,6 +58,7 @@ class ReelStart:
             previous=last.name if last else None,
             order=self.order,
             after=self.after,
+            discontinuity=last.discontinuity + bool(last.segments) if last else 0,
         )
 
 

@@ -2,74 +2,49 @@
 
 from __future__ import annotations
 
-import math
-import re
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.timelapse.model.test_checkpoint import REEL
-from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment
-from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist
+from tests.hls import MediaPlaylist, check_update
+from tests.timelapse.model.test_checkpoint import CHECKPOINT, REEL
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, ReelTail, Segment
+from timelapse_runtime.timelapse.model.playlist import (
+    index_playlist,
+    live_playlist,
+    ranges_playlist,
+    tail_before,
+    video_playlist,
+)
+
+HEAD_BYTES = 1234
 
 
-@dataclass
-class Playlist:
-    """A media playlist, parsed by the grammar of RFC 8216 section 4: each segment is (seconds, byte range, URI)."""
-
-    tags: dict[str, str]
-    segments: list[tuple[float, str | None, str]]
-
-    @classmethod
-    def parse(cls, body: bytes) -> Self:
-        lines = body.decode().splitlines()
-        assert lines[0] == "#EXTM3U"
-        assert body.endswith(b"\n")
-        tags: dict[str, str] = {}
-        segments: list[tuple[float, str | None, str]] = []
-        seconds: float | None = None
-        byte_range: str | None = None
-        for line in lines[1:]:
-            if line.startswith("#EXTINF:"):
-                assert seconds is None
-                seconds = float(line.removeprefix("#EXTINF:").removesuffix(","))
-            elif line.startswith("#EXT-X-BYTERANGE:"):
-                byte_range = line.removeprefix("#EXT-X-BYTERANGE:")
-            elif line.startswith("#"):
-                name, _, value = line.partition(":")
-                assert name not in tags, f"{name} comes twice"
-                tags[name] = value
-            else:
-                assert seconds is not None, f"{line} has no EXTINF"
-                segments.append((seconds, byte_range, line))
-                seconds = byte_range = None
-        return cls(tags, segments)
+def segment(first: int, count: int, attempt: int = 0, *, captured_epoch_ms: int = 0) -> Segment:
+    name, last_key = f"{attempt:012d}", f"{first + count - 1:06d}.jpg"
+    return Segment(first, count, name, 1000 + first + count, "00000000", last_key, captured_epoch_ms=captured_epoch_ms)
 
 
-def check(playlist: Playlist) -> None:
-    """What section 4 asks of every media playlist."""
-    assert int(playlist.tags["#EXT-X-VERSION"]) >= 6  # EXT-X-MAP in a playlist that is no I-frame playlist
-    target = int(playlist.tags["#EXT-X-TARGETDURATION"])
-    assert target >= 1
-    for seconds, _, _ in playlist.segments:
-        assert math.floor(seconds + 0.5) <= target  # 4.3.3.1: rounded to the nearest integer
-
-
-def segment(first: int, count: int, attempt: int = 0) -> Segment:
-    return Segment(first, count, f"{attempt:012d}", 1000 + first + count, "00000000", f"{first + count - 1:06d}.jpg")
-
-
-def grown(count: int, *, is_open: bool) -> Reel:
-    return replace(REEL, segments=tuple(segment(180 * n, 180) for n in range(count)), last_is_open=is_open)
+def grown(count: int, *, is_open: bool, number: int = 1, sequence: int = 0, is_closed: bool = False) -> Reel:
+    segments = tuple(segment(180 * n, 180) for n in range(count))
+    name, discontinuity = f"2026-11-20-{number:04d}", number - 1
+    return replace(
+        REEL,
+        number=number,
+        name=name,
+        segments=segments,
+        last_is_open=is_open,
+        is_closed=is_closed,
+        first_sequence=sequence,
+        discontinuity=discontinuity,
+    )
 
 
 @st.composite
-def lives(draw: st.DrawFn) -> list[Reel]:
+def reel_lives(draw: st.DrawFn, fps: int = 30, interval: int = 180) -> list[Reel]:
     """A reel after each of its commits: the open segment grows, closes when it is full or its encoder ends."""
-    fps, interval = draw(st.integers(1, 120)), draw(st.integers(1, 1800))
     reel = replace(REEL, fps=fps, keyframe_interval=interval, segments=(), last_is_open=False)
     seen = [reel]
     for attempt in range(draw(st.integers(1, 12))):
@@ -78,91 +53,151 @@ def lives(draw: st.DrawFn) -> list[Reel]:
             last = kept[-1]
             more = draw(st.integers(0, interval - last.count))
             if more:
-                kept[-1] = segment(last.first, last.count + more, attempt)
+                kept[-1] = segment(last.first, last.count + more, attempt, captured_epoch_ms=last.captured_epoch_ms)
             room = interval if draw(st.booleans()) else 0
         if room and draw(st.booleans()):
             first = kept[-1].first + kept[-1].count if kept else 0
-            kept.append(segment(first, draw(st.integers(1, interval)), attempt))
+            time = draw(st.integers(0, 10**13))
+            kept.append(segment(first, draw(st.integers(1, interval)), attempt, captured_epoch_ms=time))
         is_open = bool(kept) and (draw(st.booleans()) if len(kept) > len(reel.segments) else reel.last_is_open)
         reel = replace(reel, segments=tuple(kept), last_is_open=is_open)
         seen.append(reel)
     return [*seen, replace(reel, last_is_open=False, is_closed=True)]
 
 
-@given(lives())
-def test_the_playlist_of_an_open_reel_only_grows(life: list[Reel]) -> None:
-    before = b""
-    for reel in life[:-1]:
-        now = index_playlist(reel)
-        assert now.startswith(before)
-        before = now
-        playlist = Playlist.parse(now)
-        check(playlist)
-        assert playlist.tags["#EXT-X-PLAYLIST-TYPE"] == "EVENT"
-        assert "#EXT-X-ENDLIST" not in playlist.tags
-        assert sum(seconds for seconds, _, _ in playlist.segments) == pytest.approx(
-            sum(one.count for one in reel.closed_segments) / reel.fps, abs=1e-5
-        )
+@st.composite
+def lives(draw: st.DrawFn) -> list[Checkpoint]:
+    """A stream after each of its commits, over a few reels with the same settings."""
+    fps, interval = draw(st.integers(1, 120)), draw(st.integers(1, 1800))
+    seen: list[Checkpoint] = []
+    last: Reel | None = None
+    for _ in range(draw(st.integers(1, 6))):
+        number = (last.number if last else 0) + draw(st.integers(1, 2))  # numbers may be left out
+        sequence = last.first_sequence + len(last.segments) if last else 0
+        discontinuity = last.discontinuity + bool(last.segments) if last else 0
+        for step in draw(reel_lives(fps, interval)):
+            reel = replace(
+                step,
+                number=number,
+                name=f"2026-11-20-{number:04d}",
+                first_sequence=sequence,
+                discontinuity=discontinuity,
+            )
+            tail = tail_before(reel, seen[-1] if seen else None)
+            seen.append(replace(CHECKPOINT, reel=reel, tail=tail))
+            last = reel
+    return seen
+
+
+def parsed(body: bytes | None) -> MediaPlaylist:
+    assert body is not None
+    return MediaPlaylist.parse(body)
+
+
+@given(reel_lives())
+def test_a_reels_index_only_grows_and_ends_with_the_reel(life: list[Reel]) -> None:
+    before: MediaPlaylist | None = None
+    for reel in life:
+        body = index_playlist(reel)
+        assert (body is None) == (not reel.closed_segments), "an empty playlist is never written"
+        if body is None:
+            continue
+        playlist = MediaPlaylist.parse(body)
+        if before is not None:
+            check_update(before, playlist)
+        assert playlist.tags["EXT-X-PLAYLIST-TYPE"] == "EVENT"
+        assert playlist.has_end == reel.is_closed
+        assert len(playlist.entries) == len(reel.closed_segments)
+        before = playlist
 
 
 @given(lives())
-def test_the_playlist_of_a_closed_reel_has_the_same_target_and_all_its_frames(life: list[Reel]) -> None:
-    open_playlist, closed = Playlist.parse(index_playlist(life[-2])), Playlist.parse(index_playlist(life[-1]))
-    check(closed)
-    assert closed.tags["#EXT-X-PLAYLIST-TYPE"] == "VOD"
-    assert "#EXT-X-ENDLIST" in closed.tags
-    for name in ("#EXT-X-TARGETDURATION", "#EXT-X-MEDIA-SEQUENCE"):
-        assert closed.tags[name] == open_playlist.tags[name]
-    assert len(closed.segments) == len(life[-1].segments)
+def test_the_newest_video_has_all_frames_and_an_end(life: list[Checkpoint]) -> None:
+    for checkpoint in life:
+        reel = checkpoint.reel
+        assert reel is not None
+        body = video_playlist(reel)
+        assert (body is None) == (not reel.segments)
+        if body is not None:
+            playlist = MediaPlaylist.parse(body)
+            assert (playlist.tags["EXT-X-PLAYLIST-TYPE"], playlist.has_end) == ("VOD", True)
+            assert playlist.seconds == pytest.approx(reel.frame_count / reel.fps, abs=1e-4)
+            assert {entry.map for entry in playlist.entries} == {f"reels/{reel.name}/init.mp4"}
 
 
 @given(lives())
+def test_the_live_playlist_never_empties_nor_goes_back(life: list[Checkpoint]) -> None:
+    before: MediaPlaylist | None = None
+    for checkpoint in life:
+        body = live_playlist(checkpoint)
+        if body is None:
+            assert before is None
+            continue
+        playlist = MediaPlaylist.parse(body)
+        assert "EXT-X-PLAYLIST-TYPE" not in playlist.tags
+        assert not playlist.has_end
+        if before is not None:
+            check_update(before, playlist)
+        before = playlist
+
+
+@given(lives())
+def test_the_tail_is_not_longer_than_needed(life: list[Checkpoint]) -> None:
+    for checkpoint in life:
+        if checkpoint.tail:
+            playlist = parsed(live_playlist(checkpoint))
+            assert playlist.seconds - playlist.entries[0].seconds < 3 * playlist.target
+
+
+@given(reel_lives())
 def test_a_closed_reels_ranges_tile_its_video(life: list[Reel]) -> None:
     reel = life[-1]
-    playlist = Playlist.parse(index_playlist(reel))
-    match = re.fullmatch(r'URI="video.mp4",BYTERANGE="(\d+)@0"', playlist.tags["#EXT-X-MAP"])
-    assert match is not None
-    position = int(match[1])
-    for _, byte_range, uri in playlist.segments:
-        assert byte_range is not None
-        size, offset = map(int, byte_range.split("@"))
-        assert (offset, uri) == (position, "video.mp4")
-        position += size
-    assert position == reel.size_bytes
+    if not reel.segments:
+        return
+    playlist, position = parsed(ranges_playlist(reel, HEAD_BYTES)), HEAD_BYTES
+    assert (playlist.tags["EXT-X-PLAYLIST-TYPE"], playlist.has_end) == ("VOD", True)
+    for entry, one in zip(playlist.entries, reel.segments, strict=True):
+        assert (entry.byte_range, entry.uri, entry.map) == ((one.size_bytes, position), "video.mp4", "init.mp4")
+        position += one.size_bytes
 
 
-@given(st.lists(lives(), min_size=1, max_size=3))
-def test_the_live_playlists_sequence_numbers_never_go_back(stories: list[list[Reel]]) -> None:
-    last_sequence, last_discontinuity, end = 0, -1, 0
-    for number, life in enumerate(stories, start=1):
-        first_sequence = end
-        for step in life:
-            reel = replace(step, number=number, name=f"2026-11-20-{number:04d}", first_sequence=first_sequence)
-            playlist = Playlist.parse(live_playlist(reel))
-            check(playlist)
-            assert "#EXT-X-PLAYLIST-TYPE" not in playlist.tags
-            sequence = int(playlist.tags["#EXT-X-MEDIA-SEQUENCE"])
-            discontinuity = int(playlist.tags["#EXT-X-DISCONTINUITY-SEQUENCE"])
-            assert sequence >= last_sequence
-            assert discontinuity >= last_discontinuity
-            last_sequence, last_discontinuity = sequence, discontinuity
-            # A segment keeps its number for as long as it is listed (6.2.1).
-            assert [uri for _, _, uri in playlist.segments] == [
-                f"reels/{reel.name}/segments/{one.first:08d}-{one.count}-{one.attempt}.m4s"
-                for one in reel.closed_segments
-            ]
-            end = first_sequence + len(reel.segments)
+def test_the_open_segment_is_in_the_newest_video_alone() -> None:
+    reel = grown(3, is_open=True)
+    assert len(parsed(index_playlist(reel)).entries) == 2
+    assert len(parsed(live_playlist(replace(CHECKPOINT, reel=reel))).entries) == 2
+    assert len(parsed(video_playlist(reel)).entries) == 3
 
 
-def test_the_open_segment_is_not_listed() -> None:
-    assert len(Playlist.parse(index_playlist(grown(3, is_open=True))).segments) == 2
-    assert len(Playlist.parse(live_playlist(grown(3, is_open=True))).segments) == 2
+def test_the_end_of_the_reel_before_stays_behind_a_discontinuity_until_the_next_one_has_enough() -> None:
+    day = replace(CHECKPOINT, reel=grown(10, is_open=False, is_closed=True), tail=())
+    seen = []
+    for count in range(1, 5):
+        reel = grown(count, is_open=True, number=2, sequence=10)
+        day = replace(day, reel=reel, tail=tail_before(reel, day))
+        playlist = parsed(live_playlist(day))
+        listed = [(entry.uri[6:21], entry.discontinuity) for entry in playlist.entries]
+        seen.append((playlist.sequence, [name[-1] + str(discontinuity) for name, discontinuity in listed]))
+    assert seen == [(7, ["10"] * 3), (8, ["10"] * 2 + ["21"]), (9, ["10", "21", "21"]), (10, ["21"] * 3)]
+
+
+def test_a_playlists_target_covers_the_earlier_reels_segments() -> None:
+    tail = (ReelTail("2026-11-19-0001", 10, 300, 0, 0, (segment(0, 300),)),)
+    playlist = parsed(live_playlist(replace(CHECKPOINT, reel=grown(2, is_open=True, number=2, sequence=1), tail=tail)))
+    assert (playlist.target, [entry.seconds for entry in playlist.entries]) == (30, [30, 6])
 
 
 @pytest.mark.parametrize(("fps", "interval", "target"), [(30, 180, 6), (29, 180, 7), (120, 1, 1), (1, 1800, 1800)])
 def test_the_target_duration_covers_the_longest_segment_before_there_is_one(
     fps: int, interval: int, target: int
 ) -> None:
-    reel = replace(REEL, fps=fps, keyframe_interval=interval, segments=())
-    assert Playlist.parse(index_playlist(reel)).tags["#EXT-X-TARGETDURATION"] == str(target)
-    assert Playlist.parse(live_playlist(reel)).tags["#EXT-X-TARGETDURATION"] == str(target)
+    reel = replace(REEL, fps=fps, keyframe_interval=interval, segments=(segment(0, 1),), last_is_open=False)
+    assert parsed(index_playlist(reel)).target == target
+    assert parsed(video_playlist(reel)).target == target
+
+
+def test_capture_times_are_stated_where_they_rise() -> None:
+    times = (1_700_000_000_000, 0, 1_600_000_000_000, 1_700_000_060_001)
+    segments = tuple(segment(n, 1, captured_epoch_ms=time) for n, time in enumerate(times))
+    playlist = parsed(video_playlist(replace(REEL, segments=segments)))
+    stated = [entry.date and entry.date.isoformat() for entry in playlist.entries]
+    assert stated == ["2023-11-14T22:13:20+00:00", None, None, "2023-11-14T22:14:20.001000+00:00"]

@@ -36,7 +36,7 @@ _READABLE = (1, FORMAT)
 NAME_ORDER, ARRIVAL_ORDER = "name", "arrival"
 """What positions are: `TIMELAPSE_ORDER`."""
 MAXIMUM_REEL_FRAMES = 100_000
-"""A reel ends here at the latest: 555 segments of 180 frames, a checkpoint of about 80 kB."""
+"""A reel ends here at the latest: 555 segments of 180 frames, a checkpoint of about 100 kB."""
 
 
 def checksum(body: bytes) -> str:
@@ -56,7 +56,8 @@ def photos_checksum(positions: Iterable[str], before: str = "") -> str:
 class Segment:
     """One committed segment. `last_key` is the highest position up to its end; `out_of_order` are the positions of
     those of its frames that do not lie above the segment before it; `crc32` is its bytes' `checksum`. `photos` is
-    `photos_checksum` of its other frames; empty in a segment from before it was written."""
+    `photos_checksum` of its other frames; empty in a segment from before it was written. `captured_epoch_ms` is when
+    the photo of its first frame was taken; 0 if the segment is from before that was written."""
 
     first: int
     count: int
@@ -66,6 +67,7 @@ class Segment:
     last_key: str
     out_of_order: tuple[str, ...] = ()
     photos: str = ""
+    captured_epoch_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Reel:
     order: str = NAME_ORDER
     after: str = ""
     """In arrival order: the highest position before the reel."""
+    discontinuity: int = 0
+    """How many reels with segments there are before this one: its discontinuity sequence number in `live.m3u8`."""
 
     @property
     def highest_key(self) -> str:
@@ -122,10 +126,24 @@ class Reel:
 
 
 @dataclass(frozen=True, slots=True)
+class ReelTail:
+    """The last segments of an earlier reel, for the playlist that runs over all reels. `first_sequence` is the media
+    sequence number of the first of them; of each segment only what a playlist says is kept."""
+
+    name: str
+    fps: int
+    keyframe_interval: int
+    first_sequence: int
+    discontinuity: int
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """How far the video has come. `source` is where the stream's photos are; `generation` counts commits; `commit` is
     unique to the attempt that wrote it. In arrival order, a listing after the key `scan_after` shows the photos beyond
-    the watermark, as far as they are known."""
+    the watermark, as far as they are known. `tail` are the ends of earlier reels, oldest first, that `live.m3u8` still
+    lists."""
 
     source: str
     generation: int
@@ -137,6 +155,7 @@ class Checkpoint:
     reel: Reel | None
     order: str = NAME_ORDER
     scan_after: str = ""
+    tail: tuple[ReelTail, ...] = ()
 
     def covers(self, position: str) -> bool:
         """Whether the photo at this position is settled: in the video, or rejected."""
@@ -158,7 +177,9 @@ class Checkpoint:
             if value["format"] == 1:
                 value |= {"order": NAME_ORDER, "scan_after": ""}
             reel = None if value["reel"] is None else reel_from_value(value["reel"])
-            return cls(**_typed_fields(cls, value), ahead=_positions(value["ahead"], value["order"]), reel=reel)
+            tail = tuple(_tail_from_value(one) for one in value.get("tail", ()))
+            ahead = _positions(value["ahead"], value["order"])
+            return cls(**_typed_fields(cls, value), ahead=ahead, reel=reel, tail=tail)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointCorrupt(f"checkpoint.json cannot be read: {error!r}") from error
 
@@ -170,7 +191,7 @@ def reel_to_json(reel: Reel) -> bytes:
 
 def reel_from_value(value: dict[str, Any]) -> Reel:
     """A reel from parsed JSON. Raises KeyError, TypeError or ValueError."""
-    value = {"order": NAME_ORDER, "after": "", **value}
+    value = {"order": NAME_ORDER, "after": "", "discontinuity": value["number"] - 1, **value}
     reel = Reel(**_typed_fields(Reel, value), segments=tuple(_segment_from_value(one) for one in value["segments"]))
     expected = 0
     for segment in reel.segments:
@@ -180,8 +201,13 @@ def reel_from_value(value: dict[str, Any]) -> Reel:
     return reel
 
 
+def _tail_from_value(value: dict[str, Any]) -> ReelTail:
+    segments = tuple(_segment_from_value(one) for one in value["segments"])
+    return ReelTail(**_typed_fields(ReelTail, value), segments=segments)
+
+
 def _segment_from_value(value: dict[str, Any]) -> Segment:
-    value = {"photos": "", **value}
+    value = {"photos": "", "captured_epoch_ms": 0, **value}
     return Segment(**{**value, **_typed_fields(Segment, value), "out_of_order": _keys(value["out_of_order"])})
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 _S3_KEY_LIMIT_BYTES = 1024
+_SEGMENT_NAME = re.compile(r"(\d{8,})-(\d+)-[^/]*\.m4s")
 
 
 def key_order(key: str) -> bytes:
@@ -26,8 +28,13 @@ class StreamKeys:
 
     @property
     def live(self) -> str:
-        """The current reel's playlist, at a fixed address."""
+        """The playlist that runs over all reels, at a fixed address."""
         return f"{self.folder}live.m3u8"
+
+    @property
+    def newest_video(self) -> str:
+        """The playlist of the newest reel so far, at a fixed address."""
+        return f"{self.folder}video.m3u8"
 
     @property
     def latest(self) -> str:
@@ -54,6 +61,10 @@ class StreamKeys:
     def index(self, reel: str) -> str:
         """A reel's playlist."""
         return f"{self.reel(reel)}index.m3u8"
+
+    def ranges(self, reel: str) -> str:
+        """A closed reel's playlist of ranges in its `video`."""
+        return f"{self.reel(reel)}video.m3u8"
 
     def video(self, reel: str) -> str:
         """A reel in one file."""
@@ -100,3 +111,11 @@ def reel_number(name: str) -> int:
 def segment_name(first: int, count: int, attempt: str) -> str:
     """`00000180-60-9f3c2a1b.m4s`; `attempt` is unique per write, so that no segment is ever written over."""
     return f"{first:08d}-{count}-{attempt}.m4s"
+
+
+def segment_span(name: str) -> tuple[int, int]:
+    """The first frame and the frame count in a segment's name. Raises ValueError if it is no segment's name."""
+    match = _SEGMENT_NAME.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name} is not a segment's name")
+    return int(match[1]), int(match[2])

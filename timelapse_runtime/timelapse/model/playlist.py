@@ -1,63 +1,162 @@
-"""Playlists, derived from the checkpoint alone.
+"""Playlists, derived from the checkpoint alone (the ranges in a closed reel's `video.mp4` also from its size).
 
-Source: RFC 8216 (August 2017). An EVENT playlist may only grow (4.3.3.5); TARGETDURATION must not change and
-covers the longest segment (4.3.3.1); media sequence numbers never decrease (6.2.2).
+| playlist | what it lists |
+|---|---|
+| `reels/<reel>/index.m3u8` | the reel's closed segments; it only grows, and ends when the reel does |
+| `live.m3u8` | the same at a fixed address, over all reels: the segments of earlier ones slide out |
+| `video.m3u8` | all frames of the newest reel so far, with an end: the open segment too |
+| `reels/<reel>/video.m3u8` | a closed reel, as ranges of its `video.mp4` |
+
+The first three are None while they have no segment: players fail for good at an empty playlist.
+
+Source: RFC 8216 (August 2017). A playlist of type EVENT may only get lines appended (4.3.3.5, 6.2.1); TARGETDURATION
+must not change and covers the longest segment (4.3.3.1, 6.2.1); no segment is removed if less than three target
+durations would be left, and a removed discontinuity is counted (6.2.2).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from fractions import Fraction
 
-from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, ReelTail, Segment
 from timelapse_runtime.timelapse.model.keys import segment_name
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
+_LEAST_TARGET_DURATIONS = 3
 
 
-def index_playlist(reel: Reel) -> bytes:
-    """`index.m3u8`: the closed segments of one reel. A closed reel's points into `video.mp4` by byte ranges."""
-    kind = "VOD" if reel.is_closed else "EVENT"
-    lines = [*_head(reel), f"#EXT-X-PLAYLIST-TYPE:{kind}", "#EXT-X-MEDIA-SEQUENCE:0"]
+def index_playlist(reel: Reel) -> bytes | None:
+    """`reels/<reel>/index.m3u8`: the closed segments of one reel. Each version begins with the one before."""
+    if not reel.closed_segments:
+        return None
+    lines = [*_head(reel), "#EXT-X-PLAYLIST-TYPE:EVENT", "#EXT-X-MEDIA-SEQUENCE:0", '#EXT-X-MAP:URI="init.mp4"']
+    lines += _entries(reel, reel.closed_segments, "", CaptureTimes())
     if reel.is_closed:
-        lines.append(f'#EXT-X-MAP:URI="video.mp4",BYTERANGE="{reel.init_size_bytes}@0"')
-        offset = reel.init_size_bytes
-        for segment in reel.segments:
-            lines += [_duration(reel, segment), f"#EXT-X-BYTERANGE:{segment.size_bytes}@{offset}", "video.mp4"]
-            offset += segment.size_bytes
         lines.append("#EXT-X-ENDLIST")
-    else:
-        lines.append('#EXT-X-MAP:URI="init.mp4"')
-        for segment in reel.closed_segments:
-            lines += [_duration(reel, segment), _segment_uri(segment)]
     return _text(lines)
 
 
-def live_playlist(reel: Reel) -> bytes:
-    """`live.m3u8`: the current reel at a fixed address. No EVENT type: the next reel takes its place, and then
-    the sequence numbers run on, as if the earlier reel's segments had slid out."""
-    lines = [
-        *_head(reel),
-        f"#EXT-X-MEDIA-SEQUENCE:{reel.first_sequence}",
-        f"#EXT-X-DISCONTINUITY-SEQUENCE:{reel.number - 1}",
-        f'#EXT-X-MAP:URI="reels/{reel.name}/init.mp4"',
+def video_playlist(reel: Reel) -> bytes | None:
+    """`video.m3u8`: each version is a whole video, which a later flush replaces by a longer one."""
+    if not reel.segments:
+        return None
+    folder = f"reels/{reel.name}/"
+    lines = [*_head(reel), *_VOD, f'#EXT-X-MAP:URI="{folder}init.mp4"']
+    return _text([*lines, *_entries(reel, reel.segments, folder, CaptureTimes()), "#EXT-X-ENDLIST"])
+
+
+def ranges_playlist(reel: Reel, head_size_bytes: int) -> bytes:
+    """`reels/<reel>/video.m3u8` of a closed reel, whose `video.mp4` has `head_size_bytes` before its segments."""
+    lines = [*_head(reel), *_VOD, '#EXT-X-MAP:URI="init.mp4"']
+    times, offset = CaptureTimes(), head_size_bytes
+    for segment in reel.segments:
+        lines += [*times.tags(segment), _duration_tag(reel, segment)]
+        lines += [f"#EXT-X-BYTERANGE:{segment.size_bytes}@{offset}", "video.mp4"]
+        offset += segment.size_bytes
+    return _text([*lines, "#EXT-X-ENDLIST"])
+
+
+def live_playlist(checkpoint: Checkpoint) -> bytes | None:
+    """`live.m3u8`. It has no type, so that the next reel can take the place of this one: until that has three target
+    durations, the end of the reel before stays, behind which a discontinuity comes."""
+    parts: list[Reel | ReelTail] = [*checkpoint.tail]
+    if checkpoint.reel is not None and checkpoint.reel.closed_segments:
+        parts.append(checkpoint.reel)
+    if not parts:
+        return None
+    lines = _head(*parts)
+    lines += [
+        f"#EXT-X-MEDIA-SEQUENCE:{parts[0].first_sequence}",
+        f"#EXT-X-DISCONTINUITY-SEQUENCE:{parts[0].discontinuity}",
     ]
-    for segment in reel.closed_segments:
-        lines += [_duration(reel, segment), f"reels/{reel.name}/{_segment_uri(segment)}"]
+    times = CaptureTimes()
+    for number, part in enumerate(parts):
+        folder = f"reels/{part.name}/"
+        lines += ["#EXT-X-DISCONTINUITY"] if number else []
+        lines.append(f'#EXT-X-MAP:URI="{folder}init.mp4"')
+        lines += _entries(part, _listed(part), folder, times)
     return _text(lines)
 
 
-def _head(reel: Reel) -> list[str]:
-    target = math.ceil(reel.keyframe_interval / reel.fps)
+def tail_before(reel: Reel | None, old: Checkpoint | None) -> tuple[ReelTail, ...]:
+    """The tail of the checkpoint that follows `old` and holds `reel`: of earlier reels, the last segments that are
+    needed to have three target durations in `live.m3u8`, with the closed segments of `reel`."""
+    if old is None or old.reel is None or reel is None:
+        return old.tail if old else ()
+    parts = [*old.tail, *(() if old.reel.name == reel.name else _as_tail(old.reel))]
+    target = max([_target_seconds(reel), *map(_target_seconds, parts)])
+    wanted = _LEAST_TARGET_DURATIONS * target - _seconds(reel, reel.closed_segments)
+    kept: list[ReelTail] = []
+    for part in reversed(parts):
+        first = len(part.segments)
+        while first and wanted > 0:
+            first -= 1
+            wanted -= _seconds(part, part.segments[first : first + 1])
+        if part.segments[first:]:
+            kept.append(replace(part, segments=part.segments[first:], first_sequence=part.first_sequence + first))
+    return tuple(reversed(kept))
+
+
+class CaptureTimes:
+    """The EXT-X-PROGRAM-DATE-TIME tags of one playlist: when the first photo of each segment was taken.
+
+    A time that is not later than those before it is left out: players look segments up by these times, and clocks of
+    cameras are set back. Section 4.3.2.6 asks for no tag at any segment.
+    """
+
+    def __init__(self) -> None:
+        self._newest_epoch_ms = 0
+
+    def tags(self, segment: Segment) -> list[str]:
+        """The tag of the next segment, if it has one."""
+        if segment.captured_epoch_ms <= self._newest_epoch_ms:
+            return []
+        self._newest_epoch_ms = segment.captured_epoch_ms
+        moment = datetime.fromtimestamp(segment.captured_epoch_ms / 1000, UTC)
+        return [f"#EXT-X-PROGRAM-DATE-TIME:{moment.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"]
+
+
+_VOD = ("#EXT-X-PLAYLIST-TYPE:VOD", "#EXT-X-MEDIA-SEQUENCE:0")
+
+
+def _as_tail(reel: Reel) -> Iterator[ReelTail]:
+    """All of a reel's segments, without what a playlist does not say."""
+    segments = tuple(replace(segment, last_key="", out_of_order=(), photos="") for segment in reel.closed_segments)
+    if segments:
+        yield ReelTail(reel.name, reel.fps, reel.keyframe_interval, reel.first_sequence, reel.discontinuity, segments)
+
+
+def _listed(part: Reel | ReelTail) -> tuple[Segment, ...]:
+    return part.segments if isinstance(part, ReelTail) else part.closed_segments
+
+
+def _seconds(part: Reel | ReelTail, segments: Sequence[Segment]) -> Fraction:
+    return Fraction(sum(segment.count for segment in segments), part.fps)
+
+
+def _target_seconds(part: Reel | ReelTail) -> int:
+    return math.ceil(part.keyframe_interval / part.fps)
+
+
+def _head(*parts: Reel | ReelTail) -> list[str]:
+    target = max(map(_target_seconds, parts))
     return ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{target}", "#EXT-X-INDEPENDENT-SEGMENTS"]
 
 
-def _duration(reel: Reel, segment: Segment) -> str:
-    return f"#EXTINF:{segment.count / reel.fps:.6f},"
+def _entries(part: Reel | ReelTail, segments: Iterable[Segment], folder: str, times: CaptureTimes) -> Iterator[str]:
+    for segment in segments:
+        yield from times.tags(segment)
+        yield _duration_tag(part, segment)
+        yield f"{folder}segments/{segment_name(segment.first, segment.count, segment.attempt)}"
 
 
-def _segment_uri(segment: Segment) -> str:
-    return f"segments/{segment_name(segment.first, segment.count, segment.attempt)}"
+def _duration_tag(part: Reel | ReelTail, segment: Segment) -> str:
+    return f"#EXTINF:{segment.count / part.fps:.6f},"
 
 
-def _text(lines: list[str]) -> bytes:
+def _text(lines: Iterable[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
