@@ -6,6 +6,7 @@ The number is a row of 16 squares in the top left corner, most significant bit l
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
+from PIL import ExifTags, Image
 
 Luma: TypeAlias = NDArray[np.uint8]
 _BITS = 16
@@ -73,3 +75,11 @@ def plane_array(frame: VideoFrame, index: int) -> NDArray[np.uint8]:
     plane = frame.planes[index]
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
     return rows[: plane.height, : plane.width]
+
+
+def with_capture_time(body: bytes, moment: datetime) -> bytes:
+    """The JPEG with an EXIF block that says when it was taken, in local time."""
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = moment.strftime("%Y:%m:%d %H:%M:%S")
+    block = b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0")
+    return body[:2] + b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block + body[2:]

@@ -1,6 +1,7 @@
 """The parser of the `timelapse` command, and its exit codes.
 
     timelapse replay [FOLDER]                                make a video of a folder of photos, on this machine
+    timelapse backfill s3://IN/PREFIX/ s3://OUT/PREFIX/      make videos of photos that are in S3 already
     timelapse verify s3://BUCKET/PREFIX/STREAM [--repair]    is every photo in the video, once and in order?
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
 
@@ -20,13 +21,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from timelapse_runtime import __version__
-from timelapse_runtime.cli import EXIT_ERROR, CommandFailed, retry, verify
+from timelapse_runtime.cli import EXIT_ERROR, EXIT_INTERRUPTED, CommandFailed, backfill, retry, verify
 from timelapse_runtime.timelapse.config import Location, parse_location, parse_size
 from timelapse_runtime.timelapse.errors import TimelapseError
 from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
-
-EXIT_INTERRUPTED = 130
-"""What a shell reports for a command that SIGINT ended."""
 
 _REPLAY_NEEDS = ("numpy", "moto", "flask", "flask_cors")
 """Modules of the extra `local`: the sample scene, and the embedded S3 server with what starts it."""
@@ -62,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"timelapse-runtime {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_replay(commands.add_parser("replay", help="make a video of a folder of photos, on this machine"))
+    _add_backfill(commands.add_parser("backfill", help="make videos of photos that are in S3 already"))
     check = commands.add_parser("verify", help="is every photo in the video, once and in order, and does it play?")
     check.description = "Is every photo in the video, once and in order, and does the video play? Changes nothing."
     check.epilog = (
@@ -106,6 +105,22 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
     parser.add_argument("--verbose", action="store_true", help="show the runtime's log on stderr")
     parser.set_defaults(run=_replay)
+
+
+def _add_backfill(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Make videos of photos that are in S3 already, by the timelapse function in this process. Ctrl-C commits what "
+        "is complete; the same command goes on from there. TIMELAPSE_ variables of this shell configure it as they do "
+        "the function; credentials and region are found as by every AWS tool."
+    )
+    parser.epilog = "Exit code 0: each photo is in the video or rejected; 2: it failed; 130: it was interrupted."
+    parser.add_argument("frames", type=_location, help="the photos: s3://BUCKET/PREFIX/, a folder for each camera")
+    parser.add_argument(
+        "video", type=_location, help="where the videos go: s3://BUCKET/PREFIX/, a folder for each camera"
+    )
+    parser.add_argument("--stream", type=_stream_name, metavar="NAME", help="take all photos into this one video")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
+    parser.set_defaults(run=backfill.run)
 
 
 def _positive(text: str) -> int:

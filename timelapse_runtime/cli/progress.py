@@ -1,22 +1,32 @@
-"""A progress bar on stderr: frames, frames per second, time left."""
+"""Progress on stderr: how many are done, how many a second, the time left.
+
+On a terminal, one line that is drawn again; elsewhere a line every ten seconds and one at the end.
+"""
 
 from __future__ import annotations
 
+import shutil
 import sys
+import threading
 import time
 from typing import Self
 
-_WIDTH = 30
-_REDRAW_SECONDS = 0.1
+from timelapse_runtime.timelapse.verify_report import duration
+
+_BAR_WIDTH = 20
+_NARROW = 70
+"""Columns below which there is no room for the bar."""
+_REDRAW_SECONDS, _LINE_SECONDS = 0.1, 10.0
 
 
 class Progress:
-    """Counts to `total`. Redraws on a terminal, else prints one line at the end; prints nothing if `quiet`."""
+    """Counts to `total`, of which `done` were done before; prints nothing if `quiet`. May be called from threads."""
 
-    def __init__(self, total: int, *, quiet: bool = False) -> None:
-        self._total, self._done, self._quiet = total, 0, quiet
+    def __init__(self, total: int, *, done: int = 0, unit: str = "frames", quiet: bool = False) -> None:
+        self._total, self._done, self._done_before, self._unit, self._quiet = total, done, done, unit, quiet
         self._is_terminal = sys.stderr.isatty()
         self._began = self._drawn = time.monotonic()
+        self._note, self._lock = "", threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -26,18 +36,39 @@ class Progress:
             self._draw("\n")
 
     def step(self) -> None:
-        """Count one frame."""
-        self._done += 1
-        now = time.monotonic()
-        if self._is_terminal and not self._quiet and now - self._drawn >= _REDRAW_SECONDS:
-            self._drawn = now
-            self._draw("")
+        """Count one."""
+        with self._lock:
+            self._done += 1
+            now = time.monotonic()
+            if not self._quiet and now - self._drawn >= (_REDRAW_SECONDS if self._is_terminal else _LINE_SECONDS):
+                self._drawn = now
+                self._draw("" if self._is_terminal else "\n")
+
+    def note(self, text: str) -> None:
+        """What is at the end of the line from now on."""
+        self._note = text
+
+    def say(self, text: str) -> None:
+        """Print a line of its own."""
+        if not self._quiet:
+            with self._lock:
+                print(f"\r{text:<{_columns()}}" if self._is_terminal else text, file=sys.stderr, flush=True)
 
     def _draw(self, end: str) -> None:
         elapsed = max(1e-6, time.monotonic() - self._began)
-        rate = self._done / elapsed
-        left = (self._total - self._done) / rate if rate else 0.0
-        bar = "#" * (self._done * _WIDTH // max(1, self._total))
-        start = "\r" if self._is_terminal else ""
-        text = f"[{bar:<{_WIDTH}}] {self._done}/{self._total} frames, {rate:.1f} per second, {left:.0f} s left"
-        print(f"{start}{text:<79}", end=end, file=sys.stderr, flush=True)
+        rate = (self._done - self._done_before) / elapsed
+        left = duration(round((self._total - self._done) / rate)) if rate else "?"
+        text = f"{self._done}/{self._total} {self._unit}, {rate:.1f}/s, {left} left"
+        text += f", {self._note}" if self._note else ""
+        if not self._is_terminal:
+            print(text, end=end, file=sys.stderr, flush=True)
+            return
+        width = _columns()
+        if width >= _NARROW:
+            text = f"[{'#' * min(_BAR_WIDTH, self._done * _BAR_WIDTH // max(1, self._total)):<{_BAR_WIDTH}}] {text}"
+        print(f"\r{text[:width]:<{width}}", end=end, file=sys.stderr, flush=True)
+
+
+def _columns() -> int:
+    """One less than the terminal has: a full line would wrap."""
+    return max(20, shutil.get_terminal_size().columns - 1)

@@ -1,0 +1,231 @@
+"""`timelapse backfill`: photos that are in S3 already become videos, by the timelapse function in this process.
+
+The function is asked for sweeps until each photo is in the video or rejected. Its checkpoint says what is done: a run
+that was ended in whatever way is continued by the next one, or by a deployed function, which may work on the same
+streams meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import random
+import re
+import signal
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from timelapse_runtime.cli import EXIT_INTERRUPTED, EXIT_OK, CommandFailed
+from timelapse_runtime.cli.backfill_streams import Streams, StreamWork, explained
+from timelapse_runtime.cli.progress import Progress
+from timelapse_runtime.cli.target import NoTimeLimit
+from timelapse_runtime.cli.watched_store import Watch, WatchedStore
+from timelapse_runtime.runtime.clock import SystemClock
+from timelapse_runtime.runtime.function import Deadline, Environment
+from timelapse_runtime.timelapse import Timelapse
+from timelapse_runtime.timelapse.config import PREFIX, Config, parse_config
+from timelapse_runtime.timelapse.errors import (
+    ConfigError,
+    DeadlineTooClose,
+    Fenced,
+    StorageUnavailable,
+)
+from timelapse_runtime.timelapse.storage.s3 import make_client
+from timelapse_runtime.timelapse.verify_report import counted, duration
+
+_MAXIMUM_THREADS = 16
+_SAVE_MS = 60_000
+_ATTEMPTS = 6
+"""Without a photo between them, if S3 does not answer. The pauses between them add up to a minute."""
+_FEW_FRAMES = 10
+"""Reels of fewer frames on average are too short to watch, if there are as many reels."""
+_REEL = re.compile(r"([^/]+)/reels/([^/]+)/")
+
+
+def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
+    """Fill the streams. Prints a report; the exit code. Raises CommandFailed and TimelapseError."""
+    configured = _configuration(options, variables)
+    try:
+        config = parse_config(configured)
+    except ConfigError as error:
+        if error.variable == f"{PREFIX}VIDEO":
+            raise CommandFailed(
+                f"the videos would be written to {options.video}, not apart from the photos in "
+                f"{options.frames}: name a folder that is not in the other, nor around it, or another bucket"
+            ) from error
+        raise
+    return _Backfill(config, configured, is_json=options.json).run()
+
+
+def _configuration(options: argparse.Namespace, variables: Mapping[str, str]) -> dict[str, str]:
+    """The function's variables: those of this shell, but for the places. All processors encode."""
+    threads = {f"{PREFIX}THREADS": str(min(os.cpu_count() or 1, _MAXIMUM_THREADS))}
+    places = {f"{PREFIX}FRAMES": str(options.frames), f"{PREFIX}VIDEO": str(options.video)}
+    stream = {f"{PREFIX}STREAM": options.stream} if options.stream else {}
+    return {**threads, **variables, **places, **stream}
+
+
+class _Backfill:
+    """One run of the command."""
+
+    def __init__(self, config: Config, variables: Mapping[str, str], *, is_json: bool) -> None:
+        self._config, self._variables, self._is_json = config, variables, is_json
+        self._progress = Progress(0, quiet=True)
+        self._read_count = 0
+        self._watch = Watch(config.frames.prefix, self._photo_was_read, self._object_was_written)
+        client = make_client(variables=variables, user_agent="timelapse-backfill")
+        self._frames = self._video = WatchedStore(client, config.frames.bucket, self._watch, has_photos=True)
+        if config.video.bucket != config.frames.bucket:
+            self._video = WatchedStore(client, config.video.bucket, self._watch, has_photos=False)
+        self._streams = Streams(config, self._frames, self._video)
+        self._function = Timelapse(stores=lambda _config, _environment: (self._frames, self._video))
+
+    def run(self) -> int:
+        """See the module."""
+        streams = self._streams.look()
+        total, done = sum(one.photo_count for one in streams), sum(one.covered_count for one in streams)
+        self._function.open(Environment(self._variables, None, uuid.uuid4().hex))
+        began, is_quiet = time.monotonic(), self._is_json and not sys.stderr.isatty()
+        with Progress(total, done=done, unit="photos", quiet=is_quiet) as self._progress, self._watched():
+            for stream in streams:
+                with explained(self._config, "s3:PutObject, GetObject and DeleteObject for the videos"):
+                    self._fill(stream)
+            self._function.close(Deadline(SystemClock().now_epoch_ms() + _SAVE_MS))
+        for stream in streams:
+            stream.after = self._streams.checkpoint(stream.name)
+        self._report(streams, time.monotonic() - began)
+        return EXIT_INTERRUPTED if self._watch.stop.is_set() else EXIT_OK
+
+    # ---- work
+
+    def _fill(self, stream: StreamWork) -> None:
+        """Until each photo is in the video or rejected, or this is to stop. The reel of a day that is over is
+        closed."""
+        if self._sweep(stream, {"drain": True}):
+            after = self._streams.checkpoint(stream.name)
+            today = datetime.now(self._config.timezone).date().isoformat()
+            if after is not None and after.reel is not None and not after.reel.is_closed and after.reel.date < today:
+                self._sweep(stream, {"close": True})
+
+    def _sweep(self, stream: StreamWork, flags: Mapping[str, bool]) -> bool:
+        """One sweep, in as many invocations as it takes. False if it was stopped. Raises TimelapseError."""
+        failures, fenced, read_count = 0, 0, self._read_count
+        while not self._watch.stop.is_set():
+            try:
+                self._function.invoke({"sweep": {"stream": stream.name, **flags}}, NoTimeLimit())
+            except DeadlineTooClose:
+                continue  # an hour is over, or this is to stop
+            except Fenced:
+                fenced += 1
+                if fenced == 1:
+                    self._progress.say(
+                        f"another process, perhaps the deployed function, writes {stream.name} too. Each photo is in "
+                        "the video once all the same, but work is done twice: end it, or leave the rest to it"
+                    )
+                time.sleep(1 + random.random())  # noqa: S311  no secret: whoever comes first should get through
+            except StorageUnavailable as error:
+                failures = failures + 1 if self._read_count == read_count else 1
+                read_count = self._read_count
+                if failures == _ATTEMPTS:
+                    raise
+                self._progress.say(f"S3 does not answer, trying again: {error}")
+                self._watch.stop.wait(2.0**failures)
+            else:
+                return True
+        return False
+
+    def _photo_was_read(self, _key: str) -> None:
+        self._read_count += 1
+        self._progress.step()
+
+    def _object_was_written(self, key: str) -> None:
+        match = _REEL.search(key, len(self._config.video.prefix))
+        if match is not None:
+            self._progress.note(f"{match[1]} {match[2]}")
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """The function's warnings become lines beside the progress. The first Ctrl-C (or SIGTERM) lets the photo end
+        that is being read; the second one ends this process."""
+
+        def stop(number: int, _frame: object) -> None:
+            self._watch.stop.set()
+            self._progress.say("stopping: what is complete is committed (once more to end at once)")
+            signal.signal(number, signal.default_int_handler)
+
+        handler = _Lines(self._progress)
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        logging.getLogger("timelapse_runtime").addHandler(handler)
+        try:
+            yield
+        finally:
+            logging.getLogger("timelapse_runtime").removeHandler(handler)
+            for number, earlier in before.items():
+                signal.signal(number, earlier)
+
+    # ---- what came of it
+
+    def _report(self, streams: Sequence[StreamWork], seconds: float) -> None:
+        requests = Counter(self._frames.request_counts)
+        if self._video is not self._frames:
+            requests.update(self._video.request_counts)
+        if self._is_json:
+            print(
+                json.dumps(
+                    {
+                        "streams": {stream.name: stream.to_value() for stream in streams},
+                        "photos_read": self._read_count,
+                        "s3_requests": dict(sorted(requests.items())),
+                        "wall_seconds": round(seconds, 3),
+                        "interrupted": self._watch.stop.is_set(),
+                    }
+                )
+            )
+            return
+        for stream in streams:
+            print("\n".join(self._described(stream)))
+        gets = (
+            f"{requests['GetObject'] / self._read_count:.3f} GETs a photo" if self._read_count else "no photo was read"
+        )
+        total = f"{sum(requests.values())} requests to S3, {gets}"
+        print(f"{counted(self._read_count, 'photo')} read in {duration(round(seconds))}; {total}")
+        if self._watch.stop.is_set():
+            print("Interrupted. The same command goes on from here, and so does a deployed function with these places.")
+
+    def _described(self, stream: StreamWork) -> Iterator[str]:
+        place = f"{self._config.video}{stream.name}"
+        frames = counted(stream.after.frame_count if stream.after else 0, "frame")
+        reels = counted(stream.reel_number, "reel")
+        yield f"{stream.name}: {counted(stream.photo_count, 'photo')}; {frames} in {reels}"
+        rejected = stream.after.rejected_count if stream.after else 0
+        if rejected or stream.ignored:
+            ignored = ", ".join(f"{count} {reason}" for reason, count in stream.ignored.most_common())
+            yield f"  rejected: {rejected}" + f"; ignored: {ignored}" * bool(ignored)
+        new_reels = stream.reel_number - (stream.before.reel.number if stream.before and stream.before.reel else 0)
+        if new_reels >= _FEW_FRAMES and stream.frames_added < _FEW_FRAMES * new_reels:
+            yield "  the reels are short: TIMELAPSE_REEL=never puts all days into one (into another, empty folder)"
+        yield f"  next: timelapse verify {place}"
+
+
+class _Lines(logging.Handler):
+    """Prints warnings; of rejected photos only the first."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(logging.WARNING)
+        self._progress, self._said = progress, set[str]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the message with its stream and photo, once for each kind of message."""
+        message = record.getMessage()
+        if message in self._said or record.msg.startswith("fenced"):
+            return
+        self._said.add(message)
+        facts = (f"{name} {getattr(record, name)}" for name in ("stream", "frame", "reason") if hasattr(record, name))
+        self._progress.say(f"{message}: {', '.join(facts)}")
