@@ -19,6 +19,7 @@ from tests.world import STREAM, World
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.timelapse import arrival_intake
 from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.model import pace
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
@@ -281,6 +282,22 @@ def shut_down(run: ArrivalRun) -> None:
     run.shut_down()
 
 
+def change_pace(run: ArrivalRun) -> None:
+    """A slow camera, whose first reel begins again with low delay; a day's end; it becomes fast, and slow again."""
+    with patch.multiple(pace, _STEPS_UNTIL_SLOW=3, _STEPS_UNTIL_FAST=4):
+        run.take("0.jpg")
+        run.take(*(f"{number}.jpg" for number in range(1, 5)), seconds=60)
+        run.tell(run.add("bad.jpg", b"no photo", reason="undecodable", seconds=60))
+        run.untold("5.jpg")
+        run.sweep()
+        run.take("6.jpg", "7.jpg", seconds=100)
+        run.shut_down()
+        run.take("8.jpg", seconds=400)
+        run.take(*(f"{number}.jpg" for number in range(9, 18)))
+        run.take(*(f"{number}.jpg" for number in range(18, 22)), seconds=30)
+        run.sweep()
+
+
 def change_order(run: ArrivalRun) -> None:
     """A stream in name order continues in arrival order, with a photo that was uploaded below the watermark."""
     run.world.settings["TIMELAPSE_ORDER"] = "name"
@@ -304,12 +321,12 @@ def live(run: ArrivalRun, draw: Random) -> None:
         "restarting": lambda n: f"{n % 50:02d}.jpg",
         "random": lambda n: f"{hash((n, 7)) % 10**8:x}.jpg",
     }
-    kind = draw.choice(list(names))
+    kind, steps = draw.choice(list(names)), draw.choice([[2, 2, 2, 15, 70], [60], [1, 1, 1, 300]])
     run.is_ordered = kind in ("rising", "unpadded")
     for _ in range(draw.randint(8, 40)):
         if draw.random() < 0.05:
             kind, run.is_ordered = draw.choice(list(names)), False
-        key, seconds = names[kind](len(run.numbered.photos)), draw.choice([2, 2, 2, 15, 70])
+        key, seconds = names[kind](len(run.numbered.photos)), draw.choice(steps)
         action = draw.random()
         if action < 0.6:
             run.take(key, seconds=seconds)

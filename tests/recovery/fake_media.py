@@ -89,7 +89,8 @@ class FakeThumbnailEncoder:
 
 
 class FakeEncoder(Encoder):
-    """Decode order I P B B P B B …, one packet for each frame that goes in, four frames behind."""
+    """Decode order I P B B P B B …, one packet for each frame that goes in, four frames behind. With low delay I P P …,
+    none behind."""
 
     def __init__(self, settings: EncoderSettings, *, first_number: int) -> None:
         self._settings, self._first_number = settings, first_number
@@ -104,11 +105,16 @@ class FakeEncoder(Encoder):
     @property
     def parameter_sets(self) -> bytes:
         settings = self._settings
-        return b"%dx%d %d %s" % (settings.width, settings.height, settings.fps, settings.preset.encode())
+        kind = b"low-delay" if settings.low_delay else settings.preset.encode()
+        return b"%dx%d %d %s" % (settings.width, settings.height, settings.fps, kind)
 
     @property
     def reorder_frames(self) -> int:
-        return 2
+        return 0 if self._settings.low_delay else 2
+
+    @property
+    def holds_frames(self) -> bool:
+        return bool(self._waiting or self._planned)
 
     def append(self, picture: FakePicture) -> int:  # type: ignore[override]
         assert not self._drained
@@ -116,7 +122,7 @@ class FakeEncoder(Encoder):
         self._next_number += 1
         self._pictures[number] = picture
         self._waiting.append(number)
-        if len(self._waiting) + len(self._planned) > DELAY_FRAMES:
+        if len(self._waiting) + len(self._planned) > (0 if self._settings.low_delay else DELAY_FRAMES):
             self._emit()
         return number
 

@@ -236,6 +236,7 @@ SCENARIOS = (
     ArrivalScenario("arrival: backlog", arrival.backlog),
     ArrivalScenario("arrival: shutdown, outbox sent", arrival.shut_down, with_extension=True),
     ArrivalScenario("arrival: shutdown without extension", arrival.shut_down),
+    ArrivalScenario("arrival: pace changes", arrival.change_pace),
     ArrivalScenario("arrival: order changed", arrival.change_order),
     Scenario("appended and repeated", _policies, {"TIMELAPSE_LATE": "append", "TIMELAPSE_REJECTED": "repeat"}),
 )

@@ -44,7 +44,8 @@ class Desk:
         self.keys, self.tracker, self.counts = StreamKeys("camera/"), FrameTracker(), Counts()
         self.checkpoints = CheckpointStore("camera", self.store, self.keys, "s3://frames/camera/")
         derived = Derived("camera", self.store, self.keys, self.checkpoints.is_current, ManualClock())
-        self.recorder = Recorder("camera", config, CODEC, self.tracker, self.checkpoints, derived, self.counts)
+        parts = self.tracker, self.checkpoints, derived, self.counts
+        self.recorder = Recorder("camera", config, CODEC, *parts, ManualClock())
         checkpoint = self.checkpoints.load()
         if checkpoint is not None:
             self.tracker.resume(checkpoint.watermark, checkpoint.ahead)

@@ -516,7 +516,7 @@ def test_a_sweep_removes_what_was_begun_for_photos_that_turned_out_to_be_bad(wor
     assert world.checkpoint().reel is None
     left = world.keys.segments("2026-09-21-0001") + "00000000-1-abandoned.m4s"
     world.video.put(left, b"left by a crash")
-    world.sweep(function)
+    world.sweep(world.environment())
     assert world.video.peek(left) is None
 
 

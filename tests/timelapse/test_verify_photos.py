@@ -62,7 +62,16 @@ def test_a_photo_is_due_when_a_flush_is_full_or_the_stream_is_idle() -> None:
     assert rule.due_epoch_ms([0], 50_000) == 350_000 + grace
     many = [1_000 * number for number in range(200)]
     assert rule.due_epoch_ms(many, many[-1]) == 137_000 + grace  # ten, and 128 that may be held back
-    assert rule.due_epoch_ms(many[:137], many[-1]) == 199_000 + 300_000 + grace
+    assert rule.due_epoch_ms(many[:128], many[-1]) == 199_000 + 300_000 + grace
+
+
+def test_a_photo_is_due_when_it_has_waited_too_long_however_many_come() -> None:
+    rule = FlushRule(flush_every=10_000, flush_after_seconds=60)
+    grace = rule.due_epoch_ms([0], 0) - 60_000
+    fast, slow = [2_000 * number for number in range(500)], [60_000 * number for number in range(500)]
+    assert rule.due_epoch_ms(fast, fast[-1]) == 256_000 + grace
+    assert rule.due_epoch_ms(slow, slow[-1]) == 16 * 60_000 + grace
+    assert rule.due_epoch_ms(slow[:3], slow[2]) == 180_000 + grace
 
 
 def test_a_photo_that_waits_for_hours_is_not_right() -> None:

@@ -33,6 +33,8 @@ class CheckpointStore:
         self._store, self._keys, self._source, self._order = store, keys, source, order
         self._base: tuple[Checkpoint, str] | None = None
         self._loaded_epoch_ms = 0
+        self.may_have_orphans = True
+        """Whether an attempt here, or one of an earlier instance, may have left objects that no checkpoint names."""
         self._log = StreamLog(_log, name)
 
     @property
@@ -115,11 +117,13 @@ class CheckpointStore:
         Raises Fenced if another instance committed. After any StorageError either nothing has happened, or a later
         attempt meets this one's success and is fenced. The derived objects of the plan are not sent.
         """
+        had_orphans, self.may_have_orphans = self.may_have_orphans, True  # if this attempt fails
         if plan.init is not None:
             self._send_init(plan.init)
         for put in plan.segments:
             put.send(self._store)
         self._base = (plan.checkpoint, self._swap(plan))
+        self.may_have_orphans = had_orphans
         fields = {"generation": plan.checkpoint.generation, "watermark": plan.checkpoint.watermark}
         self._log.info("committed", extra=fields)
         return plan.coverage

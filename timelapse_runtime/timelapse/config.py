@@ -76,6 +76,12 @@ class Config:
     """The function's memory size, where Lambda says it."""
 
     @property
+    def slow_pace_ms(self) -> int:
+        """A camera whose photos come less often needs a low-delay encoder: the frames in one that looks ahead (11 with
+        `veryfast`) would stay there for longer than `flush_after_seconds`."""
+        return self.flush_after_seconds * 1_000 // 12
+
+    @property
     def memory(self) -> MemoryBudget:
         """What fits into the function's memory."""
         held = self.reorder_window
@@ -212,9 +218,10 @@ VARIABLES = (
     Variable("FLUSH_EVERY", "60", "1 to 10000", "frames between two writes to S3", _integer(1, 10_000)),
     Variable(
         "FLUSH_AFTER_SECONDS",
-        "300",
+        "60",
         "1 to 86400",
-        "a sweep writes the last frames of a stream that has been idle this long",
+        "how long a frame waits for the next write, if photos keep coming; a sweep writes the last frames of a stream "
+        "that has been idle this long",
         _integer(1, 86_400),
     ),
     Variable(

@@ -10,6 +10,7 @@
     │   └── StorageUnavailable   time-out, 5xx, SlowDown, 409, broken answer
     ├── StateError
     │   ├── Fenced               another instance committed: drop the state and reload
+    │   ├── EncoderTooSlow       another kind of encoder is needed: drop the state and reload
     │   └── CheckpointCorrupt    checkpoint.json cannot be read
     ├── MediaError
     │   ├── FrameRejected        this photo cannot be used
@@ -93,6 +94,12 @@ class Fenced(StateError):
     """This instance's checkpoint write met a newer one. Its state is void; reload it."""
 
     error_type = "Function.Fenced"
+
+
+class EncoderTooSlow(StateError):
+    """The camera is slower than it seemed when the reel began, and none of it is committed: begin it with low delay."""
+
+    error_type = "Function.EncoderTooSlow"
 
 
 class CheckpointCorrupt(StateError):

@@ -16,7 +16,7 @@ from timelapse_runtime.runtime.clock import Clock, SystemClock
 from timelapse_runtime.runtime.function import Deadline, Environment, RemainingTime
 from timelapse_runtime.runtime.outbox import OutboxPut
 from timelapse_runtime.timelapse.config import Config, parse_config
-from timelapse_runtime.timelapse.errors import DeadlineTooClose, Fenced, StorageError, TimelapseError
+from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderTooSlow, Fenced, StorageError, TimelapseError
 from timelapse_runtime.timelapse.events import FrameHint, Request, Retry, Sweep, parse_event
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
@@ -176,11 +176,12 @@ class Timelapse:
 
     def _with_stream(self, name: str, time_left: TimeLeft, action: Callable[[Stream], None]) -> dict[str, Any]:
         """Run `action` on the open stream; when it is fenced, on a reloaded one."""
+        low_delay = False
         for left in reversed(range(_FENCED_TRIES)):
             stream = self._streams.get(name)
             try:
                 if stream is None:
-                    stream = self._streams[name] = self._open(name)
+                    stream = self._streams[name] = self._open(name, low_delay=low_delay)
                 self._streams.move_to_end(name)
                 self._close_least_recently_used(time_left)
                 before = _as_counter(stream.counts)
@@ -188,6 +189,12 @@ class Timelapse:
             except Fenced as error:
                 self._streams.pop(name, None)
                 _log.warning("fenced: the stream is loaded again", extra={"stream": name}, exc_info=error)
+                if not left:
+                    raise
+            except EncoderTooSlow as error:
+                self._streams.pop(name, None)
+                low_delay = True
+                _log.info("the reel begins again", extra={"stream": name, "reason": str(error)})
                 if not left:
                     raise
             except (StorageError, DeadlineTooClose):
@@ -201,7 +208,7 @@ class Timelapse:
                 return {**happened, "frames_in_video": stream.frames_in_video}
         raise AssertionError("unreachable")
 
-    def _open(self, name: str) -> Stream:
+    def _open(self, name: str, *, low_delay: bool) -> Stream:
         self._config.require_apart(name)
         stream = Stream(
             name,
@@ -212,6 +219,7 @@ class Timelapse:
             self._clock,
             self._codec,
             self._executor,
+            low_delay=low_delay,
         )
         stream.open()
         return stream

@@ -12,10 +12,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.derived import Derived
+from timelapse_runtime.timelapse.errors import EncoderTooSlow
 from timelapse_runtime.timelapse.ingest import Photo
 from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment
 from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker
@@ -53,10 +55,15 @@ class Recorder:
         checkpoints: CheckpointStore,
         derived: Derived,
         counts: Counts,
+        clock: Clock,
+        *,
+        low_delay: bool = False,
     ) -> None:
         self._reorder_window, self._order = config.reorder_window, config.order
         self._tracker, self._checkpoints, self._derived, self._counts = tracker, checkpoints, derived, counts
-        self._writer = VideoWriter(name, config, codec)
+        self._writer = VideoWriter(name, config, codec, low_delay=low_delay)
+        self._clock, self._flush_after_ms = clock, config.flush_after_seconds * 1_000
+        self._waiting_since_ms: int | None = None
         self._window: list[Photo] = []
         self._log = StreamLog(_log, name)
 
@@ -75,10 +82,8 @@ class Recorder:
         self._tracker.discard_uncommitted()
         last = self._checkpoints.last_reel
         is_same_order = last is not None and last.order == self._order
-        self._writer.discard_uncommitted(
-            self._checkpoints.open_reel, last.highest_key if last and is_same_order else self._tracker.watermark
-        )
-        self._window = []
+        self._writer.discard_uncommitted(last, last.highest_key if last and is_same_order else self._tracker.watermark)
+        self._window, self._waiting_since_ms = [], None
 
     def resume(self, reel: Reel, init_segment: bytes, body: bytes) -> Sequence[SourceFrame]:
         """Continue after the last segment of `reel`, whose bytes are `body`, and return the photos in it, in order.
@@ -112,7 +117,34 @@ class Recorder:
 
     def must_commit_before(self, source: SourceFrame) -> bool:
         """Whether the photo begins a reel or an encoder."""
-        return self._writer.is_drained or self._writer.needs_new_reel(source, self._checkpoints.open_reel)
+        reel = self._checkpoints.open_reel
+        return self._writer.is_drained or self._writer.needs_new_reel(source, reel) or self._is_unfit
+
+    @property
+    def is_commit_due(self) -> bool:
+        """Whether this photo, and not the next one, is nearest to the time that a frame may wait; or whether it begins
+        a reel of a slow camera."""
+        if self._waiting_since_ms is None:
+            return False
+        waiting_ms = self._clock.now_epoch_ms() - self._waiting_since_ms
+        is_first = self._checkpoints.open_reel is None and not self._writer.looks_ahead
+        return is_first or waiting_ms + self._writer.step_ms // 2 > self._flush_after_ms
+
+    @property
+    def holds_frames(self) -> bool:
+        """Whether there are frames that only a drain commits now."""
+        return bool(self._window) or self._writer.holds_frames
+
+    @property
+    def _is_unfit(self) -> bool:
+        return self._writer.is_too_slow and self._checkpoints.open_reel is None
+
+    def require_fitting_encoder(self, *, is_idle: bool = False) -> None:
+        """Raises EncoderTooSlow if none of the reel is committed, and its encoder looks ahead too far for the camera's
+        pace, or holds all frames of a stream that `is_idle`."""
+        is_waiting = is_idle and self._checkpoints.open_reel is None and self._writer.looks_ahead and self.holds_frames
+        if self._is_unfit or is_waiting:
+            raise EncoderTooSlow("the camera is slow: its frames would stay inside an encoder that looks ahead")
 
     def _encode_oldest(self) -> None:
         self.encode(self._window[0])
@@ -121,6 +153,7 @@ class Recorder:
     def encode(self, photo: Photo) -> None:
         """Encode one frame, past the window, in a new reel or with a new encoder if needed. Raises as `append` does."""
         source = photo.source
+        self.require_fitting_encoder()
         picture = photo.picture or self._writer.repeated_picture(self._checkpoints.open_reel)
         if picture is None:  # there is no frame to repeat
             self._tracker.rejected(source.position)
@@ -135,6 +168,8 @@ class Recorder:
         else:
             self._tracker.encoded(source.position, number, is_repeated=source.role is Role.STAND_IN)
         self._counts.appended += 1
+        if self._waiting_since_ms is None:
+            self._waiting_since_ms = self._clock.now_epoch_ms()
 
     # ---- commit
 
@@ -144,6 +179,12 @@ class Recorder:
             self._encode_oldest()
         self.commit(drain=drain or close, close=close, force=force)
 
+    def commit_early(self) -> None:
+        """As `commit`, but of the derived objects only the playlists: a slow camera's photos are few, and the requests for
+        each are not to be many."""
+        self._commit()
+        self._derived.update(self._checkpoints.checkpoint, {}, latest=None, force=False, playlists_only=True)
+
     def commit(self, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
         """Commit what the encoder has completed, and bring the derived objects up to it.
 
@@ -151,6 +192,7 @@ class Recorder:
         commits even if nothing changed. Raises StorageError, Fenced, EncoderFailed.
         """
         self._commit(drain=drain, close=close, force=force)
+        self._tracker.flushed()
         cached, latest = self._writer.release_segments(), self._writer.thumbnail()
         self._derived.update(self._checkpoints.checkpoint, cached, latest=latest, force=drain or close)
 
@@ -166,7 +208,6 @@ class Recorder:
         self._send(self._plan(cut, replace(reel, is_closed=True) if reel and close else reel, force=force))
         if close:
             self._writer.end_reel()
-        self._tracker.flushed()
 
     def _plan(
         self, cut: Cut, reel: Reel | None, *, force: bool = False, init_segment: bytes | None = None
@@ -195,6 +236,7 @@ class Recorder:
         self._tracker.committed(coverage)
         self._writer.committed(coverage.frame_count)
         self._counts.flushes += 1
+        self._waiting_since_ms = None
         self._derived.after_commit(plan)
 
     # ---- shutdown
@@ -214,7 +256,8 @@ class Recorder:
             if self.must_commit_before(self._window[0].source):
                 break
             self._encode_oldest()
-        cut, init_segment = self._writer.cut(drain=drain, time_left=time_left), None
+        cut = self._writer.cut(drain=drain and self._writer.holds_frames, time_left=time_left)
+        init_segment = None
         if not cut.fits(reel):
             return None
         if reel is None and cut.start is not None and cut.segments:

@@ -102,6 +102,11 @@ class ReelWriter:
         return self._encoder.is_drained
 
     @property
+    def holds_frames(self) -> bool:
+        """Whether frames are inside the encoder that only a drain, or more frames, take out."""
+        return self._encoder.holds_frames
+
+    @property
     def has_open_segment(self) -> bool:
         """Whether the next frame may go into the last segment."""
         return bool(self._segments) and not self.is_drained

@@ -41,7 +41,7 @@ from timelapse_runtime.timelapse.model.order_change import in_other_order
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_of
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.name_intake import NameIntake
-from timelapse_runtime.timelapse.reconcile import Reconciler
+from timelapse_runtime.timelapse.reconcile import Leftovers, Reconciler
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -51,9 +51,12 @@ from timelapse_runtime.timelapse.video.codec import Codec
 
 _log = logging.getLogger(__name__)
 
+_LEFTOVERS_EVERY_MS = 3_600_000
+
 
 class Stream:
-    """See the module. `prefix` is what the photos' keys begin with in the frames bucket."""
+    """See the module. `prefix` is what the photos' keys begin with in the frames bucket. `low_delay`: see
+    VideoWriter."""
 
     def __init__(
         self,
@@ -65,6 +68,8 @@ class Stream:
         clock: Clock,
         codec: Codec,
         executor: Executor,
+        *,
+        low_delay: bool = False,
     ) -> None:
         self.name = name
         self.counts = Counts()
@@ -77,10 +82,12 @@ class Stream:
         self._ingest = Ingest(name, config, frames, prefix, self._catalog, self._records, clock, codec, executor)
         self._reconciler = Reconciler(name, video, keys, self._catalog, self._records, config.order)
         self._tracker = ArrivalTracker() if config.order == ARRIVAL_ORDER else FrameTracker()
-        self._recorder = Recorder(name, config, codec, self._tracker, self._checkpoints, self._derived, self.counts)
+        parts = codec, self._tracker, self._checkpoints, self._derived, self.counts, clock
+        self._recorder = Recorder(name, config, *parts, low_delay=low_delay)
         self._kept = KeptPhotos(video, keys)
         self._intake = self._make_intake()
         self._lost: list[str] = []
+        self._looked_for_leftovers_ms = 0
         self._log = StreamLog(_log, name)
 
     def _make_intake(self) -> Intake:
@@ -176,8 +183,14 @@ class Stream:
         """
         self._take_lost(time_left)
         self._intake.append(hints, time_left, relist=relist)
+        self._recorder.require_fitting_encoder()
         if self._tracker.since_flush >= self._config.flush_every:
             self.flush(time_left)
+        elif self._recorder.is_commit_due:
+            if self._config.order != ARRIVAL_ORDER:
+                self._intake.catch_up(time_left)  # what is committed makes the photos below it late
+            self._recorder.commit_early()
+            self._intake.flushed()
 
     def _take_lost(self, time_left: TimeLeft) -> None:
         lost, self._lost = self._lost, []
@@ -196,6 +209,10 @@ class Stream:
         `force` commits even if nothing changed. Raises as `append` does.
         """
         self._intake.catch_up(time_left)
+        self._flush_listed(time_left, drain=drain, close=close, force=force)
+
+    def _flush_listed(self, time_left: TimeLeft, *, drain: bool, close: bool, force: bool) -> None:
+        """Flush after a listing."""
         if drain or close:
             self._intake.release(time_left)
         self._recorder.flush(drain=drain, close=close, force=force)
@@ -204,19 +221,32 @@ class Stream:
     def sweep(self, time_left: TimeLeft, *, drain: bool, close: bool, all_reels: bool) -> None:
         """Finish what is unfinished: photos that no event announced, frames that wait in the encoder of an idle
         stream, derived objects that are behind, objects that no checkpoint names. Raises as `append` does."""
-        now_epoch_ms = self._clock.now_epoch_ms()
-        left = self._reconciler.leftovers(self.checkpoint, now_epoch_ms, all_reels=all_reels)
+        left = self._leftovers(all_reels=all_reels)
         self._intake.catch_up(time_left)
         unaccounted = self._reconciler.unaccounted(self.checkpoint, time_left, all_reels=all_reels)
         self._take_lost(time_left)
         self._intake.take_unaccounted(unaccounted, time_left)
         idle_ms = self._clock.now_epoch_ms() - self._recorder.newest_uploaded_epoch_ms
         is_idle = idle_ms >= 1_000 * self._config.flush_after_seconds
+        if is_idle:
+            self._intake.release(time_left)
+        self._recorder.require_fitting_encoder(is_idle=is_idle)
+        drain = drain or (is_idle and self._recorder.holds_frames)
         # The instance that wrote an orphan can still commit it, until this commit fences it.
-        self.flush(time_left, drain=drain or is_idle, close=close, force=bool(left.orphans))
+        self._flush_listed(time_left, drain=drain, close=close, force=bool(left.orphans))
         self._derived.remove(left.orphans)
         if not self._derived.playlists_are_behind:
             self._derived.remove(left.replaced)
+        self._checkpoints.may_have_orphans = False
+
+    def _leftovers(self, *, all_reels: bool) -> Leftovers:
+        """What may be removed. Looked for if there may be orphans, and once an hour for what was replaced."""
+        now_epoch_ms = self._clock.now_epoch_ms()
+        is_due = now_epoch_ms - self._looked_for_leftovers_ms >= _LEFTOVERS_EVERY_MS
+        if not (self._checkpoints.may_have_orphans or all_reels or is_due):
+            return Leftovers()
+        self._looked_for_leftovers_ms = now_epoch_ms
+        return self._reconciler.leftovers(self.checkpoint, now_epoch_ms, all_reels=all_reels)
 
     # ---- shutdown
 

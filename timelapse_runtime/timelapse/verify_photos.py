@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, NAME_ORDER, Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
+from timelapse_runtime.timelapse.model.pace import pace_of
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter
 from timelapse_runtime.timelapse.model.photo_order import MAXIMUM_JITTER_MS
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at, photo_of
@@ -24,6 +25,8 @@ from timelapse_runtime.timelapse.verify_report import InTheWay, VerifyReport, co
 _HELD_FRAMES = 128
 """Photos that may be held back beside those of a flush: 64 for their order (the most that TIMELAPSE_REORDER_WINDOW
 allows), and as many in the encoder."""
+_HELD_FRAMES_OF_SLOW = 16
+"""The same of a slow camera, whose encoder gives each frame at once after eight photos."""
 _GRACE_SECONDS = 1_200
 """How long after a photo is due it may still be on its way: a sweep comes every 5 minutes in the templates, and an
 invocation takes 15 minutes at most (Lambda quotas, read November 2026)."""
@@ -33,18 +36,23 @@ _LATE = "late"
 
 @dataclass(frozen=True, slots=True)
 class FlushRule:
-    """When the function writes: after `flush_every` photos, or when a stream is idle for `flush_after_seconds`."""
+    """When the function writes: after `flush_every` photos, when one has waited for `flush_after_seconds`, or when the
+    stream is idle for so long."""
 
     flush_every: int = 60
-    flush_after_seconds: int = 300
+    flush_after_seconds: int = 60
 
     def due_epoch_ms(self, pending_epoch_ms: Sequence[int], newest_epoch_ms: int) -> int:
         """When the oldest of the pending photos (their upload times, sorted) is in the video at the latest, if all is
         well. `newest_epoch_ms` is the upload time of the stream's newest photo."""
-        due = newest_epoch_ms + 1_000 * self.flush_after_seconds
+        wait_ms = 1_000 * self.flush_after_seconds
+        due = newest_epoch_ms + wait_ms
         full = self.flush_every + _HELD_FRAMES
         if len(pending_epoch_ms) >= full:
             due = min(due, pending_epoch_ms[full - 1])
+        held = _HELD_FRAMES_OF_SLOW if pace_of(pending_epoch_ms, slow_ms=wait_ms // 12).is_slow else _HELD_FRAMES
+        if len(pending_epoch_ms) > held:
+            due = min(due, max(pending_epoch_ms[held], pending_epoch_ms[0] + 2 * wait_ms))
         return due + 1_000 * _GRACE_SECONDS
 
 

@@ -16,6 +16,7 @@ from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, MAXIMUM_REEL_FRAMES, Reel, checksum
 from timelapse_runtime.timelapse.model.keys import key_order, reel_name
+from timelapse_runtime.timelapse.model.pace import Pace
 from timelapse_runtime.timelapse.model.reel_day import ReelDay
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.model.video_size import Size, SizeChanges, automatic_size
@@ -59,6 +60,7 @@ class ReelStart:
             order=self.order,
             after=self.after,
             discontinuity=last.discontinuity + bool(last.segments) if last else 0,
+            low_delay=self.settings.low_delay,
         )
 
 
@@ -81,10 +83,15 @@ class Cut:
 
 
 class VideoWriter:
-    """Appends photos to the video of the stream `name`. `reel` is, throughout, the open reel as it is committed."""
+    """Appends photos to the video of the stream `name`. `reel` is, throughout, the open reel as it is committed.
 
-    def __init__(self, name: str, config: Config, codec: Codec) -> None:
+    With `low_delay`, a reel that begins here begins with it; after that it follows the camera's pace.
+    """
+
+    def __init__(self, name: str, config: Config, codec: Codec, *, low_delay: bool = False) -> None:
         self._config, self._codec = config, codec
+        self._pace = Pace(config.slow_pace_ms)
+        self._low_delay = self._is_low_delay_wanted = low_delay
         self._reel_writer: ReelWriter | None = None
         self._fitter: PictureFitter | None = None
         self._reel_day = ReelDay(config.timezone)
@@ -98,6 +105,26 @@ class VideoWriter:
     def newest_uploaded_epoch_ms(self) -> int:
         """When the photo of the newest frame was uploaded; 0 if there is none."""
         return self._newest[0].uploaded_epoch_ms if self._newest else 0
+
+    @property
+    def step_ms(self) -> int:
+        """The usual time from one photo to the next, lately; 0 if it is not known."""
+        return self._pace.step_ms
+
+    @property
+    def holds_frames(self) -> bool:
+        """Whether frames are inside the encoder that only a drain, or more frames, take out."""
+        return self._reel_writer is not None and self._reel_writer.holds_frames
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether there is an encoder that holds frames back."""
+        return self._reel_writer is not None and not self._low_delay
+
+    @property
+    def is_too_slow(self) -> bool:
+        """Whether the encoder looks ahead, and the camera is too slow for that, by its first photos."""
+        return self.looks_ahead and self._pace.is_slow
 
     @property
     def is_writing(self) -> bool:
@@ -132,15 +159,19 @@ class VideoWriter:
         )
         self._newest = sources[-1], picture
         self._reel_day.begin(reel.date, sources)
+        for source in sources:
+            self._note_pace(source)
         self._size_changes.run = parts[-1].size_run
         return sources
 
-    def discard_uncommitted(self, reel: Reel | None, highest: str = "") -> None:
-        """The video ends with `reel` again, and with the position `highest`. The newest picture stays: the frame that
-        follows shows it or is like it."""
+    def discard_uncommitted(self, last: Reel | None, highest: str = "") -> None:
+        """The video ends with the reel `last` again, and with the position `highest`. The newest picture stays: the
+        frame that follows shows it or is like it."""
         self._reel_writer, self._highest = None, highest
         self._size_changes.restart()
-        self._reel_day.begin(reel.date if reel else None, [self._newest[0]] if self._newest else [])
+        is_open = last is not None and not last.is_closed
+        self._low_delay = (last is not None and last.low_delay) or (self._is_low_delay_wanted and not is_open)
+        self._reel_day.begin(last.date if last and is_open else None, [self._newest[0]] if self._newest else [])
 
     def repeated_picture(self, reel: Reel | None) -> DecodedPhoto | None:
         """The newest picture, to be repeated; None if a reel would begin with it."""
@@ -161,6 +192,8 @@ class VideoWriter:
         if frame_count >= MAXIMUM_REEL_FRAMES or (config.reel == "day" and self._reel_day.ends_before(source)):
             return True
         if self._size_changes.due is not None and config.size is None:
+            return True
+        if self._pace.needs_low_delay(has_low_delay=self._low_delay) != self._low_delay:
             return True
         if reel is None or self._reel_writer is not None:
             return False
@@ -190,6 +223,7 @@ class VideoWriter:
             wanted = automatic_size((picture.width, picture.height), limits).size
             self._size_changes.add(wanted, (writer.settings.width, writer.settings.height))
         number = writer.append(fitted, source, self._size_changes.run)
+        self._note_pace(source)
         self._newest = source, fitted
         self._add_to_day(source)
         if source.role is not Role.OUT_OF_ORDER:
@@ -215,6 +249,7 @@ class VideoWriter:
     def committed(self, frame_count: int) -> None:
         """The frames whose number is below `frame_count` were committed."""
         if self._reel_writer is not None:
+            self._is_low_delay_wanted = False
             self._reel_writer.committed(frame_count)
 
     def end_reel(self) -> None:
@@ -239,8 +274,31 @@ class VideoWriter:
 
     def _settings(self, picture: DecodedPhoto, reel: Reel | None) -> EncoderSettings:
         config = self._config
-        size = (reel.width, reel.height) if reel else self._size_of_new_reel(picture)
-        return EncoderSettings(*size, config.fps, config.keyframe_interval, config.crf, config.preset, config.threads)
+        if reel is None:
+            size = self._size_of_new_reel(picture)
+            self._begin_low_delay()
+        else:
+            size = reel.width, reel.height
+        return EncoderSettings(
+            *size,
+            config.fps,
+            config.keyframe_interval,
+            config.crf,
+            config.preset,
+            config.threads,
+            low_delay=self._low_delay,
+        )
+
+    def _begin_low_delay(self) -> None:
+        """Decide what the encoder of a new reel is."""
+        before, self._low_delay = self._low_delay, self._pace.needs_low_delay(has_low_delay=self._low_delay)
+        if self._low_delay != before:
+            what = "gives each frame at once" if self._low_delay else "looks ahead"
+            self._log.info("the camera's pace changed: the encoder %s", what, extra={"step_ms": self.step_ms})
+
+    def _note_pace(self, source: SourceFrame) -> None:
+        if source.role is Role.IN_ORDER:
+            self._pace.add(source.uploaded_epoch_ms)
 
     def _size_of_new_reel(self, picture: DecodedPhoto) -> Size:
         if self._config.size is not None:

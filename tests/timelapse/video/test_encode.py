@@ -23,6 +23,8 @@ from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
 
+PRESETS = "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
+
 
 class TickingClock(ManualClock):
     """A millisecond passes with each look."""
@@ -105,12 +107,38 @@ def test_an_encoder_that_is_drained_takes_no_picture(pictures: list[Picture]) ->
         encoder.append(pictures[1])
 
 
-def test_encoders_of_other_quality_and_speed_go_on_in_one_video(pictures: list[Picture], tmp_path: Path) -> None:
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("threads", [1, 4])
+def test_with_low_delay_each_frame_comes_out_before_the_next_is_appended(
+    pictures: list[Picture], preset: str, threads: int
+) -> None:
+    encoder = Encoder(settings(preset=preset, threads=threads, low_delay=True), first_number=7)
+    for number, picture in enumerate(pictures[:40], start=7):
+        encoder.append(picture)
+        assert not encoder.holds_frames
+        assert [(frame.pts, frame.is_keyframe) for frame in encoder.cut()] == [(number, (number - 7) % 36 == 0)]
+    assert encoder.reorder_frames == 0
+
+
+def test_an_encoder_that_looks_ahead_holds_frames_until_it_is_drained(pictures: list[Picture]) -> None:
+    encoder = Encoder(settings(), first_number=0)
+    held = [encoder.holds_frames]
+    for picture in pictures:
+        encoder.append(picture)
+    held.append(encoder.holds_frames)
+    encoder.drain()
+    assert [*held, encoder.holds_frames] == [False, True, False]
+
+
+@pytest.mark.parametrize("low_delay", [False, True])
+def test_encoders_of_other_quality_and_speed_go_on_in_one_video(
+    pictures: list[Picture], tmp_path: Path, low_delay: bool
+) -> None:
     """Without `stitchable` the later ones would decode to garbage, with the full frame count and no message."""
     segments: list[tuple[int, int, bytes, bytes]] = []
     done = 0
     for change in ({"crf": 20}, {"crf": 35}, {"crf": 25, "preset": "superfast"}, {"crf": 30, "threads": 2}):
-        writer = ReelWriter(X264Codec(), settings(**change), first_number=done)
+        writer = ReelWriter(X264Codec(), settings(**{**change, "low_delay": low_delay}), first_number=done)
         for number in range(done, done + 22):
             writer.append(pictures[number], SourceFrame(f"{number:03d}", number))
         writer.cut(drain=True)

@@ -62,6 +62,9 @@ class ArrivalTracker(FrameTracker):
         return replace(coverage, scan_after=scan_after)
 
     def is_committed(self, coverage: Coverage) -> bool:
-        """As FrameTracker says; a `scan_after` that goes back has to be committed as well."""
+        """Whether the checkpoint covers the same photos. The watermark may be behind: then it names some that lie below
+        the new one. A `scan_after` that goes back has to be committed as well."""
         goes_back = key_order(coverage.scan_after) < key_order(self._scan_after)
-        return super().is_committed(coverage) and not goes_back
+        ahead = frozenset(coverage.committed_ahead)
+        covered = (frame.key for frame in self._frames if key_order(frame.key) <= key_order(coverage.watermark))
+        return not goes_back and ahead <= self._committed_ahead and next(covered, None) is None

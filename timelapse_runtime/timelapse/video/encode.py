@@ -34,7 +34,8 @@ _RANGE_LIMITED, _MATRIX_BT601, _PRIMARIES_BT709, _TRANSFER_SRGB = 1, 6, 1, 13
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    """What makes an encoder. `keyframe_interval` in frames; `crf` 0 to 51; `threads` at least 1."""
+    """What makes an encoder. `keyframe_interval` in frames; `crf` 0 to 51; `threads` at least 1. With `low_delay`, each
+    frame comes out before the next one is appended."""
 
     width: int
     height: int
@@ -43,6 +44,14 @@ class EncoderSettings:
     crf: int
     preset: str
     threads: int
+    low_delay: bool = False
+
+
+_STITCHABLE = "stitchable=1:scenecut=0:open-gop=0"
+"""`stitchable` keeps the parameter sets the same when crf, speed or threads differ between two encoders; without it a
+changed crf decodes to garbage with the full frame count and no message (measured, PyAV 17)."""
+_LOW_DELAY = "bframes=0:rc-lookahead=0:sync-lookahead=0:sliced-threads=1:force-cfr=1"
+"""What x264's tune `zerolatency` sets (x264_param_apply_tune, read November 2026)."""
 
 
 def _references(settings: EncoderSettings) -> int | None:
@@ -76,13 +85,11 @@ class Encoder:
         context.color_primaries, context.color_trc = _PRIMARIES_BT709, _TRANSFER_SRGB
         context.thread_count = settings.threads
         context.flags |= _GLOBAL_HEADER
-        # `stitchable` keeps the parameter sets the same when crf, speed or threads differ between two encoders;
-        # without it a changed crf decodes to garbage with the full frame count and no message (measured, PyAV 17).
         context.options = {
             "preset": settings.preset,
             "crf": str(settings.crf),
             "g": str(settings.keyframe_interval),
-            "x264-params": "stitchable=1:scenecut=0:open-gop=0",
+            "x264-params": f"{_STITCHABLE}:{_LOW_DELAY}" if settings.low_delay else _STITCHABLE,
         }
         references = _references(settings)
         if references is not None:
@@ -95,6 +102,7 @@ class Encoder:
         self._held: list[EncodedFrame] = []
         self._cut_number = first_number
         self._next_number = first_number
+        self._inside_count = 0
         self._drained = False
 
     @property
@@ -121,6 +129,7 @@ class Encoder:
         picture.pts, picture.time_base = number, self._context.time_base
         picture.pict_type = PictureType.NONE  # a decoded photo is marked I: x264 would obey and make a keyframe
         self._next_number += 1
+        self._inside_count += 1
         self._collect(self._context.encode_lazy(picture))
         return number
 
@@ -130,6 +139,11 @@ class Encoder:
         if not self._drained:
             self._drained = True
             self._collect(self._context.encode_lazy(None), time_left)
+
+    @property
+    def holds_frames(self) -> bool:
+        """Whether frames are inside that only a drain, or more frames, take out."""
+        return self._inside_count > 0
 
     @property
     def is_drained(self) -> bool:
@@ -151,6 +165,7 @@ class Encoder:
         try:
             for packet in packets:
                 assert packet.pts is not None
+                self._inside_count -= 1
                 self._held.append(EncodedFrame(packet.pts, packet.is_keyframe, bytes(packet)))
                 if time_left is not None and not time_left.is_enough:
                     return
