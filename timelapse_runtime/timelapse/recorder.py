@@ -180,8 +180,8 @@ class Recorder:
         self.commit(drain=drain or close, close=close, force=force)
 
     def commit_early(self) -> None:
-        """As `commit`, but of the derived objects only the playlists: a slow camera's photos are few, and the requests for
-        each are not to be many."""
+        """As `commit`, but of the derived objects only the playlists: the requests for each photo of a slow camera are
+        not to be many."""
         self._commit()
         self._derived.update(self._checkpoints.checkpoint, {}, latest=None, force=False, playlists_only=True)
 
