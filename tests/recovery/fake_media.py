@@ -13,6 +13,7 @@ import itertools
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +22,7 @@ from av.video.plane import VideoPlane
 
 from tests.world import PHOTOS, SIZE, World
 from timelapse_runtime.timelapse.errors import FrameRejected, SegmentCorrupt
+from timelapse_runtime.timelapse.model.capture_time import CameraTime
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import walk_boxes
 from timelapse_runtime.timelapse.video.codec import Codec
@@ -52,9 +54,9 @@ class FakePicture:
     planes: tuple[VideoPlane, ...] = ()
 
 
-def fake_photo(number: int) -> bytes:
-    """The body of a photo that is not one of the world's, for long runs."""
-    return b"photo %d" % number
+def fake_photo(number: int, taken: datetime | None = None) -> bytes:
+    """The body of a photo that is not one of the world's, for long runs. It may tell when it was taken."""
+    return b"photo %d" % number + (b"" if taken is None else f" {taken:%Y:%m:%d %H:%M:%S}".encode())
 
 
 class FakePhotoDecoder:
@@ -65,7 +67,8 @@ class FakePhotoDecoder:
 
     def decode(self, body: bytes) -> DecodedPhoto:
         if body.startswith(b"photo "):
-            return DecodedPhoto(cast("VideoFrame", FakePicture(int(body[6:]))))
+            number, _, taken = body[6:].decode().partition(" ")
+            return DecodedPhoto(cast("VideoFrame", FakePicture(int(number))), times=(CameraTime(taken),))
         if body not in _NUMBER_BY_BODY:
             raise FrameRejected("undecodable" if body else "empty", "not one of the world's photos")
         return DecodedPhoto(cast("VideoFrame", FakePicture(_NUMBER_BY_BODY[body])))

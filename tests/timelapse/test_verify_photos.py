@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.recovery.fake_media import fake_photo, fake_world
 from tests.world import STREAM, World
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
@@ -54,6 +56,9 @@ def test_frames_are_out_of_place_beyond_a_minute_and_in_arrival_order_alone() ->
     times = (0, 90_000, 30_000, 29_999, 200_000, 139_999)
     assert out_of_place([SourceFrame(str(time), time, etag="x") for time in times]) == 1
     assert out_of_place([SourceFrame(str(time), time) for time in times]) == 0
+    told = [SourceFrame(str(time), time, etag="x", taken_epoch_ms=place) for place, time in enumerate(times)]
+    assert out_of_place(told) == 0, "they were taken in this order"
+    assert out_of_place([replace(one, taken_epoch_ms=-(one.taken_epoch_ms or 0)) for one in told]) == 1
 
 
 def test_a_photo_is_due_when_a_flush_is_full_or_the_stream_is_idle() -> None:

@@ -29,6 +29,7 @@ from timelapse_runtime.timelapse.ingest import FetchedPhoto, Ingest, Prefetch, R
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.kept_photos import KeptPhotos
 from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
+from timelapse_runtime.timelapse.model.backlog_order import backlog_runs, by_capture, time_of
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.photo_order import arrange
 from timelapse_runtime.timelapse.model.seen_photos import SeenPhotos
@@ -234,7 +235,7 @@ class ArrivalIntake:
                 listed[source.position] = _Waiting(source)
         listed |= {position: _Waiting(photo_at(position), is_kept=True) for position in kept}
         listed |= self._waiting
-        order = arrange([waiting.source for waiting in listed.values()], self._encoded)
+        order = self._arranged([waiting.source for waiting in listed.values()])
         batch = [listed[source.position] for source in order[: len(order) - self._held_count(order)]]
         prefetch = self._ingest.prefetch()
         limits = self._limits(order)
@@ -255,6 +256,21 @@ class ArrivalIntake:
         self._tracker.listed_to(limits[len(batch)])
         self._tracker.listed_keys(())
         self._is_caught_up = True
+
+    def _arranged(self, photos: Sequence[SourceFrame]) -> list[SourceFrame]:
+        """The photos in the order of the video; of a bulk upload, some are read to find it
+        (`model/backlog_order.py`)."""
+        runs = backlog_runs(photos)
+        order = by_capture(runs, [time_of(run, self._taken_epoch_ms) for run in runs]) if runs else None
+        return order or arrange(photos, self._encoded)
+
+    def _taken_epoch_ms(self, source: SourceFrame) -> int | None:
+        try:
+            found = self._ingest.decode(self._ingest.fetch(source.key))
+        except FrameRejected:
+            return None
+        picture = None if isinstance(found.picture, FrameRejected) else found.picture
+        return self._ingest.photo(source, picture).source.taken_epoch_ms
 
     def _limits(self, order: Sequence[SourceFrame]) -> list[str]:
         """How far the watermark may go when the first n of `order` are taken, by n: below all others, and not into the

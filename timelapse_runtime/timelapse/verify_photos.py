@@ -259,9 +259,18 @@ def in_the_way(late: Iterable[SourceFrame], others: Iterable[SourceFrame]) -> li
 
 def out_of_place(frames: Iterable[SourceFrame]) -> int:
     """How many frames of reels in arrival order (they know their ETag) were uploaded more than a minute before the
-    frame before them: names correct the order by no more than that."""
-    times = [frame.uploaded_epoch_ms for frame in frames if frame.etag]
-    return sum(after < before - MAXIMUM_JITTER_MS for before, after in itertools.pairwise(times))
+    frame before them: names correct the order by no more than that. Not counted are those that were taken later than
+    the frame before, as both tell: so bulk uploads are put in order."""
+    pairs = itertools.pairwise(frame for frame in frames if frame.etag)
+    return sum(
+        after.uploaded_epoch_ms < before.uploaded_epoch_ms - MAXIMUM_JITTER_MS and not _were_taken_so(before, after)
+        for before, after in pairs
+    )
+
+
+def _were_taken_so(before: SourceFrame, after: SourceFrame) -> bool:
+    times = before.taken_epoch_ms, after.taken_epoch_ms
+    return times[0] is not None and times[1] is not None and times[0] <= times[1]
 
 
 def _bare(etag: str | None) -> str | None:

@@ -52,15 +52,32 @@ def arrange(photos: Iterable[SourceFrame], before: Sequence[SourceFrame] = ()) -
     if len(batch) < 2:
         return batch
     jitter_ms = _jitter_ms(batch)
-    by_name = sorted(
-        [(photo, False) for photo in before] + [(photo, True) for photo in batch],
-        key=lambda entry: (natural_order(entry[0].key), entry[0].uploaded_epoch_ms),
-    )
-    times = [photo.uploaded_epoch_ms for photo, _ in by_name]
-    falls = sum(after < time - jitter_ms for time, after in itertools.pairwise(times))
-    if falls > max(_FALLS_ALLOWED, len(times) / _FALLS_ALLOWED_SHARE):
+    by_name = _by_name(batch, before)
+    if not _names_tell(by_name, jitter_ms):
         return sorted(batch, key=lambda photo: (photo.uploaded_epoch_ms, natural_order(photo.key)))
     return [photo for _, photo, is_new in heapq.merge(*_runs(by_name, jitter_ms), key=lambda entry: entry[0]) if is_new]
+
+
+def name_runs(photos: Sequence[SourceFrame]) -> list[list[SourceFrame]]:
+    """The runs of names whose upload times do not fall, in the order of names; none if the names say nothing."""
+    by_name = _by_name(photos)
+    jitter_ms = _jitter_ms(photos)
+    if not _names_tell(by_name, jitter_ms):
+        return []
+    return [[photo for _, photo, _ in run] for run in _runs(by_name, jitter_ms)]
+
+
+def _by_name(batch: Iterable[SourceFrame], before: Iterable[SourceFrame] = ()) -> list[tuple[SourceFrame, bool]]:
+    """In natural order of the names, each with whether it is of the batch."""
+    entries = [(photo, False) for photo in before] + [(photo, True) for photo in batch]
+    return sorted(entries, key=lambda entry: (natural_order(entry[0].key), entry[0].uploaded_epoch_ms))
+
+
+def _names_tell(by_name: Sequence[tuple[SourceFrame, bool]], jitter_ms: int) -> bool:
+    """Whether names say something of the order: upload times seldom fall along them."""
+    times = [photo.uploaded_epoch_ms for photo, _ in by_name]
+    falls = sum(after < time - jitter_ms for time, after in itertools.pairwise(times))
+    return falls <= max(_FALLS_ALLOWED, len(times) / _FALLS_ALLOWED_SHARE)
 
 
 def _jitter_ms(batch: Sequence[SourceFrame]) -> int:

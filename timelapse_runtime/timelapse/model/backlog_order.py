@@ -1,0 +1,72 @@
+"""The order of photos that were uploaded together, long after they were taken: where upload times say nothing. Pure.
+
+Within a run of names (`photo_order.name_runs`) the names tell the order. The runs of a bulk upload come in the order in
+which some program sent its folders, so they are put in the order in which their photos were taken. The times of each
+run's first and last photo are enough for that: two photos a run have to be read for it, however many there are.
+
+A few photos without a time, such as a picture of another origin whose name makes a run of its own, come last.
+
+That is done only if the times agree with the names and with each other. Where photos were uploaded about as fast as
+they were taken, upload times are the better witness: they do not depend on the camera's clock.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from timelapse_runtime.timelapse.model.photo_order import name_runs
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame
+
+SMALLEST_BACKLOG, LARGEST_BACKLOG = 32, 20_000
+"""Photos. Fewer are what a live stream has to catch up with. Of more the checkpoint would get too large: it names the
+photos that are taken before others that were uploaded earlier (75 bytes each)."""
+_SAMPLES, _SAMPLED_SHARE = 16, 50
+"""Photos that may be read for their times: so many, or this share of the backlog if it is more."""
+_TRIED = 3
+"""Photos at each end of a run that are read until one tells its time."""
+_UNTOLD_SHARE = 10
+"""The share of photos in runs that tell no time has to be less."""
+_MUCH_FASTER = 4
+"""How many times faster than it was taken a backlog has to be uploaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTimes:
+    """When a run's first and last photo were taken, in milliseconds since 1970."""
+
+    first_ms: int
+    last_ms: int
+
+
+def backlog_runs(photos: Sequence[SourceFrame]) -> list[list[SourceFrame]]:
+    """The runs whose order is in question; none if there is nothing to decide, or it would cost too much."""
+    if not SMALLEST_BACKLOG <= len(photos) <= LARGEST_BACKLOG:
+        return []
+    runs = name_runs(photos)
+    is_cheap = 2 * len(runs) <= max(_SAMPLES, len(photos) // _SAMPLED_SHARE)
+    return runs if len(runs) > 1 and is_cheap else []
+
+
+def time_of(run: Sequence[SourceFrame], taken_epoch_ms: Callable[[SourceFrame], int | None]) -> RunTimes | None:
+    """The run's times; None if the photos at its ends tell none. `taken_epoch_ms` reads a photo."""
+    ends = run[:_TRIED], run[: -_TRIED - 1 : -1]
+    first, last = (next((ms for ms in map(taken_epoch_ms, end) if ms is not None), None) for end in ends)
+    return None if first is None or last is None else RunTimes(first, last)
+
+
+def by_capture(runs: Sequence[Sequence[SourceFrame]], times: Sequence[RunTimes | None]) -> list[SourceFrame] | None:
+    """All photos in the order in which they were taken; None if `times`, those of the runs, do not tell it."""
+    told = [(one, run) for one, run in zip(times, runs, strict=True) if one is not None]
+    untold = [run for one, run in zip(times, runs, strict=True) if one is None]
+    order = sorted(told, key=lambda entry: (entry[0].first_ms, entry[0].last_ms))
+    is_told = _UNTOLD_SHARE * sum(map(len, untold)) <= sum(map(len, runs))
+    rises_within = all(one.first_ms <= one.last_ms for one, _ in told)
+    rises_between = all(before.last_ms <= after.first_ms for (before, _), (after, _) in itertools.pairwise(order))
+    taking_ms = sum(one.last_ms - one.first_ms for one, _ in told)
+    uploading_ms = sum(max(0, run[-1].uploaded_epoch_ms - run[0].uploaded_epoch_ms) for _, run in told)
+    if not (is_told and rises_within and rises_between and taking_ms > _MUCH_FASTER * uploading_ms):
+        return None
+    last = sorted(untold, key=lambda run: run[0].uploaded_epoch_ms)
+    return [photo for run in (*(run for _, run in order), *last) for photo in run]
