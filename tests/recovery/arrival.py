@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from random import Random
 from unittest.mock import patch
 
@@ -116,6 +117,8 @@ class ArrivalRun(FaultRun):
         self.watch = self.numbered
         self.is_ordered = True
         """Whether the order of the frames is judged: only if names or times tell it."""
+        self.rank: Callable[[int], int] = lambda number: number
+        """Where a photo belongs among the others."""
         self.may_be_late: set[int] = set()
         """Their events were lost, or their invocations failed."""
 
@@ -173,7 +176,7 @@ class ArrivalRun(FaultRun):
             if not photo.reason and photo.number not in video and not self._may_be_overwritten(photo, video):
                 wrong.append(f"photo {photo.number} is not in the video")
         in_order = [number for number in video if number not in self.may_be_late]
-        if self.is_ordered and in_order != sorted(in_order):
+        if self.is_ordered and in_order != sorted(in_order, key=self.rank):
             wrong.append(f"the video shows {video}; only {sorted(self.may_be_late)} may be out of place")
         for reel in self.world.reels():
             if len(self.world.video_bytes(reel)) != reel.size_bytes:
@@ -269,6 +272,20 @@ def backlog(run: ArrivalRun) -> None:
         photos = [run.add(f"{(95 + one) % 100}.jpg", seconds=2 if one % 2 or not one else -0.6) for one in numbers]
         run.tell(photos[-1])
         run.new_environment()
+    run.sweep(drain=True)
+
+
+def bulk_upload(run: ArrivalRun) -> None:
+    """Photos of two days, the second day's uploaded first, and no event came. They belong in the order of the days."""
+    per_day, taken = 17, datetime(2024, 5, 1, 12)
+    run.rank = lambda number: (number + per_day) % (2 * per_day)
+    for number in range(2 * per_day):
+        rank = run.rank(number)
+        moment = taken + timedelta(days=rank // per_day, minutes=rank)
+        run.add(f"IMG_{rank}.JPG", fake_photo(number, moment), seconds=0.2)
+    run.world.clock.advance(60_000)
+    run.sweep()
+    run.new_environment()
     run.sweep(drain=True)
 
 

@@ -22,6 +22,7 @@ from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, Stora
 from timelapse_runtime.timelapse.ingest import FetchedPhoto, Prefetch
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.model import playlist, segment_versions, source_frame
+from timelapse_runtime.timelapse.model.backlog_order import backlog_runs
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import segment_name
 from timelapse_runtime.timelapse.model.photo_order import natural_order
@@ -254,6 +255,9 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "record of other content taken for this one": lambda: patch.object(
         RejectionRecords, "names", lambda self, key, _etag: self.has(key)
     ),
+    "rest of a bulk upload in the order of uploads": lambda: patch.object(
+        arrival_intake, "backlog_runs", lambda photos, _before: backlog_runs(photos)
+    ),
     "order of names alone": lambda: patch.object(arrival_intake, "arrange", _by_name_alone),
     "content taken for the announced one": lambda: patch.object(ArrivalIntake, "_announce", _content_as_announced),
     "checkpoint of the other order taken as it is": lambda: patch.object(Stream, "_coverage_of", _coverage_as_it_is),
@@ -262,6 +266,7 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
 """By name: the function that seeds the bug."""
 SHOWN_IN: Mapping[str, str] = {
     "watermark past a backlog": "arrival: backlog",
+    "rest of a bulk upload in the order of uploads": "arrival: bulk upload",
     "copies not kept": "arrival: overwritten keys",
     "copies removed before the commit": "arrival: overwritten keys",
     "covered taken for known": "arrival: visible late",

@@ -234,6 +234,7 @@ SCENARIOS = (
     ArrivalScenario("arrival: content comes later", arrival.content_later),
     ArrivalScenario("arrival: visible late", arrival.late),
     ArrivalScenario("arrival: backlog", arrival.backlog),
+    ArrivalScenario("arrival: bulk upload", arrival.bulk_upload, {"TIMELAPSE_REEL": "day"}),
     ArrivalScenario("arrival: shutdown, outbox sent", arrival.shut_down, with_extension=True),
     ArrivalScenario("arrival: shutdown without extension", arrival.shut_down),
     ArrivalScenario("arrival: pace changes", arrival.change_pace),

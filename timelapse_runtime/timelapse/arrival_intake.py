@@ -260,7 +260,7 @@ class ArrivalIntake:
     def _arranged(self, photos: Sequence[SourceFrame]) -> list[SourceFrame]:
         """The photos in the order of the video; of a bulk upload, some are read to find it
         (`model/backlog_order.py`)."""
-        runs = backlog_runs(photos)
+        runs = backlog_runs(photos, self._encoded)
         order = by_capture(runs, [time_of(run, self._taken_epoch_ms) for run in runs]) if runs else None
         return order or arrange(photos, self._encoded)
 

@@ -113,6 +113,15 @@ def test_a_photo_without_a_time_at_the_end_of_a_run_is_passed_over() -> None:
     assert time_of(run[2:3], lambda photo: photo.taken_epoch_ms) == RunTimes(2 * MINUTE, 2 * MINUTE)
 
 
+def test_the_rest_of_a_backlog_is_still_one() -> None:
+    photos = bulk([2, 1, 0])
+    encoded, rest = photos[78:110], photos[110:135]
+    assert backlog_runs(rest) == []
+    runs = backlog_runs(rest, encoded)
+    assert len(runs) == 2
+    assert by_capture(runs, times_of(runs)) == rest
+
+
 def test_photos_that_were_uploaded_as_they_were_taken_keep_their_order() -> None:
     """A stream that was not looked at for two hours, and whose clock fell back in between."""
     live = bulk([1, 0], step_ms=MINUTE, parallel=0)

@@ -13,15 +13,16 @@ they were taken, upload times are the better witness: they do not depend on the 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from timelapse_runtime.timelapse.model.photo_order import name_runs
+from timelapse_runtime.timelapse.model.photo_order import MINIMUM_JITTER_MS, name_runs
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 
 SMALLEST_BACKLOG, LARGEST_BACKLOG = 32, 20_000
-"""Photos. Fewer are what a live stream has to catch up with. Of more the checkpoint would get too large: it names the
-photos that are taken before others that were uploaded earlier (75 bytes each)."""
+"""Photos. Fewer are what a live stream has to catch up with, unless they are the rest of a backlog. Of more the
+checkpoint would get too large: it names the photos that are taken before others that were uploaded earlier (75 bytes
+each)."""
 _SAMPLES, _SAMPLED_SHARE = 16, 50
 """Photos that may be read for their times: so many, or this share of the backlog if it is more."""
 _TRIED = 3
@@ -40,9 +41,14 @@ class RunTimes:
     last_ms: int
 
 
-def backlog_runs(photos: Sequence[SourceFrame]) -> list[list[SourceFrame]]:
-    """The runs whose order is in question; none if there is nothing to decide, or it would cost too much."""
-    if not SMALLEST_BACKLOG <= len(photos) <= LARGEST_BACKLOG:
+def backlog_runs(photos: Sequence[SourceFrame], before: Iterable[SourceFrame] = ()) -> list[list[SourceFrame]]:
+    """The runs whose order is in question; none if there is nothing to decide, or it would cost too much.
+
+    `before` are the last frames of the video. If they were uploaded later, the photos are the rest of a backlog.
+    """
+    oldest_ms = min((photo.uploaded_epoch_ms for photo in photos), default=0)
+    is_rest = any(frame.uploaded_epoch_ms > oldest_ms + MINIMUM_JITTER_MS for frame in before)
+    if not (1 if is_rest else SMALLEST_BACKLOG) <= len(photos) <= LARGEST_BACKLOG:
         return []
     runs = name_runs(photos)
     is_cheap = 2 * len(runs) <= max(_SAMPLES, len(photos) // _SAMPLED_SHARE)
