@@ -3,6 +3,7 @@
     timelapse replay [FOLDER]                                make a video of a folder of photos, on this machine
     timelapse backfill s3://IN/PREFIX/ s3://OUT/PREFIX/      make videos of photos that are in S3 already
     timelapse verify s3://BUCKET/PREFIX/STREAM [--repair]    is every photo in the video, once and in order?
+    timelapse inspect s3://BUCKET/PREFIX/[STREAM]            what is in the video, and how far behind its photos is it?
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
 
 Exit code 0: done; 2: the arguments are wrong, S3 refused, or the function failed. `verify` tells more apart, and says
@@ -21,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from timelapse_runtime import __version__
-from timelapse_runtime.cli import EXIT_ERROR, EXIT_INTERRUPTED, CommandFailed, backfill, retry, verify
+from timelapse_runtime.cli import EXIT_ERROR, EXIT_INTERRUPTED, CommandFailed, backfill, inspect, retry, verify
 from timelapse_runtime.timelapse.config import Location, parse_location, parse_size
 from timelapse_runtime.timelapse.errors import TimelapseError
 from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--json", action="store_true", help="print one JSON object")
     check.set_defaults(run=verify.run)
+    _add_inspect(commands.add_parser("inspect", help="what is in a video, and how far is it behind its photos?"))
     again = commands.add_parser("retry-rejected", help="append the rejected photos that can be used now")
     again.add_argument("--reason", help="only photos rejected for this reason, such as late or undecodable")
     again.set_defaults(run=retry.run)
@@ -121,6 +123,19 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stream", type=_stream_name, metavar="NAME", help="take all photos into this one video")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
     parser.set_defaults(run=backfill.run)
+
+
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Reels, frames, watermark, lag behind the newest photo, and which photos wait or are rejected or ignored. "
+        "Reads only what it needs, and changes nothing; of a folder of streams, a line for each."
+    )
+    parser.add_argument("stream", type=_location, help="s3://BUCKET/PREFIX/STREAM, or the folder of all streams")
+    parser.add_argument(
+        "--all", action="store_true", help="list all photos, and read all reels and records: more requests"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=inspect.run)
 
 
 def _positive(text: str) -> int:

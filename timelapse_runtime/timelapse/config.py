@@ -340,6 +340,17 @@ VARIABLES = (
 )
 
 
+def parse_variable(variable: Variable, environ: Mapping[str, str]) -> Any:
+    """One variable's value in `environ`, or its default. Raises ConfigError."""
+    text = environ.get(PREFIX + variable.name, variable.default)
+    if text is None:
+        raise ConfigError(PREFIX + variable.name, None, variable.allowed)
+    try:
+        return variable.parse(text.strip())
+    except ValueError as error:
+        raise ConfigError(PREFIX + variable.name, text, variable.allowed) from error
+
+
 def parse_config(environ: Mapping[str, str]) -> Config:
     """The configuration in `environ`. Raises ConfigError."""
     known = {PREFIX + variable.name for variable in VARIABLES}
@@ -348,13 +359,7 @@ def parse_config(environ: Mapping[str, str]) -> Config:
             raise ConfigError(name, environ[name], "no such variable; known are " + ", ".join(sorted(known)))
     values: dict[str, Any] = {}
     for variable in VARIABLES:
-        text = environ.get(PREFIX + variable.name, variable.default)
-        if text is None:
-            raise ConfigError(PREFIX + variable.name, None, variable.allowed)
-        try:
-            values[variable.name.lower()] = variable.parse(text.strip())
-        except ValueError as error:
-            raise ConfigError(PREFIX + variable.name, text, variable.allowed) from error
+        values[variable.name.lower()] = parse_variable(variable, environ)
     memory_size = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
     values["memory_mb"] = int(memory_size) if memory_size.isdigit() else None
     values["threads"] = values["threads"] or _threads(values["memory_mb"])

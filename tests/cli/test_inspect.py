@@ -1,0 +1,91 @@
+"""`timelapse inspect`: what it prints."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.world import STREAM, World
+from timelapse_runtime.cli import CommandFailed
+from timelapse_runtime.cli.inspect import Report, inspect
+from timelapse_runtime.export.stream_state import StateReader
+from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.errors import AccessDenied
+from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER
+
+
+def inspected(world: World, folder: str, zone: str = "UTC") -> Report:
+    include, now = DEFAULT_FILTER, world.clock.now_epoch_ms()
+    reader = StateReader(world.video, lambda _bucket: world.frames, include=include, now_epoch_ms=now)
+    return inspect(reader, world.video, Location(world.video.bucket, folder), UTC if zone == "UTC" else ZoneInfo(zone))
+
+
+def world_of(count: int) -> World:
+    world = World({"TIMELAPSE_ORDER": "arrival"})
+    function = world.environment()
+    world.shoot(function, range(count))
+    world.deliver(function, world.upload(count, b""))
+    world.sweep(function, drain=True)
+    return world
+
+
+def test_the_text_has_a_line_for_each_subject() -> None:
+    world = world_of(14)
+    world.upload(20)
+    world.clock.advance(90_000)
+    text = "\n".join(inspected(world, world.keys.folder).lines())
+    lines = {line.split()[0]: line for line in text.splitlines()}
+    assert "14 frames in 1 reel; the last was taken 2" in lines["video"]
+    assert "UTC (000013.jpg):" in lines["video"]
+    assert "the newest came 1 min ago (000020.jpg)" in lines["photos"]
+    assert "1 photo, the oldest came 1 min ago; the video is 2 s behind the newest photo" in lines["waiting"]
+    assert "1: empty 1" in lines["rejected"]
+    assert lines["ignored"].split()[1] == "0"
+    assert "128x64 30 fps" in text
+    assert not text.count("1970")
+
+
+def test_times_are_in_the_time_zone_that_is_asked_for() -> None:
+    world = world_of(5)
+    (line,) = [line for line in inspected(world, world.keys.folder, "Asia/Tokyo").lines() if line.startswith("video")]
+    assert " JST (" in line
+
+
+def test_the_json_has_the_same() -> None:
+    world = world_of(14)
+    world.upload(20)
+    value = inspected(world, world.keys.folder).to_value()
+    assert (value["frame_count"], value["waiting_count"], value["lag_ms"]) == (14, 1, 2_000)
+    assert value["rejected_by_reason"] == {"empty": 1}
+    assert [(reel["frame_count"], reel["is_closed"]) for reel in value["reels"]] == [(14, False)]
+    assert value["newest_photo"]["key"] == "000020.jpg"
+
+
+def test_a_folder_of_streams_has_a_line_for_each() -> None:
+    world = world_of(14)
+    report = inspected(world, "video/")
+    (line,) = report.lines()
+    assert line.split()[0] == STREAM
+    assert "14 frames, 1 rejected, 0 waiting" in line
+    assert [one["frame_count"] for one in report.to_value()["streams"]] == [14]
+
+
+def test_a_place_without_a_stream_is_named() -> None:
+    world = world_of(5)
+    with pytest.raises(CommandFailed, match=r"no video at s3://video-bucket/video/cam2/ .there are .*video/camera/"):
+        inspected(world, "video/cam2/")
+
+
+def test_photos_that_must_not_be_listed_are_said_to_be_so() -> None:
+    world = world_of(5)
+
+    def refuse(operation: str, key: str) -> None:
+        raise AccessDenied(operation, "frames-bucket", key, "AccessDenied (HTTP 403)")
+
+    world.frames.on_request = refuse
+    text = "\n".join(inspected(world, world.keys.folder).lines())
+    assert "they cannot be listed: ListObjectsV2 s3://frames-bucket/" in text
+    assert "s3:ListBucket" in text
+    assert text.count("not known") == 2

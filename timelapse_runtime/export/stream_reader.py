@@ -1,0 +1,86 @@
+"""Reads what is stored of one stream's video: checkpoint, reels, segments. Sends GETs (and HEADs), and changes nothing.
+
+A reel is read by the checkpoint, or by its manifest once it is closed. The segments of a closed reel may have been
+removed; its `video.mp4` ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
+from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.storage.contract import Store
+
+
+class StreamReader:
+    """The stream in `folder` of the bucket `store`. Every method raises StorageError. Safe to use from threads."""
+
+    def __init__(self, store: Store, folder: str) -> None:
+        self.store, self.keys = store, StreamKeys(folder)
+        self._init_segments: dict[str, bytes] = {}
+        self._kept: dict[tuple[str, int], bytes] = {}
+
+    @property
+    def place(self) -> str:
+        """The stream's folder, as a URL."""
+        return f"s3://{self.store.bucket}/{self.keys.folder}"
+
+    def checkpoint(self) -> tuple[Checkpoint, int]:
+        """The checkpoint, and when it was committed (milliseconds since 1970). Raises ObjectNotFound,
+        CheckpointCorrupt."""
+        found = self.store.get(self.keys.checkpoint)
+        return Checkpoint.from_json(found.body), found.info.last_modified_epoch_ms
+
+    def reels(self, checkpoint: Checkpoint) -> Iterator[Reel]:
+        """All reels with frames, newest first; one GET for each but the first. Raises CheckpointCorrupt."""
+        reel = checkpoint.reel
+        while reel is not None:
+            if reel.segments:
+                yield reel
+            reel = None if reel.previous is None else self._manifest(reel.previous)
+
+    def init_segment(self, reel: Reel) -> bytes:
+        """A reel's ftyp and moov; read once."""
+        if reel.name not in self._init_segments:
+            self._init_segments[reel.name] = self.store.get(self.keys.init(reel.name)).body
+        return self._init_segments[reel.name]
+
+    def segment(self, reel: Reel, position: int) -> bytes:
+        """The segment at this position of the reel."""
+        kept = self._kept.get((reel.name, position))
+        return self._read(reel, position) if kept is None else kept
+
+    def keep(self, reel: Reel, position: int) -> bytes:
+        """The same, and its bytes stay in memory. A flush replaces the open segment, and an hour later its earlier
+        versions are gone."""
+        return self._kept.setdefault((reel.name, position), self.segment(reel, position))
+
+    def segment_start(self, reel: Reel, position: int, size_bytes: int) -> bytes:
+        """The segment's first bytes."""
+        return self._read(reel, position, size_bytes)
+
+    def _read(self, reel: Reel, position: int, size_bytes: int | None = None) -> bytes:
+        segment = reel.segments[position]
+        key = segment_key(self.keys, reel, segment)
+        end = segment.size_bytes if size_bytes is None else min(size_bytes, segment.size_bytes)
+        try:
+            if end == segment.size_bytes:
+                return self.store.get(key).body
+            return self.store.get_range(key, 0, end).body
+        except ObjectNotFound:
+            if not reel.is_closed:
+                raise
+        video = self.store.head(self.keys.video(reel.name))
+        start = video.size_bytes - sum(later.size_bytes for later in reel.segments[position:])
+        return self.store.get_range(video.key, start, start + end, etag=video.etag).body
+
+    def _manifest(self, reel_name: str) -> Reel:
+        key = self.keys.manifest(reel_name)
+        try:
+            return reel_from_value(json.loads(self.store.get(key).body))
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointCorrupt(f"{key} cannot be read: {error!r}") from error
