@@ -15,33 +15,59 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from timelapse_runtime import __version__
-from timelapse_runtime.cli import EXIT_ERROR, EXIT_INTERRUPTED, CommandFailed, backfill, inspect, retry, verify
-from timelapse_runtime.timelapse.config import Location, parse_location, parse_size
-from timelapse_runtime.timelapse.errors import TimelapseError
-from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
+from timelapse_runtime.cli import EXIT_ERROR, EXIT_INTERRUPTED, CommandFailed
+from timelapse_runtime.cli.options import (
+    add_connection,
+    add_json,
+    bucket_name,
+    connected,
+    endpoint_url,
+    location,
+    positive,
+    stream_name,
+)
+from timelapse_runtime.cli.refusals import describe_refusal
+from timelapse_runtime.timelapse.config import parse_size
+from timelapse_runtime.timelapse.errors import AccessDenied, TimelapseError
 
 _REPLAY_NEEDS = ("numpy", "moto", "flask", "flask_cors")
 """Modules of the extra `local`: the sample scene, and the embedded S3 server with what starts it."""
+
+Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
+"""What a command's module has as `run`: its options, the variables with those of the connection; the exit code."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     options = _parser().parse_args(argv)
     try:
-        return int(options.run(options, os.environ))
+        return int(options.run(options, connected(options, os.environ)))
+    except AccessDenied as error:
+        print(f"timelapse: {describe_refusal(error)}", file=sys.stderr)
+        return EXIT_ERROR
     except (CommandFailed, TimelapseError) as error:
         print(f"timelapse: {error}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
         print("timelapse: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _run_of(module: str) -> Command:
+    """`run` of a command's module, which is imported when the command runs: `--help` needs no boto3, and is fast."""
+
+    def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
+        command: Command = import_module(f"timelapse_runtime.cli.{module}").run
+        return command(options, variables)
+
+    return run
 
 
 def _replay(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
@@ -51,9 +77,7 @@ def _replay(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
             f"replay needs the extra 'local' ({', '.join(missing)} not installed): "
             "python -m pip install 'timelapse-runtime[local]'"
         )
-    from timelapse_runtime.cli import replay  # noqa: PLC0415  imports what only the extra brings
-
-    return replay.run(options, variables)
+    return _run_of("replay")(options, variables)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,15 +98,16 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run a sweep first: renews derived objects, removes leftovers, and takes missing photos",
     )
-    check.add_argument("--json", action="store_true", help="print one JSON object")
-    check.set_defaults(run=verify.run)
+    check.set_defaults(run=_run_of("verify"))
     _add_inspect(commands.add_parser("inspect", help="what is in a video, and how far is it behind its photos?"))
     again = commands.add_parser("retry-rejected", help="append the rejected photos that can be used now")
     again.add_argument("--reason", help="only photos rejected for this reason, such as late or undecodable")
-    again.set_defaults(run=retry.run)
+    again.set_defaults(run=_run_of("retry"))
     for command in (check, again):
-        command.add_argument("stream", type=_location, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
-        command.add_argument("--frames", type=_location, help="its photos, if the stream has no checkpoint yet")
+        command.add_argument("stream", type=location, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
+        command.add_argument("--frames", type=location, help="its photos, if the stream has no checkpoint yet")
+        add_json(command)
+        add_connection(command)
     return parser
 
 
@@ -95,16 +120,20 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         "frames", nargs="?", type=Path, help="a folder of photos, with its folders; without it, a sample scene is drawn"
     )
     parser.add_argument("--out", type=Path, default=Path("out"), help="the folder for the video (default: out)")
-    parser.add_argument("--stream", type=_stream_name, default="camera", help="the stream's name (default: camera)")
-    parser.add_argument("--flush-every", type=_positive, metavar="N", help="frames per flush (default: 60)")
+    parser.add_argument("--stream", type=stream_name, default="camera", help="the stream's name (default: camera)")
+    parser.add_argument("--flush-every", type=positive, metavar="N", help="frames per flush (default: 60)")
     parser.add_argument("--size", type=_size, metavar="WxH", help="the video's size (default: the first photo's)")
-    parser.add_argument("--scene-frames", type=_positive, default=300, metavar="N", help="length of the sample scene")
+    parser.add_argument("--scene-frames", type=positive, default=300, metavar="N", help="length of the sample scene")
     ends = parser.add_mutually_exclusive_group()
-    ends.add_argument("--restart-every", type=_positive, metavar="K", help="a new environment after every K frames")
-    ends.add_argument("--kill-every", type=_positive, metavar="K", help="the same by SIGKILL, as if a host were lost")
-    parser.add_argument("--endpoint-url", metavar="URL", help="use this S3 server instead of an embedded one")
-    parser.add_argument("--bucket", default="timelapse-replay", help="the bucket (default: timelapse-replay)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
+    ends.add_argument("--restart-every", type=positive, metavar="K", help="a new environment after every K frames")
+    ends.add_argument("--kill-every", type=positive, metavar="K", help="the same by SIGKILL, as if a host were lost")
+    parser.add_argument(
+        "--endpoint-url", type=endpoint_url, metavar="URL", help="use this S3 server instead of an embedded one"
+    )
+    parser.add_argument(
+        "--bucket", type=bucket_name, default="timelapse-replay", help="the bucket (default: timelapse-replay)"
+    )
+    add_json(parser)
     parser.add_argument("--verbose", action="store_true", help="show the runtime's log on stderr")
     parser.set_defaults(run=_replay)
 
@@ -116,13 +145,14 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
         "the function; credentials and region are found as by every AWS tool."
     )
     parser.epilog = "Exit code 0: each photo is in the video or rejected; 2: it failed; 130: it was interrupted."
-    parser.add_argument("frames", type=_location, help="the photos: s3://BUCKET/PREFIX/, a folder for each camera")
+    parser.add_argument("frames", type=location, help="the photos: s3://BUCKET/PREFIX/, a folder for each camera")
     parser.add_argument(
-        "video", type=_location, help="where the videos go: s3://BUCKET/PREFIX/, a folder for each camera"
+        "video", type=location, help="where the videos go: s3://BUCKET/PREFIX/, a folder for each camera"
     )
-    parser.add_argument("--stream", type=_stream_name, metavar="NAME", help="take all photos into this one video")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
-    parser.set_defaults(run=backfill.run)
+    parser.add_argument("--stream", type=stream_name, metavar="NAME", help="take all photos into this one video")
+    add_json(parser)
+    add_connection(parser)
+    parser.set_defaults(run=_run_of("backfill"))
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
@@ -130,19 +160,13 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
         "Reels, frames, watermark, lag behind the newest photo, and which photos wait or are rejected or ignored. "
         "Reads only what it needs, and changes nothing; of a folder of streams, a line for each."
     )
-    parser.add_argument("stream", type=_location, help="s3://BUCKET/PREFIX/STREAM, or the folder of all streams")
+    parser.add_argument("stream", type=location, help="s3://BUCKET/PREFIX/STREAM, or the folder of all streams")
     parser.add_argument(
         "--all", action="store_true", help="list all photos, and read all reels and records: more requests"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run=inspect.run)
-
-
-def _positive(text: str) -> int:
-    value = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= value <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 1 to 10000")
-    return value
+    add_json(parser)
+    add_connection(parser)
+    parser.set_defaults(run=_run_of("inspect"))
 
 
 def _size(text: str) -> str:
@@ -152,19 +176,6 @@ def _size(text: str) -> str:
         allowed = "auto, or WIDTHxHEIGHT, both even and at least 16, such as 1280x720"
         raise argparse.ArgumentTypeError(f"{text!r}; allowed: {allowed}") from None
     return text
-
-
-def _stream_name(text: str) -> str:
-    if not re.fullmatch(r"[^/\x00-\x1f]{1,200}", text) or is_hidden_folder(text):
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a name without a slash, not that of a hidden folder")
-    return text
-
-
-def _location(text: str) -> Location:
-    try:
-        return parse_location(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: s3://BUCKET/PREFIX/") from None
 
 
 if __name__ == "__main__":

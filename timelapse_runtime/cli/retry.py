@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping
 
 from timelapse_runtime.cli import EXIT_OK
@@ -13,7 +14,10 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     """Retry the stream's rejected photos, or those of `--reason`. Prints what was appended; the exit code."""
     target = open_target(options.stream, options.frames, variables)
     counts = retry_rejected(target, variables, reason=options.reason)
-    print(f"{counts.get('appended', 0)} frames appended, {counts['frames_in_video']} frames in the video")
+    if options.json:
+        print(json.dumps(counts))
+    else:
+        print(f"{counts.get('appended', 0)} frames appended, {counts['frames_in_video']} frames in the video")
     return EXIT_OK
 
 

@@ -51,13 +51,17 @@ class UnknownEvent(TimelapseError):
 
 
 class StorageError(TimelapseError):
-    """An object store call failed. `operation`, `bucket` and `key` say which; `cause` is the store's own message."""
+    """An object store call failed. `operation`, `bucket` and `key` say which; `cause` is the store's own message.
+
+    `code` is S3's error code, or the name of the SDK's exception; empty if there is none.
+    """
 
     error_type = "Function.StorageError"
 
-    def __init__(self, operation: str, bucket: str, key: str, cause: str) -> None:
+    def __init__(self, operation: str, bucket: str, key: str, cause: str, *, code: str = "") -> None:
         super().__init__(f"{operation} s3://{bucket}/{key}: {cause}")
         self.operation, self.bucket, self.key, self.cause = operation, bucket, key, cause
+        self.code = code
 
 
 class ObjectNotFound(StorageError):

@@ -12,6 +12,7 @@ from tests.timelapse.storage.conftest import variables
 from tests.timelapse.storage.scripted_server import Answer, ScriptedServer, error
 from timelapse_runtime.timelapse.errors import (
     AccessDenied,
+    ConfigError,
     ObjectNotFound,
     PreconditionFailed,
     StorageError,
@@ -186,6 +187,27 @@ def test_a_persons_profile_is_used_where_the_variables_hold_nothing(
     store = S3Store(make_client(variables={"AWS_ENDPOINT_URL_S3": server.endpoint_url}), "bucket")
     assert store.get("key").body == b"body"
     assert "Credential=theirs/" in server.requests[0].headers["authorization"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "wrong"),
+    [
+        ({"AWS_PROFILE": "no-such-profile"}, "AWS_PROFILE"),
+        ({**KEYS, "AWS_ENDPOINT_URL_S3": "127.0.0.1:9000"}, "AWS_ENDPOINT_URL_S3"),
+        ({**KEYS, "AWS_ENDPOINT_URL_S3": "nowhere"}, "AWS_ENDPOINT_URL_S3"),
+    ],
+)
+def test_a_wrong_profile_or_endpoint_is_a_config_error(variables: dict[str, str], wrong: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_client(variables=variables)
+    assert caught.value.variable == wrong
+
+
+def test_a_refusal_has_s3s_own_code(server: ScriptedServer) -> None:
+    server.answers = [error(403, "InvalidAccessKeyId")]
+    with pytest.raises(AccessDenied) as caught:
+        S3Store(make_client(variables=variables(server)), "bucket").get("key")
+    assert caught.value.code == "InvalidAccessKeyId"
 
 
 def test_an_endpoint_that_is_down_is_unavailable() -> None:

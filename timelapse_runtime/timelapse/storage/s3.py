@@ -28,12 +28,13 @@ from urllib.parse import urlsplit
 
 import boto3.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from botocore.parsers import ResponseParserError
 
 from timelapse_runtime import __version__
 from timelapse_runtime.timelapse.errors import (
     AccessDenied,
+    ConfigError,
     ObjectNotFound,
     PreconditionFailed,
     StorageError,
@@ -122,8 +123,9 @@ response, and boto3 reads an empty listing out of that: the photos that it hides
 def make_client(*, variables: Mapping[str, str], user_agent: str = "timelapse-runtime") -> S3Client:
     """An S3 client from Lambda's own variables: region, credentials, and `AWS_ENDPOINT_URL_S3` if it is set.
 
-    What is not among `variables` boto3 finds by itself: profiles, container and instance credentials, proxies. Import
-    and client take about 110 ms of a cold start (docs/performance.md); only S3's data is in the package.
+    What is not among `variables` boto3 finds by itself: container and instance credentials, proxies. A profile counts
+    where there are no keys. Import and client take about 110 ms of a cold start (docs/performance.md); only S3's data
+    is in the package. Raises ConfigError for a profile that does not exist, and for a wrong endpoint.
     """
     endpoint_url = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
     config = Config(
@@ -139,13 +141,21 @@ def make_client(*, variables: Mapping[str, str], user_agent: str = "timelapse-ru
         user_agent=f"{user_agent}/{__version__}",
         max_pool_connections=4,
     )
-    session = boto3.session.Session(
-        aws_access_key_id=variables.get("AWS_ACCESS_KEY_ID"),
-        aws_secret_access_key=variables.get("AWS_SECRET_ACCESS_KEY"),
-        aws_session_token=variables.get("AWS_SESSION_TOKEN"),
-        region_name=variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION"),
-    )
-    return session.client("s3", endpoint_url=endpoint_url, verify=variables.get("AWS_CA_BUNDLE"), config=config)
+    key_id, profile = variables.get("AWS_ACCESS_KEY_ID"), variables.get("AWS_PROFILE")
+    try:
+        session = boto3.session.Session(
+            aws_access_key_id=key_id,
+            aws_secret_access_key=variables.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=variables.get("AWS_SESSION_TOKEN"),
+            region_name=variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION"),
+            profile_name=None if key_id else profile,
+        )
+        return session.client("s3", endpoint_url=endpoint_url, verify=variables.get("AWS_CA_BUNDLE"), config=config)
+    except ProfileNotFound as error:
+        raise ConfigError("AWS_PROFILE", profile, "a profile of ~/.aws/config or ~/.aws/credentials") from error
+    except ValueError as error:
+        allowed = "http:// or https:// and a host, such as http://127.0.0.1:9000"
+        raise ConfigError("AWS_ENDPOINT_URL_S3", endpoint_url, allowed) from error
 
 
 class S3Store:
@@ -319,8 +329,9 @@ class S3Store:
                 ),
             )
             for error in response.get("Errors", ()):
-                kind = _BY_CODE.get(error.get("Code", ""), StorageUnavailable)
-                raise kind("DeleteObjects", self._bucket, error.get("Key", "?"), error.get("Message", "?"))
+                code = error.get("Code", "")
+                kind = _BY_CODE.get(code, StorageUnavailable)
+                raise kind("DeleteObjects", self._bucket, error.get("Key", "?"), error.get("Message", "?"), code=code)
 
     def presign_put(
         self,
@@ -438,12 +449,13 @@ class S3Store:
             if operation in {"PutObject", "CompleteMultipartUpload"} and kind is ObjectNotFound:
                 kind = PreconditionFailed  # If-Match on a key that is not there: S3 answers 404
             cause = f"{code} (HTTP {status}): {error.response.get('Error', {}).get('Message', '')}"
-            raise kind(operation, self._bucket, key, cause) from error
+            raise kind(operation, self._bucket, key, cause, code=code) from error
         except ResponseParserError as error:
             raise _CutShort(operation, self._bucket, key, f"invalid XML: {error}") from error
         except BotoCoreError as error:
-            kind = AccessDenied if "Credential" in type(error).__name__ else StorageUnavailable
-            raise kind(operation, self._bucket, key, f"{type(error).__name__}: {error}") from error
+            code = type(error).__name__
+            kind = AccessDenied if "Credential" in code else StorageUnavailable
+            raise kind(operation, self._bucket, key, f"{code}: {error}", code=code) from error
 
     def _count(self, request: Any, event_name: str, **_: Any) -> None:
         sent = urlsplit(request.url)
