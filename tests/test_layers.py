@@ -30,7 +30,7 @@ TIMELAPSE = (
     {"storage", "video"},
     {"commit_plan", "verify_report"},
     {"catalog", "checkpoint_store", "rejection_records", "video_file"},
-    {"derived", "ingest", "reconcile", "reel_writer", "verify_photos"},
+    {"derived", "ingest", "reconcile", "reel_writer", "verify_photos", "verify_video"},
     {"kept_photos", "verify"},
     {"writer"},
     {"recorder", "intake"},

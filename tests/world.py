@@ -26,6 +26,7 @@ from timelapse_runtime.timelapse.verify import Verifier
 from timelapse_runtime.timelapse.verify_report import VerifyReport
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
+from timelapse_runtime.timelapse.video.sample_table import head_size_bytes
 
 SIZE = (128, 64)
 STREAM = "camera"
@@ -204,6 +205,11 @@ class World:
         newest = reel or self.checkpoint().reel
         assert newest is not None
         return self.video.get(self.keys.video(newest.name)).body
+
+    def media_bytes(self, reel: Reel | None = None) -> bytes:
+        """A reel's `video.mp4` as it is published, without its head."""
+        body = self.video_bytes(reel)
+        return body[head_size_bytes(body) :]
 
     def object_keys(self) -> set[str]:
         """All objects of the stream."""

@@ -92,7 +92,7 @@ def noise(count: int) -> list[bytes]:
 def recorded(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[Recorder]:
     """A whole life: open, flush, publish under and over the multipart limit, rejections, sweeps, both shutdowns."""
     camera = open_camera(stack)
-    small, large = list(make_photos(9, SIZE)), noise(24)
+    small, large = list(make_photos(9, SIZE)), noise(56)
     for number, body in enumerate(small):
         camera.upload(f"{number:06d}.jpg", body)
     assert "CreateMultipartUpload" not in camera.recorder.operations

@@ -179,8 +179,8 @@ class ArrivalRun(FaultRun):
         if self.is_ordered and in_order != sorted(in_order, key=self.rank):
             wrong.append(f"the video shows {video}; only {sorted(self.may_be_late)} may be out of place")
         for reel in self.world.reels():
-            if len(self.world.video_bytes(reel)) != reel.size_bytes:
-                wrong.append(f"video.mp4 of {reel.name} has {len(self.world.video_bytes(reel))} bytes")
+            if len(self.world.media_bytes(reel)) != reel.media_size_bytes:
+                wrong.append(f"video.mp4 of {reel.name} has {len(self.world.media_bytes(reel))} bytes")
         return wrong
 
     def _may_be_overwritten(self, photo: Photo, video: Sequence[int]) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -20,6 +20,7 @@ from typing import cast
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 
+from tests import fragments
 from tests.world import PHOTOS, SIZE, World
 from timelapse_runtime.timelapse.errors import FrameRejected, SegmentCorrupt
 from timelapse_runtime.timelapse.model.capture_time import CameraTime
@@ -34,8 +35,8 @@ from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 from timelapse_runtime.timelapse.video.thumbnail import ThumbnailEncoder
 
 DELAY_FRAMES = 4
-MINIMUM_PART_BYTES = 700
-"""So low that a video of a dozen fake frames is above it."""
+MINIMUM_PART_BYTES = 350
+"""So low that a video of a dozen fake frames is above two of it, and is written by parts."""
 _DATA = struct.Struct(">III?")
 """Photo, encoder, place in the encoder's decode order, whether it is a keyframe: a packet's data."""
 _PACKET = struct.Struct(">IIII?")
@@ -155,21 +156,15 @@ class FakeEncoder(Encoder):
 
 
 class FakeMuxer:
-    """ftyp + moov that hold the parameter sets; moof + mdat that hold the packets."""
+    """An init segment that holds the parameter sets, and fragments that hold the packets."""
 
     def __init__(self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int) -> None:
         assert first.is_keyframe
-        self.init_segment = _box(b"ftyp", b"fake") + _box(b"moov", b"%s %d %d" % (parameter_sets, fps, reorder_frames))
+        self.init_segment = fragments.init_segment(b"%s %d %d" % (parameter_sets, fps, reorder_frames))
 
     def fragment(self, frames: Sequence[EncodedFrame], *, number: int) -> bytes:
-        moof = struct.pack(">II", number, len(frames))
-        return _box(b"moof", moof) + _box(
-            b"mdat", b"".join(struct.pack(">I", frame.pts) + frame.data for frame in frames)
-        )
-
-
-def _box(kind: bytes, payload: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(payload), kind) + payload
+        named = [replace(frame, data=struct.pack(">I", frame.pts) + frame.data) for frame in frames]
+        return fragments.fragment(named, number=number)
 
 
 def decode_segment(
@@ -183,7 +178,8 @@ def decode_segment(
         raise SegmentCorrupt("the init segment belongs to another reel")
     for box in walk_boxes(segment):
         if box.type == "moof":
-            decoded.begin(*struct.unpack(">II", segment[box.payload : box.end]))
+            number, pts = fragments.number_and_pts(segment[box.payload : box.end])
+            decoded.begin(number, len(pts))
         elif box.type == "mdat":
             decoded.packets(segment[box.payload : box.end])
         elif box.type != "uuid":

@@ -294,6 +294,8 @@ class FaultRun:
         if sorted(video, key=key_order) != expected or (video != expected and not self.is_appended_late):
             wrong.append(f"the video has {video}; it should have {expected}")
         for reel in world.reels():
-            if len(world.video_bytes(reel)) != reel.size_bytes:
-                wrong.append(f"video.mp4 of {reel.name} has {len(world.video_bytes(reel))} of {reel.size_bytes} bytes")
+            if len(world.media_bytes(reel)) != reel.media_size_bytes:
+                wrong.append(
+                    f"video.mp4 of {reel.name} has {len(world.media_bytes(reel))} of {reel.media_size_bytes} bytes"
+                )
         return wrong

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from tests.recovery.races import MEETINGS
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run_scenario, singles
-from timelapse_runtime.timelapse import arrival_intake, checkpoint_store, commit_plan
+from timelapse_runtime.timelapse import arrival_intake, checkpoint_store, commit_plan, video_file
 from timelapse_runtime.timelapse.arrival_intake import ArrivalIntake
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
@@ -31,6 +31,7 @@ from timelapse_runtime.timelapse.name_intake import NameIntake
 from timelapse_runtime.timelapse.reconcile import Reconciler
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.stream import Stream
+from timelapse_runtime.timelapse.video.sample_table import SampleTable
 
 # The product's own functions, as they are before a bug takes their place.
 _plan_commit, _compare_and_swap = commit_plan.plan_commit, CheckpointStore.compare_and_swap
@@ -162,6 +163,16 @@ def _empty_playlists() -> AbstractContextManager[Any]:
     return patch.object(commit_plan, "index_playlist", _index_before_it_has_a_segment)
 
 
+class _ForgetfulTable(SampleTable):
+    """Does not add what is new to the tables that were stored."""
+
+    def append(self, fragments: bytes) -> None:
+        if self.frame_count:
+            self.media_size_bytes += len(fragments)
+        else:
+            super().append(fragments)
+
+
 def _playlists_without_condition(self: PlaylistWriter, put: Put) -> None:
     put.send(self._store)
 
@@ -241,6 +252,7 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "ranges before video on close": lambda: patch.object(Derived, "_finish", _ranges_before_video),
     "live playlist begins again with a reel": lambda: patch.object(commit_plan, "tail_before", lambda *_: ()),
     "empty playlists": _empty_playlists,
+    "head of the video before": lambda: patch.object(video_file, "SampleTable", _ForgetfulTable),
     "playlists without condition": lambda: patch.object(PlaylistWriter, "_write", _playlists_without_condition),
     "closed reel not finished": lambda: patch.object(Derived, "before_commit", _manifest_left_out),
     "identity by key alone": lambda: patch.object(source_frame, "photo_identity", _key_alone),

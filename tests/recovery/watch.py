@@ -20,6 +20,7 @@ from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.segment_versions import REPLACED_KEPT_SECONDS
 from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.video.boxes import read_provenance
+from timelapse_runtime.timelapse.video.sample_table import SampleTable, head_size_bytes
 
 MUTATIONS = frozenset({"PutObject", "CompleteMultipartUpload", "DeleteObjects"})
 
@@ -200,14 +201,19 @@ class Watch:
             return
         if self.is_damaged:
             return
-        parts = [self._world.keys.init(named[0].name)]
-        parts += [segment_key(self._world.keys, named[0], segment) for segment in named[0].segments]
-        committed = b"".join(self._world.video.peek(part) or b"" for part in parts)
-        if not committed.startswith(body):
-            yield f"{where} ({len(body)} bytes) holds what is not committed ({len(committed)} bytes)"
-        if len(body) < self._video_bytes.get(where, 0):
-            yield f"{where} shrinks from {self._video_bytes[where]} to {len(body)} bytes"
-        self._video_bytes[where] = len(body)
+        reel, peek = named[0], self._world.video.peek
+        head_bytes = head_size_bytes(body)
+        media, table = body[head_bytes:], SampleTable()
+        committed = b"".join(peek(segment_key(self._world.keys, reel, segment)) or b"" for segment in reel.segments)
+        if not committed.startswith(media):
+            yield f"{where} ({len(media)} bytes of media) holds what is not committed ({len(committed)} bytes)"
+            return
+        table.append(media)
+        if head_bytes is None or body[:head_bytes] != table.head(peek(self._world.keys.init(reel.name)) or b""):
+            yield f"{where} has the head of another video"
+        if len(media) < self._video_bytes.get(where, 0):
+            yield f"{where} shrinks from {self._video_bytes[where]} to {len(media)} bytes of media"
+        self._video_bytes[where] = len(media)
 
 
 def stream_key(key: str) -> str:

@@ -4,11 +4,11 @@ apart."""
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from tests import fragments
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment, checksum, reel_to_json
@@ -16,8 +16,10 @@ from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_name
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
 from timelapse_runtime.timelapse.video.boxes import pack_provenance
+from timelapse_runtime.timelapse.video.encode import EncodedFrame
+from timelapse_runtime.timelapse.video.sample_table import SampleTable
 
-INIT = b"init segment of " + bytes(700)
+INIT = fragments.init_segment(b"parameter sets")
 
 
 def new_reel(number: int = 1, *, previous: str | None = None) -> Reel:
@@ -62,9 +64,8 @@ class StoredReels:
         return reel
 
     def append(self, reel: Reel, photos: Sequence[SourceFrame], *, padding: int = 0) -> Reel:
-        """`reel` with a segment more, which is reels, of `padding` random bytes besides its provenance."""
-        body = pack_provenance(reel.frame_count, photos)
-        body += struct.pack(">I4s", 8 + padding, b"mdat") + self.random.randbytes(padding)
+        """`reel` with a segment more, which is stored: a frame for each photo, of `padding` random bytes in all."""
+        body = self.fragment(reel.frame_count, photos, padding=padding)
         last_key = reel.segments[-1].last_key if reel.segments else ""
         out_of_order = []
         for photo in photos:
@@ -79,6 +80,16 @@ class StoredReels:
         self.store.put(segment_key(self.keys, reel, segment), body)
         return replace(reel, segments=(*reel.segments, segment))
 
+    def fragment(self, first: int, photos: Sequence[SourceFrame], *, padding: int = 0) -> bytes:
+        """A fragment of these photos, from frame `first` on; its first frame is a keyframe."""
+        sizes = [
+            padding * (number + 1) // len(photos) - padding * number // len(photos) for number in range(len(photos))
+        ]
+        samples = [
+            EncodedFrame(first + number, number == 0, self.random.randbytes(size)) for number, size in enumerate(sizes)
+        ]
+        return pack_provenance(first, photos) + fragments.fragment(samples, number=first)
+
     def close(self, reel: Reel) -> Reel:
         """The reel ends; its manifest is reels."""
         closed = replace(reel, is_closed=True, last_is_open=False)
@@ -91,6 +102,16 @@ class StoredReels:
         assert body is not None
         return body
 
+    def media(self, reel: Reel) -> bytes:
+        """All segments."""
+        return b"".join(self.body(reel, segment) for segment in reel.segments)
+
+    def head(self, reel: Reel) -> bytes:
+        """What stands before them in `video.mp4`."""
+        table = SampleTable()
+        table.append(self.media(reel))
+        return table.head(INIT)
+
     def video(self, reel: Reel) -> bytes:
         """What `video.mp4` holds when all of `reel` is in it."""
-        return INIT + b"".join(self.body(reel, segment) for segment in reel.segments)
+        return self.head(reel) + self.media(reel)

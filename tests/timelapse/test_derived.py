@@ -172,7 +172,7 @@ def test_a_closed_reel_is_finished_once(reels: StoredReels) -> None:
     assert stored(reels, reels.keys.manifest(reel.name)) == reel_to_json(reel)
     assert stored(reels, reels.keys.video(reel.name)) == reels.video(reel)
     assert stored(reels, reels.keys.index(reel.name)) == index_playlist(reel)
-    assert stored(reels, reels.keys.ranges(reel.name)) == ranges_playlist(reel, reel.init_size_bytes)
+    assert stored(reels, reels.keys.ranges(reel.name)) == ranges_playlist(reel, len(reels.head(reel)))
     segments = {info.key for info in reels.store.list_after(reels.keys.segments(reel.name))}
     assert segments == {segment_key(reels.keys, reel, segment) for segment in reel.segments}
     before = reels.store.request_counts
@@ -202,6 +202,22 @@ def test_the_ranges_of_a_closed_reel_wait_for_its_video(reels: StoredReels) -> N
     assert not objects.is_finished(reel)
     assert stored(reels, reels.keys.ranges(reel.name)) is None
     assert stored(reels, reels.keys.index(reel.name)) == index_playlist(reel)
+
+
+@pytest.mark.parametrize("harm", ["gone", "damaged"])
+def test_a_segment_that_is_lost_does_not_keep_the_next_reel_from_beginning(
+    reels: StoredReels, caplog: pytest.LogCaptureFixture, harm: str
+) -> None:
+    reel, objects = replace(grown(reels), is_closed=True), derived(reels)
+    where = segment_key(reels.keys, reel, reel.segments[1])
+    if harm == "gone":
+        reels.store.delete([where])
+    else:
+        reels.store.put(where, bytes(reel.segments[1].size_bytes))
+    objects.before_commit(reel, commit_of(reels, new_reel(2, previous=reel.name)))
+    assert "gone or damaged" in caplog.text
+    assert stored(reels, reels.keys.manifest(reel.name)) == reel_to_json(reel)
+    assert stored(reels, reels.keys.ranges(reel.name)) is None
 
 
 def test_a_segment_that_was_replaced_stays_for_who_is_still_playing(reels: StoredReels) -> None:

@@ -411,7 +411,7 @@ def test_a_new_day_begins_a_new_reel(world: World) -> None:
     assert first.date < second.date
     assert world.keys_in_video() == names(world, range(20))
     assert world.video.get(world.keys.index(first.name)).body == index_playlist(first)
-    assert len(world.video_bytes(first)) == first.size_bytes
+    assert len(world.media_bytes(first)) == first.media_size_bytes
     world.deliver(function, world.key(4))  # a repeated event of yesterday
     assert world.rejections() == {}
 
@@ -537,4 +537,4 @@ def test_after_each_flush_the_video_holds_what_is_committed(world: World) -> Non
         if world.keys.checkpoint in world.object_keys():
             reel = world.checkpoint().reel
             assert reel is not None
-            assert len(world.video_bytes()) == reel.size_bytes
+            assert len(world.media_bytes()) == reel.media_size_bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES
+from timelapse_runtime.timelapse.video.sample_table import SampleTable
 from timelapse_runtime.timelapse.video_file import GROWTH, CachedSegments, VideoFile
 
 MIB = 1024**2
@@ -100,15 +102,16 @@ def test_a_small_file_is_written_whole_at_each_publish(reels: StoredReels) -> No
         assert video_file.publish(reel, NOTHING)
         assert stored(reels, reel) == reels.video(reel)
         info = reels.store.head(reels.keys.video(reel.name))
-        assert info.metadata == {"frames": str(count), "reel": reel.name}
+        head_bytes = str(len(reels.head(reel)))
+        assert info.metadata == {"frames": str(count), "reel": reel.name, "head-size-bytes": head_bytes}
         assert not video_file.publish(reel, NOTHING), "there is nothing new"
     assert not any("Multipart" in operation for operation in reels.store.request_counts)
 
 
-def test_a_reel_without_a_segment_is_its_init_segment(reels: StoredReels) -> None:
+def test_a_reel_without_a_segment_is_a_head(reels: StoredReels) -> None:
     reel = reels.begin()
     assert VideoFile(reels.store, reels.keys, reel.name).publish(reel, NOTHING)
-    assert stored(reels, reel) == INIT
+    assert stored(reels, reel) == SampleTable().head(INIT)
 
 
 def test_segments_that_are_in_memory_are_not_read(reels: StoredReels) -> None:
@@ -128,62 +131,122 @@ def test_an_open_segment_that_grew_is_added_to_from_where_it_was(reels: StoredRe
     video_file = VideoFile(reels.store, reels.keys, reel.name)
     video_file.publish(reel, NOTHING)
     last = reel.segments[-1]
-    longer = reels.body(reel, last) + b"a fragment more"
+    longer = reels.body(reel, last) + reels.fragment(1, frames("more"))
     segment = replace(last, count=2, attempt="f" * 12, size_bytes=len(longer))
     reel = replace(reel, segments=(segment,))
     reels.store.put(segment_key(reels.keys, reel, segment), longer)
     for fresh in (video_file, VideoFile(reels.store, reels.keys, reel.name)):
         fresh.publish(reel, NOTHING)
-        assert stored(reels, reel) == INIT + longer
+        assert stored(reels, reel) == reels.video(reel)
 
 
-def test_above_the_multipart_minimum_only_what_is_new_is_sent(large: tuple[StoredReels, Reel]) -> None:
+def test_a_large_file_is_copied_but_for_its_first_part(large: tuple[StoredReels, Reel]) -> None:
     reels, reel = large
+    reel = grown(reels, reel, MIB, times=7)
     video_file, meter = VideoFile(reels.store, reels.keys, reel.name), Meter(reels)
-    assert video_file.publish(cut(reel, 5), NOTHING)
-    assert meter.take() == {"UploadPart": cut(reel, 5).size_bytes}
-    assert video_file.publish(cut(reel, 6), NOTHING)
-    new = cut(reel, 6).size_bytes - cut(reel, 5).size_bytes
-    assert meter.take() == {"UploadPartCopy": cut(reel, 5).size_bytes, "UploadPart": new}
+    assert video_file.publish(cut(reel, 12), NOTHING)
+    assert meter.take() == {"UploadPart": len(reels.video(cut(reel, 12)))}
+    assert video_file.publish(cut(reel, 13), NOTHING, force=True)
+    copied = cut(reel, 12).media_size_bytes - MULTIPART_MINIMUM_BYTES
+    sent = len(reels.video(cut(reel, 13))) - copied
+    assert meter.take() == {"UploadPartCopy": copied, "UploadPart": sent}
     read = reels.store.request_counts["GetObject"]
-    assert VideoFile(reels.store, reels.keys, reel.name).publish(reel, NOTHING), "another instance continues"
-    assert reels.store.request_counts["GetObject"] - read == 1  # the new segment
-    new = reel.size_bytes - cut(reel, 6).size_bytes
-    assert meter.take() == {"UploadPartCopy": cut(reel, 6).size_bytes, "UploadPart": new}
+    another = VideoFile(reels.store, reels.keys, reel.name)
+    assert another.publish(reel, NOTHING, force=True), "another instance continues"
+    assert reels.store.request_counts["GetObject"] - read == 4, "the head, the init segment, the first part, a segment"
+    copied = cut(reel, 13).media_size_bytes - MULTIPART_MINIMUM_BYTES
+    assert meter.take() == {"UploadPartCopy": copied, "UploadPart": len(reels.video(reel)) - copied}
     assert stored(reels, reel) == reels.video(reel)
 
 
 @pytest.mark.parametrize("extra", [-1, 0, 1])
-def test_the_multipart_minimum_is_where_the_way_of_writing_changes(reels: StoredReels, extra: int) -> None:
+def test_two_multipart_minimums_are_where_the_way_of_writing_changes(reels: StoredReels, extra: int) -> None:
+    """All parts but the last have to have the minimum: the first with the head, and what is copied."""
+    limit = 2 * MULTIPART_MINIMUM_BYTES
     reel = grown(reels, reels.begin(), 1000)
-    padding = MULTIPART_MINIMUM_BYTES + extra - reel.size_bytes
+    padding = limit + extra - reel.media_size_bytes
     probe = grown(reels, reel, padding)
-    reel = grown(reels, reel, padding - (probe.size_bytes - MULTIPART_MINIMUM_BYTES - extra))
-    assert reel.size_bytes == MULTIPART_MINIMUM_BYTES + extra
+    reel = grown(reels, reel, padding - (probe.media_size_bytes - limit - extra))
+    assert reel.media_size_bytes == limit + extra
     video_file = VideoFile(reels.store, reels.keys, reel.name)
     video_file.publish(reel, NOTHING)
     assert ("CompleteMultipartUpload" in reels.store.request_counts) == (extra >= 0)
     reel = grown(reels, reel, MIB)
-    video_file.publish(reel, NOTHING)
-    assert ("UploadPartCopy" in reels.store.request_counts) == (extra >= 0)
-    assert stored(reels, reel) == reels.video(reel)
+    for one in (video_file, VideoFile(reels.store, reels.keys, reel.name)):
+        one.publish(reel, NOTHING, force=True)
+        assert ("UploadPartCopy" in reels.store.request_counts) == (extra >= 0)
+        assert stored(reels, reel) == reels.video(reel)
 
 
-def test_a_large_file_is_written_when_it_has_grown_by_a_tenth_or_is_asked_for(large: tuple[StoredReels, Reel]) -> None:
+def test_a_large_file_is_written_when_it_has_grown_or_is_asked_for(large: tuple[StoredReels, Reel]) -> None:
     reels, reel = large
     video_file = VideoFile(reels.store, reels.keys, reel.name)
     assert video_file.publish(reel, NOTHING)
-    slightly = grown(reels, reel, MIB // 2)
+    slightly = grown(reels, reel, MIB)
     assert not video_file.publish(slightly, NOTHING)
     assert not VideoFile(reels.store, reels.keys, reel.name).publish(slightly, NOTHING)
     assert stored(reels, reel) == reels.video(reel)
-    enough = grown(reels, slightly, MIB // 4)
-    assert enough.size_bytes >= reel.size_bytes * (1 + GROWTH)
+    enough = grown(reels, slightly, MIB)
+    assert enough.media_size_bytes >= reel.media_size_bytes * (1 + GROWTH)
     assert video_file.publish(enough, NOTHING)
     assert stored(reels, enough) == reels.video(enough)
     asked = grown(reels, enough, 1000)
     assert video_file.publish(asked, NOTHING, force=True)
     assert stored(reels, asked) == reels.video(asked)
+
+
+def test_new_fragments_that_do_not_fit_into_memory_are_read_twice(
+    large: tuple[StoredReels, Reel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reels, reel = large
+    monkeypatch.setattr("timelapse_runtime.timelapse.video_file._IN_MEMORY_BYTES", MIB)
+    before = reels.store.request_counts["GetObject"]
+    assert VideoFile(reels.store, reels.keys, reel.name).publish(reel, NOTHING)
+    assert stored(reels, reel) == reels.video(reel)
+    assert reels.store.request_counts["GetObject"] - before == 2 * 7 + 1
+
+
+@pytest.mark.parametrize("size", [1000, MIB], ids=["small", "large"])
+def test_the_file_of_a_closed_reel_is_final_and_may_be_cached_for_ever(reels: StoredReels, size: int) -> None:
+    reel = grown(reels, reels.begin(), size, times=11)
+    sent = list[tuple[str | None, bool]]()
+    for name in ("put", "put_multipart"):
+        record_cache_control(reels, name, sent)
+    video_file = VideoFile(reels.store, reels.keys, reel.name)
+    video_file.publish(reel, NOTHING)
+    closed = replace(reel, is_closed=True)
+    assert video_file.publish(closed, NOTHING, force=True), "nothing new but its end"
+    for one in (video_file, VideoFile(reels.store, reels.keys, reel.name)):
+        assert not one.publish(closed, NOTHING, force=True)
+        assert one.head_size_bytes == len(reels.head(reel))
+    assert stored(reels, reel) == reels.video(reel)
+    assert sent == [("no-cache", False), ("public, max-age=31536000, immutable", True)]
+
+
+def record_cache_control(reels: StoredReels, name: str, sent: list[tuple[str | None, bool]]) -> None:
+    """The headers of the next writes by this method of the store: Cache-Control, and whether the file is final."""
+    method = getattr(reels.store, name)
+
+    def recorded(*arguments: Any, **headers: Any) -> str:
+        sent.append((headers["cache_control"], "is-final" in headers["metadata"]))
+        return str(method(*arguments, **headers))
+
+    setattr(reels.store, name, recorded)
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+@pytest.mark.parametrize("size", [1000, MIB], ids=["small", "large"])
+@pytest.mark.parametrize("kind", ["of an earlier version", "damaged", "with the head of another video"])
+def test_a_file_without_a_good_head_is_made_anew(reels: StoredReels, size: int, kind: str, *, is_closed: bool) -> None:
+    reel = replace(grown(reels, reels.begin(), size, times=7), is_closed=is_closed)
+    body, metadata = INIT + reels.media(reel), dict[str, str]()
+    if kind != "of an earlier version":
+        head = reels.head(cut(reel, 3))
+        metadata = {"head-size-bytes": str(len(head))}
+        body = head + reels.media(reel) if kind != "damaged" else bytes(len(head)) + reels.media(reel)
+    reels.store.put(reels.keys.video(reel.name), body, metadata=metadata)
+    assert VideoFile(reels.store, reels.keys, reel.name).publish(reel, NOTHING, force=True)
+    assert stored(reels, reel) == reels.video(reel)
 
 
 def test_a_large_file_waits_for_a_segment_to_close(large: tuple[StoredReels, Reel]) -> None:
@@ -198,22 +261,24 @@ def test_a_large_file_waits_for_a_segment_to_close(large: tuple[StoredReels, Ree
     assert stored(reels, next_one) == reels.video(next_one), "all that is committed, not only what has closed"
 
 
-def test_the_bytes_of_a_long_video_are_sent_once_and_copied_a_bounded_number_of_times(reels: StoredReels) -> None:
+def test_the_bytes_of_a_long_video_are_copied_a_bounded_number_of_times(reels: StoredReels) -> None:
     reel = reels.begin()
     video_file, meter = VideoFile(reels.store, reels.keys, reel.name), Meter(reels)
-    flush = 256 * 1024
-    while reel.size_bytes < MULTIPART_MINIMUM_BYTES:  # the small beginning is written whole, each time
+    flush, published = 256 * 1024, 0
+    while reel.media_size_bytes < 2 * MULTIPART_MINIMUM_BYTES:  # the small beginning is written whole, each time
         reel = grown(reels, reel, flush)
     video_file.publish(reel, in_memory(reels, reel))
-    small = reel.size_bytes
+    small = reel.media_size_bytes
     meter.take()
-    while reel.size_bytes < 25 * MIB:
+    while reel.media_size_bytes < 40 * MIB:
         reel = grown(reels, reel, flush)
-        video_file.publish(reel, in_memory(reels, cut_to_last(reel)))
-    video_file.publish(reel, NOTHING, force=True)
+        published += video_file.publish(reel, in_memory(reels, cut_to_last(reel)))
+    published += video_file.publish(reel, NOTHING, force=True)
     counted = meter.take()
-    assert counted["UploadPart"] == reel.size_bytes - small
-    assert counted["UploadPartCopy"] <= reel.size_bytes / GROWTH
+    first_parts = published * (MULTIPART_MINIMUM_BYTES + len(reels.head(reel)))
+    assert counted["UploadPart"] <= reel.media_size_bytes - small + first_parts
+    assert counted["UploadPartCopy"] <= reel.media_size_bytes / GROWTH
+    assert published <= math.log(reel.media_size_bytes / small, 1 + GROWTH) + 1
     assert stored(reels, reel) == reels.video(reel)
 
 

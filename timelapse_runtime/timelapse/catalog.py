@@ -142,7 +142,9 @@ class Catalog:
         except ObjectNotFound:
             if not reel.is_closed:
                 raise
-            # The segments of a closed reel may have been removed: its video.mp4 holds the same bytes.
-            start = reel.init_size_bytes + sum(earlier.size_bytes for earlier in reel.segments[:position])
-            body = self._video.get_range(self._keys.video(reel.name), start, start + segment.size_bytes).body
+            # The segments of a closed reel may have been removed: its video.mp4 ends with the same bytes.
+            where = self._keys.video(reel.name)
+            to_the_end = sum(later.size_bytes for later in reel.segments[position:])
+            start = self._video.head(where).size_bytes - to_the_end
+            body = self._video.get_range(where, start, start + segment.size_bytes).body
         return [frame for part in read_provenance(body) for frame in part.frames]

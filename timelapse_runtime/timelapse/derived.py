@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.commit_plan import (
+    IMMUTABLE,
     JSON_TYPE,
     NO_CACHE,
     CommitPlan,
@@ -22,7 +23,7 @@ from timelapse_runtime.timelapse.commit_plan import (
     playlist_puts,
     reel_object_keys,
 )
-from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, StorageError
+from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, SegmentCorrupt, StorageError
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_to_json
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.playlist import index_playlist, ranges_playlist
@@ -119,15 +120,16 @@ class Derived:
         if index is not None:
             self._playlists.write([playlist_put(self._keys.index(reel.name), index)])
         try:
-            self._video_file_of(reel).publish(reel, cached, force=True)
+            video_file = self._video_file_of(reel)
+            video_file.publish(reel, cached, force=True)
             # Its ranges lie in the final video.mp4, and so it comes after that.
-            ranges = ranges_playlist(reel, reel.init_size_bytes)
-            self._playlists.write([playlist_put(self._keys.ranges(reel.name), ranges)])
-        except ObjectNotFound as error:
-            fields = {"reel": reel.name}
-            self._log.error(
-                "a closed reel's object is gone; its video.mp4 stays as it is", extra=fields, exc_info=error
-            )
+            ranges = ranges_playlist(reel, video_file.head_size_bytes)
+            put = playlist_put(self._keys.ranges(reel.name), ranges)
+            self._playlists.write([replace(put, cache_control=IMMUTABLE)])
+        except (ObjectNotFound, SegmentCorrupt) as error:
+            # No later attempt would find more, and the next reel has to begin.
+            what = "a closed reel's segment is gone or damaged; its video.mp4 stays as it is"
+            self._log.error(what, extra={"reel": reel.name}, exc_info=error)
         # The reel is closed: whatever was prepared for it can no longer be committed.
         versions = SegmentVersions(reel, self._store.list_after(self._keys.segments(reel.name)))
         named = reel_object_keys(self._keys, reel)
@@ -144,7 +146,7 @@ class Derived:
     def _try(self, object_name: str, action: Callable[[], object]) -> bool:
         try:
             action()
-        except StorageError as error:
+        except (StorageError, SegmentCorrupt) as error:
             self._log.warning("could not write %s; the next flush will retry", object_name, exc_info=error)
             return False
         return True

@@ -19,6 +19,7 @@ from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint,
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order, reel_number
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
 from timelapse_runtime.timelapse.model.playlist import (
+    earlier_index_playlist,
     index_playlist,
     live_playlist,
     ranges_playlist,
@@ -29,6 +30,7 @@ from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, ou
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.verify_photos import FlushRule, PhotoComparison
 from timelapse_runtime.timelapse.verify_report import Finding, VerifyReport, counted, duration
+from timelapse_runtime.timelapse.verify_video import VideoCheck
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 
@@ -160,9 +162,10 @@ class Verifier:
         """A closed reel may live in its video.mp4 alone."""
         if not reel.is_closed:
             return []
-        where, start = self._keys.video(reel.name), reel.init_size_bytes
-        start += sum(earlier.size_bytes for earlier in reel.segments if earlier.first < segment.first)
+        where = self._keys.video(reel.name)
+        to_the_end = sum(later.size_bytes for later in reel.segments if later.first >= segment.first)
         try:
+            start = max(0, self._video.head(where).size_bytes - to_the_end)
             body = self._video.get_range(where, start, start + segment.size_bytes).body
         except ObjectNotFound:
             self.report.add("segment-missing", segment_key(self._keys, reel, segment), "and there is no video.mp4")
@@ -221,9 +224,13 @@ class Verifier:
                 self.report.add("orphan", where, f"nothing names it ({size_bytes} bytes); a sweep removes segments")
 
     def _check_derived(self, reel: Reel, checkpoint: Checkpoint) -> None:
+        video = VideoCheck(self._video, self._keys, reel, self.report)
+        video.run()
         expected = {self._keys.index(reel.name): index_playlist(reel)}
-        if reel.is_closed:
-            expected[self._keys.ranges(reel.name)] = ranges_playlist(reel, reel.init_size_bytes)
+        if reel.is_closed and video.head_size_bytes is not None:
+            expected[self._keys.ranges(reel.name)] = ranges_playlist(reel, video.head_size_bytes)
+        elif video.is_earlier and reel != checkpoint.reel:
+            expected = {self._keys.index(reel.name): earlier_index_playlist(reel)}
         if reel == checkpoint.reel:
             expected[self._keys.live] = live_playlist(checkpoint)
             expected[self._keys.newest_video] = video_playlist(reel)
@@ -235,37 +242,6 @@ class Verifier:
                     self.report.add("playlist", where, "it is not what the checkpoint says; a sweep renews it")
             except ObjectNotFound:
                 self.report.add("playlist", where, "there is none; a sweep writes it")
-        self._check_video(reel)
-
-    def _check_video(self, reel: Reel) -> None:
-        """`video.mp4` is the reel's bytes up to some point; of a closed reel, all of them."""
-        where = self._keys.video(reel.name)
-        try:
-            info = self._video.head(where)
-        except ObjectNotFound:
-            self.report.add("video", where, "there is none; a sweep publishes it")
-            return
-        if info.size_bytes > reel.size_bytes or (reel.is_closed and info.size_bytes != reel.size_bytes):
-            self.report.add("video", where, f"{info.size_bytes} bytes; the reel has {reel.size_bytes}")
-            return
-        position = 0
-        for part, size_bytes in self._parts(reel):
-            if position >= info.size_bytes:
-                return
-            end = min(position + size_bytes, info.size_bytes)
-            try:
-                stored = self._video.get(part).body[: end - position]
-            except ObjectNotFound:
-                stored = None  # reported already, or a closed reel's segment that was removed
-            if stored is not None and stored != self._video.get_range(where, position, end, etag=info.etag).body:
-                self.report.add("video", where, f"bytes {position} to {end} are not those of {part}")
-                return
-            position = end
-
-    def _parts(self, reel: Reel) -> Iterator[tuple[str, int]]:
-        yield self._keys.init(reel.name), reel.init_size_bytes
-        for segment in reel.segments:
-            yield segment_key(self._keys, reel, segment), segment.size_bytes
 
 
 def describe_folder(video: Store, keys: StreamKeys) -> tuple[Finding | None, str]:

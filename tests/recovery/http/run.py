@@ -123,12 +123,12 @@ def _grow(run: HttpRun) -> None:
 
 
 def _grow_large(run: HttpRun) -> None:
-    """`video.mp4` passes 5 MiB: whole, then by parts, then by parts that S3 copies, in an environment that goes on."""
-    run.shoot(range(4))
+    """`video.mp4` passes 10 MiB: whole, then by parts, then by parts that S3 copies, in an environment that goes on."""
+    run.shoot(range(6))
     run.shut_down()
-    run.shoot(range(4, 7))
+    run.shoot(range(6, 14))
     run.sweep(drain=True)
-    run.shoot([7])
+    run.shoot(range(14, 20))
     run.sweep(close=True)
 
 

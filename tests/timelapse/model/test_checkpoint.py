@@ -80,7 +80,7 @@ def test_a_closed_reels_manifest_is_the_reel() -> None:
 
 
 def test_a_reel_knows_its_frames_its_size_and_its_closed_segments() -> None:
-    assert (REEL.frame_count, REEL.size_bytes, REEL.date) == (200, 784 + 1090, "2026-11-20")
+    assert (REEL.frame_count, REEL.media_size_bytes, REEL.date) == (200, 1090, "2026-11-20")
     assert REEL.closed_segments == SEGMENTS[:1]
     assert replace(REEL, last_is_open=False).closed_segments == SEGMENTS
 

@@ -112,9 +112,9 @@ class Reel:
         return self.segments[-1].first + self.segments[-1].count if self.segments else 0
 
     @property
-    def size_bytes(self) -> int:
-        """The size of `video.mp4` when it holds all committed frames."""
-        return self.init_size_bytes + sum(segment.size_bytes for segment in self.segments)
+    def media_size_bytes(self) -> int:
+        """The size of all segments: of `video.mp4` without its head, when it holds all committed frames."""
+        return sum(segment.size_bytes for segment in self.segments)
 
     @property
     def closed_segments(self) -> tuple[Segment, ...]:
@@ -122,9 +122,9 @@ class Reel:
         return self.segments[:-1] if self.last_is_open else self.segments
 
     @property
-    def closed_size_bytes(self) -> int:
-        """The part of `size_bytes` that the closed segments end."""
-        return self.init_size_bytes + sum(segment.size_bytes for segment in self.closed_segments)
+    def closed_media_size_bytes(self) -> int:
+        """The size of the closed segments."""
+        return sum(segment.size_bytes for segment in self.closed_segments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,17 @@ def ranges_playlist(reel: Reel, head_size_bytes: int) -> bytes:
     return _text([*lines, "#EXT-X-ENDLIST"])
 
 
+def earlier_index_playlist(reel: Reel) -> bytes:
+    """`index.m3u8` of a reel that an earlier version closed: ranges of a `video.mp4` that begins with the init
+    segment."""
+    lines = [*_head(reel), *_VOD, f'#EXT-X-MAP:URI="video.mp4",BYTERANGE="{reel.init_size_bytes}@0"']
+    offset = reel.init_size_bytes
+    for segment in reel.segments:
+        lines += [_duration_tag(reel, segment), f"#EXT-X-BYTERANGE:{segment.size_bytes}@{offset}", "video.mp4"]
+        offset += segment.size_bytes
+    return _text([*lines, "#EXT-X-ENDLIST"])
+
+
 def live_playlist(checkpoint: Checkpoint) -> bytes | None:
     """`live.m3u8`. It has no type, so that the next reel can take the place of this one: until that has three target
     durations, the end of the reel before stays, behind which a discontinuity comes."""
