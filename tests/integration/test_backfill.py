@@ -5,6 +5,7 @@ Judged by ffmpeg, which shows the number of each frame's photo.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -20,8 +21,12 @@ import pytest
 
 from tests.photos import make_photos, with_capture_time
 from tests.probe import ffmpeg_numbers
+from tests.world import InvocationContext
 from timelapse_runtime.cli import main as cli
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
+from timelapse_runtime.runtime.function import Environment
+from timelapse_runtime.timelapse import Timelapse
+from timelapse_runtime.timelapse.errors import DeadlineTooClose, Fenced
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 START = datetime(2024, 5, 1, 18)
@@ -108,6 +113,29 @@ def test_an_interrupted_run_is_continued_and_reads_no_photo_twice(
     assert "600/600 photos" in printed.err
     reels = numbers_by_reel(variables, "roof", tmp_path)
     assert [number for reel in sorted(reels) for number in reels[reel]] == list(range(600))
+
+
+def test_a_function_that_works_on_the_same_stream_does_no_harm(
+    variables: Mapping[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Both take the backlog, and fence each other: each photo is in the video once all the same."""
+    upload(variables, "yard", 300, timedelta(minutes=10))
+    places = ["s3://photos/old/yard/", "s3://videos/"]
+    command = [sys.executable, "-m", "timelapse_runtime.cli.main", "backfill", *places, "--stream", "yard"]
+    process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True)
+    function = Timelapse()
+    settings = {"FRAMES": places[0], "VIDEO": places[1], "STREAM": "yard", "FLUSH_EVERY": "20"}
+    configured = {f"TIMELAPSE_{name}": value for name, value in settings.items()}
+    function.open(Environment({**variables, **configured}, None, "deployed"))
+    while process.poll() is None:
+        with contextlib.suppress(DeadlineTooClose, Fenced):
+            function.invoke({"sweep": "yard"}, InvocationContext(3_000))
+    assert process.returncode == 0
+    assert "300 photos; 300 frames" in process.communicate()[0]
+    reels = numbers_by_reel(variables, "yard", tmp_path)
+    assert [number for reel in sorted(reels) for number in reels[reel]] == list(range(300))
+    assert cli.main(["verify", "s3://videos/yard"]) == 0
+    capsys.readouterr()
 
 
 def test_folders_are_cameras_and_mistakes_are_explained_in_a_sentence(
