@@ -25,7 +25,7 @@ CONTRACT = {"runtime.function", "runtime.clock", "runtime.outbox"}
 """Where the two products meet: what the function imports of the runtime."""
 
 TIMELAPSE = (
-    {"errors", "storage.contract", "stream_log", "time_left"},
+    {"errors", "metrics", "storage.contract", "stream_log", "time_left"},
     {"model", "events", "config"},
     {"storage", "video"},
     {"commit_plan", "verify_report"},

@@ -14,6 +14,7 @@ import pytest
 
 from infra.dispatcher import dispatch, route
 from tests.infra.conftest import TEMPLATES, Infra, infra_program, transformed
+from tests.timelapse.metric_lines import recorded
 from tests.world import World
 from timelapse_runtime.runtime import loader
 from timelapse_runtime.runtime.log import JsonFormatter, LogScope
@@ -160,22 +161,28 @@ def test_viewers_get_videos_and_nothing_else(name: str, infra: Infra) -> None:
 
 
 @EACH
-def test_the_metric_counts_the_line_that_the_runtime_logs(
+def test_alarms_and_dashboard_ask_for_what_the_runtime_logs(
     name: str, caplog: pytest.LogCaptureFixture, infra: Infra
 ) -> None:
     resources = infra.resources(name)
-    pattern = resources["RejectedFrames"]["Properties"]["FilterPattern"]
-    key, value = re.findall(r'^\{ \$\.(\w+) = "([^"]+)" \}$', pattern)[0]
-    world = World()
+    world = World(settings={"AWS_LAMBDA_FUNCTION_NAME": "TimelapseFunction"})
     function = world.environment()
-    with caplog.at_level(logging.INFO):
+    with recorded() as documents, caplog.at_level(logging.INFO):
         world.deliver(function, world.upload(0), world.upload(1, b"no photo"))
+    (directive,) = documents[0]["_aws"]["CloudWatchMetrics"]
+    metrics = {metric["Name"] for metric in directive["Metrics"]}
+    alarms = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
+    ours = [alarm for alarm in alarms if alarm["Namespace"] == directive["Namespace"]]
+    assert {alarm["MetricName"] for alarm in ours} == {"NewestPhotoAge", "Rejected"} <= metrics
+    assert {"stream"} < {*documents[0]}
+    dashboard = json.dumps(json.loads(resources["Dashboard"]["Properties"]["DashboardBody"]))
+    searched = re.findall(r"SEARCH\('\{([^,]+),(\w+)\} MetricName=\\\"(\w+)", dashboard)
+    assert searched == [(directive["Namespace"], "stream", "NewestPhotoAge"), (directive["Namespace"], "stream", "Lag")]
     lines = [json.loads(JsonFormatter(LogScope()).format(record)) for record in caplog.records]
-    counted = [line for line in lines if line.get(key) == value]
-    assert [line["frame"] for line in counted] == ["frames/camera/000001.jpg"]
+    counted = [line for line in lines if line.get("message") == "frame rejected"]
+    assert [(line["frame"], line["stream"]) for line in counted] == [("frames/camera/000001.jpg", "camera")]
     assert counted[0]["reason"] in world.rejections().values()
-    dashboard = resources["Dashboard"]["Properties"]["DashboardBody"]
-    assert f"{key} = '{value}' | stats count(*) as frames by reason" in json.dumps(json.loads(dashboard))
+    assert "message = 'frame rejected' | stats count(*) as photos by reason, stream" in dashboard
 
 
 def test_the_handlers_exist(infra: Infra) -> None:

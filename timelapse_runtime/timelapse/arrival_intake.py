@@ -381,6 +381,7 @@ class ArrivalIntake:
         if isinstance(found.picture, FrameRejected):
             self._write_record(source, found.picture)
         else:
+            self._counts.late += 1
             self._log.info("a photo became visible late: it is the next frame", extra={"frame": source.key})
             self._recorder.encode(self._ingest.photo(replace(source, role=Role.OUT_OF_ORDER), found.picture))
 
