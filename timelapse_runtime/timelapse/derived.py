@@ -133,9 +133,8 @@ class Derived:
         # The reel is closed: whatever was prepared for it can no longer be committed.
         versions = SegmentVersions(reel, self._store.list_after(self._keys.segments(reel.name)))
         named = reel_object_keys(self._keys, reel)
-        self.remove(versions.strays(named))
-        if not self._playlists_are_behind:  # or `video.m3u8` may still name one of these
-            self.remove(versions.replaced(named, self._clock.now_epoch_ms()))
+        if not self._playlists_are_behind:  # or one of them may still name these; then a sweep removes them
+            self.remove([*versions.strays(named), *versions.replaced(named, self._clock.now_epoch_ms())])
         self._finished_reel = reel.name
 
     def _video_file_of(self, reel: Reel) -> VideoFile:

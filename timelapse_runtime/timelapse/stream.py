@@ -249,10 +249,9 @@ class Stream:
         drain = drain or (is_idle and self._recorder.holds_frames)
         # The instance that wrote an orphan can still commit it, until this commit fences it.
         self._flush_listed(time_left, drain=drain, close=close, force=bool(left.orphans))
-        self._derived.remove(left.orphans)
-        if not self._derived.playlists_are_behind:
-            self._derived.remove(left.replaced)
-        self._checkpoints.may_have_orphans = False
+        if not self._derived.playlists_are_behind:  # or one of them may still name these
+            self._derived.remove([*left.orphans, *left.replaced])
+            self._checkpoints.may_have_orphans = False
 
     def _leftovers(self, *, all_reels: bool) -> Leftovers:
         """What may be removed. Looked for if there may be orphans, and once an hour for what was replaced."""
