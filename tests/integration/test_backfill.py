@@ -144,8 +144,8 @@ def test_folders_are_cameras_and_mistakes_are_explained_in_a_sentence(
     assert variables
     for places, says in (
         (["s3://photos/old/", "s3://photos/old/video/"], "not apart"),
-        (["s3://no-such-bucket/", "s3://videos/"], "AWS_PROFILE"),
-        (["s3://photos/old/", "s3://no-such-bucket/"], "AWS_PROFILE"),
+        (["s3://no-such-bucket/", "s3://videos/"], "there is no bucket no-such-bucket"),
+        (["s3://photos/old/", "s3://no-such-bucket/"], "there is no bucket no-such-bucket"),
         (["s3://photos/nothing/", "s3://videos/"], "there is nothing in s3://photos/nothing/"),
     ):
         assert cli.main(["backfill", *places]) == 2
