@@ -29,7 +29,7 @@ TIMELAPSE = (
     {"model", "events", "config"},
     {"storage", "video"},
     {"commit_plan", "verify_report"},
-    {"catalog", "checkpoint_store", "rejection_records", "video_file"},
+    {"catalog", "checkpoint_store", "rejection_records", "video_file", "week"},
     {"derived", "ingest", "reconcile", "reel_writer", "verify_photos", "verify_video"},
     {"kept_photos", "verify"},
     {"writer"},

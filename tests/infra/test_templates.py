@@ -155,9 +155,19 @@ def test_viewers_get_videos_and_nothing_else(name: str, infra: Infra) -> None:
     assert watch["Principal"] == {"Service": "cloudfront.amazonaws.com"}
     assert watch["Action"] == "s3:GetObject"
     ends = [resource.partition("/video/*/")[2] for resource in watch["Resource"]]
-    assert ends == ["live.m3u8", "video.m3u8", "latest.jpg", "reels/*"]
+    assert ends == ["*.m3u8", "latest.jpg", "reels/*"]
     unwatched = infra.resources(name)["VideoBucketPolicy"]["Properties"]["PolicyDocument"]
     assert [one["Effect"] for one in unwatched["Statement"]] == ["Deny"]
+
+
+@EACH
+def test_players_on_other_pages_may_ask_for_ranges(name: str, infra: Infra) -> None:
+    """Before a request with a Range header, older browsers send OPTIONS; only the bucket can answer it."""
+    resources = infra.resources(name, Watch="cloudfront")
+    behavior = resources["Distribution"]["Properties"]["DistributionConfig"]["DefaultCacheBehavior"]
+    assert "OPTIONS" in behavior["AllowedMethods"]
+    (rule,) = resources["VideoBucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
+    assert (rule["AllowedMethods"], rule["AllowedOrigins"], rule["AllowedHeaders"]) == (["GET", "HEAD"], ["*"], ["*"])
 
 
 @EACH
