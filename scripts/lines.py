@@ -13,7 +13,7 @@ import sys
 import tokenize
 
 PACKAGE = "timelapse_runtime/"
-NOT_DEPLOYED = tuple(PACKAGE + name for name in ("emulator/", "local/", "cli/", "cli.py"))
+NOT_DEPLOYED = tuple(PACKAGE + name for name in ("emulator/", "local/", "cli/", "cli.py", "export/", "watch/"))
 NOT_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
 

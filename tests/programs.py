@@ -15,6 +15,9 @@ DEBIAN_PACKAGES = {
     "strip": "binutils",
     "readelf": "binutils",
     "buildah": "buildah",
+    "chromium": "chromium",
+    "chromedriver": "chromium-driver",
+    "firefox-esr": "firefox-esr",
     "dpkg-query": "dpkg (Debian's package manager: on Debian or Ubuntu only)",
 }
 

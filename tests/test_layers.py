@@ -16,7 +16,8 @@ MAY_IMPORT = {
     "timelapse": {"runtime"},  # of it, CONTRACT alone
     "emulator": {"runtime", "timelapse"},
     "export": {"timelapse"},
-    "cli": {"runtime", "timelapse", "emulator", "export"},
+    "watch": {"timelapse"},
+    "cli": {"runtime", "timelapse", "emulator", "export", "watch"},
     "__main__": {"runtime"},
 }
 """What each part of the package may import, beside itself."""
@@ -25,11 +26,11 @@ CONTRACT = {"runtime.function", "runtime.clock", "runtime.outbox"}
 """Where the two products meet: what the function imports of the runtime."""
 
 TIMELAPSE = (
-    {"errors", "metrics", "storage.contract", "stream_log", "time_left"},
+    {"errors", "storage.contract", "stream_log", "time_left"},
     {"model", "events", "config"},
     {"storage", "video"},
     {"commit_plan", "verify_report"},
-    {"catalog", "checkpoint_store", "rejection_records", "video_file", "week"},
+    {"catalog", "checkpoint_store", "rejection_records", "video_file"},
     {"derived", "ingest", "reconcile", "reel_writer", "verify_photos", "verify_video"},
     {"kept_photos", "verify"},
     {"writer"},

@@ -28,6 +28,7 @@ DATA = {
     "timelapse_runtime/extensions/timelapse-shutdown": ROOT / "layer/extensions/timelapse-shutdown",
     "timelapse_runtime/start.sh": ROOT / "timelapse_runtime/start.sh",
     "timelapse_runtime/py.typed": ROOT / "timelapse_runtime/py.typed",
+    **{path.relative_to(ROOT).as_posix(): path for path in (ROOT / "timelapse_runtime/watch/page").iterdir()},
 }
 PROGRAMS = {name for name, path in DATA.items() if os.access(path, os.X_OK)}
 EXTRA_LOCAL = ("moto", "flask")

@@ -4,7 +4,7 @@
     timelapse backfill s3://IN/PREFIX/ s3://OUT/PREFIX/      make videos of photos that are in S3 already
     timelapse verify s3://BUCKET/PREFIX/STREAM [--repair]    is every photo in the video, once and in order?
     timelapse inspect s3://BUCKET/PREFIX/[STREAM]            what is in the video, and how far behind its photos is it?
-    timelapse export s3://BUCKET/PREFIX/STREAM --out FILE    frames of a video as one file
+    timelapse watch s3://BUCKET/PREFIX/[STREAM]              watch the videos in a browser, while they grow
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
 
 Exit code 0: done; 2: the arguments are wrong, S3 refused, or the function failed. `verify` tells more apart, and says
@@ -35,7 +35,6 @@ from timelapse_runtime.cli.options import (
     stream_name,
 )
 from timelapse_runtime.cli.refusals import describe_refusal
-from timelapse_runtime.cli.selection_options import add_selection
 from timelapse_runtime.timelapse.config import parse_size
 from timelapse_runtime.timelapse.errors import AccessDenied, TimelapseError
 
@@ -102,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_run_of("verify"))
     _add_inspect(commands.add_parser("inspect", help="what is in a video, and how far is it behind its photos?"))
-    _add_export(commands.add_parser("export", help="write frames of a video into one file"))
+    _add_watch(commands.add_parser("watch", help="watch videos in a browser, while they grow"))
     again = commands.add_parser("retry-rejected", help="append the rejected photos that can be used now")
     again.add_argument("--reason", help="only photos rejected for this reason, such as late or undecodable")
     again.set_defaults(run=_run_of("retry"))
@@ -172,18 +171,26 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_run_of("inspect"))
 
 
-def _add_export(parser: argparse.ArgumentParser) -> None:
+def _add_watch(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Write frames of a stream's video into one MP4, which plays and seeks everywhere. Packets are copied as they "
-        "are; what cannot be copied is encoded again. Times are in TIMELAPSE_TIMEZONE unless they say theirs."
+        "Serve a page on this machine on which the videos are watched while they grow; or write that page beside them, "
+        "for whoever may read the bucket (the stack's Watch=cloudfront)."
     )
-    parser.add_argument("stream", type=location, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
-    parser.add_argument("--force", action="store_true", help="replace the file if it is there")
-    add_selection(parser)
+    parser.add_argument("video", type=location, help="the folder of all streams, s3://BUCKET/PREFIX/, or one stream's")
+    parser.add_argument("--port", type=_port, default=8765, metavar="N", help="default: 8765; 0 takes a free one")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    parser.add_argument("--publish", action="store_true", help="write the page into the bucket, and do not serve")
     add_json(parser)
     add_connection(parser)
-    parser.set_defaults(run=_run_of("export"))
+    parser.set_defaults(run=_run_of("watch"))
+
+
+def _port(text: str) -> int:
+    """Type of an argument: a port to listen on."""
+    value = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= value <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 0 to 65535")
+    return value
 
 
 def _size(text: str) -> str:

@@ -1,0 +1,139 @@
+// Which photo is behind which frame of one reel, and when it was taken: exact where a segment's bytes were seen, else
+// between the times that the playlist gives for the segments.
+
+import { presentationDelay, readProvenance } from "./provenance.js";
+import { requestBytes } from "./source.js";
+
+const LEAST_GAP_MS = 3_000;
+const GAP_FACTOR = 5;
+
+export class Photos {
+  constructor() {
+    this.reel = null;
+    this.byNumber = new Map();
+    this.whole = new Map(); // segment's index -> how many of its frames are known
+    this.loading = new Map();
+    this.init = null;
+    this.delay = null; // seconds, see presentationDelay
+  }
+
+  // Another version of the same reel, or another reel.
+  show(reel) {
+    if (this.reel?.name !== reel.name) {
+      for (const seen of [this.byNumber, this.whole, this.loading]) seen.clear();
+      [this.init, this.delay] = [null, null];
+    }
+    this.reel = reel;
+    this.paceKnown = null;
+  }
+
+  at(frame) {
+    return this.byNumber.get(frame) ?? null;
+  }
+
+  // {epochMs, isExact}; null if nothing is known.
+  timeAt(frame) {
+    const photo = this.at(frame);
+    if (photo) return { epochMs: photo.capturedEpochMs, isExact: true };
+    const segments = this.reel.segments;
+    let index = this.reel.segmentAt(frame);
+    while (index > 0 && segments[index].captured === null) index -= 1;
+    const begin = segments[index];
+    if (begin.captured === null) return null;
+    const next = segments.slice(index + 1).find((segment) => segment.captured !== null);
+    const each = next ? (next.captured - begin.captured) / (next.first - begin.first) : this.pace();
+    return { epochMs: begin.captured + (frame - begin.first) * (each ?? 0), isExact: frame === begin.first };
+  }
+
+  // The usual time between two photos in milliseconds (the median), or null.
+  pace() {
+    if (this.paceKnown !== null) return this.paceKnown;
+    const steps = [];
+    const timed = this.reel.segments.filter((segment) => segment.captured !== null);
+    timed.slice(1).forEach((segment, index) => {
+      const before = timed[index];
+      steps.push((segment.captured - before.captured) / (segment.first - before.first));
+    });
+    for (const [number, photo] of this.byNumber) {
+      const before = this.byNumber.get(number - 1);
+      if (before) steps.push(photo.capturedEpochMs - before.capturedEpochMs);
+    }
+    const found = steps.filter((step) => step >= 0).sort((one, other) => one - other);
+    this.paceKnown = found.length ? found[found.length >> 1] : null;
+    return this.paceKnown;
+  }
+
+  // [{frame, fromEpochMs, toEpochMs}]: before `frame` no photo came for much longer than usual. A segment that was not
+  // read is one gap if it took much longer than its photos should.
+  gaps() {
+    const pace = this.pace();
+    if (pace === null) return [];
+    const least = Math.max(LEAST_GAP_MS, pace * GAP_FACTOR);
+    const found = [];
+    this.reel.segments.forEach((segment, index) => {
+      const next = this.reel.segments[index + 1];
+      const isKnown = (this.whole.get(index) ?? 0) >= segment.count;
+      if (isKnown) {
+        for (let frame = Math.max(segment.first, 1); frame < segment.first + segment.count; frame += 1) {
+          const [before, after] = [this.timeAt(frame - 1), this.at(frame).capturedEpochMs];
+          if (before?.isExact && after - before.epochMs >= least) found.push({ frame, fromEpochMs: before.epochMs, toEpochMs: after });
+        }
+      } else if (next && segment.captured !== null && next.captured !== null) {
+        const missing = next.captured - segment.captured - segment.count * pace;
+        if (missing >= least) found.push({ frame: segment.first, fromEpochMs: segment.captured, toEpochMs: next.captured });
+      }
+    });
+    return found;
+  }
+
+  // The frame that was shown at this time of day, as far as it is known.
+  frameAt(epochMs) {
+    let low = 0;
+    let high = this.reel.frameCount - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.timeAt(middle)?.epochMs ?? Infinity) <= epochMs) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  // Take a segment's bytes, which a player has read.
+  async take(reelName, index, buffer) {
+    const segment = this.reel?.segments[index];
+    if (this.reel?.name !== reelName || !segment) return;
+    if (this.delay === null && this.init) this.delay = presentationDelay(this.init, buffer, segment.first, this.reel.fps);
+    const frames = await readProvenance(buffer);
+    if (this.reel?.name !== reelName) return;
+    for (const frame of frames) this.byNumber.set(frame.number, frame);
+    this.whole.set(index, Math.max(this.whole.get(index) ?? 0, frames.length));
+    this.paceKnown = null;
+  }
+
+  // The photo of a frame, after its segment was read if need be. Raises Failure.
+  async load(frame) {
+    const index = this.reel.segmentAt(frame);
+    const segment = this.reel.segments[index];
+    if ((this.whole.get(index) ?? 0) < segment.count) {
+      const key = `${segment.url} ${segment.range}`;
+      if (!this.loading.has(key)) this.loading.set(key, this.#read(this.reel.name, index, segment).finally(() => this.loading.delete(key)));
+      await this.loading.get(key);
+    }
+    return this.at(frame);
+  }
+
+  async #read(reelName, index, segment) {
+    await this.loadInit();
+    await this.take(reelName, index, await requestBytes(segment.url, ranged(segment.range)));
+  }
+
+  async loadInit() {
+    const map = this.reel.map;
+    const init = this.init ?? (await requestBytes(map.url, ranged(map.range)));
+    if (map.url === this.reel.map.url) this.init = init;
+  }
+}
+
+function ranged(range) {
+  return range ? { headers: { Range: `bytes=${range[0]}-${range[1] - 1}` } } : {};
+}

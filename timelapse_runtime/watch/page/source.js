@@ -1,0 +1,106 @@
+// What is stored: each request, and what its failure means.
+
+export class Failure extends Error {
+  // kind: "missing" (404), "denied" (401, 403), "offline" (no answer), "failed" (anything else).
+  constructor(kind, url, detail) {
+    super(`${url}: ${detail}`);
+    this.kind = kind;
+  }
+}
+
+const KINDS = { 401: "denied", 403: "denied", 404: "missing", 410: "missing" };
+
+export async function request(url, options) {
+  let response;
+  try {
+    response = await fetch(url, options);
+  } catch (error) {
+    throw new Failure("offline", url, error.message);
+  }
+  if (!response.ok) throw new Failure(KINDS[response.status] ?? "failed", url, `status ${response.status}`);
+  return response;
+}
+
+export async function requestBytes(url, options) {
+  const response = await request(url, options);
+  try {
+    return await response.arrayBuffer();
+  } catch (error) {
+    throw new Failure("offline", url, error.message);
+  }
+}
+
+// One stream's objects. The page lies in a folder beside the streams' folders.
+export class Stream {
+  constructor(name, isServed) {
+    this.name = name;
+    this.isServed = isServed; // by `timelapse watch`: details and photos can be had
+    this.url = new URL(`../${encodeURIComponent(name)}/`, document.baseURI).href;
+  }
+
+  // The newest reel's playlist, and the server's time: clocks of viewers are often wrong.
+  async newest() {
+    const url = new URL("video.m3u8", this.url).href;
+    const response = await request(url, { cache: "no-cache" });
+    const now = Date.parse(response.headers.get("Date") ?? "");
+    return { url, text: await response.text(), nowEpochMs: Number.isNaN(now) ? Date.now() : now };
+  }
+
+  // A closed reel's playlist: its segments, or, if they are gone, ranges of its video.mp4.
+  async closed(reel, inRanges = false) {
+    const url = new URL(`reels/${encodeURIComponent(reel)}/${inRanges ? "video" : "index"}.m3u8`, this.url).href;
+    const response = await request(url, { cache: "no-cache" });
+    return { url, text: await response.text() };
+  }
+
+  // What a closed reel was when it closed: fps, frames, and which reel came before it.
+  async manifest(reel) {
+    const response = await request(new URL(`reels/${encodeURIComponent(reel)}/reel.json`, this.url));
+    return response.json();
+  }
+
+  latestUrl() {
+    return new URL("latest.jpg", this.url).href;
+  }
+
+  async details() {
+    if (!this.isServed) return { reels: null, rejected: null, photos: null };
+    const name = encodeURIComponent(this.name);
+    const response = await request(new URL(`details/${name}.json`, document.baseURI), { cache: "no-cache" });
+    return response.json();
+  }
+
+  photoUrl(photo) {
+    if (!this.isServed) return null;
+    const key = photo.key.split("/").map(encodeURIComponent).join("/");
+    const url = new URL(`photos/${encodeURIComponent(this.name)}/${key}`, document.baseURI);
+    if (photo.etag) url.searchParams.set("etag", photo.etag);
+    return url.href;
+  }
+}
+
+// {streams, isServed}
+export async function readStreams() {
+  const response = await request(new URL("streams.json", document.baseURI), { cache: "no-cache" });
+  const found = await response.json();
+  return { streams: found.streams.map((name) => new Stream(name, found.is_served)), isServed: found.is_served };
+}
+
+// The reel before `reel`, whose name tells its number and a day that is not earlier: the day before or the same as a
+// rule. Needed only if nothing lists the reels: the newest reel has no manifest yet, the others name theirs.
+export async function reelBefore(stream, reel) {
+  const match = /^(\d{4}-\d{2}-\d{2})-(\d+)$/.exec(reel);
+  if (!match || Number(match[2]) <= 1) return null;
+  const number = String(Number(match[2]) - 1).padStart(match[2].length, "0");
+  const day = Date.parse(`${match[1]}T00:00:00Z`);
+  for (const daysBefore of [1, 0, 2, 3, 4, 5, 6, 7]) {
+    const name = `${new Date(day - daysBefore * 86_400_000).toISOString().slice(0, 10)}-${number}`;
+    try {
+      await stream.manifest(name);
+      return name;
+    } catch (failure) {
+      if (failure.kind === "offline") throw failure;
+    }
+  }
+  return null;
+}

@@ -1,0 +1,161 @@
+// Plays a reel that grows. Each version of its playlist is a video with an end, so a longer version is opened in a second
+// video element behind the first, at the frame where the first one ends, and takes its place when that frame is there.
+
+import { Deck } from "./deck.js";
+
+const PREPARE_SECONDS = 3;
+
+export class Stage {
+  // onFrame(frame), onState(): it began or ceased to play, wait or load. onEnd(): the end of a closed reel was played.
+  constructor(element, photos, { onFrame, onState, onEnd, onError }) {
+    Object.assign(this, { element, photos, onFrame, onState, onEnd, onError });
+    this.reel = null; // the newest version
+    this.frame = 0; // the one on the screen
+    this.rate = 1;
+    this.wantsToPlay = false;
+    this.isOpening = false;
+    this.prepared = null;
+    [this.front, this.back] = [this.#deck(), this.#deck()];
+    element.replaceChildren(this.back.video, this.front.video);
+  }
+
+  #deck() {
+    const deck = new Deck({
+      onSegment: (reel, index, buffer) => this.photos.take(reel.name, index, buffer).catch(() => {}),
+      onFrame: (frame) => deck === this.front && this.#shown(frame),
+      onEnded: () => deck === this.front && this.#ended(),
+      onError: (error) => deck === this.front && this.onError(error),
+    });
+    return deck;
+  }
+
+  // Another version of the reel that is shown.
+  grow(reel) {
+    this.reel = reel;
+    this.photos.show(reel);
+    if (this.front.isAtEnd) this.#ended();
+    else this.onState();
+  }
+
+  // Show a frame of this reel.
+  async show(reel, frame) {
+    this.reel = reel;
+    this.photos.show(reel);
+    const turn = (this.turn = {});
+    this.prepared = null;
+    this.isOpening = true;
+    this.onState();
+    try {
+      if (!(await this.#openBehind(reel, frame)) || this.turn !== turn) return;
+      this.#swap(frame);
+    } catch (error) {
+      if (this.turn === turn) this.onError(error);
+    } finally {
+      if (this.turn === turn) this.isOpening = false;
+      this.onState();
+    }
+  }
+
+  async #openBehind(reel, frame) {
+    await this.photos.loadInit();
+    if (this.photos.delay === null) await this.photos.load(frame);
+    return this.back.open(reel, frame, this.photos.delay ?? 0);
+  }
+
+  #swap(frame) {
+    [this.front, this.back] = [this.back, this.front];
+    this.front.video.playbackRate = this.rate;
+    this.element.append(this.front.video); // over the other
+    this.back.close();
+    if (this.wantsToPlay) this.front.video.play().catch(() => this.pause());
+    this.#shown(frame);
+  }
+
+  #shown(frame) {
+    this.frame = frame;
+    this.onFrame(frame);
+    const left = (this.front.reel.frameCount - frame) / this.front.reel.fps / this.rate;
+    if (left < PREPARE_SECONDS && this.#hasMore() && !this.prepared && !this.isOpening) this.#prepare();
+  }
+
+  #hasMore() {
+    const shown = this.front.reel;
+    return shown !== null && shown.name === this.reel.name && this.reel.frameCount > shown.frameCount;
+  }
+
+  #prepare() {
+    const [reel, frame] = [this.reel, this.front.reel.frameCount];
+    this.prepared = { reel, frame, isReady: this.#openBehind(reel, frame) };
+    this.prepared.isReady.catch(() => {});
+  }
+
+  async #ended() {
+    if (this.isOpening || !this.wantsToPlay) {
+      this.onState();
+      return;
+    }
+    const prepared = this.prepared;
+    if (prepared) {
+      const turn = (this.turn = {});
+      const isReady = await prepared.isReady.catch(() => false);
+      if (this.turn !== turn || this.prepared !== prepared) return;
+      this.prepared = null;
+      if (isReady) {
+        this.#swap(prepared.frame);
+        this.onState();
+        return;
+      }
+    }
+    if (this.#hasMore()) await this.show(this.reel, this.front.reel.frameCount);
+    else {
+      this.onState();
+      if (this.reel.isClosed) this.onEnd();
+    }
+  }
+
+  seek(frame) {
+    const wanted = Math.min(Math.max(frame, 0), this.reel.frameCount - 1);
+    const isThere = this.front.reel?.name === this.reel.name && wanted < this.front.reel.frameCount && !this.isOpening;
+    if (!isThere) {
+      this.show(this.reel, wanted);
+      return;
+    }
+    this.prepared = null;
+    this.front.seek(wanted);
+    if (this.wantsToPlay && this.front.video.paused) this.front.video.play().catch(() => this.pause());
+  }
+
+  play() {
+    this.wantsToPlay = true;
+    if (this.front.isAtEnd && !this.#hasMore()) {
+      if (this.reel.isClosed) this.onEnd();
+    } else if (this.front.isAtEnd) this.#ended();
+    else if (this.front.reel && !this.isOpening) this.front.video.play().catch(() => this.pause());
+    this.onState();
+  }
+
+  pause() {
+    this.wantsToPlay = false;
+    this.front.video.pause();
+    this.onState();
+  }
+
+  setRate(rate) {
+    this.rate = this.front.video.playbackRate = rate;
+  }
+
+  // "opening", "paused", "playing", "loading" (the network is slow) or "waiting" (for photos).
+  get state() {
+    if (this.isOpening && !this.front.reel) return "opening";
+    if (!this.wantsToPlay) return "paused";
+    if (this.front.isAtEnd) return "waiting";
+    return this.front.video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA ? "loading" : "playing";
+  }
+
+  close() {
+    this.turn = this.prepared = null;
+    this.isOpening = false;
+    this.front.close();
+    this.back.close();
+  }
+}
