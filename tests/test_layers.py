@@ -26,11 +26,11 @@ CONTRACT = {"runtime.function", "runtime.clock", "runtime.outbox"}
 """Where the two products meet: what the function imports of the runtime."""
 
 TIMELAPSE = (
-    {"errors", "storage.contract", "stream_log", "time_left"},
+    {"errors", "metrics", "storage.contract", "stream_log", "time_left"},
     {"model", "events", "config"},
     {"storage", "video"},
     {"commit_plan", "verify_report"},
-    {"catalog", "checkpoint_store", "rejection_records", "video_file"},
+    {"catalog", "checkpoint_store", "rejection_records", "video_file", "week"},
     {"derived", "ingest", "reconcile", "reel_writer", "verify_photos", "verify_video"},
     {"kept_photos", "verify"},
     {"writer"},

@@ -7,9 +7,8 @@ import pytest
 from tests.recovery.fake_media import fake_photo, fake_world
 from tests.world import STREAM, World
 from timelapse_runtime.cli import CommandFailed
-from timelapse_runtime.cli.backfill_streams import Streams, explained
+from timelapse_runtime.cli.backfill_streams import Streams
 from timelapse_runtime.timelapse.config import Config, parse_config
-from timelapse_runtime.timelapse.errors import AccessDenied
 
 
 def config(world: World, **variables: str) -> Config:
@@ -82,11 +81,3 @@ def test_a_folder_that_looks_like_a_date_may_be_one_camera_among_others() -> Non
     for key in ("2024/1.jpg", "garden/1.jpg"):
         world.frames.put(f"frames/{key}", b"photo 1")
     assert [stream.name for stream in streams(world).look()] == ["2024", "garden"]
-
-
-def test_a_refusal_names_the_places_and_what_is_needed() -> None:
-    world = fake_world()
-    with pytest.raises(CommandFailed) as caught, explained(config(world), "s3:ListBucket"):
-        raise AccessDenied("ListObjectsV2", "frames-bucket", "frames/", "AccessDenied (HTTP 403): no")
-    for part in ("s3://frames-bucket/frames/", "s3://video-bucket/video/", "AWS_PROFILE", "s3:ListBucket"):
-        assert part in str(caught.value)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.mp4 import check_file
 from tests.photos import make_photos
+from tests.probe import ffmpeg_numbers
 from timelapse_runtime.cli import main as cli
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
@@ -113,3 +115,27 @@ def test_a_damaged_checkpoint_is_damage(store: S3Store, capsys: pytest.CaptureFi
     store.delete(["video/camera/checkpoint.json"])
     assert cli.main(["verify", STREAM]) == 1
     assert "checkpoint-missing" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("store")
+def test_inspect_and_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["inspect", STREAM]) == 0
+    printed = capsys.readouterr().out
+    assert "19 frames in 1 reel" in printed
+    assert "1: undecodable 1" in printed
+    assert cli.main(["inspect", "s3://bucket/video/", "--json"]) == 0
+    (stream,) = json.loads(capsys.readouterr().out)["streams"]
+    assert (stream["stream"], stream["frame_count"]) == (f"{STREAM}/", 19)
+    out = tmp_path / "video.mp4"
+    assert cli.main(["export", STREAM, "--out", str(out), "--last", "1h"]) == 0
+    assert f"{out}: 19 frames, 0.6 s" in capsys.readouterr().out
+    check_file(out, 19)
+    assert ffmpeg_numbers(out) == [number for number in range(20) if number != 5]
+    assert cli.main(["export", STREAM, "--out", str(out)]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert cli.main(["export", STREAM, "--out", str(out), "--force", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["copied_count"] == 19
+    assert cli.main(["export", "s3://bucket/video/other", "--out", str(tmp_path / "other.mp4")]) == 2
+    assert "no video at s3://bucket/video/other/" in capsys.readouterr().err
+    assert cli.main(["inspect", "s3://no-such-bucket/video/other"]) == 2
+    assert "no-such-bucket" in capsys.readouterr().err

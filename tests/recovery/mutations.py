@@ -22,7 +22,7 @@ from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, Stora
 from timelapse_runtime.timelapse.ingest import FetchedPhoto, Prefetch
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.model import playlist, segment_versions, source_frame
-from timelapse_runtime.timelapse.model.backlog_order import backlog_runs
+from timelapse_runtime.timelapse.model.backlog_order import is_backlog
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import segment_name
 from timelapse_runtime.timelapse.model.photo_order import natural_order
@@ -268,7 +268,7 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
         RejectionRecords, "names", lambda self, key, _etag: self.has(key)
     ),
     "rest of a bulk upload in the order of uploads": lambda: patch.object(
-        arrival_intake, "backlog_runs", lambda photos, _before: backlog_runs(photos)
+        arrival_intake, "is_backlog", lambda photos, _before: is_backlog(photos, ())
     ),
     "order of names alone": lambda: patch.object(arrival_intake, "arrange", _by_name_alone),
     "content taken for the announced one": lambda: patch.object(ArrivalIntake, "_announce", _content_as_announced),

@@ -143,3 +143,14 @@ def test_httpx_writes_no_line_per_request() -> None:
     logging.getLogger("httpx").info("HTTP Request: PUT https://bucket/key?X-Amz-Signature=secret")
     logging.getLogger("httpcore.http11").debug("X-Amz-Security-Token: secret")
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("variables", [{"format": "JSON"}, {"format": "Text"}, {"format": "JSON", "level": "FATAL"}])
+def test_a_metric_document_is_json_without_a_level_in_every_format(variables: dict[str, str]) -> None:
+    stream, scope = set_up(**variables)
+    scope.request_id = "id-1"
+    metrics = logging.getLogger("timelapse_runtime.test.metrics")
+    metrics.setLevel(logging.INFO)
+    header = {"Timestamp": 1, "CloudWatchMetrics": []}
+    metrics.info("metrics", extra={"_aws": header, "stream": "north", "Frames": 3})
+    assert json_line(stream) == {"requestId": "id-1", "_aws": header, "stream": "north", "Frames": 3}

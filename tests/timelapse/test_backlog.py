@@ -77,6 +77,20 @@ def test_a_full_bucket_becomes_reels_of_its_days(days: list[int]) -> None:
     assert (report.outcome, report.out_of_place_count) == (Outcome.ALL_IN_VIDEO, 0)
 
 
+def test_random_names_with_times_become_reels_of_their_days() -> None:
+    world = fake_world(SETTINGS)
+    draw = random.Random(2)
+    for number in draw.sample(range(COUNT), COUNT):
+        world.clock.advance(25)
+        key = f"{draw.getrandbits(32):08x}-{taken(number):%Y%m%dT%H%M%S}.jpg"
+        world.frames.put(f"frames/{STREAM}/{key}", fake_photo(number))
+    sweep_to_the_end(world, 10_000)
+    assert world.frames.request_counts["GetObject"] <= 1.01 * COUNT
+    assert [number for numbers in numbers_by_reel(world).values() for number in numbers] == list(range(COUNT))
+    assert len(world.reels()) == DAYS
+    assert (world.verify().outcome, world.verify().out_of_place_count) == (Outcome.ALL_IN_VIDEO, 0)
+
+
 def test_environments_that_are_lost_change_nothing_in_the_order() -> None:
     """What they had not committed is read again: up to a flush and what the encoder held."""
     world = fake_world(SETTINGS)

@@ -73,6 +73,7 @@ def test_segments_come_before_the_checkpoint_and_playlists_after_it() -> None:
         f"reels/{reel.name}/segments/00000180-2-attempt1.m4s",
         "checkpoint.json",
         "video.m3u8",
+        "main.m3u8",
         f"reels/{reel.name}/index.m3u8",
         "live.m3u8",
     ]
@@ -92,23 +93,24 @@ def derived_of(made: CommitPlan) -> list[str]:
 
 
 def test_a_flush_within_a_segment_changes_one_playlist() -> None:
-    first = plan(new_reel(), data(0, 12, b"first"))
-    assert derived_of(first) == ["video.m3u8"], "the others would be empty"
-    longer = data(0, 15, b"first, longer")
+    first = plan(new_reel(), data(0, 12, bytes(1000)))
+    assert derived_of(first) == ["video.m3u8", "main.m3u8"], "the others would be empty"
+    longer = data(0, 15, bytes(1200))
     assert derived_of(plan(first.checkpoint.reel, longer, base=base_of(first))) == ["video.m3u8"]
 
 
 def test_the_other_playlists_change_if_a_segment_closes_or_all_are_asked_for() -> None:
-    first = plan(new_reel(), data(0, 12, b"closed"), data(12, 1, b"open"))
+    first = plan(new_reel(), data(0, 12, bytes(1000)), data(12, 1, b"open"))
     reel = first.checkpoint.reel
     assert reel is not None
-    everything = ["video.m3u8", f"reels/{reel.name}/index.m3u8", "live.m3u8"]
+    everything = ["video.m3u8", "main.m3u8", f"reels/{reel.name}/index.m3u8", "live.m3u8"]
     assert derived_of(first) == everything
     longer = data(12, 3, b"open, longer")
     assert derived_of(plan(reel, longer, base=base_of(first))) == ["video.m3u8"]
     assert derived_of(plan(reel, longer, base=base_of(first), derive_playlists=True)) == everything
-    assert derived_of(plan(reel, longer, base=base_of(first), last_is_open=False)) == everything
-    assert derived_of(plan(reel, base=base_of(first), last_is_open=False)) == everything[1:], "the last one closes"
+    without_main = [name for name in everything if name != "main.m3u8"]
+    assert derived_of(plan(reel, longer, base=base_of(first), last_is_open=False)) == without_main
+    assert derived_of(plan(reel, base=base_of(first), last_is_open=False)) == without_main[1:], "the last one closes"
     assert derived_of(plan(reel, base=base_of(first))) == []
 
 

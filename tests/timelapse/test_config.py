@@ -72,6 +72,7 @@ WRONG = {
     "INCLUDE": ["", "!", "*.jpg,", ",*.jpg", "/a.jpg", "!!a", "!photos", "[a", "a\nb"],
     "FLUSH_EVERY": ["0", "10001", "x", "1.5", ""],
     "FLUSH_AFTER_SECONDS": ["0", "-1"],
+    "METRICS": ["none", ""],
     "KEYFRAME_INTERVAL": ["0", "1801"],
     "FPS": ["0", "121"],
     "SIZE": ["1920", "1921x1080", "8x8", "0x0", "1920X1080"],

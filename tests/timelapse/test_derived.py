@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.timelapse.stored_reels import StoredReels, frames, new_reel
+from tests.hls import MediaPlaylist
+from tests.timelapse.stored_reels import INIT, StoredReels, frames, new_reel
 from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, plan_commit, playlist_puts, segment_key
 from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
@@ -204,6 +205,36 @@ def test_the_ranges_of_a_closed_reel_wait_for_its_video(reels: StoredReels) -> N
     assert stored(reels, reels.keys.index(reel.name)) == index_playlist(reel)
 
 
+def closed(reels: StoredReels, number: int, previous: Reel | None, *, day: str = "2026-11-20") -> Reel:
+    """A reel that is closed and finished."""
+    begun = replace(reels.begin(number, previous=previous), name=f"{day}-{number:04d}")
+    reels.store.put(reels.keys.init(begun.name), INIT)
+    reel = replace(reels.append(begun, frames(str(number))), is_closed=True)
+    derived(reels).update(holding(reel), {}, latest=None, force=False)
+    return reel
+
+
+def test_the_closed_reels_of_a_week_are_in_one_playlist(reels: StoredReels) -> None:
+    dates = ["2026-11-10", "2026-11-14", "2026-11-19", "2026-11-20"]
+    last: Reel | None = None
+    for number, day in enumerate(dates, start=1):
+        last = closed(reels, number, last, day=day)
+    playlist = MediaPlaylist.parse(stored(reels, reels.keys.week) or b"")
+    folders = [f"reels/{day}-{number:04d}/" for number, day in enumerate(dates, start=1)][1:]
+    assert [entry.uri for entry in playlist.entries] == [f"{folder}video.mp4" for folder in folders]
+    assert [entry.map for entry in playlist.entries] == [f"{folder}init.mp4" for folder in folders]
+    assert [entry.discontinuity for entry in playlist.entries] == [0, 1, 2]
+    assert playlist.has_end
+
+
+def test_a_week_begins_after_a_reel_without_ranges(reels: StoredReels) -> None:
+    first = closed(reels, 1, None)
+    reels.store.delete([reels.keys.ranges(first.name)])
+    second = closed(reels, 2, first)
+    playlist = MediaPlaylist.parse(stored(reels, reels.keys.week) or b"")
+    assert [entry.map for entry in playlist.entries] == [f"reels/{second.name}/init.mp4"]
+
+
 @pytest.mark.parametrize("harm", ["gone", "damaged"])
 def test_a_segment_that_is_lost_does_not_keep_the_next_reel_from_beginning(
     reels: StoredReels, caplog: pytest.LogCaptureFixture, harm: str
@@ -262,7 +293,7 @@ def test_another_process_may_send_just_the_playlists_whose_condition_is_known(re
     reel, objects = grown(reels), derived(reels)
     plan = commit_of(reels, reel)
     first = objects.with_known_conditions(plan, is_first_commit=True)
-    assert [put.condition for put in first.derived] == [IfAbsent()] * 3
+    assert [put.condition for put in first.derived] == [IfAbsent()] * 4
     assert objects.with_known_conditions(plan, is_first_commit=False).derived == ()
     objects.after_commit(plan)
     etags = [reels.store.head(put.key).etag for put in plan.derived]

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from timelapse_runtime.cli import EXIT_INTERRUPTED, EXIT_OK, CommandFailed
-from timelapse_runtime.cli.backfill_streams import Streams, StreamWork, explained
+from timelapse_runtime.cli.backfill_streams import Streams, StreamWork
 from timelapse_runtime.cli.progress import Progress
 from timelapse_runtime.cli.target import NoTimeLimit
 from timelapse_runtime.cli.watched_store import Watch, WatchedStore
@@ -95,8 +95,7 @@ class _Backfill:
         began, is_quiet = time.monotonic(), self._is_json and not sys.stderr.isatty()
         with Progress(total, done=done, unit="photos", quiet=is_quiet) as self._progress, self._watched():
             for stream in streams:
-                with explained(self._config, "s3:PutObject, GetObject and DeleteObject for the videos"):
-                    self._fill(stream)
+                self._fill(stream)
             self._function.close(Deadline(SystemClock().now_epoch_ms() + _SAVE_MS))
         for stream in streams:
             stream.after = self._streams.checkpoint(stream.name)

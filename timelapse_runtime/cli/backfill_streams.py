@@ -1,6 +1,6 @@
 """What `timelapse backfill` finds: the streams below a place in S3, their photos, and how many of them are done.
 
-Reads only. What the user has to know of a wrong place or a refusal is said here, in one sentence.
+Reads only. What the user has to know of a place without photos is said here, in one sentence.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from timelapse_runtime.cli import CommandFailed
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.errors import AccessDenied, ObjectNotFound
+from timelapse_runtime.timelapse.errors import ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
@@ -67,15 +66,14 @@ class Streams:
         self._config, self._frames, self._video = config, frames, video
 
     def look(self) -> list[StreamWork]:
-        """The streams that have photos. Raises CommandFailed if there is none, or S3 refuses."""
+        """The streams that have photos. Raises CommandFailed if there is none, and StorageError."""
         place = self._config.frames
-        with explained(self._config, "s3:ListBucket for the buckets and s3:GetObject for photos and videos"):
-            next(iter(self._video.list_after(self._config.video.prefix)), None)
-            names = [self._config.stream] if self._config.stream is not None else self._folders()
-            folder = "" if self._config.stream is not None else "{}/"
-            streams = [self._looked_at(name, place.prefix + folder.format(name)) for name in names]
-            if not any(stream.photo_count for stream in streams):
-                raise CommandFailed(self._nothing(streams))
+        next(iter(self._video.list_after(self._config.video.prefix)), None)
+        names = [self._config.stream] if self._config.stream is not None else self._folders()
+        folder = "" if self._config.stream is not None else "{}/"
+        streams = [self._looked_at(name, place.prefix + folder.format(name)) for name in names]
+        if not any(stream.photo_count for stream in streams):
+            raise CommandFailed(self._nothing(streams))
         return [stream for stream in streams if stream.photo_count]
 
     def _folders(self) -> list[str]:
@@ -130,15 +128,3 @@ class Streams:
 
     def _some(self) -> Iterator[ObjectInfo]:
         return itertools.islice(self._frames.list_after(self._config.frames.prefix), 1_000)
-
-
-@contextmanager
-def explained(config: Config, needs: str) -> Iterator[None]:
-    """What the user has to know of a refusal; S3 answers so for a bucket that is not there, too. Raises
-    CommandFailed."""
-    try:
-        yield
-    except AccessDenied as error:
-        places = f"{config.frames} and {config.video}"
-        hint = f"look at the names in {places}, at AWS_PROFILE and AWS_REGION; the credentials need {needs}"
-        raise CommandFailed(f"{error}; {hint}") from error

@@ -10,6 +10,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from timelapse_runtime.cli import EXIT_OK, CommandFailed
+from timelapse_runtime.cli.refusals import describe_refusal
 from timelapse_runtime.export.stream_state import StateReader, StreamState
 from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.timelapse.config import VARIABLES, Location, parse_variable
@@ -115,7 +116,7 @@ def _value(state: StreamState) -> dict[str, Any]:
         "listed_after": photos.after,
         "listed_count": photos.listed_count,
         "listing_is_complete": photos.is_complete,
-        "photos_denied": photos.denied or None,
+        "photos_denied": describe_refusal(photos.denied) if photos.denied else None,
         "looked_epoch_ms": state.looked_epoch_ms,
     }
 
@@ -190,7 +191,7 @@ def _photos(state: StreamState) -> str:
     order = "in the order of names" if state.checkpoint.order == NAME_ORDER else "in order of arrival"
     text = f"{state.checkpoint.source}, {order}"
     if state.photos.denied:
-        text += f"; they cannot be listed: {state.photos.denied} (needs s3:ListBucket)"
+        text += f"; {describe_refusal(state.photos.denied)}"
     if (newest := state.newest_photo) is not None:
         text += f"; the newest came {_ago(state, newest.uploaded_epoch_ms)} ({newest.key})"
     return text

@@ -4,6 +4,7 @@
     timelapse backfill s3://IN/PREFIX/ s3://OUT/PREFIX/      make videos of photos that are in S3 already
     timelapse verify s3://BUCKET/PREFIX/STREAM [--repair]    is every photo in the video, once and in order?
     timelapse inspect s3://BUCKET/PREFIX/[STREAM]            what is in the video, and how far behind its photos is it?
+    timelapse export s3://BUCKET/PREFIX/STREAM --out FILE    frames of a video as one file
     timelapse watch s3://BUCKET/PREFIX/[STREAM]              watch the videos in a browser, while they grow
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
 
@@ -35,6 +36,7 @@ from timelapse_runtime.cli.options import (
     stream_name,
 )
 from timelapse_runtime.cli.refusals import describe_refusal
+from timelapse_runtime.cli.selection_options import add_selection
 from timelapse_runtime.timelapse.config import parse_size
 from timelapse_runtime.timelapse.errors import AccessDenied, TimelapseError
 
@@ -101,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_run_of("verify"))
     _add_inspect(commands.add_parser("inspect", help="what is in a video, and how far is it behind its photos?"))
+    _add_export(commands.add_parser("export", help="write frames of a video into one file"))
     _add_watch(commands.add_parser("watch", help="watch videos in a browser, while they grow"))
     again = commands.add_parser("retry-rejected", help="append the rejected photos that can be used now")
     again.add_argument("--reason", help="only photos rejected for this reason, such as late or undecodable")
@@ -169,6 +172,20 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
     add_connection(parser)
     parser.set_defaults(run=_run_of("inspect"))
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Write frames of a stream's video into one MP4, which plays and seeks everywhere. Packets are copied as they "
+        "are; what cannot be copied is encoded again. Times are in TIMELAPSE_TIMEZONE unless they say theirs."
+    )
+    parser.add_argument("stream", type=location, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
+    parser.add_argument("--force", action="store_true", help="replace the file if it is there")
+    add_selection(parser)
+    add_json(parser)
+    add_connection(parser)
+    parser.set_defaults(run=_run_of("export"))
 
 
 def _add_watch(parser: argparse.ArgumentParser) -> None:

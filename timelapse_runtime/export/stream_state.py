@@ -45,7 +45,7 @@ class Photos:
     oldest_waiting_epoch_ms: int | None = None
     newest: SourceFrame | None = None
     ignored: Counter[str] = field(default_factory=Counter)
-    denied: str = ""
+    denied: AccessDenied | None = None
 
 
 @dataclass(slots=True)
@@ -141,7 +141,7 @@ class StateReader:
             catalog = Catalog(store, self._video, reader.keys, place.prefix, self._include, checkpoint.order)
             self._list(store, place, catalog, checkpoint, found)
         except AccessDenied as error:
-            found.denied = str(error)
+            found.denied = error
         return found
 
     def _list(self, store: Store, place: Location, catalog: Catalog, checkpoint: Checkpoint, found: Photos) -> None:

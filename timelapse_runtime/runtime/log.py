@@ -1,9 +1,10 @@
 """Log lines as Lambda reads them: one line per record, JSON or text, on stderr.
 
-`AWS_LAMBDA_LOG_FORMAT` (JSON, Text) and `AWS_LAMBDA_LOG_LEVEL` (TRACE … FATAL) are honoured here because the
-platform does not do it for custom runtimes; it reads a JSON line's `level` and RFC 3339 `timestamp` to filter.
-Fields given as `extra={…}` stay fields. Source: Lambda developer guide, 'Log formats and log levels', read
-November 2026.
+`AWS_LAMBDA_LOG_FORMAT` (JSON, Text) and `AWS_LAMBDA_LOG_LEVEL` (TRACE … FATAL) are honoured here because the platform
+does not do it for custom runtimes; it reads a JSON line's `level` and RFC 3339 `timestamp` to filter. Fields given as
+`extra={…}` stay fields. A record with the field `_aws` is a document in CloudWatch's embedded metric format: it is a
+line of JSON in both formats, and has no level, so that no filter drops it. Source: Lambda developer guide, 'Log formats
+and log levels', read November 2026.
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's line."""
+        if _is_metrics(record):
+            return _metrics(record, self._scope)
         line: dict[str, Any] = {
             "timestamp": _timestamp(record),
             "level": _level(record),
@@ -93,6 +96,8 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's line."""
+        if _is_metrics(record):
+            return _metrics(record, self._scope)
         message = bounded(record.getMessage(), MESSAGE_LIMIT_BYTES)
         parts = [f"[{_level(record)}]", _timestamp(record), self._scope.request_id or "-", message]
         parts += [f"{name}={value}" for name, value in _extra(record).items()]
@@ -100,6 +105,14 @@ class TextFormatter(logging.Formatter):
             parts.append(bounded(self.formatException(record.exc_info), STACK_LIMIT_BYTES))
         # A newline would make two log events of one record.
         return "\t".join(parts).replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _is_metrics(record: logging.LogRecord) -> bool:
+    return "_aws" in vars(record)
+
+
+def _metrics(record: logging.LogRecord, scope: LogScope) -> str:
+    return json.dumps({**scope.fields(), **_extra(record)}, default=str)
 
 
 def _timestamp(record: logging.LogRecord) -> str:

@@ -29,7 +29,13 @@ from timelapse_runtime.timelapse.ingest import FetchedPhoto, Ingest, Prefetch, R
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.kept_photos import KeptPhotos
 from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
-from timelapse_runtime.timelapse.model.backlog_order import backlog_runs, by_capture, time_of
+from timelapse_runtime.timelapse.model.backlog_order import (
+    backlog_runs,
+    by_capture,
+    by_told_times,
+    is_backlog,
+    time_of,
+)
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.photo_order import arrange
 from timelapse_runtime.timelapse.model.seen_photos import SeenPhotos
@@ -260,8 +266,11 @@ class ArrivalIntake:
     def _arranged(self, photos: Sequence[SourceFrame]) -> list[SourceFrame]:
         """The photos in the order of the video; of a bulk upload, some are read to find it
         (`model/backlog_order.py`)."""
-        runs = backlog_runs(photos, self._encoded)
-        order = by_capture(runs, [time_of(run, self._taken_epoch_ms) for run in runs]) if runs else None
+        order = None
+        if is_backlog(photos, self._encoded):
+            order = by_told_times(photos, [self._ingest.told_by_key(photo) for photo in photos])
+            runs = [] if order else backlog_runs(photos)
+            order = order or by_capture(runs, [time_of(run, self._taken_epoch_ms) for run in runs])
         return order or arrange(photos, self._encoded)
 
     def _taken_epoch_ms(self, source: SourceFrame) -> int | None:
@@ -372,6 +381,7 @@ class ArrivalIntake:
         if isinstance(found.picture, FrameRejected):
             self._write_record(source, found.picture)
         else:
+            self._counts.late += 1
             self._log.info("a photo became visible late: it is the next frame", extra={"frame": source.key})
             self._recorder.encode(self._ingest.photo(replace(source, role=Role.OUT_OF_ORDER), found.picture))
 

@@ -125,7 +125,7 @@ class CheckpointStore:
         self._base = (plan.checkpoint, self._swap(plan))
         self.may_have_orphans = had_orphans
         fields = {"generation": plan.checkpoint.generation, "watermark": plan.checkpoint.watermark}
-        self._log.info("committed", extra=fields)
+        self._log.debug("committed", extra=fields)
         return plan.coverage
 
     def _send_init(self, put: Put) -> None:

@@ -15,7 +15,13 @@ from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segme
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys, segment_name
 from timelapse_runtime.timelapse.model.playlist import CONTENT_TYPE as PLAYLIST_TYPE
-from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist, tail_before, video_playlist
+from timelapse_runtime.timelapse.model.playlist import (
+    index_playlist,
+    live_playlist,
+    main_playlist,
+    tail_before,
+    video_playlist,
+)
 from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
 
 SEGMENT_TYPE = "video/iso.segment"
@@ -144,6 +150,9 @@ def playlist_puts(keys: StreamKeys, checkpoint: Checkpoint, *, before: Checkpoin
     bodies: list[tuple[str, bytes | None]] = []
     if old is None or (old.name, old.segments) != (reel.name, reel.segments):
         bodies.append((keys.newest_video, video_playlist(reel)))
+        main = main_playlist(reel)
+        if old is None or main != main_playlist(old):
+            bodies.append((keys.main, main))
     if old is None or _closed_part(old) != _closed_part(reel):
         bodies.append((keys.index(reel.name), index_playlist(reel)))
     if before is None or old is None or _live_part(before, old) != _live_part(checkpoint, reel):

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from timelapse_runtime.timelapse.errors import ConfigError
+from timelapse_runtime.timelapse.metrics import DECLARED
 from timelapse_runtime.timelapse.model.memory_budget import MemoryBudget
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter, parse_photo_filter
 from timelapse_runtime.timelapse.model.video_size import SMALLEST_SIDE, Size, SizeLimits, even_size
@@ -72,6 +73,7 @@ class Config:
     """What is laid below a photo's transparent areas: red, green and blue, 0 to 255."""
     maximum_pixels: int
     """What is configured, or less: what fits into the function's memory beside the video."""
+    metrics: str
     memory_mb: int | None
     """The function's memory size, where Lambda says it."""
 
@@ -336,6 +338,14 @@ VARIABLES = (
         "256 to 1000000000",
         "a photo with more pixels in its header is rejected without being decoded",
         _integer(256, 10**9),
+    ),
+    Variable(
+        "METRICS",
+        "basic",
+        ", ".join(DECLARED),
+        "CloudWatch metrics of each stream, as log lines; basic: age of the newest photo, lag, frames, rejected photos;"
+        " all: all counts; each metric costs $0.30 a month and stream",
+        _choice(*DECLARED),
     ),
 )
 

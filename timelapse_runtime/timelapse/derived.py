@@ -23,7 +23,13 @@ from timelapse_runtime.timelapse.commit_plan import (
     playlist_puts,
     reel_object_keys,
 )
-from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, SegmentCorrupt, StorageError
+from timelapse_runtime.timelapse.errors import (
+    CheckpointCorrupt,
+    ObjectNotFound,
+    PreconditionFailed,
+    SegmentCorrupt,
+    StorageError,
+)
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_to_json
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.playlist import index_playlist, ranges_playlist
@@ -31,6 +37,7 @@ from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
 from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.video_file import CachedSegments, VideoFile
+from timelapse_runtime.timelapse.week import closed_reels_of_the_week
 
 _log = logging.getLogger(__name__)
 
@@ -126,6 +133,7 @@ class Derived:
             ranges = ranges_playlist(reel, video_file.head_size_bytes)
             put = playlist_put(self._keys.ranges(reel.name), ranges)
             self._playlists.write([replace(put, cache_control=IMMUTABLE)])
+            self._try("week.m3u8", lambda: self._write_week(reel))
         except (ObjectNotFound, SegmentCorrupt) as error:
             # No later attempt would find more, and the next reel has to begin.
             what = "a closed reel's segment is gone or damaged; its video.mp4 stays as it is"
@@ -133,10 +141,14 @@ class Derived:
         # The reel is closed: whatever was prepared for it can no longer be committed.
         versions = SegmentVersions(reel, self._store.list_after(self._keys.segments(reel.name)))
         named = reel_object_keys(self._keys, reel)
-        self.remove(versions.strays(named))
-        if not self._playlists_are_behind:  # or `video.m3u8` may still name one of these
-            self.remove(versions.replaced(named, self._clock.now_epoch_ms()))
+        if not self._playlists_are_behind:  # or one of them may still name these; then a sweep removes them
+            self.remove([*versions.strays(named), *versions.replaced(named, self._clock.now_epoch_ms())])
         self._finished_reel = reel.name
+
+    def _write_week(self, reel: Reel) -> None:
+        if reel.segments:
+            week = closed_reels_of_the_week(self._store, self._keys, reel)
+            self._playlists.write([playlist_put(self._keys.week, week)])
 
     def _video_file_of(self, reel: Reel) -> VideoFile:
         if self._video_file is None or self._video_file.reel_name != reel.name:
@@ -146,7 +158,7 @@ class Derived:
     def _try(self, object_name: str, action: Callable[[], object]) -> bool:
         try:
             action()
-        except (StorageError, SegmentCorrupt) as error:
+        except (StorageError, SegmentCorrupt, CheckpointCorrupt) as error:
             self._log.warning("could not write %s; the next flush will retry", object_name, exc_info=error)
             return False
         return True

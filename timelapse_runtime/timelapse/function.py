@@ -19,6 +19,7 @@ from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderTooSlow, Fenced, StorageError, TimelapseError
 from timelapse_runtime.timelapse.events import FrameHint, Request, Retry, Sweep, parse_event
 from timelapse_runtime.timelapse.intake import PhotoHint
+from timelapse_runtime.timelapse.metrics import StreamMetrics, StreamState
 from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
 from timelapse_runtime.timelapse.recorder import Counts
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -69,6 +70,8 @@ class Timelapse:
         """Parse the configuration and make the S3 client. Raises ConfigError."""
         self._environment = environment
         self._config = parse_config(environment.variables)
+        function_name = environment.variables.get("AWS_LAMBDA_FUNCTION_NAME", "local")
+        self._metrics = StreamMetrics(self._config.metrics, function_name)
         self._frames, self._video = self._make_stores(self._config, environment)
 
     def invoke(self, event: Any, context: RemainingTime) -> dict[str, Any]:
@@ -90,7 +93,11 @@ class Timelapse:
         for name, count in ignored_counts.items():
             counts.setdefault(name, {})["ignored"] = count
             self._totals["ignored"] += count
+            self._metrics.add(name, {"ignored": count})
+        for name in counts:
+            self._write_metrics(name, at_once=bool(request.sweeps))
         self._close_least_recently_used(time_left)
+        _log.info("invocation", extra={"streams": counts})
         return {"streams": counts, "environment": self._summary()}
 
     def flush(self, deadline: Deadline) -> None:
@@ -100,6 +107,8 @@ class Timelapse:
     def close(self, deadline: Deadline) -> None:
         """Save what the time allows to complete."""
         self._save(deadline, drain=True)
+        for name in self._streams:
+            self._write_metrics(name, at_once=True)
         self._streams.clear()
 
     # ---- streams
@@ -176,7 +185,7 @@ class Timelapse:
 
     def _with_stream(self, name: str, time_left: TimeLeft, action: Callable[[Stream], None]) -> dict[str, Any]:
         """Run `action` on the open stream; when it is fenced, on a reloaded one."""
-        low_delay = False
+        low_delay, before = False, Counter[str]()
         for left in reversed(range(_FENCED_TRIES)):
             stream = self._streams.get(name)
             try:
@@ -188,6 +197,7 @@ class Timelapse:
                 action(stream)
             except Fenced as error:
                 self._streams.pop(name, None)
+                self._metrics.add(name, {"fenced": 1})
                 _log.warning("fenced: the stream is loaded again", extra={"stream": name}, exc_info=error)
                 if not left:
                     raise
@@ -198,15 +208,28 @@ class Timelapse:
                 if not left:
                     raise
             except (StorageError, DeadlineTooClose):
+                if stream is not None:
+                    self._account(name, stream, before)
                 raise  # the state is as right as before: what was not done is done by the next invocation
             except BaseException:
                 self._streams.pop(name, None)
                 raise
             else:
-                happened = _as_counter(stream.counts) - before
-                self._totals += happened
+                happened = self._account(name, stream, before)
                 return {**happened, "frames_in_video": stream.frames_in_video}
         raise AssertionError("unreachable")
+
+    def _account(self, name: str, stream: Stream, before: Counter[str]) -> Counter[str]:
+        """Count what happened in the stream since `before`, and return it."""
+        happened = _as_counter(stream.counts) - before
+        self._totals += happened
+        self._metrics.add(name, happened, stream.take_rejected_reasons())
+        return happened
+
+    def _write_metrics(self, name: str, *, at_once: bool) -> None:
+        stream = self._streams.get(name)
+        state = stream.state if stream is not None else StreamState()
+        self._metrics.write(name, state, self._clock.now_epoch_ms(), at_once=at_once)
 
     def _open(self, name: str, *, low_delay: bool) -> Stream:
         self._config.require_apart(name)
@@ -239,7 +262,7 @@ class Timelapse:
                 _log.warning(
                     "closed without its last frames; the next open finds them", extra={"stream": name}, exc_info=error
                 )
-            self._totals += _as_counter(stream.counts) - before
+            self._account(name, stream, before)
 
     def _is_memory_full(self) -> bool:
         """Whether several streams are open whose encoders do not fit into the memory together.

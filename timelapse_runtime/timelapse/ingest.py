@@ -124,6 +124,8 @@ class Ingest:
         self._decoder = codec.photo_decoder(maximum_pixels=config.maximum_pixels, background=config.background)
         self._decoding = threading.Lock()
         self._last_read = ""
+        self.newest_uploaded_epoch_ms = 0
+        """Of the photos that were read here, usable or not."""
         self._log = StreamLog(_log, name)
 
     def prefetch(self) -> Prefetch:
@@ -159,7 +161,11 @@ class Ingest:
 
     def _fetched(self, key: str, version_id: str | None) -> FetchedPhoto:
         stored = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes, version_id=version_id)
+        self._note_upload(stored.info)
         return FetchedPhoto(stored.info, stored.body)
+
+    def _note_upload(self, info: ObjectInfo) -> None:
+        self.newest_uploaded_epoch_ms = max(self.newest_uploaded_epoch_ms, info.last_modified_epoch_ms)
 
     def read_ahead(self, key: str, prefetch: Prefetch, next_key: str | None) -> ReadPhoto:
         """The photo at `key`, decoded; the one at `next_key` is read meanwhile. Raises as `fetch` does."""
@@ -168,6 +174,7 @@ class Ingest:
     def decode(self, fetched: FetchedPhoto) -> ReadPhoto:
         """Decode what `fetch` has read. The picture of a photo that cannot be used is its FrameRejected."""
         info, size_bytes = fetched.info, fetched.info.size_bytes
+        self._note_upload(info)
         if size_bytes > self._maximum_bytes:
             detail = f"{size_bytes} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"
             return ReadPhoto(info, FrameRejected("too-large", detail))
@@ -188,6 +195,10 @@ class Ingest:
         times = picture.times if picture is not None else ()
         taken = taken_epoch_ms(times, source.key, source.uploaded_epoch_ms, self._zone)
         return Photo(replace(source, taken_epoch_ms=taken), picture)
+
+    def told_by_key(self, source: SourceFrame) -> int | None:
+        """When the photo was taken, in milliseconds since 1970, if its key tells day and time."""
+        return taken_epoch_ms((), source.key, source.uploaded_epoch_ms, self._zone, takes_days=False)
 
     def read_late(self, key: str) -> Photo | None:
         """The photo at `key`, to be appended late, or None if it still cannot be used. Writes no record."""

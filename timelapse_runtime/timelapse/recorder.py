@@ -40,7 +40,9 @@ class Counts:
     duplicates: int = 0
     rejected: int = 0
     overwritten: int = 0
+    late: int = 0
     flushes: int = 0
+    bytes_written: int = 0
 
 
 class Recorder:
@@ -64,6 +66,8 @@ class Recorder:
         self._writer = VideoWriter(name, config, codec, low_delay=low_delay)
         self._clock, self._flush_after_ms = clock, config.flush_after_seconds * 1_000
         self._waiting_since_ms: int | None = None
+        self._uncommitted: list[tuple[int, int]] = []
+        """The frames that are not committed yet, by number and upload time."""
         self._window: list[Photo] = []
         self._log = StreamLog(_log, name)
 
@@ -71,6 +75,11 @@ class Recorder:
     def newest_uploaded_epoch_ms(self) -> int:
         """When the photo of the newest frame was uploaded; 0 if there is none."""
         return self._writer.newest_uploaded_epoch_ms
+
+    @property
+    def oldest_waiting_epoch_ms(self) -> int:
+        """When the oldest photo was uploaded that is encoded and not committed; 0 if there is none."""
+        return min((uploaded for _, uploaded in self._uncommitted), default=0)
 
     @property
     def video_size(self) -> Size | None:
@@ -83,7 +92,7 @@ class Recorder:
         last = self._checkpoints.last_reel
         is_same_order = last is not None and last.order == self._order
         self._writer.discard_uncommitted(last, last.highest_key if last and is_same_order else self._tracker.watermark)
-        self._window, self._waiting_since_ms = [], None
+        self._window, self._waiting_since_ms, self._uncommitted = [], None, []
 
     def resume(self, reel: Reel, init_segment: bytes, body: bytes) -> Sequence[SourceFrame]:
         """Continue after the last segment of `reel`, whose bytes are `body`, and return the photos in it, in order.
@@ -168,6 +177,7 @@ class Recorder:
         else:
             self._tracker.encoded(source.position, number, is_repeated=source.role is Role.STAND_IN)
         self._counts.appended += 1
+        self._uncommitted.append((number, source.uploaded_epoch_ms))
         if self._waiting_since_ms is None:
             self._waiting_since_ms = self._clock.now_epoch_ms()
 
@@ -236,6 +246,8 @@ class Recorder:
         self._tracker.committed(coverage)
         self._writer.committed(coverage.frame_count)
         self._counts.flushes += 1
+        self._counts.bytes_written += sum(len(put.body) for put in plan.puts())
+        self._uncommitted = [one for one in self._uncommitted if one[0] >= coverage.frame_count]
         self._waiting_since_ms = None
         self._derived.after_commit(plan)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,6 +59,7 @@ class RejectionRecords:
     def __init__(self, name: str, store: Store, keys: StreamKeys, prefix: str, clock: Clock) -> None:
         self._store, self._keys, self._prefix, self._clock = store, keys, prefix, clock
         self._listed: set[str] | None = None
+        self._written: Counter[str] = Counter()
         self._log = StreamLog(_log, name)
 
     def add(self, key: str, etag: str | None, rejection: FrameRejected, *, replaces: bool = False) -> None:
@@ -77,8 +79,15 @@ class RejectionRecords:
             Put(where, json.dumps(record, indent=1).encode(), condition, JSON_TYPE, NO_CACHE).send(self._store)
         except PreconditionFailed:
             self._log.info("frame was rejected before", extra={"frame": record["key"]})
+        else:
+            self._written[rejection.reason] += 1
         if self._listed is not None:
             self._listed.add(where)
+
+    def take_written(self) -> Counter[str]:
+        """How many records were written since the last call, by reason."""
+        written, self._written = self._written, Counter()
+        return written
 
     def has(self, key: str) -> bool:
         """Whether there is a record for this key, of whatever content. The records are listed once."""

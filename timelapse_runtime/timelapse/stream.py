@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor
 
@@ -33,12 +34,13 @@ from timelapse_runtime.timelapse.errors import FrameRejected, ObjectNotFound, Se
 from timelapse_runtime.timelapse.ingest import Ingest
 from timelapse_runtime.timelapse.intake import Intake, PhotoHint
 from timelapse_runtime.timelapse.kept_photos import KeptPhotos
+from timelapse_runtime.timelapse.metrics import StreamState
 from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameTracker
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.order_change import in_other_order
-from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_of
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at, photo_of
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.name_intake import NameIntake
 from timelapse_runtime.timelapse.reconcile import Leftovers, Reconciler
@@ -105,6 +107,19 @@ class Stream:
     def frames_in_video(self) -> int:
         """The number of committed frames."""
         return self.checkpoint.frame_count if self.checkpoint else 0
+
+    def take_rejected_reasons(self) -> Counter[str]:
+        """How many photos were rejected since the last call, by reason."""
+        return self._records.take_written()
+
+    @property
+    def state(self) -> StreamState:
+        """What metrics report of it."""
+        newest = max(self._recorder.newest_uploaded_epoch_ms, self._ingest.newest_uploaded_epoch_ms)
+        reel = self._checkpoints.last_reel
+        if reel is not None and reel.order == ARRIVAL_ORDER and reel.highest_key:
+            newest = max(newest, photo_at(reel.highest_key).uploaded_epoch_ms)
+        return StreamState(newest, self._recorder.oldest_waiting_epoch_ms)
 
     @property
     def video_size(self) -> Size | None:
@@ -234,10 +249,9 @@ class Stream:
         drain = drain or (is_idle and self._recorder.holds_frames)
         # The instance that wrote an orphan can still commit it, until this commit fences it.
         self._flush_listed(time_left, drain=drain, close=close, force=bool(left.orphans))
-        self._derived.remove(left.orphans)
-        if not self._derived.playlists_are_behind:
-            self._derived.remove(left.replaced)
-        self._checkpoints.may_have_orphans = False
+        if not self._derived.playlists_are_behind:  # or one of them may still name these
+            self._derived.remove([*left.orphans, *left.replaced])
+            self._checkpoints.may_have_orphans = False
 
     def _leftovers(self, *, all_reels: bool) -> Leftovers:
         """What may be removed. Looked for if there may be orphans, and once an hour for what was replaced."""

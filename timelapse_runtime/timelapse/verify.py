@@ -22,6 +22,7 @@ from timelapse_runtime.timelapse.model.playlist import (
     earlier_index_playlist,
     index_playlist,
     live_playlist,
+    main_playlist,
     ranges_playlist,
     video_playlist,
 )
@@ -210,7 +211,8 @@ class Verifier:
     def _find_orphans(self, reels: list[Reel], objects: Mapping[str, ObjectInfo]) -> None:
         """An init segment that was prepared for a future reel is not one: a sweep leaves it alone, too. Neither is a
         segment that a longer one has replaced: it waits for its removal by a sweep."""
-        keys, settled = self._keys, {self._keys.checkpoint, self._keys.live, self._keys.newest_video, self._keys.latest}
+        keys = self._keys
+        settled = {keys.checkpoint, keys.live, keys.newest_video, keys.main, keys.week, keys.latest}
         for reel in reels:
             named = reel_object_keys(keys, reel)
             stored = [info for where, info in objects.items() if where.startswith(keys.segments(reel.name))]
@@ -234,6 +236,7 @@ class Verifier:
         if reel == checkpoint.reel:
             expected[self._keys.live] = live_playlist(checkpoint)
             expected[self._keys.newest_video] = video_playlist(reel)
+            expected[self._keys.main] = main_playlist(reel)
         for where, body in expected.items():
             if body is None:
                 continue  # it would have no segment, and is not written

@@ -25,6 +25,7 @@ from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.codec import Codec
+from timelapse_runtime.timelapse.video.codec_name import codec_name
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
 from timelapse_runtime.timelapse.video.encode import EncoderSettings
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
@@ -60,6 +61,7 @@ class ReelStart:
             order=self.order,
             after=self.after,
             discontinuity=last.discontinuity + bool(last.segments) if last else 0,
+            codecs=codec_name(self.init_segment.body),
             low_delay=self.settings.low_delay,
         )
 

@@ -8,7 +8,15 @@ from itertools import chain
 
 import pytest
 
-from timelapse_runtime.timelapse.model.backlog_order import LARGEST_BACKLOG, RunTimes, backlog_runs, by_capture, time_of
+from timelapse_runtime.timelapse.model.backlog_order import (
+    LARGEST_BACKLOG,
+    RunTimes,
+    backlog_runs,
+    by_capture,
+    by_told_times,
+    is_backlog,
+    time_of,
+)
 from timelapse_runtime.timelapse.model.photo_order import arrange
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 
@@ -74,8 +82,9 @@ def test_random_names_have_no_runs() -> None:
 
 
 def test_what_would_cost_too_much_is_left_alone() -> None:
-    assert backlog_runs(bulk([1, 0])[: PER_DAY // 2]) == []
-    assert backlog_runs([SourceFrame(f"{n:06d}", (n < 5) * 10**6, etag="e") for n in range(LARGEST_BACKLOG + 1)]) == []
+    assert not is_backlog(bulk([1, 0])[: PER_DAY // 2], ())
+    assert is_backlog(bulk([1, 0]), ())
+    assert not is_backlog([SourceFrame(f"{n:06d}", 0, etag="e") for n in range(LARGEST_BACKLOG + 1)], ())
     many = list(
         chain.from_iterable(
             [SourceFrame(f"{n:03d}-{i:02d}", (100 - n) * 10**6, etag="e") for i in range(15)] for n in range(10)
@@ -116,10 +125,26 @@ def test_a_photo_without_a_time_at_the_end_of_a_run_is_passed_over() -> None:
 def test_the_rest_of_a_backlog_is_still_one() -> None:
     photos = bulk([2, 1, 0])
     encoded, rest = photos[78:110], photos[110:135]
-    assert backlog_runs(rest) == []
-    runs = backlog_runs(rest, encoded)
+    assert not is_backlog(rest, ())
+    assert is_backlog(rest, encoded)
+    runs = backlog_runs(rest)
     assert len(runs) == 2
     assert by_capture(runs, times_of(runs)) == rest
+
+
+def test_random_names_that_tell_a_time_are_in_its_order() -> None:
+    draw = random.Random(4)
+    photos = bulk([2, 0, 1])
+    photos = [replace(one, key=f"{draw.getrandbits(32):08x}.jpg") for one in photos]
+    times = {one.key: one.captured_epoch_ms for one in photos}
+    mixed = shuffled([SourceFrame("cover.png", photos[70].uploaded_epoch_ms, etag="c"), *photos])
+    found = by_told_times(mixed, [times.get(one.key) for one in mixed])
+    assert found is not None
+    assert (found[:-1], found[-1].key) == (photos, "cover.png")
+    assert by_told_times(mixed, [times.get(one.key) if n % 3 else None for n, one in enumerate(mixed)]) is None
+    assert by_told_times(mixed, [None] * len(mixed)) is None
+    live = [replace(one, uploaded_epoch_ms=times[one.key]) for one in photos]
+    assert by_told_times(live, [times[one.key] for one in live]) is None, "upload times are better"
 
 
 def test_photos_that_were_uploaded_as_they_were_taken_keep_their_order() -> None:

@@ -95,6 +95,12 @@ def test_a_day_alone_says_no_more_than_an_upload_on_that_day() -> None:
     assert taken(key="2024-05-10/1.jpg", zone=ZoneInfo("Pacific/Honolulu")) == "2024-05-10T10:00:00.000"
 
 
+def test_a_day_alone_may_be_left_out() -> None:
+    uploaded_ms = round(UPLOADED.timestamp() * 1000)
+    assert taken_epoch_ms([], "2024-05-01/1.jpg", uploaded_ms, UTC, takes_days=False) is None
+    assert taken_epoch_ms([], "2024-05-01/12-00-00.jpg", uploaded_ms, UTC, takes_days=False) == 1_714_564_800_000
+
+
 @given(
     time=st.builds(CameraTime, st.text(), st.text(), st.text())
     | st.builds(

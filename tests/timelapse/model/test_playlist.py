@@ -14,6 +14,7 @@ from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, ReelT
 from timelapse_runtime.timelapse.model.playlist import (
     index_playlist,
     live_playlist,
+    main_playlist,
     ranges_playlist,
     tail_before,
     video_playlist,
@@ -201,3 +202,14 @@ def test_capture_times_are_stated_where_they_rise() -> None:
     playlist = parsed(video_playlist(replace(REEL, segments=segments)))
     stated = [entry.date and entry.date.isoformat() for entry in playlist.entries]
     assert stated == ["2023-11-14T22:13:20+00:00", None, None, "2023-11-14T22:14:20.001000+00:00"]
+
+
+def test_the_multivariant_playlist_names_size_codec_and_bit_rate() -> None:
+    reel = replace(REEL, segments=(replace(segment(0, 180), size_bytes=1_500_000),), codecs="avc1.64001F")
+    variant = b'BANDWIDTH=2097152,CODECS="avc1.64001F",RESOLUTION=640x360,FRAME-RATE=30.000'
+    start = b"#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-STREAM-INF:"
+    assert main_playlist(reel) == start + variant + b"\nvideo.m3u8\n"
+    assert b"CODECS" not in (main_playlist(replace(reel, codecs="")) or b"")
+    longer = replace(reel, segments=(*reel.segments, segment(180, 180)))
+    assert main_playlist(longer) == main_playlist(reel), "it is not written by each flush"
+    assert main_playlist(replace(reel, segments=())) is None

@@ -1,8 +1,9 @@
 """The order of photos that were uploaded together, long after they were taken: where upload times say nothing. Pure.
 
-Within a run of names (`photo_order.name_runs`) the names tell the order. The runs of a bulk upload come in the order in
-which some program sent its folders, so they are put in the order in which their photos were taken. The times of each
-run's first and last photo are enough for that: two photos a run have to be read for it, however many there are.
+If their keys tell when they were taken, that is their order. Otherwise names tell the order within a run of names
+(`photo_order.name_runs`), and the runs, which come in the order in which some program sent its folders, are put in the
+order in which their photos were taken. The times of each run's first and last photo are enough for that: two photos a
+run have to be read for it, however many there are.
 
 A few photos without a time, such as a picture of another origin whose name makes a run of its own, come last.
 
@@ -16,7 +17,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from timelapse_runtime.timelapse.model.photo_order import MINIMUM_JITTER_MS, name_runs
+from timelapse_runtime.timelapse.model.photo_order import MINIMUM_JITTER_MS, name_runs, natural_order
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 
 SMALLEST_BACKLOG, LARGEST_BACKLOG = 32, 20_000
@@ -28,7 +29,7 @@ _SAMPLES, _SAMPLED_SHARE = 16, 50
 _TRIED = 3
 """Photos at each end of a run that are read until one tells its time."""
 _UNTOLD_SHARE = 10
-"""The share of photos in runs that tell no time has to be less."""
+"""The share of photos that tell no time must not be larger."""
 _MUCH_FASTER = 4
 """How many times faster than it was taken a backlog has to be uploaded."""
 
@@ -41,15 +42,30 @@ class RunTimes:
     last_ms: int
 
 
-def backlog_runs(photos: Sequence[SourceFrame], before: Iterable[SourceFrame] = ()) -> list[list[SourceFrame]]:
-    """The runs whose order is in question; none if there is nothing to decide, or it would cost too much.
-
-    `before` are the last frames of the video. If they were uploaded later, the photos are the rest of a backlog.
-    """
+def is_backlog(photos: Sequence[SourceFrame], before: Iterable[SourceFrame]) -> bool:
+    """Whether so many photos wait that they may be a bulk upload, or the rest of one: then `before`, the last frames of
+    the video, were uploaded later."""
     oldest_ms = min((photo.uploaded_epoch_ms for photo in photos), default=0)
     is_rest = any(frame.uploaded_epoch_ms > oldest_ms + MINIMUM_JITTER_MS for frame in before)
-    if not (1 if is_rest else SMALLEST_BACKLOG) <= len(photos) <= LARGEST_BACKLOG:
-        return []
+    return (1 if is_rest else SMALLEST_BACKLOG) <= len(photos) <= LARGEST_BACKLOG
+
+
+def by_told_times(photos: Sequence[SourceFrame], times: Sequence[int | None]) -> list[SourceFrame] | None:
+    """The photos in the order of `times`, which their keys tell; None if too few do, or upload times are better."""
+    told = [(ms, natural_order(photo.key), photo) for ms, photo in zip(times, photos, strict=True) if ms is not None]
+    untold = [photo for ms, photo in zip(times, photos, strict=True) if ms is None]
+    if not told or _UNTOLD_SHARE * len(untold) > len(photos):
+        return None
+    uploads = [photo.uploaded_epoch_ms for _, _, photo in told]
+    taking_ms = max(ms for ms, _, _ in told) - min(ms for ms, _, _ in told)
+    if taking_ms <= _MUCH_FASTER * (max(uploads) - min(uploads)):
+        return None
+    order = sorted(told, key=lambda entry: entry[:2])
+    return [photo for _, _, photo in order] + sorted(untold, key=lambda photo: photo.uploaded_epoch_ms)
+
+
+def backlog_runs(photos: Sequence[SourceFrame]) -> list[list[SourceFrame]]:
+    """The runs whose order is in question; none if there is nothing to decide, or it would cost too much."""
     runs = name_runs(photos)
     is_cheap = 2 * len(runs) <= max(_SAMPLES, len(photos) // _SAMPLED_SHARE)
     return runs if len(runs) > 1 and is_cheap else []

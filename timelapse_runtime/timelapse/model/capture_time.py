@@ -64,15 +64,20 @@ class CameraTime:
         return timezone(-offset if match[1] == "-" else offset)
 
 
-def taken_epoch_ms(camera: Iterable[CameraTime], key: str, uploaded_epoch_ms: int, zone: tzinfo) -> int | None:
+def taken_epoch_ms(
+    camera: Iterable[CameraTime], key: str, uploaded_epoch_ms: int, zone: tzinfo, *, takes_days: bool = True
+) -> int | None:
     """When the photo was taken, in milliseconds since 1970: by the first of `camera` that is plausible, else by the key
     (relative to the stream's prefix). None if they do not say it.
 
     `zone` is that of times that do not tell theirs. Of a key that has a day alone, the day's first moment is taken; if
-    the photo was uploaded on that day, the upload time tells more: None as well.
+    the photo was uploaded on that day, the upload time tells more: None as well. Without `takes_days`, a day alone does
+    not count.
     """
     uploaded = datetime.fromtimestamp(uploaded_epoch_ms / 1000, UTC)
     for moment, is_day in _moments(camera, key, zone):
+        if is_day and not takes_days:
+            continue
         try:
             is_plausible = _EARLIEST <= moment <= uploaded + _AHEAD and moment.date() != _CLOCK_STARTS
         except OverflowError:  # the first or the last day that there is, in another zone

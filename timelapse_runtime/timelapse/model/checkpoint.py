@@ -93,6 +93,8 @@ class Reel:
     """In arrival order: the highest position before the reel."""
     discontinuity: int = 0
     """How many reels with segments there are before this one: its discontinuity sequence number in `live.m3u8`."""
+    codecs: str = ""
+    """As playlists name it, such as `avc1.64001F`; empty if it is not known."""
     low_delay: bool = False
     """Its encoders give each frame at once (`model/pace.py`)."""
 
@@ -193,7 +195,13 @@ def reel_to_json(reel: Reel) -> bytes:
 
 def reel_from_value(value: dict[str, Any]) -> Reel:
     """A reel from parsed JSON. Raises KeyError, TypeError or ValueError."""
-    defaults = {"order": NAME_ORDER, "after": "", "discontinuity": value["number"] - 1, "low_delay": False}
+    defaults = {
+        "order": NAME_ORDER,
+        "after": "",
+        "discontinuity": value["number"] - 1,
+        "codecs": "",
+        "low_delay": False,
+    }
     value = defaults | value
     reel = Reel(**_typed_fields(Reel, value), segments=tuple(_segment_from_value(one) for one in value["segments"]))
     expected = 0

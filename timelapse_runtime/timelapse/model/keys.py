@@ -37,6 +37,16 @@ class StreamKeys:
         return f"{self.folder}video.m3u8"
 
     @property
+    def main(self) -> str:
+        """The multivariant playlist, which names `newest_video`."""
+        return f"{self.folder}main.m3u8"
+
+    @property
+    def week(self) -> str:
+        """The playlist of the closed reels of a week."""
+        return f"{self.folder}week.m3u8"
+
+    @property
     def latest(self) -> str:
         """The newest frame, small."""
         return f"{self.folder}latest.jpg"

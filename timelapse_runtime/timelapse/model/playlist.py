@@ -5,9 +5,11 @@
 | `reels/<reel>/index.m3u8` | the reel's closed segments; it only grows, and ends when the reel does |
 | `live.m3u8` | the same at a fixed address, over all reels: the segments of earlier ones slide out |
 | `video.m3u8` | all frames of the newest reel so far, with an end: the open segment too |
+| `main.m3u8` | `video.m3u8`, with its size, codec and greatest bit rate |
 | `reels/<reel>/video.m3u8` | a closed reel, as ranges of its `video.mp4` |
+| `week.m3u8` | the closed reels of seven days, as ranges |
 
-The first three are None while they have no segment: players fail for good at an empty playlist.
+The first four are None while there is no segment: players fail for good at an empty playlist.
 
 Source: RFC 8216 (August 2017). A playlist of type EVENT may only get lines appended (4.3.3.5, 6.2.1); TARGETDURATION
 must not change and covers the longest segment (4.3.3.1, 6.2.1); no segment is removed if less than three target
@@ -16,6 +18,7 @@ durations would be left, and a removed discontinuity is counted (6.2.2).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -49,6 +52,42 @@ def video_playlist(reel: Reel) -> bytes | None:
     return _text([*lines, *_entries(reel, reel.segments, folder, CaptureTimes()), "#EXT-X-ENDLIST"])
 
 
+def main_playlist(reel: Reel) -> bytes | None:
+    """`main.m3u8`, a multivariant playlist with one variant (4.3.4.2). It changes when a reel begins with another size
+    or codec, and when the greatest bit rate of a segment doubles: that is rounded up to a power of two."""
+    if not reel.segments:
+        return None
+    # An open segment has its keyframe, and not all of the small frames after it: its bit rate still falls.
+    segments = reel.closed_segments or reel.segments
+    bits_per_second = max(segment.size_bytes * 8 * reel.fps / segment.count for segment in segments)
+    attributes = [
+        f"BANDWIDTH={1 << math.ceil(math.log2(bits_per_second))}",
+        *([f'CODECS="{reel.codecs}"'] if reel.codecs else []),
+        f"RESOLUTION={reel.width}x{reel.height}",
+        f"FRAME-RATE={reel.fps:.3f}",
+    ]
+    return _text([*_START, f"#EXT-X-STREAM-INF:{','.join(attributes)}", "video.m3u8"])
+
+
+def week_playlist(reels: Sequence[tuple[str, bytes]]) -> bytes:
+    """`week.m3u8`: closed reels in a row, by their names and their `ranges_playlist`, oldest first. At least one."""
+    target, lines, newest_date = 0, list[str](), ""
+    for name, playlist in reels:
+        lines += ["#EXT-X-DISCONTINUITY"] if lines else []
+        for line in playlist.decode().splitlines():
+            tag, _, value = line.partition(":")
+            if tag == "#EXT-X-TARGETDURATION":
+                target = max(target, int(value))
+            elif tag == "#EXT-X-MAP":
+                lines.append(line.replace('URI="', f'URI="reels/{name}/'))
+            elif tag in ("#EXTINF", "#EXT-X-BYTERANGE") or (tag == "#EXT-X-PROGRAM-DATE-TIME" and value > newest_date):
+                lines.append(line)
+                newest_date = value if tag == "#EXT-X-PROGRAM-DATE-TIME" else newest_date
+            elif not line.startswith("#"):
+                lines.append(f"reels/{name}/{line}")
+    return _text([*_START, f"#EXT-X-TARGETDURATION:{target}", *_VOD, *lines, "#EXT-X-ENDLIST"])
+
+
 def ranges_playlist(reel: Reel, head_size_bytes: int) -> bytes:
     """`reels/<reel>/video.m3u8` of a closed reel, whose `video.mp4` has `head_size_bytes` before its segments."""
     lines = [*_head(reel), *_VOD, '#EXT-X-MAP:URI="init.mp4"']
@@ -63,7 +102,8 @@ def ranges_playlist(reel: Reel, head_size_bytes: int) -> bytes:
 def earlier_index_playlist(reel: Reel) -> bytes:
     """`index.m3u8` of a reel that an earlier version closed: ranges of a `video.mp4` that begins with the init
     segment."""
-    lines = [*_head(reel), *_VOD, f'#EXT-X-MAP:URI="video.mp4",BYTERANGE="{reel.init_size_bytes}@0"']
+    start = _START[:2], _head(reel)[-1:], _START[2:], _VOD
+    lines = [*itertools.chain(*start), f'#EXT-X-MAP:URI="video.mp4",BYTERANGE="{reel.init_size_bytes}@0"']
     offset = reel.init_size_bytes
     for segment in reel.segments:
         lines += [_duration_tag(reel, segment), f"#EXT-X-BYTERANGE:{segment.size_bytes}@{offset}", "video.mp4"]
@@ -131,6 +171,7 @@ class CaptureTimes:
         return [f"#EXT-X-PROGRAM-DATE-TIME:{moment.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"]
 
 
+_START = ("#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS")
 _VOD = ("#EXT-X-PLAYLIST-TYPE:VOD", "#EXT-X-MEDIA-SEQUENCE:0")
 
 
@@ -155,7 +196,7 @@ def _target_seconds(part: Reel | ReelTail) -> int:
 
 def _head(*parts: Reel | ReelTail) -> list[str]:
     target = max(map(_target_seconds, parts))
-    return ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{target}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    return [*_START, f"#EXT-X-TARGETDURATION:{target}"]
 
 
 def _entries(part: Reel | ReelTail, segments: Iterable[Segment], folder: str, times: CaptureTimes) -> Iterator[str]:

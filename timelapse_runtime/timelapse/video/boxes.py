@@ -63,6 +63,16 @@ def walk_boxes(data: bytes) -> Iterator[Box]:
         position += size
 
 
+def child_box(payload: bytes, *path: str) -> bytes:
+    """The payload of the first box on this path from `payload`. Raises SegmentCorrupt."""
+    for kind in path:
+        found = next((box for box in walk_boxes(payload) if box.type == kind), None)
+        if found is None:
+            raise SegmentCorrupt(f"there is no box {'/'.join(path)}")
+        payload = payload[found.payload : found.end]
+    return payload
+
+
 def split_init(data: bytes) -> tuple[bytes, bytes]:
     """A fragmented file as its init segment (up to and with moov) and the rest."""
     for box in walk_boxes(data):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -16,12 +17,20 @@ from timelapse_runtime.timelapse.video.mux import TICKS_PER_FRAME
 def decode_segment(
     init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int, keep: int
 ) -> list[tuple[int, VideoFrame]]:
-    """Decode a whole segment, and give its last `keep` frames with their numbers.
+    """Decode a whole segment, and give its last `keep` frames with their numbers. Raises SegmentCorrupt as
+    `decode_frames` does."""
+    frames = decode_frames(init_segment, segment, first=first, count=count, reorder_frames=reorder_frames)
+    return list(deque(frames, maxlen=keep))
+
+
+def decode_frames(
+    init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int
+) -> Iterator[tuple[int, VideoFrame]]:
+    """Decode a whole segment, and give each frame with its number; a few of them are in memory at a time.
 
     Raises SegmentCorrupt unless it decodes, without any damage, to exactly the frames `first` to
     `first + count - 1`.
     """
-    kept: deque[tuple[int, VideoFrame]] = deque(maxlen=keep)
     expected = first
     try:
         with av.open(io.BytesIO(init_segment + segment), "r", format="mp4") as container:
@@ -35,13 +44,12 @@ def decode_segment(
                 if number != expected or frame.is_corrupt:
                     damage = "damaged" if frame.is_corrupt else "out of place"
                     raise SegmentCorrupt(f"frame {expected} was to come; frame {number} came, {damage}")
-                kept.append((number, frame))
+                yield number, frame
                 expected += 1
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise SegmentCorrupt(f"frames {first} to {first + count - 1} do not decode: {error}") from error
     if expected != first + count:
         raise SegmentCorrupt(f"it claims {count} frames and decodes to {expected - first}")
-    return list(kept)
 
 
 def count_frames(video: Path) -> int:

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import MAXIMUM_REEL_FRAMES
-from timelapse_runtime.timelapse.video.boxes import walk_boxes
+from timelapse_runtime.timelapse.video.boxes import child_box, walk_boxes
 
 _MEDIA_HEADER_BYTES = 16
 """An mdat box with a 64-bit size."""
@@ -76,19 +76,19 @@ class SampleTable:
         """The table that a stored head was made of. Raises SegmentCorrupt."""
         table = cls()
         try:
-            moov = _child(head[:-_MEDIA_HEADER_BYTES], "moov")
-            stbl = _child(moov, *_STBL)
+            moov = child_box(head[:-_MEDIA_HEADER_BYTES], "moov")
+            stbl = child_box(moov, *_STBL)
             one, kind, size_bytes = struct.unpack(">I4sQ", head[-_MEDIA_HEADER_BYTES:])
             if (one, kind) != (1, b"mdat"):
                 raise SegmentCorrupt(f"the head ends with {kind!r}")
             table.media_size_bytes = size_bytes - _MEDIA_HEADER_BYTES
-            table._ticks_per_frame = struct.unpack(">4xIII", _child(stbl, "stts"))[2]
-            table._sizes = _numbers("I", _child(stbl, "stsz")[12:])
-            table._sync = _numbers("I", _child(stbl, "stss")[8:])
-            table._chunk_starts.extend(start - len(head) for start in _numbers("Q", _child(stbl, "co64")[8:]))
-            offsets = _numbers("I", _child(stbl, "ctts")[8:])
+            table._ticks_per_frame = struct.unpack(">4xIII", child_box(stbl, "stts"))[2]
+            table._sizes = _numbers("I", child_box(stbl, "stsz")[12:])
+            table._sync = _numbers("I", child_box(stbl, "stss")[8:])
+            table._chunk_starts.extend(start - len(head) for start in _numbers("Q", child_box(stbl, "co64")[8:]))
+            offsets = _numbers("I", child_box(stbl, "ctts")[8:])
             table._offsets = _expanded(offsets[::2], offsets[1::2], len(table._sizes))
-            chunks = _numbers("I", _child(stbl, "stsc")[8:])
+            chunks = _numbers("I", child_box(stbl, "stsc")[8:])
             firsts = [*chunks[::3], len(table._chunk_starts) + 1]
             lengths = [after - before for before, after in itertools.pairwise(firsts)]
             table._chunk_counts = _expanded(lengths, chunks[1::3], len(table._chunk_starts))
@@ -101,8 +101,8 @@ class SampleTable:
     # ---- fragments
 
     def _add(self, moof: bytes, moof_start: int) -> None:
-        traf = _child(moof, "traf")
-        tfhd = _child(traf, "tfhd")
+        traf = child_box(moof, "traf")
+        tfhd = child_box(traf, "tfhd")
         (flags,) = struct.unpack_from(">I", tfhd)
         present = [bit for bit in (0x8, 0x10, 0x20) if flags & bit]
         defaults = dict(zip(present, _numbers("I", tfhd[8:]), strict=True))
@@ -112,7 +112,7 @@ class SampleTable:
         if self._ticks_per_frame not in (0, ticks):
             raise SegmentCorrupt(f"a fragment at byte {moof_start} has frames of {ticks} ticks")
         self._ticks_per_frame = ticks
-        self._add_run(_child(traf, "trun"), moof_start, defaults)
+        self._add_run(child_box(traf, "trun"), moof_start, defaults)
 
     def _add_run(self, trun: bytes, moof_start: int, defaults: dict[int, int]) -> None:
         flags, count = struct.unpack_from(">II", trun)
@@ -143,15 +143,15 @@ class SampleTable:
     # ---- the head
 
     def _ftyp_and_moov(self, init_segment: bytes, media_start: int) -> bytes:
-        moov = _child(init_segment, "moov")
-        timescale: int = struct.unpack_from(">I", _child(moov, "trak", "mdia", "mdhd"), 12)[0]
-        size = _child(moov, "trak", "tkhd")[-8:]
+        moov = child_box(init_segment, "moov")
+        timescale: int = struct.unpack_from(">I", child_box(moov, "trak", "mdia", "mdhd"), 12)[0]
+        size = child_box(moov, "trak", "tkhd")[-8:]
         duration = self.frame_count * self._ticks_per_frame
-        stbl = _box("stbl", *self._tables(_child(moov, *_STBL), media_start))
-        inherited = _children(_child(moov, "trak", "mdia", "minf"))
+        stbl = _box("stbl", *self._tables(child_box(moov, *_STBL), media_start))
+        inherited = _children(child_box(moov, "trak", "mdia", "minf"))
         minf = b"".join(stbl if kind == "stbl" else body for kind, body in inherited)
         mdhd = _full_box("mdhd", struct.pack(">IIIIHH", 0, 0, timescale, duration, 0x55C4, 0))
-        hdlr = _box("hdlr", _child(moov, "trak", "mdia", "hdlr"))
+        hdlr = _box("hdlr", child_box(moov, "trak", "mdia", "hdlr"))
         tkhd = _full_box("tkhd", struct.pack(">IIIII", 0, 0, 1, 0, duration), bytes(16), _UNITY, size, flags=3)
         # Decoding begins at 0, and the first frame is shown some frames later: the presentation begins there.
         elst = _full_box("elst", struct.pack(">IIiI", 1, duration, self._first_shown(), 0x10000))
@@ -163,7 +163,7 @@ class SampleTable:
 
     def _tables(self, init_stbl: bytes, media_start: int) -> Iterator[bytes]:
         count = self.frame_count
-        yield _box("stsd", _child(init_stbl, "stsd"))
+        yield _box("stsd", child_box(init_stbl, "stsd"))
         yield _full_box("stts", struct.pack(">III", 1, count, self._ticks_per_frame))
         yield _full_box("stss", struct.pack(">I", len(self._sync)), _packed("I", self._sync))
         offsets = [(length, value) for _, length, value in _runs(self._offsets)]
@@ -198,16 +198,6 @@ def _children(payload: bytes) -> Iterator[tuple[str, bytes]]:
     """The boxes in a box, each with its type, whole."""
     for box in walk_boxes(payload):
         yield box.type, payload[box.start : box.end]
-
-
-def _child(payload: bytes, *path: str) -> bytes:
-    """The payload of the first box on this path. Raises SegmentCorrupt."""
-    for kind in path:
-        found = next((box for box in walk_boxes(payload) if box.type == kind), None)
-        if found is None:
-            raise SegmentCorrupt(f"there is no box {'/'.join(path)}")
-        payload = payload[found.payload : found.end]
-    return payload
 
 
 def _box(kind: str, *payload: bytes) -> bytes:

@@ -1,0 +1,83 @@
+"""`timelapse export`: frames of a stream as one file: the packets as they are, or at another size, speed or codec."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from timelapse_runtime.cli import EXIT_OK, CommandFailed
+from timelapse_runtime.cli.progress import Progress
+from timelapse_runtime.cli.selected import selected, zone_of
+from timelapse_runtime.export.errors import CannotExport
+from timelapse_runtime.export.joined import JoinedVideo
+from timelapse_runtime.export.output_file import refuse, written_beside
+from timelapse_runtime.export.selection import Piece, chapters, frame_count
+from timelapse_runtime.export.stream_reader import StreamReader
+from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.timelapse.verify_report import counted
+
+
+def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
+    """Write the file. Prints what was done; the exit code. Raises CommandFailed, TimelapseError."""
+    store = S3Store(make_client(variables=variables, user_agent="timelapse-export"), options.stream.bucket)
+    reader = StreamReader(store, options.stream.prefix)
+    try:
+        refuse(options.out, replaces=options.force)
+        report = export(reader, options, variables)
+    except CannotExport as error:
+        raise CommandFailed(str(error)) from error
+    report["s3_requests"] = dict(sorted(Counter(store.request_counts).items()))
+    print(json.dumps(report) if options.json else _text(report))
+    return EXIT_OK
+
+
+def export(reader: StreamReader, options: argparse.Namespace, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Write the file, and describe it. Raises CommandFailed, CannotExport, TimelapseError."""
+    zone = zone_of(variables)
+    pieces = selected(reader, options, zone)
+    days = list(chapters(pieces))
+    threads = min(16, os.cpu_count() or 1)
+    video = JoinedVideo(reader, pieces, threads=threads, rate=None)
+    total = frame_count(pieces)
+    with (
+        Progress(total, quiet=options.json and not sys.stderr.isatty()) as progress,
+        written_beside(options.out, replaces=options.force) as path,
+    ):
+
+        def done(count: int) -> None:
+            for _ in range(count):
+                progress.step()
+
+        video.write(str(path), chapters=days, metadata=_metadata(reader, pieces), on_frames=done)
+    return {
+        "file": str(options.out),
+        "frame_count": total,
+        "copied_count": video.counts.copied,
+        "encoded_count": video.counts.encoded,
+        "seconds": float(total / video.rate),
+        "size_bytes": options.out.stat().st_size,
+        "chapters": [{"first_frame": first, "day": day.isoformat()} for first, day in days],
+    }
+
+
+def _metadata(reader: StreamReader, pieces: list[Piece]) -> dict[str, str]:
+    """The stream's name, and when the first photo was taken, to the segment."""
+    found = {"title": reader.place.rstrip("/").rpartition("/")[2]}
+    began = pieces[0].segment.captured_epoch_ms
+    if began:
+        found["creation_time"] = datetime.fromtimestamp(began / 1000, UTC).isoformat()
+    return found
+
+
+def _text(report: Mapping[str, Any]) -> str:
+    seconds, size_bytes = report["seconds"], report["size_bytes"]
+    frames = f"{counted(report['frame_count'], 'frame')}, {seconds:,.1f} s, {size_bytes / 1e6:,.1f} MB"
+    work = f"{report['copied_count']:,} copied as they are, {report['encoded_count']:,} encoded again"
+    days = f"; {len(report['chapters'])} days, a chapter for each" if len(report["chapters"]) > 1 else ""
+    return f"{report['file']}: {frames}; {work}{days}"

@@ -1,0 +1,54 @@
+"""The frames that the options of `selection_options` name."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
+
+from timelapse_runtime.cli import CommandFailed
+from timelapse_runtime.export.selection import Piece, Selector, TimeRange
+from timelapse_runtime.export.stream_reader import StreamReader
+from timelapse_runtime.timelapse.config import VARIABLES, parse_variable
+from timelapse_runtime.timelapse.errors import ObjectNotFound
+from timelapse_runtime.timelapse.verify import describe_folder
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def zone_of(variables: Mapping[str, str]) -> tzinfo:
+    """The time zone of days, and of times without one: TIMELAPSE_TIMEZONE. Raises ConfigError."""
+    (variable,) = (variable for variable in VARIABLES if variable.name == "TIMEZONE")
+    zone: tzinfo = parse_variable(variable, variables)
+    return zone
+
+
+def selected(reader: StreamReader, options: argparse.Namespace, zone: tzinfo) -> list[Piece]:
+    """The frames that the options name. Raises CommandFailed, CannotExport, TimelapseError."""
+    kinds = [bool(options.reel), options.all, options.last is not None, bool(options.start or options.end)]
+    if sum(kinds) > 1:
+        raise CommandFailed("--reel, --all, --last, and --from with --to exclude each other")
+    try:
+        checkpoint, _ = reader.checkpoint()
+    except ObjectNotFound as error:
+        damage, nothing = describe_folder(reader.store, reader.keys)
+        raise CommandFailed(nothing if damage is None else f"{damage.where}: {damage.detail}") from error
+    selector = Selector(reader, checkpoint, zone)
+    if options.last is not None:
+        newest = selector.newest_epoch_ms()
+        return selector.times(TimeRange(newest - options.last * 1000 + 1, newest + 1))
+    if options.start or options.end:
+        start = None if options.start is None else _epoch_ms(options.start, zone)
+        return selector.times(TimeRange(start, None if options.end is None else _epoch_ms(options.end, zone, end=True)))
+    return selector.reels(options.reel or (), everything=options.all)
+
+
+def _epoch_ms(text: str, zone: tzinfo, *, end: bool = False) -> int:
+    """Of a time, or of a day's first moment; of the first moment after the day, for an `end`."""
+    moment = datetime.fromisoformat(text)
+    if end and _DAY.fullmatch(text):
+        moment += timedelta(days=1)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone)
+    return round(moment.timestamp() * 1000)

@@ -1,0 +1,38 @@
+"""Options that say which frames of a stream. The standard library only: `--help` imports no more."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import datetime
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add them, as a group of their own."""
+    group = parser.add_argument_group("which frames (default: the newest reel)")
+    group.add_argument("--reel", action="append", metavar="NAME", help="this reel; may be repeated")
+    group.add_argument("--all", action="store_true", help="all reels")
+    group.add_argument("--from", dest="start", type=_moment, metavar="TIME", help="taken at TIME or later")
+    group.add_argument("--to", dest="end", type=_moment, metavar="TIME", help="taken before TIME; a day is included")
+    group.add_argument("--last", type=_duration, metavar="TIME", help="the newest: 90s, 30m, 2h, 1h30m, 7d")
+
+
+def _duration(text: str) -> int:
+    """Seconds."""
+    if not re.fullmatch(r"(\d+[smhd])+", text):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 90s, 30m, 2h, 1h30m, 7d")
+    seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([smhd])", text))
+    if not seconds:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time at all")
+    return seconds
+
+
+def _moment(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        allowed = "2026-11-25, 2026-11-25T06:30, 2026-11-25T06:30:00+01:00"
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: {allowed}") from None
+    return text
