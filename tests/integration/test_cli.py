@@ -128,13 +128,15 @@ def test_inspect_and_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert (stream["stream"], stream["frame_count"]) == (f"{STREAM}/", 19)
     out = tmp_path / "video.mp4"
     assert cli.main(["export", STREAM, "--out", str(out), "--last", "1h"]) == 0
-    assert f"{out}: 19 frames, 0.6 s" in capsys.readouterr().out
+    assert f"{out}: 19 frames of 320x180, 0.6 s" in capsys.readouterr().out
     check_file(out, 19)
     assert ffmpeg_numbers(out) == [number for number in range(20) if number != 5]
     assert cli.main(["export", STREAM, "--out", str(out)]) == 2
     assert "--force" in capsys.readouterr().err
     assert cli.main(["export", STREAM, "--out", str(out), "--force", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["copied_count"] == 19
+    assert cli.main(["export", STREAM, "--out", str(tmp_path / "chat.gif"), "--size", "160x90", "--speed", "2"]) == 0
+    assert "of 160x90" in capsys.readouterr().out
     assert cli.main(["export", "s3://bucket/video/other", "--out", str(tmp_path / "other.mp4")]) == 2
     assert "no video at s3://bucket/video/other/" in capsys.readouterr().err
     assert cli.main(["inspect", "s3://no-such-bucket/video/other"]) == 2

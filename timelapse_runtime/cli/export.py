@@ -15,12 +15,14 @@ from timelapse_runtime.cli import EXIT_OK, CommandFailed
 from timelapse_runtime.cli.progress import Progress
 from timelapse_runtime.cli.selected import selected, zone_of
 from timelapse_runtime.export.errors import CannotExport
-from timelapse_runtime.export.joined import JoinedVideo
+from timelapse_runtime.export.exporter import Wanted, Written, kind_of, plan_export, write_file
 from timelapse_runtime.export.output_file import refuse, written_beside
-from timelapse_runtime.export.selection import Piece, chapters, frame_count
+from timelapse_runtime.export.selection import Piece, frame_count
 from timelapse_runtime.export.stream_reader import StreamReader
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.verify_report import counted
+
+_MAXIMUM_THREADS = 16
 
 
 def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
@@ -28,25 +30,23 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     store = S3Store(make_client(variables=variables, user_agent="timelapse-export"), options.stream.bucket)
     reader = StreamReader(store, options.stream.prefix)
     try:
+        wanted = Wanted(kind_of(options.out), options.codec, options.size, options.speed)
         refuse(options.out, replaces=options.force)
-        report = export(reader, options, variables)
+        written = export(reader, options, wanted, variables)
     except CannotExport as error:
         raise CommandFailed(str(error)) from error
-    report["s3_requests"] = dict(sorted(Counter(store.request_counts).items()))
+    report = _value(options, written) | {"s3_requests": dict(sorted(Counter(store.request_counts).items()))}
     print(json.dumps(report) if options.json else _text(report))
     return EXIT_OK
 
 
-def export(reader: StreamReader, options: argparse.Namespace, variables: Mapping[str, str]) -> dict[str, Any]:
-    """Write the file, and describe it. Raises CommandFailed, CannotExport, TimelapseError."""
-    zone = zone_of(variables)
-    pieces = selected(reader, options, zone)
-    days = list(chapters(pieces))
-    threads = min(16, os.cpu_count() or 1)
-    video = JoinedVideo(reader, pieces, threads=threads, rate=None)
-    total = frame_count(pieces)
+def export(reader: StreamReader, options: argparse.Namespace, wanted: Wanted, variables: Mapping[str, str]) -> Written:
+    """Write the file. Raises CommandFailed, CannotExport, TimelapseError."""
+    pieces = selected(reader, options, zone_of(variables))
+    plan = plan_export(pieces, wanted)
+    is_quiet = options.json and not sys.stderr.isatty()
     with (
-        Progress(total, quiet=options.json and not sys.stderr.isatty()) as progress,
+        Progress(frame_count(plan.pieces), quiet=is_quiet) as progress,
         written_beside(options.out, replaces=options.force) as path,
     ):
 
@@ -54,16 +54,10 @@ def export(reader: StreamReader, options: argparse.Namespace, variables: Mapping
             for _ in range(count):
                 progress.step()
 
-        video.write(str(path), chapters=days, metadata=_metadata(reader, pieces), on_frames=done)
-    return {
-        "file": str(options.out),
-        "frame_count": total,
-        "copied_count": video.counts.copied,
-        "encoded_count": video.counts.encoded,
-        "seconds": float(total / video.rate),
-        "size_bytes": options.out.stat().st_size,
-        "chapters": [{"first_frame": first, "day": day.isoformat()} for first, day in days],
-    }
+        threads = min(_MAXIMUM_THREADS, os.cpu_count() or 1)
+        return write_file(
+            reader, plan, wanted, path, threads=threads, metadata=_metadata(reader, pieces), on_frames=done
+        )
 
 
 def _metadata(reader: StreamReader, pieces: list[Piece]) -> dict[str, str]:
@@ -75,9 +69,25 @@ def _metadata(reader: StreamReader, pieces: list[Piece]) -> dict[str, str]:
     return found
 
 
+def _value(options: argparse.Namespace, written: Written) -> dict[str, Any]:
+    return {
+        "file": str(options.out),
+        "frame_count": written.frame_count,
+        "copied_count": written.copied_count,
+        "encoded_count": written.frame_count - written.copied_count,
+        "seconds": float(written.frame_count / written.rate),
+        "frames_per_second": float(written.rate),
+        "width": written.size[0],
+        "height": written.size[1],
+        "size_bytes": options.out.stat().st_size,
+        "chapters": [{"first_frame": first, "day": day} for first, day in written.chapters],
+    }
+
+
 def _text(report: Mapping[str, Any]) -> str:
     seconds, size_bytes = report["seconds"], report["size_bytes"]
-    frames = f"{counted(report['frame_count'], 'frame')}, {seconds:,.1f} s, {size_bytes / 1e6:,.1f} MB"
-    work = f"{report['copied_count']:,} copied as they are, {report['encoded_count']:,} encoded again"
+    frames = f"{counted(report['frame_count'], 'frame')} of {report['width']}x{report['height']}"
+    frames += f", {seconds:,.1f} s, {size_bytes / 1e6:,.1f} MB"
+    work = f"{report['copied_count']:,} copied as they are, {report['encoded_count']:,} encoded"
     days = f"; {len(report['chapters'])} days, a chapter for each" if len(report["chapters"]) > 1 else ""
     return f"{report['file']}: {frames}; {work}{days}"

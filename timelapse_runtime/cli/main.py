@@ -36,7 +36,7 @@ from timelapse_runtime.cli.options import (
     stream_name,
 )
 from timelapse_runtime.cli.refusals import describe_refusal
-from timelapse_runtime.cli.selection_options import add_selection
+from timelapse_runtime.cli.selection_options import add_selection, speed, video_size
 from timelapse_runtime.timelapse.config import parse_size
 from timelapse_runtime.timelapse.errors import AccessDenied, TimelapseError
 
@@ -176,13 +176,17 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Write frames of a stream's video into one MP4, which plays and seeks everywhere. Packets are copied as they "
-        "are; what cannot be copied is encoded again. Times are in TIMELAPSE_TIMEZONE unless they say theirs."
+        "Write frames of a stream's video into one MP4 that plays and seeks everywhere, with its packets as they "
+        "are; or into a GIF or WebP. Times are in TIMELAPSE_TIMEZONE unless they say theirs."
     )
     parser.add_argument("stream", type=location, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".mp4, or a .gif or .webp for chats")
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
     add_selection(parser)
+    group = parser.add_argument_group("encoded again")
+    group.add_argument("--size", type=video_size, metavar="WxH", help="another size, such as 1280x720")
+    group.add_argument("--speed", type=speed, metavar="X", help="so many times as fast, such as 4 or 0.5")
+    group.add_argument("--codec", choices=("copy", "h264", "h265", "av1"), default="copy", help="(default: copy)")
     add_json(parser)
     add_connection(parser)
     parser.set_defaults(run=_run_of("export"))

@@ -1,10 +1,13 @@
-"""Options that say which frames of a stream. The standard library only: `--help` imports no more."""
+"""Options that say which frames of a stream, and how a file shows them. `--help` imports no more than this."""
 
 from __future__ import annotations
 
 import argparse
 import re
 from datetime import datetime
+from fractions import Fraction
+
+from timelapse_runtime.timelapse.config import parse_size
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -36,3 +39,21 @@ def _moment(text: str) -> str:
         allowed = "2026-11-25, 2026-11-25T06:30, 2026-11-25T06:30:00+01:00"
         raise argparse.ArgumentTypeError(f"{text!r}; allowed: {allowed}") from None
     return text
+
+
+def video_size(text: str) -> tuple[int, int]:
+    """Type of an argument: `WIDTHxHEIGHT`."""
+    try:
+        size = parse_size(text)
+    except ValueError:
+        size = None
+    if size is None:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: WIDTHxHEIGHT, both even and at least 16")
+    return size
+
+
+def speed(text: str) -> Fraction:
+    """Type of an argument: how many times as fast."""
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text) or not Fraction(1, 30) <= Fraction(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 0.034 to 100000")
+    return Fraction(text)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 
+from timelapse_runtime.export.keyframes import read_keyframe
+from timelapse_runtime.export.segment_fetch import fetch_segments
 from timelapse_runtime.export.selection import Piece
 from timelapse_runtime.export.stream_reader import StreamReader
 from timelapse_runtime.timelapse.model.video_size import Size
@@ -15,14 +17,26 @@ from timelapse_runtime.timelapse.video.read import decode_frames
 
 
 class PictureSource:
-    """Decodes frames of stored segments, and brings them to one size: other shapes get bars."""
+    """Decodes frames of stored segments, and brings them to one size: other shapes get bars.
+
+    A frame's pts and picture type are not set: an encoder takes them as its own. Raises SegmentCorrupt, StorageError.
+    """
 
     def __init__(self, reader: StreamReader, size: Size) -> None:
         self._reader, self._size = reader, size
         self._fitter = PictureFitter(*size)
 
+    def all(self, pieces: Sequence[Piece]) -> Iterator[VideoFrame]:
+        """The frames of the pieces. If no more than keyframes are wanted, only these are read."""
+        if all(tuple(piece.offsets) == (0,) for piece in pieces):
+            for piece in pieces:
+                yield self._fitted(read_keyframe(self._reader, piece.reel, piece.position))
+            return
+        for piece, body in fetch_segments(self._reader, pieces):
+            yield from self.decode(piece, body, piece.offsets)
+
     def decode(self, piece: Piece, body: bytes, offsets: Sequence[int]) -> Iterator[VideoFrame]:
-        """The frames of the segment `body` at these offsets, which ascend. Raises SegmentCorrupt, StorageError."""
+        """The frames of the segment `body` at these offsets, which ascend."""
         if not offsets:
             return
         wanted, last, segment = set(offsets), offsets[-1], piece.segment
@@ -41,6 +55,7 @@ class PictureSource:
                 return
 
     def _fitted(self, frame: VideoFrame) -> VideoFrame:
-        if (frame.width, frame.height) == self._size:
-            return frame
-        return self._fitter.fit(DecodedPhoto(frame))
+        if (frame.width, frame.height) != self._size:
+            frame = self._fitter.fit(DecodedPhoto(frame))
+        frame.pict_type = PictureType.NONE
+        return frame

@@ -72,11 +72,18 @@ def frame_count(pieces: Sequence[Piece]) -> int:
 
 
 def thinned(pieces: Sequence[Piece], every: int) -> list[Piece]:
-    """Every so-manieth frame, from the first on."""
+    """Every so-manieth frame, from the first on.
+
+    If no more than one frame of each segment is left, it is the segment's first, if that is selected: a keyframe can be
+    read without the rest.
+    """
     found, number = [], 0
+    is_sparse = every >= max(piece.segment.count for piece in pieces)
     for piece in pieces:
         kept = [index for index in range(len(piece.offsets)) if (number + index) % every == 0]
         number += len(piece.offsets)
+        if kept and is_sparse:
+            kept = [0]
         if kept:
             days = piece.days if len(piece.days) == 1 else [piece.days[index] for index in kept]
             found.append(replace(piece, offsets=[piece.offsets[index] for index in kept], days=days))
@@ -89,7 +96,7 @@ class Selector:
     def __init__(self, reader: StreamReader, checkpoint: Checkpoint, zone: tzinfo) -> None:
         self._reader, self._checkpoint, self._zone = reader, checkpoint, zone
         newest = checkpoint.reel
-        if newest is not None and newest.segments and newest.last_is_open:
+        if newest is not None and newest.segments:
             reader.keep(newest, len(newest.segments) - 1)
 
     def reels(self, names: Sequence[str] = (), *, everything: bool = False) -> list[Piece]:

@@ -55,13 +55,14 @@ class StreamReader:
         return self._read(reel, position) if kept is None else kept
 
     def keep(self, reel: Reel, position: int) -> bytes:
-        """The same, and its bytes stay in memory. A flush replaces the open segment, and an hour later its earlier
-        versions are gone."""
+        """The same, and its bytes stay in memory. A flush replaces the open segment, and an hour later its
+        earlier versions are gone."""
         return self._kept.setdefault((reel.name, position), self.segment(reel, position))
 
     def segment_start(self, reel: Reel, position: int, size_bytes: int) -> bytes:
         """The segment's first bytes."""
-        return self._read(reel, position, size_bytes)
+        kept = self._kept.get((reel.name, position))
+        return self._read(reel, position, size_bytes) if kept is None else kept[:size_bytes]
 
     def _read(self, reel: Reel, position: int, size_bytes: int | None = None) -> bytes:
         segment = reel.segments[position]
