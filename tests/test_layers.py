@@ -32,7 +32,7 @@ TIMELAPSE = (
     {"commit_plan", "verify_report"},
     {"catalog", "checkpoint_store", "rejection_records", "video_file", "week"},
     {"derived", "ingest", "reconcile", "reel_writer", "verify_photos", "verify_video"},
-    {"kept_photos", "verify"},
+    {"arrangement", "kept_photos", "verify"},
     {"writer"},
     {"recorder", "intake"},
     {"arrival_intake", "name_intake"},

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from tests.recovery.races import MEETINGS
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run_scenario, singles
-from timelapse_runtime.timelapse import arrival_intake, checkpoint_store, commit_plan, video_file
+from timelapse_runtime.timelapse import arrangement, arrival_intake, checkpoint_store, commit_plan, video_file
 from timelapse_runtime.timelapse.arrival_intake import ArrivalIntake
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
@@ -268,7 +268,7 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
         RejectionRecords, "names", lambda self, key, _etag: self.has(key)
     ),
     "rest of a bulk upload in the order of uploads": lambda: patch.object(
-        arrival_intake, "is_backlog", lambda photos, _before: is_backlog(photos, ())
+        arrangement, "is_backlog", lambda photos, _before: is_backlog(photos, ())
     ),
     "order of names alone": lambda: patch.object(arrival_intake, "arrange", _by_name_alone),
     "content taken for the announced one": lambda: patch.object(ArrivalIntake, "_announce", _content_as_announced),

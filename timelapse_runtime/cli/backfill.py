@@ -15,6 +15,7 @@ import random
 import re
 import signal
 import sys
+import threading
 import time
 import uuid
 from collections import Counter
@@ -46,6 +47,10 @@ _ATTEMPTS = 6
 """Without a photo between them, if S3 does not answer. The pauses between them add up to a minute."""
 _FEW_FRAMES = 10
 """Reels of fewer frames on average are too short to watch, if there are as many reels."""
+_SHARED = (
+    "another process, perhaps the deployed function, writes this stream too. Each photo is in the video once all the "
+    "same, but work is done twice: end it, or leave the rest to it"
+)
 _REEL = re.compile(r"([^/]+)/reels/([^/]+)/")
 
 
@@ -78,7 +83,7 @@ class _Backfill:
     def __init__(self, config: Config, variables: Mapping[str, str], *, is_json: bool) -> None:
         self._config, self._variables, self._is_json = config, variables, is_json
         self._progress = Progress(0, quiet=True)
-        self._read_count = 0
+        self._read_count, self._lock = 0, threading.Lock()
         self._watch = Watch(config.frames.prefix, self._photo_was_read, self._object_was_written)
         client = make_client(variables=variables, user_agent="timelapse-backfill")
         self._frames = self._video = WatchedStore(client, config.frames.bucket, self._watch, has_photos=True)
@@ -115,19 +120,13 @@ class _Backfill:
 
     def _sweep(self, stream: StreamWork, flags: Mapping[str, bool]) -> bool:
         """One sweep, in as many invocations as it takes. False if it was stopped. Raises TimelapseError."""
-        failures, fenced, read_count = 0, 0, self._read_count
+        failures, read_count = 0, self._read_count
         while not self._watch.stop.is_set():
             try:
                 self._function.invoke({"sweep": {"stream": stream.name, **flags}}, NoTimeLimit())
             except DeadlineTooClose:
                 continue  # an hour is over, or this is to stop
-            except Fenced:
-                fenced += 1
-                if fenced == 1:
-                    self._progress.say(
-                        f"another process, perhaps the deployed function, writes {stream.name} too. Each photo is in "
-                        "the video once all the same, but work is done twice: end it, or leave the rest to it"
-                    )
+            except Fenced:  # several times in a row
                 time.sleep(1 + random.random())  # noqa: S311  no secret: whoever comes first should get through
             except StorageUnavailable as error:
                 failures = failures + 1 if self._read_count == read_count else 1
@@ -141,7 +140,8 @@ class _Backfill:
         return False
 
     def _photo_was_read(self, _key: str) -> None:
-        self._read_count += 1
+        with self._lock:
+            self._read_count += 1
         self._progress.step()
 
     def _object_was_written(self, key: str) -> None:
@@ -214,17 +214,19 @@ class _Backfill:
 
 
 class _Lines(logging.Handler):
-    """Prints warnings; of rejected photos only the first."""
+    """Prints warnings, each kind of message once."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__(logging.WARNING)
         self._progress, self._said = progress, set[str]()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print the message with its stream and photo, once for each kind of message."""
+        """Print the message with its stream and photo."""
         message = record.getMessage()
-        if message in self._said or record.msg.startswith("fenced"):
+        if message in self._said:
             return
         self._said.add(message)
+        if record.exc_info is not None and isinstance(record.exc_info[1], Fenced):
+            message = _SHARED
         facts = (f"{name} {getattr(record, name)}" for name in ("stream", "frame", "reason") if hasattr(record, name))
         self._progress.say(f"{message}: {', '.join(facts)}")

@@ -26,7 +26,7 @@ class Progress:
         self._total, self._done, self._done_before, self._unit, self._quiet = total, done, done, unit, quiet
         self._is_terminal = sys.stderr.isatty()
         self._began = self._drawn = time.monotonic()
-        self._note, self._lock = "", threading.Lock()
+        self._note, self._lock = "", threading.RLock()  # a signal handler may say something while a step is drawn
 
     def __enter__(self) -> Self:
         return self

@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from timelapse_runtime.timelapse.arrangement import arranged
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import Config
@@ -29,13 +30,6 @@ from timelapse_runtime.timelapse.ingest import FetchedPhoto, Ingest, Prefetch, R
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.kept_photos import KeptPhotos
 from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
-from timelapse_runtime.timelapse.model.backlog_order import (
-    backlog_runs,
-    by_capture,
-    by_told_times,
-    is_backlog,
-    time_of,
-)
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.photo_order import arrange
 from timelapse_runtime.timelapse.model.seen_photos import SeenPhotos
@@ -241,7 +235,7 @@ class ArrivalIntake:
                 listed[source.position] = _Waiting(source)
         listed |= {position: _Waiting(photo_at(position), is_kept=True) for position in kept}
         listed |= self._waiting
-        order = self._arranged([waiting.source for waiting in listed.values()])
+        order = arranged([waiting.source for waiting in listed.values()], self._encoded, self._ingest)
         batch = [listed[source.position] for source in order[: len(order) - self._held_count(order)]]
         prefetch = self._ingest.prefetch()
         limits = self._limits(order)
@@ -262,24 +256,6 @@ class ArrivalIntake:
         self._tracker.listed_to(limits[len(batch)])
         self._tracker.listed_keys(())
         self._is_caught_up = True
-
-    def _arranged(self, photos: Sequence[SourceFrame]) -> list[SourceFrame]:
-        """The photos in the order of the video; of a bulk upload, some are read to find it
-        (`model/backlog_order.py`)."""
-        order = None
-        if is_backlog(photos, self._encoded):
-            order = by_told_times(photos, [self._ingest.told_by_key(photo) for photo in photos])
-            runs = [] if order else backlog_runs(photos)
-            order = order or by_capture(runs, [time_of(run, self._taken_epoch_ms) for run in runs])
-        return order or arrange(photos, self._encoded)
-
-    def _taken_epoch_ms(self, source: SourceFrame) -> int | None:
-        try:
-            found = self._ingest.decode(self._ingest.fetch(source.key))
-        except FrameRejected:
-            return None
-        picture = None if isinstance(found.picture, FrameRejected) else found.picture
-        return self._ingest.photo(source, picture).source.taken_epoch_ms
 
     def _limits(self, order: Sequence[SourceFrame]) -> list[str]:
         """How far the watermark may go when the first n of `order` are taken, by n: below all others, and not into the
