@@ -91,6 +91,21 @@ def test_random_names_with_times_become_reels_of_their_days() -> None:
     assert (world.verify().outcome, world.verify().out_of_place_count) == (Outcome.ALL_IN_VIDEO, 0)
 
 
+def test_days_that_only_the_folders_tell_are_enough() -> None:
+    """Network cameras write no EXIF; a program walked through their folders in whatever order the disk had them."""
+    world = fake_world(SETTINGS)
+    per_day = COUNT // DAYS
+    for day in [3, 0, 5, 1, 4, 2]:
+        for number in range(day * per_day, (day + 1) * per_day):
+            world.clock.advance(25)
+            key = f"{taken(number):%Y/%m/%d}/{number % per_day}.jpg"
+            world.frames.put(f"frames/{STREAM}/{key}", fake_photo(number))
+    sweep_to_the_end(world, 10_000)
+    assert world.frames.request_counts["GetObject"] <= 1.05 * COUNT
+    assert [number for numbers in numbers_by_reel(world).values() for number in numbers] == list(range(COUNT))
+    assert len(world.reels()) == DAYS
+
+
 def test_environments_that_are_lost_change_nothing_in_the_order() -> None:
     """What they had not committed is read again: up to a flush and what the encoder held."""
     world = fake_world(SETTINGS)

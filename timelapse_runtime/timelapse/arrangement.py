@@ -22,12 +22,15 @@ from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 
 def arranged(photos: Sequence[SourceFrame], before: Sequence[SourceFrame], ingest: Ingest) -> list[SourceFrame]:
     """`photos` in the order of the video, of which `before` are the last frames. Raises StorageError."""
-    order = None
-    if is_backlog(photos, before):
-        order = by_told_times(photos, [ingest.told_by_key(photo) for photo in photos])
-        runs = [] if order else backlog_runs(photos)
-        order = order or by_capture(runs, [time_of(run, lambda photo: _taken_epoch_ms(photo, ingest)) for run in runs])
-    return order or arrange(photos, before)
+    usual = arrange(photos, before)
+    if not is_backlog(photos, before):
+        return usual
+    if order := by_told_times(usual, [ingest.told_by_key(photo) for photo in usual]):
+        return order
+    runs = backlog_runs(photos)
+    if order := by_capture(runs, [time_of(run, lambda photo: _taken_epoch_ms(photo, ingest)) for run in runs]):
+        return order
+    return by_told_times(usual, [ingest.told_by_key(photo, takes_days=True) for photo in usual]) or usual
 
 
 def _taken_epoch_ms(source: SourceFrame, ingest: Ingest) -> int | None:

@@ -196,9 +196,10 @@ class Ingest:
         taken = taken_epoch_ms(times, source.key, source.uploaded_epoch_ms, self._zone)
         return Photo(replace(source, taken_epoch_ms=taken), picture)
 
-    def told_by_key(self, source: SourceFrame) -> int | None:
-        """When the photo was taken, in milliseconds since 1970, if its key tells day and time."""
-        return taken_epoch_ms((), source.key, source.uploaded_epoch_ms, self._zone, takes_days=False)
+    def told_by_key(self, source: SourceFrame, *, takes_days: bool = False) -> int | None:
+        """When the photo was taken, in milliseconds since 1970, if its key tells day and time; with `takes_days`, a day
+        is enough."""
+        return taken_epoch_ms((), source.key, source.uploaded_epoch_ms, self._zone, takes_days=takes_days)
 
     def read_late(self, key: str) -> Photo | None:
         """The photo at `key`, to be appended late, or None if it still cannot be used. Writes no record."""

@@ -133,9 +133,7 @@ def test_the_rest_of_a_backlog_is_still_one() -> None:
 
 
 def test_random_names_that_tell_a_time_are_in_its_order() -> None:
-    draw = random.Random(4)
     photos = bulk([2, 0, 1])
-    photos = [replace(one, key=f"{draw.getrandbits(32):08x}.jpg") for one in photos]
     times = {one.key: one.captured_epoch_ms for one in photos}
     mixed = shuffled([SourceFrame("cover.png", photos[70].uploaded_epoch_ms, etag="c"), *photos])
     found = by_told_times(mixed, [times.get(one.key) for one in mixed])
@@ -143,13 +141,34 @@ def test_random_names_that_tell_a_time_are_in_its_order() -> None:
     assert (found[:-1], found[-1].key) == (photos, "cover.png")
     assert by_told_times(mixed, [times.get(one.key) if n % 3 else None for n, one in enumerate(mixed)]) is None
     assert by_told_times(mixed, [None] * len(mixed)) is None
-    live = [replace(one, uploaded_epoch_ms=times[one.key]) for one in photos]
-    assert by_told_times(live, [times[one.key] for one in live]) is None, "upload times are better"
+
+
+def test_a_day_is_enough_if_there_are_some() -> None:
+    for order in ([4, 2, 0, 3, 1], [1, 0]):
+        photos = bulk(order)
+        usual = arrange(photos)
+        assert by_told_times(usual, [one.captured_epoch_ms // DAY * DAY for one in usual]) == photos
+
+
+def test_photos_of_yesterday_are_a_bulk_upload_too() -> None:
+    photos = [replace(one, uploaded_epoch_ms=one.uploaded_epoch_ms - 48 * DAY) for one in bulk([1, 0])]
+    mixed = shuffled(photos)
+    assert by_told_times(mixed, [one.taken_epoch_ms for one in mixed]) == photos
+
+
+def test_a_clock_that_jumped_in_a_live_stream_does_not_decide() -> None:
+    live = [SourceFrame(f"{n}.jpg", 5_000 * DAY + n * MINUTE, etag="e") for n in range(200)]
+    for back_ms in (0, DAY, 4_000 * DAY):
+        told = [one.uploaded_epoch_ms - (back_ms if 50 <= n < 150 else 0) for n, one in enumerate(live)]
+        assert by_told_times(live, told) is None
+        days = [ms // DAY * DAY for ms in told]
+        assert by_told_times(live, days) is None
 
 
 def test_photos_that_were_uploaded_as_they_were_taken_keep_their_order() -> None:
     """A stream that was not looked at for two hours, and whose clock fell back in between."""
     live = bulk([1, 0], step_ms=MINUTE, parallel=0)
+    live = [replace(one, taken_epoch_ms=one.uploaded_epoch_ms) if n >= PER_DAY else one for n, one in enumerate(live)]
     runs = backlog_runs(live)
     assert len(runs) == 2
     assert by_capture(runs, times_of(runs)) is None
