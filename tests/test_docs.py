@@ -27,7 +27,6 @@ SOURCES = {
     "deploy-check": "scripts/deploy_check/__main__.py",
     "fuzz": "scripts/fuzzer.py",
     "package": "scripts/packager/__main__.py",
-    "replay": "timelapse_runtime/cli/main.py",
 }
 """Where a script's options are defined. (Others pass theirs on, or are shell scripts.)"""
 
@@ -93,12 +92,13 @@ def test_every_option_of_a_script_is_defined_in_its_sources(document: Path) -> N
 @each_current
 def test_every_command_of_the_installed_program_exists(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for text in commands(document):
-        match = re.match(r"(?:scripts/)?timelapse ([a-z-]+)(?: |$)", text)
+        match = re.match(r"(?:(?:scripts/)?timelapse|scripts(?=/replay))[ /]([a-z-]+)(?: |$)", text)
         if match is None:
             continue
-        with pytest.raises(SystemExit) as stopped:
-            main([match[1], "--help"])
-        assert stopped.value.code == 0, text
+        for wanted in ["--help", *["--help-settings"] * (match[1] == "replay")]:
+            with pytest.raises(SystemExit) as stopped:
+                main([match[1], wanted])
+            assert stopped.value.code == 0, text
         help_text = capsys.readouterr().out
         for option in re.findall(r"--[a-z-]+", text):
             assert option in help_text, text

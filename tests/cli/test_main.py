@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,14 @@ import pytest
 from timelapse_runtime import __version__
 from timelapse_runtime.cli import EXIT_ERROR, EXIT_FINDINGS, EXIT_LEFT_OUT, EXIT_NOTHING_THERE, EXIT_OK
 from timelapse_runtime.cli.main import main
+
+
+def parser_commands() -> list[str]:
+    """The names of the commands, as an argument that is no command lists them."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.suppress(SystemExit):
+        main(["no-such-command"])
+    return re.findall(r"[a-z-]+", said.getvalue().partition("choose from")[2])
 
 
 def test_exit_codes_are_those_that_scripts_rely_on() -> None:
@@ -19,7 +30,7 @@ def test_exit_codes_are_those_that_scripts_rely_on() -> None:
     ("arguments", "message"),
     [
         ((), "COMMAND"),
-        (("watch",), "invalid choice"),
+        (("wacht",), "invalid choice"),
         (("verify",), "stream"),
         (("verify", "bucket/video"), "s3://BUCKET/PREFIX/"),
         (("retry-rejected", "s3://bucket/video", "--frames", "frames"), "s3://BUCKET/PREFIX/"),
@@ -62,6 +73,27 @@ def test_a_failed_command_prints_one_sentence(
     assert message in line
     assert printed.out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [*parser_commands(), ""])
+def test_help_fits_a_screen(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A terminal of 80 columns and 24 lines."""
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as end:
+        main([*command.split(), "--help"])
+    assert end.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("command", [name for name in parser_commands() if name != "replay"])
+def test_each_command_has_the_shared_options(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    printed = capsys.readouterr().out
+    for option in ("--json", "--endpoint-url", "--profile", "--region"):
+        assert option in printed
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from timelapse_runtime.cli.replay_report import Totals, describe_left_out, format_table
+import pytest
+
+from timelapse_runtime.cli.replay_report import Totals, describe_left_out, format_next, format_table
 
 ROOT = Path(__file__).parents[2]
 REPORT: dict[str, Any] = {
@@ -13,6 +15,9 @@ REPORT: dict[str, Any] = {
     "frames_in_video": 299,
     "rejected": 1,
     "rejected_by_reason": {"undecodable": 1},
+    "verified": "rejected-or-ignored",
+    "interrupted": False,
+    "photos": 300,
     "video": "/out/video.mp4",
     "playlist": "/out/index.m3u8",
     "video_bytes": 4_528_116,
@@ -51,13 +56,25 @@ def test_an_outbox_job_of_the_extension_counts_as_a_flush_with_its_puts() -> Non
 
 
 def test_the_table_has_the_rows_of_the_readme() -> None:
-    table = format_table(REPORT).splitlines()
+    table = f"{format_table(REPORT)}\n\n{format_next({**REPORT, 'rejected': 0})}".splitlines()
     readme = (ROOT / "README.md").read_text().splitlines()
     first = next(number for number, line in enumerate(readme) if line.startswith(table[0][:20]))
     assert [line[:20] for line in table] == [line[:20] for line in readme[first : first + len(table)]]
-    assert table[2] == "frames rejected      1: 1 undecodable"
-    assert table[6] == "S3 requests          336: 305 GetObject, 31 PutObject"
-    assert table[10] == "bytes of video       4,528,116"
+    assert table[2] == "photos rejected      1: 1 undecodable"
+    assert table[3] == "verified             each photo is in the video, once, or rejected"
+    assert table[7] == "S3 requests          336: 305 GetObject, 31 PutObject"
+    assert table[11] == "bytes of video       4,528,116"
+
+
+def test_the_end_says_what_to_do_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    video = {"video": str(tmp_path / "my out" / "video.mp4")}
+    watch, rejected, deploy = format_next({**REPORT, **video}).splitlines()
+    assert watch.endswith("open 'my out/video.mp4'")
+    assert rejected == "rejected photos      my out/rejected says which, and why"
+    assert deploy.startswith("to deploy")
+    *_, interrupted = format_next({**REPORT, **video, "interrupted": True, "frames_in": 100}).splitlines()
+    assert interrupted == "interrupted          the same command continues with the other 200 photos"
 
 
 def test_what_is_left_out_is_told_with_a_few_names() -> None:

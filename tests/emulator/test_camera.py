@@ -23,15 +23,15 @@ def test_photos_come_in_natural_order_with_those_of_folders(tmp_path: Path) -> N
     names = ["2.jpg", "10.JPG", "day 2/9.png", "day 2/10.heic", "day 10/1.webp", "img"]
     fill(tmp_path, *reversed(names))
     photos = photos_in_folder(tmp_path)
-    assert photos.count == len(names)
-    assert list(photos.bodies) == [(name, name.encode()) for name in names]
+    assert len(photos.names) == len(names)
+    assert list(photos.bodies()) == [(name, name.encode()) for name in names]
     assert photos.left_out == {}
 
 
 def test_in_byte_order_they_come_as_s3_lists_their_keys(tmp_path: Path) -> None:
     names = ["10.jpg", "2.jpg", "A/1.jpg", "a.jpg", "a/1.jpg", "\uffff.jpg", "\U00010000.jpg"]
     fill(tmp_path, *reversed(names))
-    assert [name for name, _ in photos_in_folder(tmp_path, byte_order=True).bodies] == names
+    assert [name for name, _ in photos_in_folder(tmp_path, byte_order=True).bodies()] == names
 
 
 def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "copy").symlink_to(tmp_path / "thumbs")
     os.close(os.open(os.fsencode(tmp_path) + b"/\xff.jpg", os.O_CREAT))
     photos = photos_in_folder(tmp_path, parse_photo_filter("photos, !y*"))
-    assert [name for name, _ in photos.bodies] == ["1.jpg"]
+    assert [name for name, _ in photos.bodies()] == ["1.jpg"]
     assert dict(photos.left_out) == {
         OTHER_TYPE: ["1.xmp", "notes.txt"],
         TEMPORARY: ["2.jpg.part"],
@@ -60,16 +60,16 @@ def test_an_earlier_output_in_the_folder_is_left_out(tmp_path: Path, monkeypatch
     fill(tmp_path, "1.jpg", "out/latest.jpg", "out/segments/1.m4s", "out-of-town/1.jpg")
     monkeypatch.chdir(tmp_path)
     photos = photos_in_folder(Path(), output=Path("out"))
-    assert [name for name, _ in photos.bodies] == ["1.jpg", "out-of-town/1.jpg"]
+    assert [name for name, _ in photos.bodies()] == ["1.jpg", "out-of-town/1.jpg"]
     assert dict(photos.left_out) == {OUTPUT: ["out/latest.jpg", "out/segments/1.m4s"]}
-    assert photos_in_folder(Path("out"), output=Path("out")).count == 1
-    assert photos_in_folder(Path("out"), output=tmp_path).count == 1
+    assert len(photos_in_folder(Path("out"), output=Path("out")).names) == 1
+    assert len(photos_in_folder(Path("out"), output=tmp_path).names) == 1
 
 
 def test_a_link_to_a_photo_is_a_photo(tmp_path: Path) -> None:
     fill(tmp_path, "a/1.jpg")
     (tmp_path / "2.jpg").symlink_to(tmp_path / "a" / "1.jpg")
-    assert list(photos_in_folder(tmp_path).bodies) == [("2.jpg", b"a/1.jpg"), ("a/1.jpg", b"a/1.jpg")]
+    assert list(photos_in_folder(tmp_path).bodies()) == [("2.jpg", b"a/1.jpg"), ("a/1.jpg", b"a/1.jpg")]
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,22 @@ def test_a_photo_that_disappears_is_named(tmp_path: Path) -> None:
     fill(tmp_path, "1.jpg", "2.jpg")
     photos = photos_in_folder(tmp_path)
     (tmp_path / "2.jpg").unlink()
-    assert next(photos.bodies) == ("1.jpg", b"1.jpg")
+    bodies = photos.bodies()
+    assert next(bodies) == ("1.jpg", b"1.jpg")
     with pytest.raises(NoPhotos, match=r"cannot read .*2\.jpg: No such file"):
-        next(photos.bodies)
+        next(bodies)
 
 
 def test_the_sample_scene_has_names_that_sort_in_order() -> None:
     photos = sample_scene(11, (16, 16))
-    names = [name for name, _ in photos.bodies]
-    assert photos.count == len(names) == 11
+    names = [name for name, _ in photos.bodies()]
+    assert len(photos.names) == len(names) == 11
     assert names == sorted(names)
     assert names[0] == "000000.jpg"
+
+
+def test_photos_that_are_done_are_left_out_and_the_others_are_the_same(tmp_path: Path) -> None:
+    fill(tmp_path, "1.jpg", "2.jpg", "3.jpg")
+    assert [name for name, _ in photos_in_folder(tmp_path).bodies({"2.jpg"})] == ["1.jpg", "3.jpg"]
+    scene = sample_scene(5, (32, 16))
+    assert list(scene.bodies({"000000.jpg", "000001.jpg", "other"})) == list(scene.bodies())[2:]

@@ -16,32 +16,32 @@ to check; 3, some photos are rejected or ignored; 0, each photo is in the video,
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from timelapse_runtime import __version__
-from timelapse_runtime.cli import EXIT_ERROR, EXIT_INTERRUPTED, CommandFailed
+from timelapse_runtime.cli import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, CommandFailed, replay_plan
 from timelapse_runtime.cli.options import (
     add_connection,
     add_json,
-    bucket_name,
     connected,
-    endpoint_url,
     location,
-    positive,
     stream_name,
 )
 from timelapse_runtime.cli.refusals import describe_refusal
 from timelapse_runtime.cli.selection_options import add_selection, speed, video_size
-from timelapse_runtime.timelapse.config import parse_size
 from timelapse_runtime.timelapse.errors import AccessDenied, TimelapseError
 
 _REPLAY_NEEDS = ("numpy", "moto", "flask", "flask_cors")
 """Modules of the extra `local`: the sample scene, and the embedded S3 server with what starts it."""
+
+_CODECS = ("copy", "h264", "h265", "av1")
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 """What a command's module has as `run`: its options, the variables with those of the connection; the exit code."""
@@ -49,9 +49,33 @@ Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    options = _parser().parse_args(argv)
+    options = parse(argv)
+    return _explained(options.run, options)
+
+
+def check(argv: Sequence[str]) -> int:
+    """See whether the arguments can work, as far as that needs the standard library alone; the exit code."""
+    options = parse(argv)
+    return _explained(options.check, options)
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options of a command. Raises SystemExit after help, and for wrong arguments."""
+    parser, commands = _parser()
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        command = commands[options.command]
+        known = [name for action in command._actions for name in action.option_strings]
+        near = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        command.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    return options
+
+
+def _explained(command: Command, options: argparse.Namespace) -> int:
+    """Run it; an error that it explains becomes a sentence and an exit code."""
     try:
-        return int(options.run(options, connected(options, os.environ)))
+        return int(command(options, connected(options, os.environ)))
     except AccessDenied as error:
         print(f"timelapse: {describe_refusal(error)}", file=sys.stderr)
         return EXIT_ERROR
@@ -83,24 +107,27 @@ def _replay(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     return _run_of("replay")(options, variables)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _check_replay(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
+    replay_plan.make_plan(options, variables)
+    return EXIT_OK
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     parser = argparse.ArgumentParser(prog="timelapse", description="Make timelapse videos, and check those in S3.")
     parser.add_argument("--version", action="version", version=f"timelapse-runtime {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_replay(commands.add_parser("replay", help="make a video of a folder of photos, on this machine"))
+    parser.set_defaults(check=lambda _options, _variables: EXIT_OK)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    replay = commands.add_parser("replay", help="make a video of a folder of photos, on this machine")
+    replay_plan.add_arguments(replay)
+    replay.set_defaults(run=_replay, check=_check_replay)
     _add_backfill(commands.add_parser("backfill", help="make videos of photos that are in S3 already"))
     check = commands.add_parser("verify", help="is every photo in the video, once and in order, and does it play?")
     check.description = "Is every photo in the video, once and in order, and does the video play? Changes nothing."
     check.epilog = (
-        "Exit code, the first that holds: 2: could not check (arguments, or S3 refused); 1: photos are missing or wait "
-        "for too long, or something is damaged; 4: there is nothing to check (no such stream, no photo); 3: some "
-        "photos are rejected or ignored; 0: each photo is in the video, or waits for the next flush."
+        "Exit code, the first that holds: 2 could not check; 1 photos are missing or wait for too long, or something "
+        "is damaged; 4 nothing to check; 3 photos are rejected or ignored; 0 each photo is in the video, or waits."
     )
-    check.add_argument(
-        "--repair",
-        action="store_true",
-        help="run a sweep first: renews derived objects, removes leftovers, and takes missing photos",
-    )
+    check.add_argument("--repair", action="store_true", help="first run a sweep, which takes missing photos")
     check.set_defaults(run=_run_of("verify"))
     _add_inspect(commands.add_parser("inspect", help="what is in a video, and how far is it behind its photos?"))
     _add_export(commands.add_parser("export", help="write frames of a video into one file"))
@@ -113,34 +140,27 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--frames", type=location, help="its photos, if the stream has no checkpoint yet")
         add_json(command)
         add_connection(command)
-    return parser
+    for name, command in commands.choices.items():
+        command.usage = " ".join(("timelapse", name, *_required(command), "[options]"))
+        command.formatter_class = _Dense
+    return parser, commands.choices
 
 
-def _add_replay(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Make a video of photos with the real runtime, a local Lambda environment and an S3 server. "
-        "TIMELAPSE_ variables of this shell configure it, except for FRAMES, VIDEO and STREAM."
-    )
-    parser.add_argument(
-        "frames", nargs="?", type=Path, help="a folder of photos, with its folders; without it, a sample scene is drawn"
-    )
-    parser.add_argument("--out", type=Path, default=Path("out"), help="the folder for the video (default: out)")
-    parser.add_argument("--stream", type=stream_name, default="camera", help="the stream's name (default: camera)")
-    parser.add_argument("--flush-every", type=positive, metavar="N", help="frames per flush (default: 60)")
-    parser.add_argument("--size", type=_size, metavar="WxH", help="the video's size (default: the first photo's)")
-    parser.add_argument("--scene-frames", type=positive, default=300, metavar="N", help="length of the sample scene")
-    ends = parser.add_mutually_exclusive_group()
-    ends.add_argument("--restart-every", type=positive, metavar="K", help="a new environment after every K frames")
-    ends.add_argument("--kill-every", type=positive, metavar="K", help="the same by SIGKILL, as if a host were lost")
-    parser.add_argument(
-        "--endpoint-url", type=endpoint_url, metavar="URL", help="use this S3 server instead of an embedded one"
-    )
-    parser.add_argument(
-        "--bucket", type=bucket_name, default="timelapse-replay", help="the bucket (default: timelapse-replay)"
-    )
-    add_json(parser)
-    parser.add_argument("--verbose", action="store_true", help="show the runtime's log on stderr")
-    parser.set_defaults(run=_replay)
+class _Dense(argparse.HelpFormatter):
+    """No empty lines between groups of options: the help of a command fits a terminal of 80 columns and 24 lines."""
+
+    def format_help(self) -> str:
+        return re.sub(r"\n\n(?=\S[^\n]*:\n  )", "\n", super().format_help())
+
+
+def _required(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """What a usage line names: with every option in it, the help would be longer than a screen."""
+    for action in parser._actions:
+        name = action.metavar or action.dest.upper()
+        if not action.option_strings:
+            yield f"[{name}]" if action.nargs == "?" else str(name)
+        elif action.required:
+            yield f"{action.option_strings[0]} {name}"
 
 
 def _add_backfill(parser: argparse.ArgumentParser) -> None:
@@ -176,8 +196,8 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Write frames of a stream's video into one MP4 that plays and seeks everywhere, with its packets as they "
-        "are; or into a GIF or WebP. Times are in TIMELAPSE_TIMEZONE unless they say theirs."
+        "Write frames of a stream's video into one MP4, with its packets as they are, or into a GIF or WebP. Times are "
+        "in TIMELAPSE_TIMEZONE."
     )
     parser.add_argument("stream", type=location, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".mp4, or a .gif or .webp for chats")
@@ -186,7 +206,9 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("encoded again")
     group.add_argument("--size", type=video_size, metavar="WxH", help="another size, such as 1280x720")
     group.add_argument("--speed", type=speed, metavar="X", help="so many times as fast, such as 4 or 0.5")
-    group.add_argument("--codec", choices=("copy", "h264", "h265", "av1"), default="copy", help="(default: copy)")
+    group.add_argument(
+        "--codec", choices=_CODECS, default="copy", metavar="NAME", help=f"{', '.join(_CODECS)} (default: copy)"
+    )
     add_json(parser)
     add_connection(parser)
     parser.set_defaults(run=_run_of("export"))
@@ -212,15 +234,6 @@ def _port(text: str) -> int:
     if not 0 <= value <= 65_535:
         raise argparse.ArgumentTypeError(f"{text!r}; allowed: 0 to 65535")
     return value
-
-
-def _size(text: str) -> str:
-    try:
-        parse_size(text)
-    except ValueError:
-        allowed = "auto, or WIDTHxHEIGHT, both even and at least 16, such as 1280x720"
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: {allowed}") from None
-    return text
 
 
 if __name__ == "__main__":

@@ -22,10 +22,9 @@ _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
     """How S3 is reached. Without these options credentials, region and endpoint are found as by every AWS tool."""
-    group = parser.add_argument_group("connection")
-    group.add_argument("--endpoint-url", type=endpoint_url, metavar="URL", help="another S3 server than AWS's")
-    group.add_argument("--profile", metavar="NAME", help="a profile of ~/.aws/config")
-    group.add_argument("--region", type=region, metavar="NAME", help="the region of the bucket")
+    parser.add_argument("--endpoint-url", type=endpoint_url, metavar="URL", help="another S3 server than AWS's")
+    parser.add_argument("--profile", metavar="NAME", help="a profile of ~/.aws/config")
+    parser.add_argument("--region", type=region, metavar="NAME", help="the region of the bucket")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

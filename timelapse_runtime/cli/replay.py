@@ -1,7 +1,11 @@
 """`timelapse replay`: a folder of photos becomes a video on this machine, through the real runtime.
 
 Starts an S3 server (or takes a real one) and the local Lambda environment, uploads the photos one by one and sends
-each one's event, ends the environment as Lambda would, and copies the video to a folder. Needs the extra `local`.
+each one's event, ends the environment as Lambda would, verifies the stream, and copies the video to a folder. Needs the
+extra `local`.
+
+A replay that ended early, in whatever way, is continued by the same command: the embedded server's objects are on the
+disk, and the function continues from its checkpoint, as it does in Lambda.
 """
 
 from __future__ import annotations
@@ -9,31 +13,35 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
 import sys
-import tempfile
+import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
-from timelapse_runtime.cli import EXIT_OK, CommandFailed
-from timelapse_runtime.cli.download import download_video
+from timelapse_runtime.cli import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, CommandFailed
+from timelapse_runtime.cli.download import NoVideo, download_video
+from timelapse_runtime.cli.output_folder import OutputFolder
 from timelapse_runtime.cli.progress import Progress
-from timelapse_runtime.cli.replay_report import Totals, describe_left_out, format_table
-from timelapse_runtime.emulator.camera import NoPhotos, Photos, photos_in_folder, sample_scene
+from timelapse_runtime.cli.replay_plan import FRAMES_PREFIX, VIDEO_PREFIX, Plan, make_plan
+from timelapse_runtime.cli.replay_report import Totals, describe_left_out, format_next, format_table
+from timelapse_runtime.cli.target import Target
+from timelapse_runtime.cli.verify import format_report, verify
+from timelapse_runtime.emulator.camera import NoPhotos
 from timelapse_runtime.emulator.deployment import INSTALLED
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.s3_event import object_created_event
-from timelapse_runtime.emulator.s3_server import EmbeddedS3, S3ServerFailed
-from timelapse_runtime.timelapse.config import PREFIX, parse_config
-from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.emulator.s3_server import EmbeddedS3, S3ServerFailed, disk_command
+from timelapse_runtime.timelapse.config import PREFIX, Location
+from timelapse_runtime.timelapse.errors import TimelapseError
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.timelapse.verify_report import Outcome, VerifyReport
 
-_SCENE_SIZE = (1280, 720)
 _ATTEMPTS = 3  # Lambda's asynchronous queue retries a failed event twice
-_FRAMES_PREFIX, _VIDEO_PREFIX = "frames/", "video/"
 _LINES_KEPT = 40
 
 
@@ -63,131 +71,192 @@ class _Logs:
 def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     """Replay the photos. Prints the report; the exit code. Raises CommandFailed and TimelapseError."""
     began = time.monotonic()
-    try:
-        configured = _configuration(options, variables)
-        config = parse_config(configured)
-        if options.frames:
-            by_bytes = config.order == "name"
-            photos = photos_in_folder(options.frames, config.include, byte_order=by_bytes, output=options.out)
-        else:
-            photos = sample_scene(options.scene_frames, config.size or _SCENE_SIZE)
-        if photos.left_out and not options.json:
-            print(f"replay: {photos.count} photos; {describe_left_out(photos.left_out)}", file=sys.stderr)
+    plan = make_plan(options, variables)
+    if plan.photos.left_out and not options.json:
+        print(f"replay: {len(plan.photos.names)} photos; {describe_left_out(plan.photos.left_out)}", file=sys.stderr)
+    with OutputFolder.opened(options.out) as output:
+        output.begin(_session(options, plan))
+        replay = _Replay(options, plan, output)
+        try:
+            report, exit_code = replay.run()
+        except NoVideo:
+            output.finish()  # to continue would end in the same way
+            raise
+        except (TimelapseError, CommandFailed, NoPhotos, S3ServerFailed) as error:
+            output.explain_full_disk()
+            raise error if isinstance(error, (TimelapseError, CommandFailed)) else CommandFailed(str(error)) from error
+        finally:
+            output.forget_if_nothing_happened(happened=replay.totals.frames_in > 0)
+        report["wall_seconds"] = round(time.monotonic() - began, 3)
+        output.publish(replay.result, report)
+        if not replay.stop.is_set():
+            output.finish()
+    print(json.dumps(report) if options.json else f"{format_table(report)}\n\n{format_next(report)}")
+    return exit_code
+
+
+def _session(options: argparse.Namespace, plan: Plan) -> dict[str, str]:
+    """What a replay is of: one that is continued must be of the same."""
+    scene = f"a sample scene of {options.scene_frames} frames"
+    return {
+        "photos": str(options.frames.resolve()) if options.frames else scene,
+        "stream": options.stream,
+        "server": f"{options.endpoint_url} {options.bucket}" if options.endpoint_url else "embedded",
+        **{name: value for name, value in plan.variables.items() if name.startswith(PREFIX)},
+    }
+
+
+class _Replay:
+    """One run of the command. `result` is the folder with what is to be published."""
+
+    def __init__(self, options: argparse.Namespace, plan: Plan, output: OutputFolder) -> None:
+        self.totals, self.stop = Totals(), threading.Event()
+        self.result = output.new_folder("result")
+        self._options, self._plan, self._output = options, plan, output
+        self._photos = Location(options.bucket, f"{FRAMES_PREFIX}{options.stream}/")
+        self._video = Location(options.bucket, f"{VIDEO_PREFIX}{options.stream}/")
+        self._logs = _Logs(self.totals, verbose=options.verbose)
+
+    def run(self) -> tuple[dict[str, Any], int]:
+        """Replay what is not done yet. The report, and the exit code."""
         with contextlib.ExitStack() as stack:
-            report = _replay(options, photos, {**configured, **_start_storage(options, variables, stack)}, stack)
-    except (NoPhotos, S3ServerFailed) as error:
-        raise CommandFailed(str(error)) from error
-    report["wall_seconds"] = round(time.monotonic() - began, 3)
-    print(json.dumps(report) if options.json else format_table(report))
-    return EXIT_OK
-
-
-def _replay(
-    options: argparse.Namespace, photos: Photos, variables: Mapping[str, str], stack: contextlib.ExitStack
-) -> dict[str, Any]:
-    """Upload the photos and deliver their events to an environment with these variables. The report."""
-    store = S3Store(make_client(variables=variables, user_agent="timelapse-replay"), options.bucket)
-    _refuse_an_existing_stream(store, options.stream)
-    totals = Totals()
-    logs = _Logs(totals, verbose=options.verbose)
-    environment = stack.enter_context(
-        LocalLambda(
-            deployment=INSTALLED,
-            variables=variables,
-            temp_folder=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="timelapse-replay-"))),
-            timeout_seconds=60,
-            on_log=logs.add,
-        )
-    )
-    progress = stack.enter_context(Progress(photos.count, quiet=options.json and not sys.stderr.isatty()))
-    for name, body in photos.bodies:
-        key = f"{_FRAMES_PREFIX}{options.stream}/{name}"
-        etag = store.put(key, body, content_type=guess_type(name)[0] or "application/octet-stream")
-        event = object_created_event(options.bucket, key, size_bytes=len(body), etag=etag)
-        _invoke(environment, event, totals, logs)
-        totals.frames_in += 1
-        progress.step()
-        if options.kill_every and totals.frames_in % options.kill_every == 0:
-            environment.kill()
-        elif options.restart_every and totals.frames_in % options.restart_every == 0:
+            stack.enter_context(self._interruptible())
+            variables = {**self._plan.variables, **self._storage(stack)}
+            store = S3Store(make_client(variables=variables, user_agent="timelapse-replay"), self._options.bucket)
+            done = self._uploaded(store)
+            environment = stack.enter_context(
+                LocalLambda(
+                    deployment=INSTALLED,
+                    variables=variables,
+                    temp_folder=self._output.new_folder("temporary"),
+                    timeout_seconds=60,
+                    on_log=self._logs.add,
+                )
+            )
+            self._upload(store, environment, done)
+            uploaded_count = len(done) + self.totals.frames_in
+            if not uploaded_count:
+                raise CommandFailed("interrupted before the first photo")
+            flag = "drain" if self.stop.is_set() else "close"
+            self._invoke(environment, {"sweep": {"stream": self._options.stream, flag: True}})
             environment.shutdown()
-    _invoke(environment, {"sweep": {"stream": options.stream, "close": True}}, totals, logs)
-    environment.shutdown()
-    totals.finish()
-    return {**_report(options, store, environment, totals), "left_out": _counts(photos.left_out)}
+            self.totals.finish()
+            outcome = None if self.stop.is_set() else self._verified(store, variables)
+            report = self._report(store, environment, uploaded_count, continued_after=len(done), outcome=outcome)
+        if self.stop.is_set():
+            return report, EXIT_INTERRUPTED
+        return report, EXIT_FINDINGS if outcome is Outcome.DAMAGED else EXIT_OK
 
+    # ---- photos
 
-def _counts(left_out: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    return {reason: len(names) for reason, names in left_out.items()}
+    def _uploaded(self, store: S3Store) -> frozenset[str]:
+        """The names of the photos that an earlier run uploaded. Raises CommandFailed for another replay's stream."""
+        names = frozenset(info.key[len(self._photos.prefix) :] for info in store.list_after(self._photos.prefix))
+        if not self._output.began_before:
+            exists = names or any(True for _ in store.list_after(self._video.prefix))
+            if exists:
+                raise CommandFailed(f"stream {self._options.stream} exists in {self._video}: name another --stream")
+        elif names and not self._options.json:
+            print(f"replay: continuing after {len(names)} photos", file=sys.stderr)
+        return names
 
+    def _upload(self, store: S3Store, environment: LocalLambda, done: frozenset[str]) -> None:
+        """Upload the photos that are not done, and deliver their events, until all are done or this is to stop."""
+        options, totals = self._options, self.totals
+        count, quiet = len(self._plan.photos.names), options.json and not sys.stderr.isatty()
+        with Progress(count, done=len(done), unit="photos", quiet=quiet) as progress:
+            for name, body in self._plan.photos.bodies(done):
+                if self.stop.is_set():
+                    progress.say("replay: interrupted; saving the video so far (once more to end at once)")
+                    return
+                key = f"{self._photos.prefix}{name}"
+                etag = store.put(key, body, content_type=guess_type(name)[0] or "application/octet-stream")
+                self._invoke(environment, object_created_event(store.bucket, key, size_bytes=len(body), etag=etag))
+                totals.frames_in += 1
+                progress.step()
+                if options.kill_every and totals.frames_in % options.kill_every == 0:
+                    environment.kill()
+                elif options.restart_every and totals.frames_in % options.restart_every == 0:
+                    environment.shutdown()
 
-def _report(options: argparse.Namespace, store: Store, environment: LocalLambda, totals: Totals) -> dict[str, Any]:
-    video = download_video(store, f"{_VIDEO_PREFIX}{options.stream}/", options.out)
-    usage = environment.usage
-    return {
-        "frames_in": totals.frames_in,
-        "frames_in_video": video.frame_count,
-        "rejected": video.rejected_count,
-        "rejected_by_reason": dict(video.rejected_by_reason),
-        "video": str(video.file),
-        "playlist": str(video.playlist),
-        "video_bytes": video.size_bytes,
-        "reels": video.reel_count,
-        "invocations": totals.invocations,
-        "cold_starts": environment.cold_starts,
-        "flushes": totals.flushes,
-        "s3_requests": dict(sorted(totals.requests.items())),
-        "runtime_cpu_seconds": round(usage.cpu_seconds, 3),
-        "runtime_peak_rss_bytes": usage.peak_rss_bytes,
-    }
+    def _invoke(self, environment: LocalLambda, event: dict[str, Any]) -> None:
+        for attempt in range(1, _ATTEMPTS + 1):
+            outcome = environment.invoke(event)
+            self.totals.invocations += 1
+            if outcome.error_type is None:
+                self.totals.add_response(outcome.payload)
+                return
+            self._output.explain_full_disk()
+            self._logs.print_kept()
+            print(f"replay: invocation failed (attempt {attempt} of {_ATTEMPTS}): {outcome.error}", file=sys.stderr)
+        raise CommandFailed(f"the function failed {_ATTEMPTS} times on the same event; its log is above")
 
+    # ---- the end
 
-def _start_storage(
-    options: argparse.Namespace, variables: Mapping[str, str], stack: contextlib.ExitStack
-) -> dict[str, str]:
-    """The variables by which the runtime and this process reach S3. An embedded server has the bucket already."""
-    if options.endpoint_url is None:
-        server = stack.enter_context(EmbeddedS3())
-        server.create_buckets(options.bucket)
-        return dict(server.variables())
-    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-    credentials = {name: variables[name] for name in names if name in variables}
-    if len(credentials) < 2:
-        raise CommandFailed("--endpoint-url needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment")
-    return {**credentials, "AWS_ENDPOINT_URL_S3": options.endpoint_url}
+    def _verified(self, store: S3Store, variables: Mapping[str, str]) -> Outcome:
+        """Compare photos and video, and print what is wrong."""
+        found: VerifyReport = verify(Target(self._video, self._photos, store, store), variables)
+        if found.outcome is Outcome.DAMAGED:
+            print(format_report(found), file=sys.stderr)
+        return found.outcome
 
+    def _report(
+        self,
+        store: S3Store,
+        environment: LocalLambda,
+        uploaded_count: int,
+        *,
+        continued_after: int,
+        outcome: Outcome | None,
+    ) -> dict[str, Any]:
+        video = download_video(store, self._video.prefix, self.result)
+        usage, totals, out = environment.usage, self.totals, self._output.out.absolute()
+        return {
+            "frames_in": uploaded_count,
+            "frames_in_video": video.frame_count,
+            "rejected": video.rejected_count,
+            "rejected_by_reason": dict(video.rejected_by_reason),
+            "verified": outcome.value if outcome is not None else None,
+            "video": str(out / "video.mp4"),
+            "playlist": str(out / "index.m3u8"),
+            "video_bytes": video.size_bytes,
+            "reels": video.reel_count,
+            "invocations": totals.invocations,
+            "cold_starts": environment.cold_starts,
+            "flushes": totals.flushes,
+            "s3_requests": dict(sorted(totals.requests.items())),
+            "runtime_cpu_seconds": round(usage.cpu_seconds, 3),
+            "runtime_peak_rss_bytes": usage.peak_rss_bytes,
+            "photos": len(self._plan.photos.names),
+            "continued_after": continued_after,
+            "interrupted": self.stop.is_set(),
+            "left_out": {reason: len(names) for reason, names in self._plan.photos.left_out.items()},
+        }
 
-def _refuse_an_existing_stream(store: S3Store, stream: str) -> None:
-    for prefix in (_FRAMES_PREFIX, _VIDEO_PREFIX):
-        for info in store.list_after(f"{prefix}{stream}/"):
-            raise CommandFailed(f"stream {stream} exists (s3://{store.bucket}/{info.key}): name another --stream")
+    # ---- what runs around it
 
+    def _storage(self, stack: contextlib.ExitStack) -> Mapping[str, str]:
+        """The variables by which the runtime and this process reach S3. An embedded server has the bucket already."""
+        if self._plan.connection is not None:
+            return self._plan.connection
+        places: Sequence[tuple[str, Path]] = [(self._photos.prefix, self._options.frames)] * bool(self._options.frames)
+        command = disk_command(self._output.state / "s3", self._options.bucket, dict(places))
+        return stack.enter_context(EmbeddedS3(command)).variables()
 
-def _configuration(options: argparse.Namespace, variables: Mapping[str, str]) -> dict[str, str]:
-    """The function's variables: TIMELAPSE_ ones of this shell, and over them the options and the replay's own places.
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """The first Ctrl-C (or SIGTERM) ends the replay after the current photo, the second one at once."""
 
-    TIMELAPSE_STREAM is not taken: `--stream` names the folder of the only stream that there is.
-    """
-    flags = {"FLUSH_EVERY": options.flush_every, "SIZE": options.size}
-    return {
-        f"{PREFIX}REEL": "never",  # a folder becomes one video, also if midnight passes during the replay
-        **{name: value for name, value in variables.items() if name.startswith(PREFIX)},
-        **{f"{PREFIX}{name}": str(value) for name, value in flags.items() if value is not None},
-        f"{PREFIX}FRAMES": f"s3://{options.bucket}/{_FRAMES_PREFIX}",
-        f"{PREFIX}VIDEO": f"s3://{options.bucket}/{_VIDEO_PREFIX}",
-        f"{PREFIX}STREAM": "",
-        "AWS_LAMBDA_LOG_FORMAT": "JSON",
-        "STATEFUL_RUNTIME_PYTHON": sys.executable,
-    }
+        def interrupted(number: int, _frame: object) -> None:
+            self.stop.set()
+            signal.signal(number, signal.default_int_handler)
 
-
-def _invoke(environment: LocalLambda, event: dict[str, Any], totals: Totals, logs: _Logs) -> None:
-    for attempt in range(1, _ATTEMPTS + 1):
-        outcome = environment.invoke(event)
-        totals.invocations += 1
-        if outcome.error_type is None:
-            totals.add_response(outcome.payload)
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals are the main thread's
             return
-        logs.print_kept()
-        print(f"replay: invocation failed (attempt {attempt} of {_ATTEMPTS}): {outcome.error}", file=sys.stderr)
-    raise CommandFailed(f"the function failed {_ATTEMPTS} times on the same event; its log is above")
+        before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, earlier in before.items():
+                signal.signal(number, earlier)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from timelapse_runtime.timelapse.verify_report import Outcome
+
 _NAMES_SHOWN = 3
+_VERIFIED = {
+    None: "not yet: the replay is not complete",
+    Outcome.ALL_IN_VIDEO.value: "each photo is in the video, once",
+    Outcome.LEFT_OUT.value: "each photo is in the video, once, or rejected",
+    Outcome.DAMAGED.value: "problems found; they are above",
+    Outcome.NOTHING_THERE.value: "there is nothing to verify",
+}
 
 
 @dataclass(slots=True)
@@ -52,15 +64,16 @@ def _printable(name: str) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
 
 
-def format_table(report: dict[str, Any]) -> str:
+def format_table(report: Mapping[str, Any]) -> str:
     """The report as lines of a label and a value."""
     requests: dict[str, int] = report["s3_requests"]
     reasons: dict[str, int] = report["rejected_by_reason"]
     rejected = f"{report['rejected']}" + f": {', '.join(f'{n} {why}' for why, n in reasons.items())}" * bool(reasons)
     rows = [
-        ("frames in", report["frames_in"]),
+        ("photos", report["frames_in"]),
         ("frames in the video", report["frames_in_video"]),
-        ("frames rejected", rejected),
+        ("photos rejected", rejected),
+        ("verified", _VERIFIED[report["verified"]]),
         ("invocations", report["invocations"]),
         ("cold starts", report["cold_starts"]),
         ("flushes", report["flushes"]),
@@ -69,7 +82,27 @@ def format_table(report: dict[str, Any]) -> str:
         ("its peak memory", f"{report['runtime_peak_rss_bytes'] / 1024**2:.0f} MiB"),
         ("wall time", f"{report['wall_seconds']:.1f} s"),
         ("bytes of video", f"{report['video_bytes']:,}"),
-        ("video", report["video"]),
-        ("playlist", report["playlist"]),
+        ("video", _short(report["video"])),
+        ("playlist", _short(report["playlist"])),
     ]
     return "\n".join(f"{label:<20} {value}" for label, value in rows)
+
+
+def format_next(report: Mapping[str, Any]) -> str:
+    """What to do now."""
+    video = Path(report["video"])
+    rows = [("to watch", f"{'open' if sys.platform == 'darwin' else 'xdg-open'} {shlex.quote(_short(video))}")]
+    if report["rejected"]:
+        rows.append(("rejected photos", f"{_short(video.parent / 'rejected')} says which, and why"))
+    if report["interrupted"]:
+        left = report["photos"] - report["frames_in"]
+        rows.append(("interrupted", f"the same command continues with the other {left} photos"))
+    else:
+        rows.append(("to deploy", "scripts/package, then infra/README.md"))
+    return "\n".join(f"{label:<20} {value}" for label, value in rows)
+
+
+def _short(path: str | Path) -> str:
+    """The path from the working directory on, if it is in it."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else str(path)

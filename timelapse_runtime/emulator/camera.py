@@ -6,11 +6,10 @@ import os
 import re
 import stat
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from timelapse_runtime.emulator.scene import render_scene
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
 from timelapse_runtime.timelapse.model.photo_order import NaturalOrder, natural_order
 
@@ -35,14 +34,19 @@ class NoPhotos(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """`count` photos: name and body of each, in the order of upload. `bodies` can be read once.
+    """Photos by name, in the order of upload. `left_out` has the names of a folder's other files, by the reason.
 
-    `left_out` has the names of a folder's other files, by the reason.
+    `read` gives the bodies of some of them, in this order; none is in memory before it is asked for.
     """
 
-    count: int
-    bodies: Iterator[tuple[str, bytes]]
+    names: Sequence[str]
+    read: Callable[[Sequence[str]], Iterator[bytes]]
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def bodies(self, done: Container[str] = frozenset()) -> Iterator[tuple[str, bytes]]:
+        """Name and body of each photo that is not `done`. Raises NoPhotos."""
+        names = [name for name in self.names if name not in done]
+        return zip(names, self.read(names), strict=True)
 
 
 def photos_in_folder(
@@ -55,7 +59,7 @@ def photos_in_folder(
     """The photos of a folder and the folders in it, by name: digits compare as numbers, or with `byte_order` as text.
 
     A photo's name is its path below `folder`, with slashes. What lies in `output` is left out, if that is a folder in
-    `folder`. Raises NoPhotos, also while `bodies` is read.
+    `folder`. Raises NoPhotos, also while the bodies are read.
     """
     names, left_out = list[str](), defaultdict[str, list[str]](list)
     written = _path_below(folder, output)
@@ -70,14 +74,21 @@ def photos_in_folder(
     if not names:
         raise NoPhotos(_describe_emptiness(folder, left_out))
     names.sort(key=os.fsencode if byte_order else _natural)
-    bodies = ((name, _read(folder / name)) for name in names)
-    return Photos(len(names), bodies, {reason: sorted(found, key=_natural) for reason, found in left_out.items()})
+    others = {reason: sorted(found, key=_natural) for reason, found in left_out.items()}
+    return Photos(names, lambda chosen: (_read(folder / name) for name in chosen), others)
 
 
 def sample_scene(count: int, size: tuple[int, int]) -> Photos:
     """`count` photos of a rendered day."""
-    scene = enumerate(render_scene(count, size))
-    return Photos(count, ((f"{number:06d}.jpg", body) for number, body in scene))
+    names = [f"{number:06d}.jpg" for number in range(count)]
+
+    def read(chosen: Sequence[str]) -> Iterator[bytes]:
+        # Imported here: scripts/replay looks at a folder before it has installed numpy and av.
+        from timelapse_runtime.emulator.scene import render_scene  # noqa: PLC0415
+
+        return render_scene(count, size, only={int(name.removesuffix(".jpg")) for name in chosen})
+
+    return Photos(names, read)
 
 
 def _path_below(folder: Path, output: Path | None) -> str | None:

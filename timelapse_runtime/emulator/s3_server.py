@@ -24,6 +24,20 @@ _START_SECONDS = 30
 _POLL_SECONDS = 0.05
 _LINES_KEPT = 10
 REGION = "us-east-1"
+_MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "262144"}
+"""glibc gives the memory of large objects back at once: with photos of 3 MB, moto has 60 MB less (docs/replay.md)."""
+
+
+def disk_command(folder: Path, bucket: str, photos: Mapping[str, Path]) -> tuple[str, ...]:
+    """The command of a server that keeps its objects in `folder`, for EmbeddedS3. It has the bucket.
+
+    Photos below a prefix in `photos` are read where they are; all other objects are files of `folder`.
+    """
+    command = [sys.executable, "-m", "timelapse_runtime.emulator.disk_s3", "--folder", str(folder.absolute())]
+    command += ["--bucket", bucket, "--port", "{port}"]
+    for prefix, place in photos.items():
+        command += ["--photos", prefix, str(place.absolute())]
+    return tuple(part.replace("{", "{{").replace("}", "}}") if part != "{port}" else part for part in command)
 
 
 class S3ServerFailed(Exception):
@@ -67,12 +81,14 @@ class EmbeddedS3:
     def __enter__(self) -> Self:
         self._port = _free_port()
         command = [part.format(port=self._port) for part in self._command]
-        addressed = {"GATEWAY_PORT": str(self._port), "BIND_HOST": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
+        # The server needs no account, and moto fails if AWS_PROFILE names a profile that does not exist.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        addressed = {"GATEWAY_PORT": str(self._port), "BIND_HOST": "127.0.0.1", "PYTHONWARNINGS": "ignore", **_MALLOC}
         try:
             self._process = ChildProcess(
                 "s3",
                 command,
-                variables={**os.environ, **addressed},
+                variables={**inherited, **addressed},
                 folder=Path.cwd(),
                 on_line=self._last_lines.append,
                 on_exit=lambda _process: None,

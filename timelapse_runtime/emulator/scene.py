@@ -8,7 +8,7 @@ on its number, the count, the size and the seed alone; on another processor the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -54,8 +54,13 @@ _FIRS = ((0.02, 0.52), (0.06, 0.36), (0.10, 0.24), (0.15, 0.13), (0.98, 0.42), (
 """The firs on the near bank: place as a fraction of the width, and height."""
 
 
-def render_scene(count: int, size: tuple[int, int], *, seed: int = 1) -> Iterator[bytes]:
-    """`count` JPEGs of `size` (width, height), from before dawn to night. Raises ValueError for a size below 16."""
+def render_scene(
+    count: int, size: tuple[int, int], *, seed: int = 1, only: Collection[int] | None = None
+) -> Iterator[bytes]:
+    """`count` JPEGs of `size` (width, height), from before dawn to night, or those of the numbers `only`.
+
+    Raises ValueError for a size below 16.
+    """
     width, height = size
     if min(size) < SMALLEST_SIDE:
         raise ValueError(f"the scene's size is {width}x{height}; each side needs {SMALLEST_SIDE} pixels")
@@ -63,7 +68,7 @@ def render_scene(count: int, size: tuple[int, int], *, seed: int = 1) -> Iterato
     grain = np.random.default_rng((seed, 1 << 33)).normal(size=(height + 128, width + 128)).astype(np.float32)
     encoder = JpegEncoder(width, height, qscale=_QSCALE)
     pixels = np.empty((height, width, 4), np.uint8)
-    for number in range(count):
+    for number in range(count) if only is None else sorted(only):
         rng = np.random.default_rng((seed, number))
         light = _Light(number / (count - 1) if count > 1 else 0.5)
         exposure, noise = 1 + _FLICKER * float(np.clip(rng.normal(), -2, 2)), _NOISE * (1 + light.night)

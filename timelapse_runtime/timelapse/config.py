@@ -7,7 +7,7 @@ the one table: parsing, defaults and the README's table (a test compares them) c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, tzinfo
 from typing import Any
@@ -366,7 +366,7 @@ def parse_config(environ: Mapping[str, str]) -> Config:
     known = {PREFIX + variable.name for variable in VARIABLES}
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
-            raise ConfigError(name, environ[name], "no such variable; known are " + ", ".join(sorted(known)))
+            raise ConfigError(name, environ[name], f"no such variable; did you mean {_nearest(name, known)}?")
     values: dict[str, Any] = {}
     for variable in VARIABLES:
         values[variable.name.lower()] = parse_variable(variable, environ)
@@ -381,6 +381,12 @@ def parse_config(environ: Mapping[str, str]) -> Config:
     if photo_pixels is not None and photo_pixels < config.maximum_pixels:
         return replace(config, maximum_pixels=photo_pixels)
     return config
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    import difflib  # noqa: PLC0415  only for this message: a cold start does not pay for it
+
+    return difflib.get_close_matches(name, sorted(known), 1, cutoff=0)[0]
 
 
 def _refuse_output_among_input(config: Config) -> None:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import boto3.session
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from botocore.parsers import ResponseParserError
@@ -141,21 +142,29 @@ def make_client(*, variables: Mapping[str, str], user_agent: str = "timelapse-ru
         user_agent=f"{user_agent}/{__version__}",
         max_pool_connections=4,
     )
-    key_id, profile = variables.get("AWS_ACCESS_KEY_ID"), variables.get("AWS_PROFILE")
     try:
-        session = boto3.session.Session(
-            aws_access_key_id=key_id,
-            aws_secret_access_key=variables.get("AWS_SECRET_ACCESS_KEY"),
-            aws_session_token=variables.get("AWS_SESSION_TOKEN"),
-            region_name=variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION"),
-            profile_name=None if key_id else profile,
-        )
+        session = _session(variables)
         return session.client("s3", endpoint_url=endpoint_url, verify=variables.get("AWS_CA_BUNDLE"), config=config)
     except ProfileNotFound as error:
+        profile = variables.get("AWS_PROFILE") or str(error)
         raise ConfigError("AWS_PROFILE", profile, "a profile of ~/.aws/config or ~/.aws/credentials") from error
     except ValueError as error:
         allowed = "http:// or https:// and a host, such as http://127.0.0.1:9000"
         raise ConfigError("AWS_ENDPOINT_URL_S3", endpoint_url, allowed) from error
+
+
+def _session(variables: Mapping[str, str]) -> boto3.session.Session:
+    key_id, profile = variables.get("AWS_ACCESS_KEY_ID"), variables.get("AWS_PROFILE")
+    # The SDK refuses a profile of the environment that does not exist, even if nothing of it is needed.
+    known = profile is not None or not key_id
+    return boto3.session.Session(
+        aws_access_key_id=key_id,
+        aws_secret_access_key=variables.get("AWS_SECRET_ACCESS_KEY"),
+        aws_session_token=variables.get("AWS_SESSION_TOKEN"),
+        region_name=variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION"),
+        profile_name=None if key_id else profile,
+        botocore_session=None if known else botocore.session.Session({"profile": (None, None, None, None)}),
+    )
 
 
 class S3Store:
