@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import time
+import webbrowser
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from mimetypes import guess_type
@@ -31,6 +32,7 @@ from timelapse_runtime.cli.replay_plan import FRAMES_PREFIX, VIDEO_PREFIX, Plan,
 from timelapse_runtime.cli.replay_report import Totals, describe_left_out, format_next, format_table
 from timelapse_runtime.cli.target import Target
 from timelapse_runtime.cli.verify import format_report, verify
+from timelapse_runtime.cli.watch import serve
 from timelapse_runtime.emulator.camera import NoPhotos
 from timelapse_runtime.emulator.deployment import INSTALLED
 from timelapse_runtime.emulator.environment import LocalLambda
@@ -40,6 +42,7 @@ from timelapse_runtime.timelapse.config import PREFIX, Location
 from timelapse_runtime.timelapse.errors import TimelapseError
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.verify_report import Outcome, VerifyReport
+from timelapse_runtime.watch.server import WatchServer
 
 _ATTEMPTS = 3  # Lambda's asynchronous queue retries a failed event twice
 _LINES_KEPT = 40
@@ -76,9 +79,9 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
         print(f"replay: {len(plan.photos.names)} photos; {describe_left_out(plan.photos.left_out)}", file=sys.stderr)
     with OutputFolder.opened(options.out) as output:
         output.begin(_session(options, plan))
-        replay = _Replay(options, plan, output)
+        replay = _Replay(options, plan, output, began)
         try:
-            report, exit_code = replay.run()
+            return replay.run()
         except NoVideo:
             output.finish()  # to continue would end in the same way
             raise
@@ -87,12 +90,6 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
             raise error if isinstance(error, (TimelapseError, CommandFailed)) else CommandFailed(str(error)) from error
         finally:
             output.forget_if_nothing_happened(happened=replay.totals.frames_in > 0)
-        report["wall_seconds"] = round(time.monotonic() - began, 3)
-        output.publish(replay.result, report)
-        if not replay.stop.is_set():
-            output.finish()
-    print(json.dumps(report) if options.json else f"{format_table(report)}\n\n{format_next(report)}")
-    return exit_code
 
 
 def _session(options: argparse.Namespace, plan: Plan) -> dict[str, str]:
@@ -107,23 +104,23 @@ def _session(options: argparse.Namespace, plan: Plan) -> dict[str, str]:
 
 
 class _Replay:
-    """One run of the command. `result` is the folder with what is to be published."""
+    """One run of the command, which began at `began` (`time.monotonic`)."""
 
-    def __init__(self, options: argparse.Namespace, plan: Plan, output: OutputFolder) -> None:
-        self.totals, self.stop = Totals(), threading.Event()
-        self.result = output.new_folder("result")
-        self._options, self._plan, self._output = options, plan, output
+    def __init__(self, options: argparse.Namespace, plan: Plan, output: OutputFolder, began: float) -> None:
+        self.totals, self._stop = Totals(), threading.Event()
+        self._options, self._plan, self._output, self._began = options, plan, output, began
         self._photos = Location(options.bucket, f"{FRAMES_PREFIX}{options.stream}/")
         self._video = Location(options.bucket, f"{VIDEO_PREFIX}{options.stream}/")
         self._logs = _Logs(self.totals, verbose=options.verbose)
 
-    def run(self) -> tuple[dict[str, Any], int]:
-        """Replay what is not done yet. The report, and the exit code."""
+    def run(self) -> int:
+        """Replay what is not done yet, publish the video, and print the report. The exit code."""
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._interruptible())
             variables = {**self._plan.variables, **self._storage(stack)}
             store = S3Store(make_client(variables=variables, user_agent="timelapse-replay"), self._options.bucket)
             done = self._uploaded(store)
+            page = self._page(variables, stack) if self._options.watch else None
             environment = stack.enter_context(
                 LocalLambda(
                     deployment=INSTALLED,
@@ -137,15 +134,20 @@ class _Replay:
             uploaded_count = len(done) + self.totals.frames_in
             if not uploaded_count:
                 raise CommandFailed("interrupted before the first photo")
-            flag = "drain" if self.stop.is_set() else "close"
-            self._invoke(environment, {"sweep": {"stream": self._options.stream, flag: True}})
+            is_complete = not self._stop.is_set()
+            ending = {"close": True} if is_complete else {"drain": True}
+            self._invoke(environment, {"sweep": {"stream": self._options.stream, **ending}})
             environment.shutdown()
             self.totals.finish()
-            outcome = None if self.stop.is_set() else self._verified(store, variables)
-            report = self._report(store, environment, uploaded_count, continued_after=len(done), outcome=outcome)
-        if self.stop.is_set():
-            return report, EXIT_INTERRUPTED
-        return report, EXIT_FINDINGS if outcome is Outcome.DAMAGED else EXIT_OK
+            outcome = self._verified(store, variables) if is_complete else None
+            self._report(store, environment, uploaded_count, continued_after=len(done), outcome=outcome)
+            if is_complete and page is not None:
+                print(f"replay: {page.url} shows the video until Ctrl-C", file=sys.stderr)
+                self._stop.wait()
+        if not is_complete:
+            return EXIT_INTERRUPTED
+        self._output.finish()
+        return EXIT_FINDINGS if outcome is Outcome.DAMAGED else EXIT_OK
 
     # ---- photos
 
@@ -166,7 +168,7 @@ class _Replay:
         count, quiet = len(self._plan.photos.names), options.json and not sys.stderr.isatty()
         with Progress(count, done=len(done), unit="photos", quiet=quiet) as progress:
             for name, body in self._plan.photos.bodies(done):
-                if self.stop.is_set():
+                if self._stop.is_set():
                     progress.say("replay: interrupted; saving the video so far (once more to end at once)")
                     return
                 key = f"{self._photos.prefix}{name}"
@@ -208,10 +210,12 @@ class _Replay:
         *,
         continued_after: int,
         outcome: Outcome | None,
-    ) -> dict[str, Any]:
-        video = download_video(store, self._video.prefix, self.result)
+    ) -> None:
+        """Publish the video with a report, and print that."""
+        result = self._output.new_folder("result")
+        video = download_video(store, self._video.prefix, result)
         usage, totals, out = environment.usage, self.totals, self._output.out.absolute()
-        return {
+        report = {
             "frames_in": uploaded_count,
             "frames_in_video": video.frame_count,
             "rejected": video.rejected_count,
@@ -229,9 +233,14 @@ class _Replay:
             "runtime_peak_rss_bytes": usage.peak_rss_bytes,
             "photos": len(self._plan.photos.names),
             "continued_after": continued_after,
-            "interrupted": self.stop.is_set(),
+            "interrupted": outcome is None,
             "left_out": {reason: len(names) for reason, names in self._plan.photos.left_out.items()},
+            "wall_seconds": round(time.monotonic() - self._began, 3),
         }
+        self._output.publish(result, report)
+        print(
+            json.dumps(report) if self._options.json else f"{format_table(report)}\n\n{format_next(report)}", flush=True
+        )
 
     # ---- what runs around it
 
@@ -243,12 +252,19 @@ class _Replay:
         command = disk_command(self._output.state / "s3", self._options.bucket, dict(places))
         return stack.enter_context(EmbeddedS3(command)).variables()
 
+    def _page(self, variables: Mapping[str, str], stack: contextlib.ExitStack) -> WatchServer:
+        """The watch page over the video, while it grows, in the browser."""
+        page = stack.enter_context(serve(Location(self._options.bucket, VIDEO_PREFIX), variables))
+        print(f"replay: watch at {page.url}", file=sys.stderr)
+        webbrowser.open(page.url)
+        return page
+
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
         """The first Ctrl-C (or SIGTERM) ends the replay after the current photo, the second one at once."""
 
         def interrupted(number: int, _frame: object) -> None:
-            self.stop.set()
+            self._stop.set()
             signal.signal(number, signal.default_int_handler)
 
         if threading.current_thread() is not threading.main_thread():

@@ -64,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bucket", type=bucket_name, default="timelapse-replay", metavar="NAME", help="default: timelapse-replay"
     )
     add_json(parser)
+    parser.add_argument("--watch", action="store_true", help="show the growing video in the browser")
     parser.add_argument("--verbose", action="store_true", help="show the runtime's log on stderr")
     add_settings(parser)
     parser.set_defaults(setting_defaults=_DEFAULTS)
