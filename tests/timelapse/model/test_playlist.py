@@ -204,6 +204,12 @@ def test_capture_times_are_stated_where_they_rise() -> None:
     assert stated == ["2023-11-14T22:13:20+00:00", None, None, "2023-11-14T22:14:20.001000+00:00"]
 
 
+def test_a_playlist_that_grows_states_no_times() -> None:
+    reel = replace(REEL, segments=(segment(0, 1, captured_epoch_ms=1_700_000_000_000),), last_is_open=False)
+    for body in (index_playlist(reel), live_playlist(replace(CHECKPOINT, reel=reel))):
+        assert [entry.date for entry in parsed(body).entries] == [None]
+
+
 def test_the_multivariant_playlist_names_size_codec_and_bit_rate() -> None:
     reel = replace(REEL, segments=(replace(segment(0, 180), size_bytes=1_500_000),), codecs="avc1.64001F")
     variant = b'BANDWIDTH=2097152,CODECS="avc1.64001F",RESOLUTION=640x360,FRAME-RATE=30.000'

@@ -37,7 +37,7 @@ def index_playlist(reel: Reel) -> bytes | None:
     if not reel.closed_segments:
         return None
     lines = [*_head(reel), "#EXT-X-PLAYLIST-TYPE:EVENT", "#EXT-X-MEDIA-SEQUENCE:0", '#EXT-X-MAP:URI="init.mp4"']
-    lines += _entries(reel, reel.closed_segments, "", CaptureTimes())
+    lines += _entries(reel, reel.closed_segments, "")
     if reel.is_closed:
         lines.append("#EXT-X-ENDLIST")
     return _text(lines)
@@ -49,7 +49,10 @@ def video_playlist(reel: Reel) -> bytes | None:
         return None
     folder = f"reels/{reel.name}/"
     lines = [*_head(reel), *_VOD, f'#EXT-X-MAP:URI="{folder}init.mp4"']
-    return _text([*lines, *_entries(reel, reel.segments, folder, CaptureTimes()), "#EXT-X-ENDLIST"])
+    times = CaptureTimes()
+    for segment in reel.segments:
+        lines += [*times.tags(segment), *_entries(reel, [segment], folder)]
+    return _text([*lines, "#EXT-X-ENDLIST"])
 
 
 def main_playlist(reel: Reel) -> bytes | None:
@@ -124,12 +127,11 @@ def live_playlist(checkpoint: Checkpoint) -> bytes | None:
         f"#EXT-X-MEDIA-SEQUENCE:{parts[0].first_sequence}",
         f"#EXT-X-DISCONTINUITY-SEQUENCE:{parts[0].discontinuity}",
     ]
-    times = CaptureTimes()
     for number, part in enumerate(parts):
         folder = f"reels/{part.name}/"
         lines += ["#EXT-X-DISCONTINUITY"] if number else []
         lines.append(f'#EXT-X-MAP:URI="{folder}init.mp4"')
-        lines += _entries(part, _listed(part), folder, times)
+        lines += _entries(part, _listed(part), folder)
     return _text(lines)
 
 
@@ -154,6 +156,9 @@ def tail_before(reel: Reel | None, old: Checkpoint | None) -> tuple[ReelTail, ..
 
 class CaptureTimes:
     """The EXT-X-PROGRAM-DATE-TIME tags of one playlist: when the first photo of each segment was taken.
+
+    Only playlists with an end have them. Shaka (5.2, tried in November 2026) takes the times of a playlist that grows
+    for places on its timeline, where a minute lies between two segments of two seconds.
 
     A time that is not later than those before it is left out: players look segments up by these times, and clocks of
     cameras are set back. Section 4.3.2.6 asks for no tag at any segment.
@@ -199,9 +204,8 @@ def _head(*parts: Reel | ReelTail) -> list[str]:
     return [*_START, f"#EXT-X-TARGETDURATION:{target}"]
 
 
-def _entries(part: Reel | ReelTail, segments: Iterable[Segment], folder: str, times: CaptureTimes) -> Iterator[str]:
+def _entries(part: Reel | ReelTail, segments: Iterable[Segment], folder: str) -> Iterator[str]:
     for segment in segments:
-        yield from times.tags(segment)
         yield _duration_tag(part, segment)
         yield f"{folder}segments/{segment_name(segment.first, segment.count, segment.attempt)}"
 
