@@ -9,7 +9,8 @@ import pytest
 
 from tests.world import STREAM, World
 from timelapse_runtime.cli import CommandFailed
-from timelapse_runtime.cli.inspect import Report, inspect
+from timelapse_runtime.cli.inspect import inspect
+from timelapse_runtime.cli.inspect_report import Report
 from timelapse_runtime.export.stream_state import StateReader
 from timelapse_runtime.timelapse.config import Location
 from timelapse_runtime.timelapse.errors import AccessDenied

@@ -152,7 +152,7 @@ def main(arguments: Sequence[str]) -> None:
             for options in ((), ("--from", "2026-11-26T01:59:53", "--force")):
                 report = export(server.server_port, Path(name) / "out.mp4", *options)
                 check_file(Path(name) / "out.mp4", int(str(report["frame_count"])))
-                print(*options, json.dumps(report))
+                print(*options, json.dumps(report), flush=True)
         finally:
             process.terminate()
 

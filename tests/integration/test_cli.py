@@ -126,6 +126,12 @@ def test_inspect_and_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert cli.main(["inspect", "s3://bucket/video/", "--json"]) == 0
     (stream,) = json.loads(capsys.readouterr().out)["streams"]
     assert (stream["stream"], stream["frame_count"]) == (f"{STREAM}/", 19)
+    pictures = ["--contact-sheet", str(tmp_path / "sheet.png"), "--plot", str(tmp_path / "plot.jpg")]
+    assert cli.main(["inspect", STREAM, *pictures]) == 0
+    assert {path.name for path in tmp_path.iterdir()} >= {"sheet.png", "plot.jpg"}
+    capsys.readouterr()
+    assert cli.main(["inspect", STREAM, *pictures]) == 2
+    assert "sheet.png is there already; --force" in capsys.readouterr().err
     out = tmp_path / "video.mp4"
     assert cli.main(["export", STREAM, "--out", str(out), "--last", "1h"]) == 0
     assert f"{out}: 19 frames of 320x180, 0.6 s" in capsys.readouterr().out

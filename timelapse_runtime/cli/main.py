@@ -186,9 +186,10 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
         "Reads only what it needs, and changes nothing; of a folder of streams, a line for each."
     )
     parser.add_argument("stream", type=location, help="s3://BUCKET/PREFIX/STREAM, or the folder of all streams")
-    parser.add_argument(
-        "--all", action="store_true", help="list all photos, and read all reels and records: more requests"
-    )
+    parser.add_argument("--contact-sheet", type=Path, metavar="FILE", help="write small pictures of it (.png, .jpg)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw frames a minute, bytes a frame and brightness")
+    parser.add_argument("--force", action="store_true", help="replace these files if they are there")
+    add_selection(parser, "what is drawn (default: the newest reel)", all_help="all reels; and count all photos")
     add_json(parser)
     add_connection(parser)
     parser.set_defaults(run=_run_of("inspect"))

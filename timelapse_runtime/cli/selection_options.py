@@ -12,11 +12,16 @@ from timelapse_runtime.timelapse.config import parse_size
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-def add_selection(parser: argparse.ArgumentParser) -> None:
+def add_selection(
+    parser: argparse.ArgumentParser,
+    title: str = "which frames (default: the newest reel)",
+    *,
+    all_help: str = "all reels",
+) -> None:
     """Add them, as a group of their own."""
-    group = parser.add_argument_group("which frames (default: the newest reel)")
+    group = parser.add_argument_group(title)
     group.add_argument("--reel", action="append", metavar="NAME", help="this reel; may be repeated")
-    group.add_argument("--all", action="store_true", help="all reels")
+    group.add_argument("--all", action="store_true", help=all_help)
     group.add_argument("--from", dest="start", type=_moment, metavar="TIME", help="taken at TIME or later")
     group.add_argument("--to", dest="end", type=_moment, metavar="TIME", help="taken before TIME; a day is included")
     group.add_argument("--last", type=_duration, metavar="TIME", help="the newest: 90s, 30m, 2h, 1h30m, 7d")

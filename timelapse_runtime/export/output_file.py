@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import av
+from PIL.Image import Image
 
 from timelapse_runtime.export.errors import CannotExport
 
+_PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 
 
@@ -50,6 +52,20 @@ def refuse(path: Path, *, replaces: bool) -> None:
         raise CannotExport(f"there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise CannotExport(f"{path.parent} is not writable")
+
+
+def picture_format(path: Path) -> str:
+    """Pillow's name of a picture's format, by the file's name. Raises CannotExport."""
+    try:
+        return _PICTURE_FORMATS[path.suffix.lower()]
+    except KeyError:
+        raise CannotExport(f"{path.name}: the name of a picture must end in .png, .jpg or .webp") from None
+
+
+def write_picture(picture: Image, path: Path, *, replaces: bool) -> None:
+    """Write a picture as `written_beside` does. Raises CannotExport."""
+    with written_beside(path, replaces=replaces) as temporary:
+        picture.save(temporary, picture_format(path), quality=90)
 
 
 def _rename_to_new(temporary: Path, path: Path) -> None:

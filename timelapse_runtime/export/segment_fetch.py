@@ -11,7 +11,7 @@ from timelapse_runtime.export.stream_reader import StreamReader
 
 _THREADS = 4
 """As many as the client has connections."""
-_AHEAD_BYTES = 32 * 1024**2
+_AHEAD_BYTES = 16 * 1024**2
 
 
 def fetch_segments(reader: StreamReader, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, bytes]]:
