@@ -29,15 +29,15 @@ def taken(number: int) -> datetime:
     return START + timedelta(days=day, minutes=place)
 
 
-def fill(world: World, days: list[int], key: str = "IMG_{}.JPG") -> None:
-    """Upload the days in this order, ten photos at a time, some forty a second."""
+def fill(world: World, days: list[int], *, step_ms: int = 25) -> None:
+    """Upload the days in this order, ten photos at a time, one every `step_ms` on average."""
     draw = random.Random(1)
     for day in days:
         numbers = list(range(day * COUNT // DAYS, (day + 1) * COUNT // DAYS))
         for start in range(0, len(numbers), 10):
-            world.clock.advance(250)
             for number in draw.sample(numbers[start : start + 10], len(numbers[start : start + 10])):
-                world.frames.put(f"frames/{STREAM}/{key.format(number)}", fake_photo(number, taken(number)))
+                world.clock.advance(step_ms)
+                world.frames.put(f"frames/{STREAM}/IMG_{number}.JPG", fake_photo(number, taken(number)))
 
 
 def numbers_by_reel(world: World) -> dict[str, list[int]]:
@@ -75,6 +75,14 @@ def test_a_full_bucket_becomes_reels_of_its_days(days: list[int]) -> None:
     }
     report = world.verify()
     assert (report.outcome, report.out_of_place_count) == (Outcome.ALL_IN_VIDEO, 0)
+
+
+def test_the_last_photos_of_a_slow_upload_keep_the_order_that_the_whole_listing_told() -> None:
+    """They wait together, and are too few to tell how far uploads overtake each other."""
+    world = fake_world(SETTINGS)
+    fill(world, [0, 1, 2, 3, 4, 5], step_ms=2_000)
+    sweep_to_the_end(world, 20_000)
+    assert [number for numbers in numbers_by_reel(world).values() for number in numbers] == list(range(COUNT))
 
 
 def test_random_names_with_times_become_reels_of_their_days() -> None:

@@ -92,6 +92,8 @@ class ArrivalIntake:
         self._superseded: dict[str, str] = {}
         """Keys with a rejection record of earlier content, by the position of the photo that makes it obsolete."""
         self._listed_before = ""
+        self._listed_order: list[str] = []
+        """The positions of the photos that the last listing left waiting."""
         self._lists_all = self._is_caught_up = self._is_below_listings = False
         self._log = StreamLog(_log, name)
 
@@ -186,6 +188,9 @@ class ArrivalIntake:
     # ---- order
 
     def _next_waiting(self) -> SourceFrame:
+        """The first of them: in the order of the last listing, which knew more photos, until others come."""
+        if self._waiting.keys() <= set(self._listed_order):
+            return next(self._waiting[position].source for position in self._listed_order if position in self._waiting)
         return arrange([waiting.source for waiting in self._waiting.values()], self._encoded)[0]
 
     def _is_due(self) -> bool:
@@ -253,6 +258,7 @@ class ArrivalIntake:
                 self._wait(listed[source.position])
             elif source.position not in self._waiting:
                 self._announce(PhotoHint(source.key))  # it may be overwritten while it waits
+        self._listed_order = [source.position for source in order[len(batch) :]]
         self._tracker.listed_to(limits[len(batch)])
         self._tracker.listed_keys(())
         self._is_caught_up = True
