@@ -30,6 +30,7 @@ class WatchServer(ThreadingHTTPServer):
     def __init__(self, site: Site, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.site = site
+        self.has_ended = False
         self._thread = threading.Thread(
             target=self.serve_forever, kwargs={"poll_interval": 0.1}, name="watch", daemon=True
         )
@@ -44,6 +45,7 @@ class WatchServer(ThreadingHTTPServer):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.has_ended = True
         self.shutdown()
         self._thread.join()
         self.server_close()
@@ -65,6 +67,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Send the site's answer."""
+        if self.server.has_ended:  # this connection was kept alive
+            self.close_connection = True
+            return
         if urlsplit(f"//{self.headers.get('Host', '')}").hostname not in _OWN_NAMES:
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return

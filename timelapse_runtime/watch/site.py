@@ -37,7 +37,7 @@ from timelapse_runtime.watch.streams import Streams, streams_json
 PIECE_BYTES = 4 * 1024**2
 """An object is read and sent in pieces of this size: it may be larger than the memory."""
 
-_OBJECTS = re.compile(r"(live|video)\.m3u8|latest\.jpg|reels/[^/]+/(segments/)?[^/]+")
+_OBJECTS = re.compile(r"(live|main|video|week)\.m3u8|latest\.jpg|reels/[^/]+/(segments/)?[^/]+")
 _NEVER_CHANGES = re.compile(r"reels/[^/]+/(segments/.*|init\.mp4)")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _TEXT = "text/plain; charset=utf-8"

@@ -4,7 +4,7 @@ import { Deck } from "./deck.js";
 import { dayOf, duration, plural } from "./format.js";
 import { parsePlaylist } from "./playlist.js";
 import { Photos } from "./photos.js";
-import { reelBefore, request } from "./source.js";
+import { request } from "./source.js";
 
 const DAYS_AT_A_TIME = 12;
 
@@ -121,7 +121,9 @@ export class Days {
   async #before(name) {
     if (this.names) return this.names[this.names.indexOf(name) - 1] ?? null;
     const manifest = this.cards.get(name)?.manifest;
-    return manifest ? manifest.previous : reelBefore(this.stream, name);
+    if (manifest) return manifest.previous;
+    const last = dayOf(name).number > 1 ? await this.stream.lastClosed() : null;
+    return last === name ? (await this.stream.manifest(last)).previous : last;
   }
 
   async #extend() {

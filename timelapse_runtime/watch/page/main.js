@@ -14,6 +14,7 @@ const DETAILS_MS = 60_000;
 const LEAST_STALE_MS = 5 * 60_000;
 const STALE_FACTOR = 10;
 const MOST_FINDINGS = 100;
+const FINDINGS_MS = 300;
 const SKIP_SECONDS = 5;
 
 const by = (id) => document.getElementById(id);
@@ -21,7 +22,7 @@ const address = (...parts) => `#/${parts.map(encodeURIComponent).join("/")}`;
 
 class Page {
   constructor() {
-    this.photos = new Photos();
+    this.photos = new Photos(() => this.#learned());
     this.bar = new Bar(this.photos, (frame) => this.stage.seek(frame));
     this.stage = new Stage(by("stage"), this.photos, {
       onFrame: (frame) => this.#showFrame(frame),
@@ -182,13 +183,23 @@ class Page {
     } catch {
       return; // playback tells
     }
-    this.#showFindings();
+    this.#learned();
     this.#showState();
   }
 
+  #learned() {
+    clearTimeout(this.findingsTimer);
+    this.findingsTimer = setTimeout(() => this.reel && this.#showFindings(), FINDINGS_MS);
+  }
+
   async #nextReel() {
-    const name = this.days.after(this.reel.name);
+    const name = this.#reelAfter();
     if (name) await this.#open(name, 0, true);
+  }
+
+  #reelAfter() {
+    const { name } = this.reel;
+    return this.days.after(name) ?? (name === this.newest.name ? null : this.newest.name);
   }
 
   // A segment's earlier version may be gone, and a closed reel's segments may have been deleted: its video.mp4 stays.
@@ -342,7 +353,6 @@ class Page {
 
   #toggle() {
     if (this.stage.wantsToPlay) this.stage.pause();
-    else if (this.stage.front.isAtEnd && this.reel.name !== this.newest.name && !this.days.after(this.reel.name)) this.stage.seek(0);
     else this.stage.play();
   }
 

@@ -8,7 +8,9 @@ const LEAST_GAP_MS = 3_000;
 const GAP_FACTOR = 5;
 
 export class Photos {
-  constructor() {
+  // onLearned(): photos of more frames are known.
+  constructor(onLearned = null) {
+    this.onLearned = onLearned;
     this.reel = null;
     this.byNumber = new Map();
     this.whole = new Map(); // segment's index -> how many of its frames are known
@@ -108,6 +110,7 @@ export class Photos {
     for (const frame of frames) this.byNumber.set(frame.number, frame);
     this.whole.set(index, Math.max(this.whole.get(index) ?? 0, frames.length));
     this.paceKnown = null;
+    this.onLearned?.();
   }
 
   // The photo of a frame, after its segment was read if need be. Raises Failure.

@@ -59,6 +59,19 @@ export class Stream {
     return response.json();
   }
 
+  // The reel that closed last, or null. The newest reel has no manifest that would name the one before it, so this is
+  // where the chain of manifests begins if nothing lists the reels.
+  async lastClosed() {
+    try {
+      const response = await request(new URL("week.m3u8", this.url), { cache: "no-cache" });
+      const name = /.*#EXT-X-MAP:URI="reels\/([^/"]+)\//s.exec(await response.text())?.[1];
+      return name === undefined ? null : decodeURIComponent(name);
+    } catch (failure) {
+      if (failure.kind === "offline") throw failure;
+      return null; // none has closed, or an earlier version closed it
+    }
+  }
+
   latestUrl() {
     return new URL("latest.jpg", this.url).href;
   }
@@ -84,23 +97,4 @@ export async function readStreams() {
   const response = await request(new URL("streams.json", document.baseURI), { cache: "no-cache" });
   const found = await response.json();
   return { streams: found.streams.map((name) => new Stream(name, found.is_served)), isServed: found.is_served };
-}
-
-// The reel before `reel`, whose name tells its number and a day that is not earlier: the day before or the same as a
-// rule. Needed only if nothing lists the reels: the newest reel has no manifest yet, the others name theirs.
-export async function reelBefore(stream, reel) {
-  const match = /^(\d{4}-\d{2}-\d{2})-(\d+)$/.exec(reel);
-  if (!match || Number(match[2]) <= 1) return null;
-  const number = String(Number(match[2]) - 1).padStart(match[2].length, "0");
-  const day = Date.parse(`${match[1]}T00:00:00Z`);
-  for (const daysBefore of [1, 0, 2, 3, 4, 5, 6, 7]) {
-    const name = `${new Date(day - daysBefore * 86_400_000).toISOString().slice(0, 10)}-${number}`;
-    try {
-      await stream.manifest(name);
-      return name;
-    } catch (failure) {
-      if (failure.kind === "offline") throw failure;
-    }
-  }
-  return null;
 }

@@ -46,8 +46,7 @@ export class Stage {
     this.isOpening = true;
     this.onState();
     try {
-      if (!(await this.#openBehind(reel, frame)) || this.turn !== turn) return;
-      this.#swap(frame);
+      if (await this.#openBehind(reel, frame, () => this.turn === turn)) this.#swap(frame);
     } catch (error) {
       if (this.turn === turn) this.onError(error);
     } finally {
@@ -56,10 +55,11 @@ export class Stage {
     }
   }
 
-  async #openBehind(reel, frame) {
+  // True if the frame is there, and still wanted.
+  async #openBehind(reel, frame, isWanted) {
     await this.photos.loadInit();
     if (this.photos.delay === null) await this.photos.load(frame);
-    return this.back.open(reel, frame, this.photos.delay ?? 0);
+    return isWanted() && (await this.back.open(reel, frame, this.photos.delay ?? 0)) && isWanted();
   }
 
   #swap(frame) {
@@ -67,7 +67,7 @@ export class Stage {
     this.front.video.playbackRate = this.rate;
     this.element.append(this.front.video); // over the other
     this.back.close();
-    if (this.wantsToPlay) this.front.video.play().catch(() => this.pause());
+    if (this.wantsToPlay) this.#start();
     this.#shown(frame);
   }
 
@@ -84,9 +84,8 @@ export class Stage {
   }
 
   #prepare() {
-    const [reel, frame] = [this.reel, this.front.reel.frameCount];
-    this.prepared = { reel, frame, isReady: this.#openBehind(reel, frame) };
-    this.prepared.isReady.catch(() => {});
+    const prepared = (this.prepared = { frame: this.front.reel.frameCount });
+    prepared.isReady = this.#openBehind(this.reel, prepared.frame, () => this.prepared === prepared).catch(() => false);
   }
 
   async #ended() {
@@ -96,9 +95,8 @@ export class Stage {
     }
     const prepared = this.prepared;
     if (prepared) {
-      const turn = (this.turn = {});
-      const isReady = await prepared.isReady.catch(() => false);
-      if (this.turn !== turn || this.prepared !== prepared) return;
+      const isReady = await prepared.isReady;
+      if (this.prepared !== prepared) return;
       this.prepared = null;
       if (isReady) {
         this.#swap(prepared.frame);
@@ -122,16 +120,20 @@ export class Stage {
     }
     this.prepared = null;
     this.front.seek(wanted);
-    if (this.wantsToPlay && this.front.video.paused) this.front.video.play().catch(() => this.pause());
+    if (this.wantsToPlay && this.front.video.paused) this.#start();
   }
 
   play() {
     this.wantsToPlay = true;
-    if (this.front.isAtEnd && !this.#hasMore()) {
-      if (this.reel.isClosed) this.onEnd();
-    } else if (this.front.isAtEnd) this.#ended();
-    else if (this.front.reel && !this.isOpening) this.front.video.play().catch(() => this.pause());
+    if (!this.isOpening && this.front.isAtEnd) this.#ended();
+    else if (!this.isOpening && this.front.reel) this.#start();
     this.onState();
+  }
+
+  // A browser may refuse to play before the viewer has clicked. Other refusals mean that the deck shows something else
+  // by now.
+  #start() {
+    this.front.video.play().catch((error) => error.name === "NotAllowedError" && this.pause());
   }
 
   pause() {
