@@ -103,6 +103,12 @@ class Watch:
         if before and is_same_order and key_order(checkpoint.watermark) < key_order(before.watermark):
             yield f"the watermark goes back from {before.watermark} to {checkpoint.watermark}"
         self._stored, self._checkpoint = stored, checkpoint
+        playlist = self._playlists.get(self._world.keys.newest_video)
+        if before is not None and before.reel is not None and playlist is not None:
+            named = {segment_key(self._world.keys, before.reel, segment) for segment in before.reel.segments}
+            uris = {f"{self._world.keys.folder}{entry.uri}" for entry in playlist.entries}
+            if uris <= named:  # one that a crash left behind is old already
+                self._viewers.append((self._world.clock.now_epoch_ms(), uris))
 
     def _reels(self, reel: Reel | None) -> Iterator[Reel]:
         while reel is not None:
@@ -183,11 +189,9 @@ class Watch:
             check_update(before, after)
             return
         assert (before.entries[0].map, before.seconds) <= (after.entries[0].map, after.seconds), "it goes back"
-        uris = {f"{self._world.keys.folder}{entry.uri}" for entry in before.entries}
-        self._viewers.append((self._world.clock.now_epoch_ms(), uris))
 
     def _check_viewers(self) -> Iterator[str]:
-        """Who loaded `video.m3u8` before it was written over plays it to its end."""
+        """Who loaded `video.m3u8` before the commit that made it old plays it to its end."""
         oldest_epoch_ms = self._world.clock.now_epoch_ms() - REPLACED_KEPT_SECONDS * 1000
         self._viewers = [viewer for viewer in self._viewers if viewer[0] > oldest_epoch_ms]
         for uri in sorted({uri for _, uris in self._viewers for uri in uris}):

@@ -43,8 +43,9 @@ class SegmentVersions:
         return count <= self._counts.get(first, -1)
 
     def _replaced_epoch_ms(self, replaced: ObjectInfo, span: tuple[int, int]) -> int:
-        """When the next longer version was stored."""
-        return min(self._longer(span), default=replaced.last_modified_epoch_ms)
+        """When it was replaced, at the latest: when the last longer version was stored. The first longer one may be one
+        that was never committed."""
+        return max(self._longer(span), default=replaced.last_modified_epoch_ms)
 
     def _longer(self, span: tuple[int, int]) -> Iterator[int]:
         for info, (first, count) in self._stored:
