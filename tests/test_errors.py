@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -52,3 +53,10 @@ def test_each_class_has_its_own_error_type_in_lambdas_form(errors: ModuleType) -
 def test_neither_product_knows_the_errors_of_the_other() -> None:
     assert not issubclass(timelapse_errors.TimelapseError, runtime_errors.LambdaRuntimeError)
     assert not issubclass(runtime_errors.LambdaRuntimeError, timelapse_errors.TimelapseError)
+
+
+def test_each_reason_of_a_rejection_is_in_the_list() -> None:
+    sources = [path.read_text() for path in Path(inspect.getfile(timelapse_errors)).parent.rglob("*.py")]
+    said = {reason for text in sources for reason in re.findall(r'FrameRejected\(\s*"([a-z-]+)"', text)}
+    named = {"late", "missing", "forbidden"}  # by constants and error classes
+    assert said | named == set(timelapse_errors.REJECTION_REASONS)

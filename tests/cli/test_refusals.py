@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from timelapse_runtime.cli.refusals import describe_refusal
-from timelapse_runtime.timelapse.errors import AccessDenied
+from timelapse_runtime.cli.refusals import describe_storage_error
+from timelapse_runtime.timelapse.errors import AccessDenied, StorageUnavailable
 
 
 def refusal(operation: str, code: str = "AccessDenied", key: str = "video/camera/checkpoint.json") -> str:
-    return describe_refusal(AccessDenied(operation, "photos", key, f"{code} (HTTP 403): no", code=code))
+    return describe_storage_error(AccessDenied(operation, "photos", key, f"{code} (HTTP 403): no", code=code))
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,10 @@ def test_other_causes_are_no_missing_permission(code: str, advice: str) -> None:
     said = refusal("GetObject", code)
     assert advice in said
     assert "s3:GetObject" not in said
+
+
+def test_a_server_that_does_not_answer_is_a_question_of_the_address() -> None:
+    error = StorageUnavailable("GetObject", "photos", "key", "no connection", code="EndpointConnectionError")
+    assert describe_storage_error(error).endswith("no connection; check the network, --endpoint-url and --region")
+    other = StorageUnavailable("GetObject", "photos", "key", "SlowDown (HTTP 503)", code="SlowDown")
+    assert describe_storage_error(other) == str(other)

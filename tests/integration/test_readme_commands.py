@@ -24,7 +24,7 @@ from timelapse_runtime.cli.main import main
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 
 ROOT = Path(__file__).parents[2]
-BLOCKS = re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+BLOCKS = re.findall(r"^```\w*\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
 LINES = [line.partition(" #")[0].strip() for block in BLOCKS for line in block.splitlines()]
 REPLAYS = [line for line in LINES if line.startswith("scripts/replay")]
 COMMANDS = [line for line in LINES if line.startswith("scripts/timelapse")]
@@ -79,6 +79,7 @@ def test_a_replay_runs(line: str, photos: Callable[..., list[Path]], tmp_path: P
         printed = "".join(itertools.takewhile(lambda one: one != "\n", process.stdout))  # the table
         if "--watch" in line:
             process.send_signal(signal.SIGINT)
+        assert "to deploy" in process.stdout.read()
     assert process.returncode == EXIT_OK
     assert "frames in the video  12\n" in printed
 

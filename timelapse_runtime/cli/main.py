@@ -32,11 +32,12 @@ from timelapse_runtime.cli.options import (
     add_json,
     connected,
     location,
+    stream_folder,
     stream_name,
 )
-from timelapse_runtime.cli.refusals import describe_refusal
+from timelapse_runtime.cli.refusals import describe_storage_error
 from timelapse_runtime.cli.selection_options import add_selection, speed, video_size
-from timelapse_runtime.timelapse.errors import AccessDenied, TimelapseError
+from timelapse_runtime.timelapse.errors import REJECTION_REASONS, StorageError, TimelapseError
 
 _REPLAY_NEEDS = ("numpy", "moto", "flask", "flask_cors")
 """Modules of the extra `local`: the sample scene, and the embedded S3 server with what starts it."""
@@ -76,8 +77,8 @@ def _explained(command: Command, options: argparse.Namespace) -> int:
     """Run it; an error that it explains becomes a sentence and an exit code."""
     try:
         return int(command(options, connected(options, os.environ)))
-    except AccessDenied as error:
-        print(f"timelapse: {describe_refusal(error)}", file=sys.stderr)
+    except StorageError as error:
+        print(f"timelapse: {describe_storage_error(error)}", file=sys.stderr)
         return EXIT_ERROR
     except (CommandFailed, TimelapseError) as error:
         print(f"timelapse: {error}", file=sys.stderr)
@@ -133,10 +134,12 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     _add_export(commands.add_parser("export", help="write frames of a video into one file"))
     _add_watch(commands.add_parser("watch", help="watch videos in a browser, while they grow"))
     again = commands.add_parser("retry-rejected", help="append the rejected photos that can be used now")
-    again.add_argument("--reason", help="only photos rejected for this reason, such as late or undecodable")
+    again.add_argument(
+        "--reason", choices=REJECTION_REASONS, metavar="WORD", help=f"only those of: {', '.join(REJECTION_REASONS)}"
+    )
     again.set_defaults(run=_run_of("retry"))
     for command in (check, again):
-        command.add_argument("stream", type=location, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
+        command.add_argument("stream", type=stream_folder, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
         command.add_argument("--frames", type=location, help="its photos, if the stream has no checkpoint yet")
         add_json(command)
         add_connection(command)
@@ -200,7 +203,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "Write frames of a stream's video into one MP4, with its packets as they are, or into a GIF or WebP. Times are "
         "in TIMELAPSE_TIMEZONE."
     )
-    parser.add_argument("stream", type=location, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
+    parser.add_argument("stream", type=stream_folder, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".mp4, or a .gif or .webp for chats")
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
     add_selection(parser)

@@ -55,6 +55,17 @@ def location(text: str) -> Location:
         raise _wrong(text, f"s3://BUCKET/PREFIX/{_bucket_hint(text)}") from None
 
 
+def stream_folder(text: str) -> Location:
+    """Type of an argument: the folder of a stream, `s3://BUCKET/PREFIX/STREAM`."""
+    place = location(text)
+    name = place.prefix.rstrip("/").rpartition("/")[2]
+    try:
+        stream_name(name)
+    except argparse.ArgumentTypeError as error:
+        raise _wrong(text, "the folder of a stream: s3://BUCKET/PREFIX/STREAM") from error
+    return place
+
+
 def stream_name(text: str) -> str:
     """Type of an argument: a stream's name."""
     if not re.fullmatch(r"[^/\x00-\x1f]{1,200}", text) or is_hidden_folder(text):

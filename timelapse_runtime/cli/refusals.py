@@ -1,4 +1,6 @@
-"""What a person has to know if S3 refuses a call: which permission is missing on which resource, or what else to do.
+"""What a person has to know if S3 refuses a call or does not answer.
+
+That is: which permission is missing on which resource, or what else to do.
 
 Source: Service Authorization Reference, 'Actions, resources, and condition keys for Amazon S3', and the S3 API
 reference on the permissions of HeadObject, UploadPartCopy and CompleteMultipartUpload; read November 2026.
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from timelapse_runtime.timelapse.errors import AccessDenied
+from timelapse_runtime.timelapse.errors import AccessDenied, StorageError
 
 _ACTIONS: Mapping[str, str] = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
@@ -39,8 +41,23 @@ _OTHER_CAUSES: Mapping[str, str] = {
 """By S3's error code, or by the SDK's exception: what to do if no permission is missing."""
 
 
+_UNREACHABLE = frozenset(
+    {"ConnectTimeoutError", "ConnectionClosedError", "EndpointConnectionError", "ProxyConnectionError", "SSLError"}
+)
+"""Exceptions of the SDK that come from a wrong address or network more often than from S3."""
+
+
+def describe_storage_error(error: StorageError) -> str:
+    """One sentence: what failed, where, and what to do."""
+    if isinstance(error, AccessDenied):
+        return describe_refusal(error)
+    if error.code in _UNREACHABLE:
+        return f"{error}; check the network, --endpoint-url and --region"
+    return str(error)
+
+
 def describe_refusal(error: AccessDenied) -> str:
-    """One sentence: what was refused, where, and what to do."""
+    """The same of a refusal."""
     what = f"{error.operation} of s3://{error.bucket}/{error.key} was refused"
     if error.code in _OTHER_CAUSES:
         return f"{what}: {_OTHER_CAUSES[error.code].format(bucket=error.bucket)}"

@@ -112,6 +112,13 @@ class CheckpointCorrupt(StateError):
     error_type = "Function.CheckpointCorrupt"
 
 
+REJECTION_REASONS = (
+    *("empty", "forbidden", "late", "missing", "segment-damaged", "too-large", "too-small", "undecodable"),
+    "unsupported-type",
+)
+"""What FrameRejected and the records of rejected photos have as their reason."""
+
+
 class MediaError(TimelapseError):
     """A photo, a segment or the encoder failed."""
 
