@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -147,3 +149,13 @@ def test_inspect_and_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "no video at s3://bucket/video/other/" in capsys.readouterr().err
     assert cli.main(["inspect", "s3://no-such-bucket/video/other"]) == 2
     assert "no-such-bucket" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("store")
+def test_an_export_prints_its_progress_and_nothing_of_libraries(tmp_path: Path) -> None:
+    for name, *options in (("a.mp4", "--codec", "av1"), ("b.mp4", "--codec", "h265"), ("c.webp",), ("d.mp4",)):
+        command = [sys.executable, "-m", "timelapse_runtime.cli.main", "export", STREAM, "--out", str(tmp_path / name)]
+        done = subprocess.run([*command, *options], check=True, capture_output=True, text=True)
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert "frames" in done.stderr
+        assert done.stdout.startswith(str(tmp_path / name))

@@ -29,6 +29,7 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     """Write the file. Prints what was done; the exit code. Raises CommandFailed, TimelapseError."""
     store = S3Store(make_client(variables=variables, user_agent="timelapse-export"), options.stream.bucket)
     reader = StreamReader(store, options.stream.prefix)
+    os.environ.setdefault("SVT_LOG", "1")  # errors alone: SVT-AV1 prints its settings on stderr
     try:
         wanted = Wanted(kind_of(options.out), options.codec, options.size, options.speed)
         refuse(options.out, replaces=options.force)
