@@ -72,7 +72,7 @@ export class Days {
         this.observer.unobserve(target);
         this.queue = this.queue.then(() => this.#illustrate(target.dataset.reel)).catch(() => {});
       }
-    });
+    }, { rootMargin: "50%" });
     this.clear();
   }
 

@@ -266,12 +266,12 @@ class Page {
       kind: "gap",
       text: `${moment(fromEpochMs)}: no photo for ${duration(toEpochMs - fromEpochMs)}`,
     }));
-    const first = this.photos.timeAt(0)?.epochMs ?? Infinity;
-    const end = this.reel.name === this.newest?.name ? Infinity : (this.photos.timeAt(this.reel.frameCount - 1)?.epochMs ?? 0);
+    const first = this.photos.uploadedAt(0) ?? Infinity;
+    const end = this.reel.name === this.newest?.name ? Infinity : (this.photos.uploadedAt(this.reel.frameCount - 1) ?? 0);
     const rejected = (this.details?.rejected ?? [])
       .filter((record) => record.time_epoch_ms >= first && record.time_epoch_ms <= end + 60_000)
       .map((record) => ({
-        frame: this.photos.frameAt(record.time_epoch_ms),
+        frame: this.photos.frameUploadedBy(record.time_epoch_ms),
         kind: "rejected",
         text: `${clock(record.time_epoch_ms)}: ${record.key} was rejected (${record.reason})`,
       }));

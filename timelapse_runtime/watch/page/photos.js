@@ -88,13 +88,18 @@ export class Photos {
     return found;
   }
 
-  // The frame that was shown at this time of day, as far as it is known.
-  frameAt(epochMs) {
+  // When a frame's photo was uploaded. Times that are not known are taken to be those at which photos were taken.
+  uploadedAt(frame) {
+    return this.at(frame)?.uploadedEpochMs ?? this.timeAt(frame)?.epochMs ?? null;
+  }
+
+  // The last frame whose photo had been uploaded by then.
+  frameUploadedBy(epochMs) {
     let low = 0;
     let high = this.reel.frameCount - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if ((this.timeAt(middle)?.epochMs ?? Infinity) <= epochMs) low = middle;
+      if ((this.uploadedAt(middle) ?? Infinity) <= epochMs) low = middle;
       else high = middle - 1;
     }
     return low;
