@@ -151,6 +151,14 @@ def test_a_restart_changes_nothing() -> None:
     assert [restarted.ends_before(one) for one in photos[20:30]] == [False] * 4 + [True] * 6
 
 
+def test_a_late_photo_that_was_the_last_frame_does_not_begin_a_reel_of_an_earlier_day() -> None:
+    resumed = ReelDay(ZoneInfo("UTC"))
+    resumed.begin("2026-11-26", [photo("2026-11-23 10:00")])
+    assert not resumed.ends_before(photo("2026-11-25 10:00"))
+    assert not resumed.ends_before(photo("2026-11-26 10:00"))
+    assert resumed.ends_before(photo("2026-11-27 10:00"))
+
+
 @given(
     times=st.lists(st.tuples(st.integers(0, 3 * DAY), st.none() | st.integers(-3_000 * DAY, DAY)), max_size=200),
 )

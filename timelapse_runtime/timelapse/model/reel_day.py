@@ -54,13 +54,17 @@ class ReelDay:
         """Whether the open reel ends before this photo, because of its day."""
         if self.day is None:
             return False
-        taken_ms, day = photo.taken_epoch_ms, self.of(photo)
-        if taken_ms is not None and day > self.day:
-            return True
-        is_right = taken_ms is not None and abs(photo.uploaded_epoch_ms - taken_ms) < _CLOCK_IS_RIGHT_MS
-        has_gone_on = taken_ms is not None and day == self.day and taken_ms > self._newest_taken_ms
+        uploaded = self._date(photo.uploaded_epoch_ms)
         last_upload = self._date(self._newest_uploaded_ms) if self._newest_uploaded_ms else self.day
-        return self._date(photo.uploaded_epoch_ms) > last_upload and not (is_right or has_gone_on)
+        taken_ms = photo.taken_epoch_ms
+        if taken_ms is None:  # the last frames that are known of the reel may have come out of order
+            return uploaded > max(last_upload, self.day)
+        day = self.of(photo)
+        if day > self.day:
+            return True
+        is_right = abs(photo.uploaded_epoch_ms - taken_ms) < _CLOCK_IS_RIGHT_MS
+        has_gone_on = day == self.day and taken_ms > self._newest_taken_ms
+        return uploaded > last_upload and not (is_right or has_gone_on)
 
     def _date(self, epoch_ms: int) -> str:
         return datetime.fromtimestamp(epoch_ms / 1000, self._zone).date().isoformat()
