@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime, tzinfo
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.world import World
+from tests.photos import with_capture_time
+from tests.world import PHOTOS, World
 from timelapse_runtime.cli import CommandFailed
 from timelapse_runtime.cli.selected import selected, zone_of
 from timelapse_runtime.cli.selection_options import add_selection
@@ -115,3 +117,38 @@ def test_every_third_frame_is_counted_over_segments(world: World) -> None:
     first = {reel.name: number for reel, number in zip(world.reels(), (0, 30), strict=True)}
     numbers = [first[piece.reel.name] + piece.segment.first + one for piece in pieces for one in piece.offsets]
     assert numbers == [*range(0, 50, 7)]
+
+
+def test_segments_without_a_time_are_read(world: World) -> None:
+    """As they were written before there was one."""
+    known = world.video.get(world.keys.checkpoint).body
+    keys = [world.keys.checkpoint, *(world.keys.manifest(reel.name) for reel in world.reels()[:-1])]
+    bodies = {key: world.video.get(key).body for key in keys}
+    day = day_of(world, 0)
+    try:
+        for key, body in bodies.items():
+            world.video.put(key, re.sub(rb'"captured_epoch_ms": ?\d+', b'"captured_epoch_ms":0', body))
+        assert world.reels()[0].segments[0].captured_epoch_ms == 0
+        assert chosen(world, "--from", f"{day}T23:59:45", "--to", f"{day}T23:59:50") == [*range(5, 10)]
+        assert chosen(world, "--last", "10s") == [*range(40, 50)]
+        assert chosen(world, "--all") == [*range(50)]
+    finally:
+        for key, body in bodies.items():
+            world.video.put(key, body)
+    assert world.video.get(world.keys.checkpoint).body == known
+
+
+def test_a_clock_that_is_set_back_takes_no_frame_away() -> None:
+    """20 photos; an hour back; 20 photos that tell earlier times; in one reel, whose order is that of the uploads."""
+    world = World({"TIMELAPSE_ORDER": "arrival"})
+    function = world.environment()
+    noon = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    world.clock.advance(round(noon.timestamp() * 1000) - world.clock.now_epoch_ms())
+    for number in range(40):
+        taken = noon + timedelta(seconds=number, hours=-1 if number >= 20 else 0)
+        world.deliver(function, world.upload(number, with_capture_time(PHOTOS[number], taken)))
+    world.sweep(function, drain=True)
+    assert chosen(world, "--from", "2026-11-25T12:00:05", "--to", "2026-11-25T12:00:10") == [*range(5, 10)]
+    assert chosen(world, "--from", "2026-11-25T11:00:25", "--to", "2026-11-25T11:00:35") == [*range(25, 35)]
+    assert chosen(world, "--from", "2026-11-25T10:59", "--to", "2026-11-25T12:01") == [*range(40)]
+    assert chosen(world, "--from", "2026-11-25", "--to", "2026-11-25") == [*range(40)]

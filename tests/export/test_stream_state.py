@@ -93,7 +93,7 @@ def long_stream(*, reels: int, segments: int, records: int) -> tuple[MemoryStore
     for number in range(1, reels + 1):
         reel = stored.begin(number, previous=previous)
         for segment in range(segments):
-            first = (number * segments + segment) * 180
+            first = ((number - 1) * segments + segment) * 180
             reel = stored.append(reel, frames(*(f"{one:09d}.jpg" for one in range(first, first + 180))))
         previous = stored.close(reel) if number < reels else reel
     assert previous is not None
@@ -132,3 +132,12 @@ def test_a_listing_that_finds_no_end_ends() -> None:
         world.frames.put(f"frames/{STREAM}/z{number:06d}.jpg", b"")
     state = state_reader(world).look(world.keys.folder)
     assert (state.photos.is_complete, state.photos.waiting_count) == (False, LISTED_OBJECTS)
+
+
+def test_a_day_of_a_photo_a_second_takes_four_requests() -> None:
+    store, photos = long_stream(reels=1, segments=480, records=0)
+    sent: list[str] = []
+    store.on_request = photos.on_request = lambda operation, _key: sent.append(operation)
+    state = StateReader(store, lambda _: photos, include=DEFAULT_FILTER, now_epoch_ms=0).look("video/camera/")
+    assert (state.checkpoint.frame_count, state.photos.waiting_count) == (86_400, 180)
+    assert Counter(sent) == {"GetObject": 2, "ListObjectsV2": 2}
