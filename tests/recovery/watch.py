@@ -175,7 +175,8 @@ class Watch:
             if before is not None and before.lines != playlist.lines and not self.is_damaged:
                 self._check_version(where, before, playlist)
         except AssertionError as error:
-            yield f"{where} breaks a rule of RFC 8216: {traceback.format_exception(error)[-2]}"
+            rule = traceback.extract_tb(error.__traceback__)[-1].line
+            yield f"{where} breaks a rule of RFC 8216: {rule} {error}"
             return
         self._playlists[where] = playlist
         for entry in playlist.entries:
