@@ -17,7 +17,7 @@ from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
 from timelapse_runtime.timelapse.model.keys import key_order, reel_number
-from timelapse_runtime.timelapse.model.segment_versions import REPLACED_KEPT_SECONDS
+from timelapse_runtime.timelapse.model.segment_versions import LONGEST_COMMIT_SECONDS, VIEWED_SECONDS
 from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.sample_table import SampleTable, head_size_bytes
@@ -41,6 +41,8 @@ class Watch:
         self._sources: dict[str, tuple[bytes, list[tuple[str, Role]]]] = {}
         self._playlists: dict[str, MediaPlaylist] = {}
         self._viewers: list[tuple[int, set[str]]] = []
+        self._stored_epoch_ms: dict[str, int] = {}
+        """When each segment was stored."""
         self._video_bytes: dict[str, int] = {}
 
     def upload(self, key: str) -> None:
@@ -53,6 +55,8 @@ class Watch:
         """A request took effect."""
         if operation not in MUTATIONS or key.endswith("latest.jpg"):
             return
+        if "/segments/" in key:
+            self._stored_epoch_ms[key] = self._world.clock.now_epoch_ms()
         where = f"after {operation} {key.removeprefix(self._world.keys.folder)}"
         for violation in self._check(key, is_removal=operation == "DeleteObjects"):
             self.violations.append(f"{where}: {violation}")
@@ -103,12 +107,22 @@ class Watch:
         if before and is_same_order and key_order(checkpoint.watermark) < key_order(before.watermark):
             yield f"the watermark goes back from {before.watermark} to {checkpoint.watermark}"
         self._stored, self._checkpoint = stored, checkpoint
-        playlist = self._playlists.get(self._world.keys.newest_video)
-        if before is not None and before.reel is not None and playlist is not None:
-            named = {segment_key(self._world.keys, before.reel, segment) for segment in before.reel.segments}
-            uris = {f"{self._world.keys.folder}{entry.uri}" for entry in playlist.entries}
-            if uris <= named:  # one that a crash left behind is old already
-                self._viewers.append((self._world.clock.now_epoch_ms(), uris))
+        if before is not None:
+            self._note_viewers(before, checkpoint)
+
+    def _note_viewers(self, before: Checkpoint, after: Checkpoint) -> None:
+        """Somebody loads `video.m3u8` just before the commit that makes it old. Of no account are one that a crash left
+        behind, and a commit that took longer than an invocation may."""
+        now, playlist = self._world.clock.now_epoch_ms(), self._playlists.get(self._world.keys.newest_video)
+        named, new = self._segment_keys(before), self._segment_keys(after) - self._segment_keys(before)
+        was_slow = any(now - self._stored_epoch_ms[key] > 1000 * LONGEST_COMMIT_SECONDS for key in new)
+        uris = {f"{self._world.keys.folder}{entry.uri}" for entry in playlist.entries} if playlist else set[str]()
+        if uris <= named and not was_slow:
+            self._viewers.append((now, uris))
+
+    def _segment_keys(self, checkpoint: Checkpoint) -> set[str]:
+        reel = checkpoint.reel
+        return {segment_key(self._world.keys, reel, segment) for segment in reel.segments} if reel else set()
 
     def _reels(self, reel: Reel | None) -> Iterator[Reel]:
         while reel is not None:
@@ -194,7 +208,7 @@ class Watch:
 
     def _check_viewers(self) -> Iterator[str]:
         """Who loaded `video.m3u8` before the commit that made it old plays it to its end."""
-        oldest_epoch_ms = self._world.clock.now_epoch_ms() - REPLACED_KEPT_SECONDS * 1000
+        oldest_epoch_ms = self._world.clock.now_epoch_ms() - VIEWED_SECONDS * 1000
         self._viewers = [viewer for viewer in self._viewers if viewer[0] > oldest_epoch_ms]
         for uri in sorted({uri for _, uris in self._viewers for uri in uris}):
             if self._world.video.peek(uri) is None:

@@ -17,8 +17,12 @@ from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import segment_span
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 
-REPLACED_KEPT_SECONDS = 3600
+VIEWED_SECONDS = 3600
 """As long as the longest reel (MAXIMUM_REEL_FRAMES) plays at 30 frames per second, and four minutes more."""
+LONGEST_COMMIT_SECONDS = 900
+"""Between storing the longer version and the commit, after which no playlist names the shorter one, lies at most an
+invocation (Lambda quotas, read November 2026)."""
+REPLACED_KEPT_SECONDS = VIEWED_SECONDS + LONGEST_COMMIT_SECONDS
 
 
 class SegmentVersions:
