@@ -7,8 +7,7 @@ server that is started on the folder again has the same objects, with their ETag
 before its response is sent, so this holds however the server ends; it does not sync the disk, so a power failure may
 cost the last changes. Uploads in parts that were not completed are forgotten.
 
-Two classes of moto's are replaced, FakeKey and the mapping of a bucket's keys: the tests of replay notice if a new
-version of moto works in another way.
+Some classes of moto's are replaced: the tests of this module notice if a new version of moto works in another way.
 """
 
 from __future__ import annotations
@@ -28,11 +27,13 @@ from typing import Any
 import moto.s3.models as moto_s3
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from moto.s3.exceptions import MissingKey
+from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML, MissingKey
 from moto.s3.utils import _VersionedKeyStore
+from moto.settings import S3_UPLOAD_PART_MIN_SIZE
 from werkzeug.serving import run_simple
 
 _REGION = "us-east-1"
+_PIECE_BYTES = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,25 @@ class Disk:
         for prefix, folder in self._photos.items():
             if key.startswith(prefix) and (photo := _photo_with(folder / key[len(prefix) :], value)) is not None:
                 return photo
-        with self._lock:
-            path = self._objects / str(next(self._numbers))
+        path = self._new_path()
         path.write_bytes(value)
         return Body(path, len(value))
+
+    def join(self, spans: Iterable[tuple[Body, int, int]]) -> Body:
+        """A new body of pieces of others, each from a first byte to before a last one."""
+        path = self._new_path()
+        with path.open("wb") as file:
+            for body, start, end in spans:
+                with body.path.open("rb") as source:
+                    source.seek(start)
+                    left = end - start
+                    while left > 0 and (piece := source.read(min(left, _PIECE_BYTES))):
+                        left -= file.write(piece)
+        return Body(path, path.stat().st_size)
+
+    def _new_path(self) -> Path:
+        with self._lock:
+            return self._objects / str(next(self._numbers))
 
     def discard(self, body: Body) -> None:
         """Remove the bytes, once the journal says that no key has them."""
@@ -149,8 +165,9 @@ class Key(moto_s3.FakeKey):
     def value(self, value: bytes | Body) -> None:
         self.body = value if isinstance(value, Body) else self.disk.write(str(self.name), value)
         self.contentsize = self.body.size_bytes
-        if self._etag is None and isinstance(value, bytes):
-            self._etag = hashlib.md5(value, usedforsecurity=False).hexdigest()
+        if self._etag is None:
+            with self.body.path.open("rb") as file:
+                self._etag = hashlib.file_digest(file, "md5").hexdigest()
 
     def dispose(self, garbage: bool = False) -> None:
         """The object is replaced or deleted; or, with `garbage`, this process ends."""
@@ -158,6 +175,50 @@ class Key(moto_s3.FakeKey):
             self.disk.discard(self.body)
         self.disposed = self.disposed or garbage
         super().dispose()
+
+
+class Multipart(moto_s3.FakeMultipart):
+    """An upload in parts. They are joined on the disk: in memory, moto would have the whole video three times."""
+
+    __module__ = moto_s3.__name__
+    disk: Disk
+
+    def complete(self, body: Iterable[tuple[int, str]]) -> tuple[Any, str, tuple[str, str, int] | None]:
+        """Join the parts: the Body, its ETag, and no checksum (which moto makes only of what is in memory)."""
+        parts: list[Key] = []
+        for number, etag in body:
+            part: Any = self.parts.get(number)
+            if part is None or part.etag.strip('"') != etag.strip('"'):
+                raise InvalidPart()
+            if parts and parts[-1].contentsize < S3_UPLOAD_PART_MIN_SIZE:
+                raise EntityTooSmall()
+            parts.append(part)
+        if not parts:
+            raise MalformedXML()
+        digests = b"".join(bytes.fromhex(part.etag.strip('"')) for part in parts)
+        etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
+        return self.disk.join([(part.body, 0, part.contentsize) for part in parts]), etag, None
+
+
+def _upload_part_copy(
+    self: Any,
+    dest_bucket_name: str,
+    multipart_id: str,
+    part_id: int,
+    src_bucket_name: str,
+    src_key_name: str,
+    src_version_id: str | None,
+    start_byte: int | None,
+    end_byte: int | None,
+) -> Any:
+    """In place of S3Backend's: the bytes are copied from file to file. `end_byte` is the last one."""
+    source: Key = self.get_object(src_bucket_name, src_key_name, version_id=src_version_id)
+    span = (0, source.contentsize) if start_byte is None or end_byte is None else (start_byte, end_byte + 1)
+    return (
+        self.get_bucket(dest_bucket_name)
+        .multiparts[multipart_id]
+        .set_part(part_id, Key.disk.join([(source.body, *span)]))
+    )
 
 
 class Keys(_VersionedKeyStore):
@@ -225,10 +286,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--photos", nargs=2, action="append", default=[], metavar=("PREFIX", "FOLDER"))
     options = parser.parse_args(argv)
     disk = Disk(options.folder.absolute(), {prefix: Path(folder).absolute() for prefix, folder in options.photos})
-    Key.disk = Keys.disk = disk
-    for name, own in (("FakeKey", Key), ("_VersionedKeyStore", Keys)):
+    Key.disk = Keys.disk = Multipart.disk = disk
+    for name, own in (("FakeKey", Key), ("FakeMultipart", Multipart), ("_VersionedKeyStore", Keys)):
         getattr(moto_s3, name)  # moto has another structure if it is not there
         setattr(moto_s3, name, own)
+    setattr(moto_s3.S3Backend, _upload_part_copy.__name__.lstrip("_"), _upload_part_copy)
     os.environ["MOTO_PORT"] = str(options.port)
     _restore(disk, options.bucket)
     server = DomainDispatcherApplication(create_backend_app)
