@@ -197,6 +197,8 @@ class _Replay:
 
     def _verified(self, store: S3Store, variables: Mapping[str, str]) -> Outcome:
         """Compare photos and video, and print what is wrong."""
+        if not self._options.json:
+            print("replay: verifying", file=sys.stderr)
         found: VerifyReport = verify(Target(self._video, self._photos, store, store), variables)
         if found.outcome is Outcome.DAMAGED:
             print(format_report(found), file=sys.stderr)
