@@ -194,6 +194,48 @@ def test_a_refusal_and_a_lost_network_are_told_and_pass(browser: Browser) -> Non
         go(browser, "about:blank")
 
 
+def test_several_cameras_are_a_gallery(browser: Browser) -> None:
+    show = Show()
+    show.shoot(range(30))
+    for info in list(show.world.video.list_after(show.world.keys.folder)):  # the same video under another name
+        copy = info.key.replace(f"/{STREAM}/", "/a b#c/")
+        show.world.video.put(copy, show.world.video.get(info.key).body)
+    with WatchServer(show.site) as server:
+        go(browser, server.url)
+        wait_for(browser, "document.querySelectorAll('#camera-list canvas').length === 2")
+        wait_for(
+            browser,
+            "[...document.querySelectorAll('#camera-list .note')].every((note) => / ago$/.test(note.innerText))",
+        )
+        names = evaluate(
+            browser, "return [...document.querySelectorAll('#camera-list .name')].map((one) => one.innerText);"
+        )
+        assert names == ["a b#c", STREAM]
+        click(browser, "#camera-list a")
+        assert wait_for_frame(browser, 29)["number"] == 29
+        assert evaluate(browser, "return document.getElementById('place').innerText;") == "a b#c"
+        click(browser, "h1 a")
+        wait_for(browser, "!document.getElementById('cameras').hidden && document.getElementById('player').hidden")
+        assert console_errors(browser) == []
+        go(browser, "about:blank")
+
+
+def test_a_closed_reel_without_segments_is_shown_from_its_file(browser: Browser) -> None:
+    show = Show()
+    show.shoot(range(60))
+    show.next_day()
+    show.shoot(range(60, 90))
+    reel = show.world.reels()[0]
+    show.world.video.delete([info.key for info in show.world.video.list_after(show.world.keys.segments(reel.name))])
+    with WatchServer(show.site) as server:
+        for frame in (45, 3):
+            go(browser, "about:blank")
+            go(browser, f"{server.url}watch/index.html#/{STREAM}/{reel.name}/{frame}")
+            found = wait_for_frame(browser, frame)
+            assert (found["number"], found["taken"]) == (frame, show.taken[frame])
+        go(browser, "about:blank")
+
+
 class Cdn(BaseHTTPRequestHandler):
     """What CloudFront gives of the bucket with the template's policy: objects by key; 403 for all else."""
 

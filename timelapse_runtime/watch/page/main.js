@@ -28,7 +28,7 @@ class Page {
       onFrame: (frame) => this.#showFrame(frame),
       onState: () => this.#showState(),
       onEnd: () => this.#nextReel(),
-      onError: (error) => this.#playbackFailed(error),
+      onError: (error, frame) => this.#playbackFailed(error, frame),
     });
     this.cameras = new Cameras((name) => address(name));
     this.days = new Days((stream, reel) => address(stream, reel));
@@ -64,7 +64,7 @@ class Page {
     this.stage.close();
     this.bar.close();
     this.days.clear();
-    this.stream = this.newest = this.details = this.reel = null;
+    this.stream = this.newest = this.details = this.reel = this.failure = this.playbackFailure = this.lastPhoto = null;
     for (const id of ["player", "days", "photo", "findings"]) by(id).hidden = true;
     this.#say("");
   }
@@ -157,6 +157,7 @@ class Page {
 
   async #open(name, frame, autoplay, inRanges = false) {
     const turn = this.turn;
+    this.playbackFailure = null;
     try {
       const reel = name === this.newest.name ? this.newest : await this.#closedReel(name, inRanges);
       if (this.turn !== turn) return;
@@ -169,7 +170,7 @@ class Page {
       await this.stage.show(reel, Math.min(frame, reel.frameCount - 1));
       this.#readNewest();
     } catch (failure) {
-      this.failure = failure;
+      this.playbackFailure = failure;
       this.#showState();
     }
   }
@@ -203,16 +204,15 @@ class Page {
   }
 
   // A segment's earlier version may be gone, and a closed reel's segments may have been deleted: its video.mp4 stays.
-  async #playbackFailed(error) {
+  async #playbackFailed(error, frame) {
     console.warn(`watch: ${error.message}`);
     const { name } = this.reel;
-    const frame = this.stage.frame;
     if (name !== this.newest?.name && !this.isInRanges) await this.#open(name, frame, false, true);
     else if (!this.failedAt || Date.now() - this.failedAt > 2 * POLL_MS) {
       this.failedAt = Date.now();
       await this.#poll(this.turn);
       await this.stage.show(this.reel, frame);
-    } else this.failure = error.kind ? error : { kind: "playback", message: error.message };
+    } else this.playbackFailure = error.kind ? error : { kind: "playback", message: error.message };
     this.#showState();
   }
 
@@ -234,9 +234,10 @@ class Page {
 
   #showState() {
     if (!this.stream) return;
-    if (this.failure) {
+    const failure = this.failure ?? this.playbackFailure;
+    if (failure) {
       const what = this.newest ? "the video" : `the video of ${this.stream.name}`;
-      this.#say(this.failure.kind === "playback" ? `The browser cannot play this video: ${this.failure.message}` : explain(this.failure, what), this.failure.kind !== "missing");
+      this.#say(failure.kind === "playback" ? `The browser cannot play this video: ${failure.message}` : explain(failure, what), failure.kind !== "missing");
     } else this.#say(this.#staleness() ?? "", true);
     if (!this.reel) return;
     const { state, wantsToPlay } = this.stage;

@@ -7,6 +7,7 @@ const PREPARE_SECONDS = 3;
 
 export class Stage {
   // onFrame(frame), onState(): it began or ceased to play, wait or load. onEnd(): the end of a closed reel was played.
+  // onError(error, frame): this frame could not be shown.
   constructor(element, photos, { onFrame, onState, onEnd, onError }) {
     Object.assign(this, { element, photos, onFrame, onState, onEnd, onError });
     this.reel = null; // the newest version
@@ -24,7 +25,7 @@ export class Stage {
       onSegment: (reel, index, buffer) => this.photos.take(reel.name, index, buffer).catch(() => {}),
       onFrame: (frame) => deck === this.front && this.#shown(frame),
       onEnded: () => deck === this.front && this.#ended(),
-      onError: (error) => deck === this.front && this.onError(error),
+      onError: (error) => deck === this.front && this.onError(error, this.frame),
     });
     return deck;
   }
@@ -48,7 +49,7 @@ export class Stage {
     try {
       if (await this.#openBehind(reel, frame, () => this.turn === turn)) this.#swap(frame);
     } catch (error) {
-      if (this.turn === turn) this.onError(error);
+      if (this.turn === turn) this.onError(error, frame);
     } finally {
       if (this.turn === turn) this.isOpening = false;
       this.onState();
