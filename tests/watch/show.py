@@ -108,7 +108,15 @@ def wait_for_frame(browser: Browser, frame: int) -> dict[str, Any]:
         " && !document.querySelector('#stage video:last-child').seeking",
         str(frame),
     )
-    return shown(browser)
+    # The browser may draw the picture a little later than it tells its time.
+    before = shown(browser)
+    for _ in range(25):
+        time.sleep(0.2)
+        found = shown(browser)
+        if found == before:
+            break
+        before = found
+    return before
 
 
 def press(browser: Browser, key: str) -> None:
