@@ -30,6 +30,7 @@ TIMELAPSE = (
     {"model", "events", "config"},
     {"storage", "video"},
     {"commit_plan", "verify_report"},
+    {"stored_reels"},
     {"catalog", "checkpoint_store", "rejection_records", "video_file", "week"},
     {"derived", "ingest", "reconcile", "reel_writer", "verify_photos", "verify_video"},
     {"arrangement", "kept_photos", "verify"},

@@ -19,7 +19,7 @@ from timelapse_runtime.export.segment_fetch import fetch_segments
 from timelapse_runtime.export.selection import Piece, frame_count
 from timelapse_runtime.export.stream_reader import StreamReader
 from timelapse_runtime.timelapse.model.video_size import even_size
-from timelapse_runtime.timelapse.video.boxes import PROVENANCE_UUID, read_provenance, walk_boxes
+from timelapse_runtime.timelapse.video.boxes import PROVENANCE_UUID, read_provenance, read_sources, walk_boxes
 
 FEW_SEGMENTS = 24
 """So many are read whole: 72 minutes at a photo a second, about 80 MB of 1080p."""
@@ -99,7 +99,7 @@ class Sampler:
 
     def _exact_images(self, pieces: Sequence[Piece], width: int) -> Iterator[Sample]:
         for piece, body in fetch_segments(self._reader, pieces):
-            times = [frame.captured_epoch_ms for part in read_provenance(body) for frame in part.frames]
+            times = [frame.captured_epoch_ms for frame in read_sources(body)]
             source = PictureSource(self._reader, (piece.reel.width, piece.reel.height))
             pictures = source.decode(piece, body, piece.offsets)
             for offset, picture in zip(piece.offsets, pictures, strict=True):

@@ -6,14 +6,12 @@ removed; its `video.mp4` ends with the same bytes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
-from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.stored_reels import read_manifest, read_segment
 
 
 class StreamReader:
@@ -41,7 +39,7 @@ class StreamReader:
         while reel is not None:
             if reel.segments:
                 yield reel
-            reel = None if reel.previous is None else self._manifest(reel.previous)
+            reel = None if reel.previous is None else read_manifest(self.store, self.keys, reel.previous)
 
     def init_segment(self, reel: Reel) -> bytes:
         """A reel's ftyp and moov; read once."""
@@ -52,7 +50,7 @@ class StreamReader:
     def segment(self, reel: Reel, position: int) -> bytes:
         """The segment at this position of the reel."""
         kept = self._kept.get((reel.name, position))
-        return self._read(reel, position) if kept is None else kept
+        return read_segment(self.store, self.keys, reel, position) if kept is None else kept
 
     def keep(self, reel: Reel, position: int) -> bytes:
         """The same, and its bytes stay in memory. A flush replaces the open segment, and an hour later its
@@ -62,26 +60,4 @@ class StreamReader:
     def segment_start(self, reel: Reel, position: int, size_bytes: int) -> bytes:
         """The segment's first bytes."""
         kept = self._kept.get((reel.name, position))
-        return self._read(reel, position, size_bytes) if kept is None else kept[:size_bytes]
-
-    def _read(self, reel: Reel, position: int, size_bytes: int | None = None) -> bytes:
-        segment = reel.segments[position]
-        key = segment_key(self.keys, reel, segment)
-        end = segment.size_bytes if size_bytes is None else min(size_bytes, segment.size_bytes)
-        try:
-            if end == segment.size_bytes:
-                return self.store.get(key).body
-            return self.store.get_range(key, 0, end).body
-        except ObjectNotFound:
-            if not reel.is_closed:
-                raise
-        video = self.store.head(self.keys.video(reel.name))
-        start = video.size_bytes - sum(later.size_bytes for later in reel.segments[position:])
-        return self.store.get_range(video.key, start, start + end, etag=video.etag).body
-
-    def _manifest(self, reel_name: str) -> Reel:
-        key = self.keys.manifest(reel_name)
-        try:
-            return reel_from_value(json.loads(self.store.get(key).body))
-        except (ValueError, KeyError, TypeError) as error:
-            raise CheckpointCorrupt(f"{key} cannot be read: {error!r}") from error
+        return read_segment(self.store, self.keys, reel, position, size_bytes) if kept is None else kept[:size_bytes]

@@ -23,7 +23,7 @@ from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_of
 from timelapse_runtime.timelapse.rejection_records import Rejection
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
-from timelapse_runtime.timelapse.video.boxes import read_provenance
+from timelapse_runtime.timelapse.video.boxes import read_sources
 
 NEWEST_REELS, NEWEST_RECORDS = 10, 100
 """How many reels and rejection records are read unless all are asked for."""
@@ -186,12 +186,10 @@ def _reason(reader: StreamReader, key: str) -> str:
 
 def _last_frame(reader: StreamReader, reels: Sequence[Reel]) -> SourceFrame | None:
     """The photo behind the video's last frame. A damaged segment is for `verify` to report."""
-    for reel in reels[:1]:
-        try:
-            frames = [
-                frame for part in read_provenance(reader.segment(reel, len(reel.segments) - 1)) for frame in part.frames
-            ]
-        except (ObjectNotFound, SegmentCorrupt):
-            return None
-        return frames[-1] if frames else None
-    return None
+    if not reels:
+        return None
+    try:
+        frames = read_sources(reader.segment(reels[0], len(reels[0].segments) - 1))
+    except (ObjectNotFound, SegmentCorrupt):
+        return None
+    return frames[-1] if frames else None

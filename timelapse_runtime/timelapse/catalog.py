@@ -8,17 +8,16 @@ further back). The provenance boxes of the segment name its frames.
 from __future__ import annotations
 
 import bisect
-import json
 from collections.abc import Iterator
 
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
-from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, NAME_ORDER, Reel, Segment, reel_from_value
+from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, NAME_ORDER, Reel, Segment
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_of
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
-from timelapse_runtime.timelapse.video.boxes import read_provenance
+from timelapse_runtime.timelapse.stored_reels import read_manifest, read_segment
+from timelapse_runtime.timelapse.video.boxes import read_sources
 
 
 class Catalog:
@@ -68,12 +67,7 @@ class Catalog:
 
     def manifest(self, reel_name: str) -> Reel:
         """A closed reel. Raises StorageError, CheckpointCorrupt."""
-        key = self._keys.manifest(reel_name)
-        body = self._video.get(key).body
-        try:
-            return reel_from_value(json.loads(body))
-        except (ValueError, KeyError, TypeError) as error:
-            raise CheckpointCorrupt(f"{key} cannot be read: {error!r}") from error
+        return read_manifest(self._video, self._keys, reel_name)
 
     def last_key_before(self, reel: Reel) -> str:
         """The highest position of the reels before this one; empty if there is none. Raises StorageError."""
@@ -136,15 +130,4 @@ class Catalog:
 
     def read_frames(self, reel: Reel, position: int) -> list[SourceFrame]:
         """The photos that the segment at `position` names. Raises StorageError, SegmentCorrupt."""
-        segment = reel.segments[position]
-        try:
-            body = self._video.get(segment_key(self._keys, reel, segment)).body
-        except ObjectNotFound:
-            if not reel.is_closed:
-                raise
-            # The segments of a closed reel may have been removed: its video.mp4 ends with the same bytes.
-            where = self._keys.video(reel.name)
-            to_the_end = sum(later.size_bytes for later in reel.segments[position:])
-            start = self._video.head(where).size_bytes - to_the_end
-            body = self._video.get_range(where, start, start + segment.size_bytes).body
-        return [frame for part in read_provenance(body) for frame in part.frames]
+        return read_sources(read_segment(self._video, self._keys, reel, position))

@@ -29,10 +29,11 @@ from timelapse_runtime.timelapse.model.playlist import (
 from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, out_of_order
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
+from timelapse_runtime.timelapse.stored_reels import read_from_video
 from timelapse_runtime.timelapse.verify_photos import FlushRule, PhotoComparison
 from timelapse_runtime.timelapse.verify_report import Finding, VerifyReport, counted, duration
 from timelapse_runtime.timelapse.verify_video import VideoCheck
-from timelapse_runtime.timelapse.video.boxes import read_provenance
+from timelapse_runtime.timelapse.video.boxes import read_sources
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 
 _FOLDERS_TRIED = 5
@@ -139,8 +140,8 @@ class Verifier:
             self.report.add("init-changed", self._keys.init(reel.name), "it is not what the reel was begun with")
         found: list[SourceFrame] = []
         last_key = reel.after
-        for segment in reel.segments:
-            found += self._read_segment(reel, segment, last_key, init_segment, objects)
+        for position, segment in enumerate(reel.segments):
+            found += self._read_segment(reel, position, last_key, init_segment, objects)
             last_key = segment.last_key
         in_order = [frame.position for frame in found if frame.role is not Role.OUT_OF_ORDER]
         if reel.order == NAME_ORDER:
@@ -150,24 +151,23 @@ class Verifier:
         return found
 
     def _read_segment(
-        self, reel: Reel, segment: Segment, last_key: str, init_segment: bytes, objects: Mapping[str, ObjectInfo]
+        self, reel: Reel, position: int, last_key: str, init_segment: bytes, objects: Mapping[str, ObjectInfo]
     ) -> list[SourceFrame]:
+        segment = reel.segments[position]
         where = segment_key(self._keys, reel, segment)
         if where not in objects:
             if not reel.is_closed:
                 self.report.add("segment-missing", where, f"{segment.count} frames from {segment.first} on are gone")
-            return self._from_video(reel, segment, last_key, init_segment)
+            return self._from_video(reel, position, last_key, init_segment)
         return self._read_frames(reel, segment, last_key, init_segment, self._video.get(where).body, where)
 
-    def _from_video(self, reel: Reel, segment: Segment, last_key: str, init_segment: bytes) -> list[SourceFrame]:
+    def _from_video(self, reel: Reel, position: int, last_key: str, init_segment: bytes) -> list[SourceFrame]:
         """A closed reel may live in its video.mp4 alone."""
         if not reel.is_closed:
             return []
-        where = self._keys.video(reel.name)
-        to_the_end = sum(later.size_bytes for later in reel.segments if later.first >= segment.first)
+        segment, where = reel.segments[position], self._keys.video(reel.name)
         try:
-            start = max(0, self._video.head(where).size_bytes - to_the_end)
-            body = self._video.get_range(where, start, start + segment.size_bytes).body
+            body = read_from_video(self._video, self._keys, reel, position)
         except ObjectNotFound:
             self.report.add("segment-missing", segment_key(self._keys, reel, segment), "and there is no video.mp4")
             return []
@@ -183,7 +183,7 @@ class Verifier:
             claimed = f"its CRC-32 is {checksum(body)}; the checkpoint claims {segment.crc32}"
             self.report.add("segment-changed", where, claimed)
         try:
-            frames = [frame for part in read_provenance(body) for frame in part.frames]
+            frames = read_sources(body)
             in_order = [frame.position for frame in frames if frame.role is not Role.OUT_OF_ORDER]
             highest = max([last_key, *in_order], key=key_order)
             if (len(frames), out_of_order(frames, last_key), highest) != (

@@ -5,14 +5,14 @@ Reads the reels before it by their manifests, and each one's playlist of ranges:
 
 from __future__ import annotations
 
-import json
 from datetime import date, timedelta
 
-from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
-from timelapse_runtime.timelapse.model.checkpoint import Reel, reel_from_value
+from timelapse_runtime.timelapse.errors import ObjectNotFound
+from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.playlist import week_playlist
 from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.stored_reels import read_manifest
 
 _DAYS, _REELS = 7, 31
 """Reels may be shorter than a day."""
@@ -27,13 +27,11 @@ def closed_reels_of_the_week(store: Store, keys: StreamKeys, last: Reel) -> byte
     first_day = date.fromisoformat(last.date) - timedelta(days=_DAYS - 1)
     while reel.previous is not None and len(found) < _REELS:
         try:
-            reel = reel_from_value(json.loads(store.get(keys.manifest(reel.previous)).body))
+            reel = read_manifest(store, keys, reel.previous)
             if date.fromisoformat(reel.date) < first_day:
                 break
             if reel.segments:
                 found.append((reel.name, store.get(keys.ranges(reel.name)).body))
         except ObjectNotFound:
             break
-        except (ValueError, KeyError, TypeError) as error:
-            raise CheckpointCorrupt(f"the manifest of a reel before {last.name} cannot be read: {error!r}") from error
     return week_playlist(found[::-1])

@@ -123,3 +123,8 @@ def read_provenance(segment: bytes) -> list[Provenance]:
             except (zlib.error, ValueError, KeyError, TypeError, OverflowError) as error:
                 raise SegmentCorrupt(f"the provenance box at byte {box.start} is damaged: {error}") from error
     return found
+
+
+def read_sources(segment: bytes) -> list[SourceFrame]:
+    """The photos behind a segment's frames, in order. Raises SegmentCorrupt."""
+    return [frame for part in read_provenance(segment) for frame in part.frames]
