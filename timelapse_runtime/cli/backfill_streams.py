@@ -16,8 +16,7 @@ from timelapse_runtime.cli import CommandFailed
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint
-from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
-from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
+from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import photo_of
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 
@@ -67,11 +66,9 @@ class Streams:
 
     def look(self) -> list[StreamWork]:
         """The streams that have photos. Raises CommandFailed if there is none, and StorageError."""
-        place = self._config.frames
         next(iter(self._video.list_after(self._config.video.prefix)), None)
         names = [self._config.stream] if self._config.stream is not None else self._folders()
-        folder = "" if self._config.stream is not None else "{}/"
-        streams = [self._looked_at(name, place.prefix + folder.format(name)) for name in names]
+        streams = [self._looked_at(name, self._config.photos_prefix(name)) for name in names]
         if not any(stream.photo_count for stream in streams):
             raise CommandFailed(self._nothing(streams))
         return [stream for stream in streams if stream.photo_count]
@@ -80,7 +77,7 @@ class Streams:
         """The streams as the function has them: a folder for each."""
         place = self._config.frames
         names = [folder[len(place.prefix) : -1] for folder in self._frames.list_folders(place.prefix)]
-        names = [name for name in names if not is_hidden_folder(name) and self._config.is_apart(name)]
+        names = [name for name in names if self._config.may_be_stream(name)]
         if names and all(_DATE.fullmatch(name) for name in names):
             raise CommandFailed(
                 f"the folders in {place} are dates ({', '.join(names[:3])}), and each would become a video of its own: "
@@ -93,7 +90,6 @@ class Streams:
         checkpoint = stream.before
         if checkpoint is None or checkpoint.order != self._config.order:
             checkpoint = None  # of a stream whose order changes, the function itself looks through all photos
-        ahead = frozenset(checkpoint.ahead if checkpoint else ())
         for info in self._frames.list_after(prefix):
             key = info.key[len(prefix) :]
             if (reason := self._config.include.why_ignored(key)) is not None:
@@ -101,7 +97,7 @@ class Streams:
                 continue
             stream.photo_count += 1
             position = key if self._config.order == NAME_ORDER else photo_of(key, info).position
-            if checkpoint and (position in ahead or key_order(position) <= key_order(checkpoint.watermark)):
+            if checkpoint and checkpoint.covers(position):
                 stream.covered_count += 1
         return stream
 

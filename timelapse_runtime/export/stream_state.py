@@ -18,7 +18,6 @@ from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.config import Location, parse_location
 from timelapse_runtime.timelapse.errors import AccessDenied, ObjectNotFound, SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel
-from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_of
 from timelapse_runtime.timelapse.rejection_records import Rejection
@@ -145,7 +144,6 @@ class StateReader:
         return found
 
     def _list(self, store: Store, place: Location, catalog: Catalog, checkpoint: Checkpoint, found: Photos) -> None:
-        ahead, watermark = frozenset(checkpoint.ahead), key_order(checkpoint.watermark)
         for info in store.list_after(place.prefix, place.prefix + found.after if found.after else ""):
             if found.listed_count == LISTED_OBJECTS and not self._is_complete:
                 found.is_complete = False
@@ -158,7 +156,7 @@ class StateReader:
             position = catalog.position_of(key, info)
             if found.newest is None or info.last_modified_epoch_ms >= found.newest.uploaded_epoch_ms:
                 found.newest = photo_of(key, info)
-            if position not in ahead and key_order(position) > watermark:
+            if not checkpoint.covers(position):
                 found.waiting_count += 1
                 oldest = found.oldest_waiting_epoch_ms
                 if oldest is None or info.last_modified_epoch_ms < oldest:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from timelapse_runtime.timelapse.errors import ConfigError
 from timelapse_runtime.timelapse.metrics import DECLARED
 from timelapse_runtime.timelapse.model.memory_budget import MemoryBudget
-from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter, parse_photo_filter
+from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter, is_hidden_folder, parse_photo_filter
 from timelapse_runtime.timelapse.model.video_size import SMALLEST_SIDE, Size, SizeLimits, even_size
 
 PREFIX = "TIMELAPSE_"
@@ -103,6 +103,15 @@ class Config:
         """
         written = self._written(stream)
         return not (self.frames.contains(written) or written.contains(self.frames))
+
+    def may_be_stream(self, folder: str) -> bool:
+        """Whether a folder of photos is a stream: not the system's, and none whose video would lie around the
+        photos."""
+        return not is_hidden_folder(folder) and self.is_apart(folder)
+
+    def photos_prefix(self, stream: str) -> str:
+        """What the keys of the stream's photos begin with."""
+        return self.frames.prefix if self.stream is not None else f"{self.frames.prefix}{stream}/"
 
     def require_apart(self, stream: str) -> None:
         """Raises ConfigError if they are not apart."""

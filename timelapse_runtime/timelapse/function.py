@@ -153,7 +153,7 @@ class Timelapse:
         if self._config.stream is not None:
             return self._config.stream, rest
         name, slash, key = rest.partition("/")
-        if name and slash and self._may_be_stream(name):
+        if name and slash and self._config.may_be_stream(name):
             return name, key
         if is_hidden_folder(name) or not self._config.include.takes(rest):
             _log.info("ignored: not a photo", extra={"frame": hint.key})
@@ -165,15 +165,6 @@ class Timelapse:
             _log.warning("ignored: no stream's folder in its key", extra={"frame": hint.key, "help": help_text})
         return None
 
-    def _may_be_stream(self, name: str) -> bool:
-        """Whether a folder of photos is a stream: not the system's, and none whose video would lie around the
-        photos."""
-        return not is_hidden_folder(name) and self._config.is_apart(name)
-
-    def _prefix_of(self, name: str) -> str:
-        place = self._config.frames
-        return place.prefix if self._config.stream is not None else f"{place.prefix}{name}/"
-
     def _swept(self, sweep: Sweep) -> list[str]:
         if sweep.stream is not None:
             return [sweep.stream]
@@ -181,7 +172,7 @@ class Timelapse:
             return [self._config.stream]
         start = len(self._config.frames.prefix)
         names = [folder[start:-1] for folder in self._frames.list_folders(self._config.frames.prefix)]
-        return [name for name in names if self._may_be_stream(name)]
+        return [name for name in names if self._config.may_be_stream(name)]
 
     def _with_stream(self, name: str, time_left: TimeLeft, action: Callable[[Stream], None]) -> dict[str, Any]:
         """Run `action` on the open stream; when it is fenced, on a reloaded one."""
@@ -235,7 +226,7 @@ class Timelapse:
         self._config.require_apart(name)
         stream = Stream(
             name,
-            self._prefix_of(name),
+            self._config.photos_prefix(name),
             self._config,
             self._frames,
             self._video,

@@ -161,11 +161,8 @@ class Ingest:
 
     def _fetched(self, key: str, version_id: str | None) -> FetchedPhoto:
         stored = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes, version_id=version_id)
-        self._note_upload(stored.info)
+        self.newest_uploaded_epoch_ms = max(self.newest_uploaded_epoch_ms, stored.info.last_modified_epoch_ms)
         return FetchedPhoto(stored.info, stored.body)
-
-    def _note_upload(self, info: ObjectInfo) -> None:
-        self.newest_uploaded_epoch_ms = max(self.newest_uploaded_epoch_ms, info.last_modified_epoch_ms)
 
     def read_ahead(self, key: str, prefetch: Prefetch, next_key: str | None) -> ReadPhoto:
         """The photo at `key`, decoded; the one at `next_key` is read meanwhile. Raises as `fetch` does."""
@@ -174,7 +171,6 @@ class Ingest:
     def decode(self, fetched: FetchedPhoto) -> ReadPhoto:
         """Decode what `fetch` has read. The picture of a photo that cannot be used is its FrameRejected."""
         info, size_bytes = fetched.info, fetched.info.size_bytes
-        self._note_upload(info)
         if size_bytes > self._maximum_bytes:
             detail = f"{size_bytes} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"
             return ReadPhoto(info, FrameRejected("too-large", detail))
@@ -218,8 +214,7 @@ class Ingest:
         return self.photo(SourceFrame(key, self._clock.now_epoch_ms(), Role.STAND_IN), None)
 
     def _read(self, key: str) -> ReadPhoto:
-        stored = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes)
-        return self.decode(FetchedPhoto(stored.info, stored.body))
+        return self.decode(self._fetched(key, None))
 
     def _found(self, key: str, get: Callable[[], _Item]) -> _Item:
         try:

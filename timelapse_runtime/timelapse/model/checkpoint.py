@@ -142,7 +142,7 @@ class ReelTail:
     segments: tuple[Segment, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Checkpoint:
     """How far the video has come. `source` is where the stream's photos are; `generation` counts commits; `commit` is
     unique to the attempt that wrote it. In arrival order, a listing after the key `scan_after` shows the photos beyond
@@ -163,7 +163,15 @@ class Checkpoint:
 
     def covers(self, position: str) -> bool:
         """Whether the photo at this position is settled: in the video, or rejected."""
-        return key_order(position) <= key_order(self.watermark) or position in self.ahead
+        return position in self._ahead or key_order(position) <= self._watermark_order
+
+    @functools.cached_property
+    def _ahead(self) -> frozenset[str]:
+        return frozenset(self.ahead)
+
+    @functools.cached_property
+    def _watermark_order(self) -> bytes:
+        return key_order(self.watermark)
 
     def to_json(self) -> bytes:
         """As stored."""
