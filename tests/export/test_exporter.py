@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from datetime import UTC
 from fractions import Fraction
@@ -50,6 +51,21 @@ def stream_of(path: Path) -> dict[str, object]:
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["streams"][0]
     assert isinstance(found, dict)
     return found
+
+
+def test_no_thread_becomes_a_real_time_thread(world: World, tmp_path: Path) -> None:
+    """As root, SVT-AV1 would starve the machine, and every test after this one."""
+    before, wanted = os.sched_getscheduler(0), Wanted("mp4", "av1")
+    reader = StreamReader(world.video, world.keys.folder)
+    plan = plan_export(Selector(reader, world.checkpoint(), UTC).reels(), wanted)
+    found: set[int] = set()
+
+    def look(_frames: int) -> None:
+        found.update(os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir())
+
+    write_file(reader, plan, wanted, tmp_path / "video.mp4", threads=2, metadata={}, on_frames=look)
+    look(0)
+    assert found == {before}
 
 
 @pytest.mark.parametrize(

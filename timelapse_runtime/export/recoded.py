@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import av
 from av.video.stream import VideoStream
@@ -35,6 +38,23 @@ _RANGE_LIMITED, _MATRIX_BT601, _PRIMARIES_BT709, _TRANSFER_SRGB = 1, 6, 1, 13
 """As the stored video has them (`video/encode.py`)."""
 
 
+@contextmanager
+def same_scheduling() -> Iterator[None]:
+    """Give all threads of this process the scheduling policy that the caller has now.
+
+    SVT-AV1 (4.1, tried in November 2026) makes its threads, and the one that opens it, real-time threads of the highest
+    priority where the process may do that, as root: then nothing else on the machine gets its turn, and children
+    inherit it.
+    """
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        for task in Path("/proc/self/task").iterdir():
+            with suppress(ProcessLookupError):
+                os.sched_setscheduler(int(task.name), policy, parameters)
+
+
 def write_recoded(
     reader: StreamReader,
     pieces: Sequence[Piece],
@@ -60,6 +80,8 @@ def write_recoded(
         if codec.tag:
             context.codec_tag = codec.tag
         describe(output, chapters, frame_count(pieces), rate, metadata)
+        with same_scheduling():
+            output.start_encoding()
         for number, picture in enumerate(PictureSource(reader, size).all(pieces)):
             picture.pts, picture.time_base = number, 1 / rate
             output.mux(stream.encode(picture))
