@@ -15,7 +15,7 @@ from timelapse_runtime.cli.main import main
 
 
 def parser_commands() -> list[str]:
-    """The names of the commands, as an argument that is no command lists them."""
+    """The names of the commands, from the error about an unknown one."""
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.suppress(SystemExit):
         main(["no-such-command"])

@@ -141,9 +141,10 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     for command in (check, again):
         command.add_argument("stream", type=stream_folder, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
         command.add_argument("--frames", type=location, help="its photos, if the stream has no checkpoint yet")
-        add_json(command)
-        add_connection(command)
     for name, command in commands.choices.items():
+        if command is not replay:
+            add_json(command)
+            add_connection(command)
         command.usage = " ".join(("timelapse", name, *_required(command), "[options]"))
         command.formatter_class = _Dense
     return parser, commands.choices
@@ -178,8 +179,6 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
         "video", type=location, help="where the videos go: s3://BUCKET/PREFIX/, a folder for each camera"
     )
     parser.add_argument("--stream", type=stream_name, metavar="NAME", help="take all photos into this one video")
-    add_json(parser)
-    add_connection(parser)
     parser.set_defaults(run=_run_of("backfill"))
 
 
@@ -193,8 +192,6 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw frames a minute, bytes a frame and brightness")
     parser.add_argument("--force", action="store_true", help="replace these files if they are there")
     add_selection(parser, "what is drawn (default: the newest reel)", all_help="all reels; and count all photos")
-    add_json(parser)
-    add_connection(parser)
     parser.set_defaults(run=_run_of("inspect"))
 
 
@@ -213,8 +210,6 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--codec", choices=_CODECS, default="copy", metavar="NAME", help=f"{', '.join(_CODECS)} (default: copy)"
     )
-    add_json(parser)
-    add_connection(parser)
     parser.set_defaults(run=_run_of("export"))
 
 
@@ -227,8 +222,6 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=8765, metavar="N", help="default: 8765; 0 takes a free one")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument("--publish", action="store_true", help="write the page into the bucket, and do not serve")
-    add_json(parser)
-    add_connection(parser)
     parser.set_defaults(run=_run_of("watch"))
 
 

@@ -53,6 +53,7 @@ class Derived:
         self._playlists = PlaylistWriter(store, is_current)
         self._video_file: VideoFile | None = None
         self._finished_reel = ""
+        self._written_latest: bytes | None = None
         self._playlists_are_behind = True  # what an earlier instance left behind is not known
         self._log = StreamLog(_log, name)
 
@@ -101,9 +102,9 @@ class Derived:
             self._try("closed reel", lambda: self._finish(reel, cached))
         else:
             self._try("video.mp4", lambda: self._video_file_of(reel).publish(reel, cached, force=force))
-        if latest is not None:
+        if latest is not None and latest != self._written_latest:
             put = Put(self._keys.latest, latest, None, "image/jpeg", NO_CACHE)
-            self._try("latest.jpg", lambda: put.send(self._store))
+            self._written_latest = latest if self._try("latest.jpg", lambda: put.send(self._store)) else None
 
     def with_known_conditions(self, plan: CommitPlan, *, is_first_commit: bool) -> CommitPlan:
         """The plan as it may be sent later, by another process: only the playlists whose condition is known."""

@@ -8,7 +8,7 @@ because no part may be shorter. From the minimum on, that happens once a segment
 GROWTH: so the bytes copied per byte of video stay bounded (1 / GROWTH + 1), and the requests per frame with them.
 
 The tables of what is stored are in the stored head. The first publish of an instance reads them from there. A file
-without such a head (as earlier versions wrote them), or with a damaged one, is made anew from the segments.
+without such a head (as earlier versions wrote them), or with a damaged one, is written again from the segments.
 
 Publishing follows the commit and is derived from it: a crash leaves the file behind, never wrong, and the next publish
 brings it up to date. Two instances that publish are kept apart by If-Match on the file itself. The file of a closed
