@@ -18,7 +18,7 @@ import itertools
 import logging
 import statistics
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from timelapse_runtime.timelapse.arrangement import arranged
@@ -34,6 +34,7 @@ from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.photo_order import arrange
 from timelapse_runtime.timelapse.model.seen_photos import SeenPhotos
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_at, photo_identity, photo_of
+from timelapse_runtime.timelapse.new_photos import NewPhotos
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.stream_log import StreamLog
@@ -52,9 +53,6 @@ _MAXIMUM_AHEAD = 1_000
 """Photos that the checkpoint names beyond the watermark at most: 75 kB."""
 _CONTEXT_FRAMES = 32
 _KNOWN_PHOTOS = 2_000
-_PAGE_KEYS = 1_000
-_SCANS = 4
-"""A listing ends after a page in which nothing is new, and begins again near another known key, so many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +85,7 @@ class ArrivalIntake:
         self._tracker, self._catalog, self._ingest, self._records = tracker, catalog, ingest, records
         self._recorder, self._checkpoints, self._kept = recorder, checkpoints, kept
         self._seen = SeenPhotos(max(_KNOWN_PHOTOS, 2 * config.flush_every))
+        self._new_photos = NewPhotos(tracker, catalog, self._seen)
         self._waiting: dict[str, _Waiting] = {}
         self._encoded: deque[SourceFrame] = deque(maxlen=_CONTEXT_FRAMES)
         self._superseded: dict[str, str] = {}
@@ -94,12 +93,12 @@ class ArrivalIntake:
         self._listed_before = ""
         self._listed_order: list[str] = []
         """The positions of the photos that the last listing left waiting."""
-        self._lists_all = self._is_caught_up = self._is_below_listings = False
+        self._is_caught_up = self._is_below_listings = False
         self._log = StreamLog(_log, name)
 
     def resume(self, sources: Sequence[SourceFrame], *, lists_all: bool) -> None:
         """See Intake."""
-        self._lists_all = lists_all
+        self._new_photos.lists_all = lists_all
         self._encoded.extend(sources)
         known = [*sources, *map(photo_at, self._tracker.committed_ahead)]
         for source in sorted(known, key=lambda one: key_order(one.position)):
@@ -233,7 +232,7 @@ class ArrivalIntake:
         for position in kept:
             self._seen.add(photo_at(position))
         listed: dict[str, _Waiting] = {}
-        for source in list(self._list(without=kept)):
+        for source in list(self._new_photos.listed(without=kept)):
             if self._seen.has_key(source.key):
                 self._announce(PhotoHint(source.key))  # it may be overwritten before its turn comes
             else:
@@ -275,31 +274,6 @@ class ArrivalIntake:
         for source in reversed(order):
             limits.append(min(limits[-1], source.position[:-1], key=key_order))  # it sorts right before the position
         return limits[::-1]
-
-    def _list(self, *, without: Collection[str]) -> Iterator[SourceFrame]:
-        """The photos that are new and not at the positions `without`, as far as a listing shows them near those that
-        are known."""
-        known_keys = self._tracker.scan_keys()
-        start = min([self._tracker.scan_after, *(key[:-1] for key in known_keys[:1])], key=key_order)
-        for _ in range(_SCANS):
-            idle, last = 0, None
-            for key, info in self._catalog.listed_after(start):
-                source = photo_of(key, info)
-                is_beyond = key_order(source.position) > key_order(self._tracker.watermark)
-                if is_beyond and not (self._tracker.is_covered(source.position) or source.position in without):
-                    if not self._seen.is_repeated(source):
-                        yield source
-                    elif self._tracker.is_in_checkpoint(self._seen.newest_position(source.key)):
-                        self._tracker.settled(source.position)  # not before: a crash would leave neither
-                idle = 0 if is_beyond or self._lists_all else idle + 1
-                if idle == _PAGE_KEYS:
-                    last = key
-                    break
-            following = [key for key in known_keys if last is not None and key_order(key) > key_order(last)]
-            if not following:
-                break
-            start = following[0][:-1]
-        self._lists_all = False
 
     # ---- from photos to frames
 
