@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.documents import DOCUMENTS, ROOT, block_lines, in_backticks, without_blocks
 from timelapse_runtime.cli.main import main
+from timelapse_runtime.runtime.loader import METHODS
 
-ROOT = Path(__file__).parents[1]
-DOCUMENTS = [
-    path for pattern in ("*.md", "docs/*.md", "infra/*.md") for path in sorted(ROOT.glob(pattern)) if path.is_file()
-]
 FOLDERS = ("timelapse_runtime", "scripts", "tests", "docs", "infra", "layer", "requirements", ".ci")
 PRODUCTS = ("runtime", "timelapse", "storage", "video", "model", "dispatcher", "emulator", "cli")
 """First parts of paths that are written from inside a folder: `storage/s3.py`, `dispatcher/route.py`."""
@@ -39,22 +37,17 @@ each_current = pytest.mark.parametrize(
 """The documents that say what holds now. The changelog names what is gone, too."""
 
 
-def without_blocks(text: str) -> str:
-    return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
-
-
 def anchors(document: Path) -> set[str]:
     """The anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", without_blocks(document.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def commands(document: Path) -> Iterator[str]:
+def written_commands(document: Path) -> Iterator[str]:
     """The lines of a document's blocks, and what it has in backticks."""
-    text = document.read_text()
-    for block in re.findall(r"^```\w*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
-        yield from (line.partition(" #")[0].strip() for line in block.splitlines())
-    yield from (" ".join(one.split()) for one in re.findall(r"`([^`]+)`", without_blocks(text)))
+    for lines in block_lines(document):
+        yield from lines
+    yield from in_backticks(document)
 
 
 @each_document
@@ -70,7 +63,7 @@ def test_every_relative_link_resolves(document: Path) -> None:
 
 @each_current
 def test_every_path_exists(document: Path) -> None:
-    for text in commands(document):
+    for text in written_commands(document):
         path = text.partition(" ")[0].removesuffix("/")
         first, slash, _ = path.partition("/")
         is_path = slash and re.fullmatch(r"[\w./-]+", path)
@@ -80,7 +73,7 @@ def test_every_path_exists(document: Path) -> None:
 
 @each_current
 def test_every_option_of_a_script_is_defined_in_its_sources(document: Path) -> None:
-    for text in commands(document):
+    for text in written_commands(document):
         script = re.match(r"scripts/([\w-]+)(?: |$)", text)
         if script is None or script[1] not in SOURCES:
             continue
@@ -91,7 +84,7 @@ def test_every_option_of_a_script_is_defined_in_its_sources(document: Path) -> N
 
 @each_current
 def test_every_command_of_the_installed_program_exists(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for text in commands(document):
+    for text in written_commands(document):
         match = re.match(r"(?:(?:scripts/)?timelapse|scripts(?=/replay))[ /]([a-z-]+)(?: |$)", text)
         if match is None:
             continue
@@ -105,15 +98,20 @@ def test_every_command_of_the_installed_program_exists(document: Path, capsys: p
             assert option in help_text, text
 
 
-def test_the_readmes_function_counts() -> None:
-    example = re.search(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+def test_the_documented_function_counts_and_continues_after_a_restart(tmp_path: Path) -> None:
+    example = re.search(r"^```python\n(.*?)^```", (ROOT / "docs/runtime.md").read_text(), re.DOTALL | re.MULTILINE)
     assert example is not None
     names: dict[str, Any] = {}
     exec(example[1], names)
-    function = names["Counter"]()
-    function.open(None)
-    assert [function.invoke({}, None) for _ in range(2)] == [{"count": 1}, {"count": 2}]
-    assert function.flush(None) is function.close(None) is None
+    names["COUNT"] = tmp_path / "count.json"
+    counted = []
+    for _environment in range(2):
+        function = names["Counter"]()
+        assert set(METHODS) <= set(dir(function))
+        function.open(None)
+        counted += [function.invoke({}, None)["count"] for _ in range(2)]
+        assert function.flush(None) is function.close(None) is None
+    assert counted == [1, 2, 3, 4]
 
 
 def test_the_counter_of_lines_sees_the_package() -> None:

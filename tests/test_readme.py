@@ -1,4 +1,4 @@
-"""What the README says of the configuration is what the code does."""
+"""What docs/configuration.md says of the variables is what the code does."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 from timelapse_runtime.timelapse.config import table
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+CONFIGURATION = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text()
 
 
-def test_the_readmes_table_of_variables_is_the_codes() -> None:
+def test_the_documents_table_of_variables_is_the_codes() -> None:
     start, end = "<!-- table: timelapse_runtime/timelapse/config.py -->\n", "<!-- end of table -->"
-    assert README.partition(start)[2].partition(end)[0] == table()
+    assert CONFIGURATION.partition(start)[2].partition(end)[0] == table()

@@ -1,7 +1,7 @@
 """The timelapse function's configuration: environment variables, parsed once into a typed value.
 
 A wrong value is a ConfigError that names the variable, the value and what is allowed; it ends init. VARIABLES is
-the one table: parsing, defaults and the README's table (a test compares them) come from it.
+the one table: parsing, defaults and the table in docs/configuration.md (a test compares them) come from it.
 """
 
 from __future__ import annotations
@@ -412,7 +412,7 @@ def _not_apart(config: Config, written: Location) -> ConfigError:
 
 
 def table() -> str:
-    """The README's table of variables, in Markdown."""
+    """The table of variables in docs/configuration.md, in Markdown."""
     rows = ["| variable | default | allowed | meaning |", "|---|---|---|---|"]
     for variable in VARIABLES:
         default = "required" if variable.default is None else f"`{variable.default}`" if variable.default else "empty"

@@ -1,4 +1,4 @@
-"""Each command line of the README that starts scripts/replay or scripts/timelapse runs, with places of the test's own.
+"""Each command line of the documents that starts scripts/replay or timelapse runs, with places of the test's own.
 
 They become the module that the scripts start: tests/scripts/test_launcher.py runs the scripts themselves.
 """
@@ -19,22 +19,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.documents import commands
 from timelapse_runtime.cli import EXIT_INTERRUPTED, EXIT_OK
 from timelapse_runtime.cli.main import main
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 
 ROOT = Path(__file__).parents[2]
-BLOCKS = re.findall(r"^```\w*\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-LINES = [line.partition(" #")[0].strip() for block in BLOCKS for line in block.splitlines()]
-REPLAYS = [line for line in LINES if line.startswith("scripts/replay")]
-COMMANDS = [line for line in LINES if line.startswith("scripts/timelapse")]
+LINES = sorted({one.text.removeprefix("scripts/") for one in commands()})
+REPLAYS = sorted({line.removeprefix("timelapse ") for line in LINES if re.match(r"(timelapse )?replay\b", line)})
+COMMANDS = [line for line in LINES if line.startswith("timelapse ") and line.removeprefix("timelapse ") not in REPLAYS]
 PLACES = {
-    "s3://BUCKET/PREFIX/": "s3://bucket/video/",
-    "STREAM": "camera",
-    "s3://IN/PREFIX/": "s3://bucket/frames/",
-    "s3://OUT/PREFIX/": "s3://bucket/{}/",
-    "2026-11-25": datetime.now(UTC).date().isoformat(),
+    r"s3://(BUCKET|VIDEO)/PREFIX/": "s3://bucket/video/",
+    r"s3://…/video/|s3://OUT/PREFIX/": "s3://bucket/{}/",
+    r"s3://(IN/PREFIX|…/frames)/": "s3://bucket/frames/",
+    r"STREAM": "camera",
+    r"2026-11-25": datetime.now(UTC).date().isoformat(),
 }
+"""What the documents write in place of a name: the name that it has here."""
 SMALL_SCENE = ("--scene-frames", "12", "--size", "320x180")
 
 
@@ -46,16 +47,15 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         server.create_buckets("bucket")
         shell = {**os.environ, **server.variables(), "PYTHONPATH": str(ROOT), "BROWSER": "true"}
         place = ("--endpoint-url", server.endpoint_url, "--bucket", "bucket", "--out", str(out))
-        subprocess.run(program("scripts/replay", *SMALL_SCENE, *place), check=True, env=shell, capture_output=True)
+        subprocess.run(program("replay", *SMALL_SCENE, *place), check=True, env=shell, capture_output=True)
         yield shell
 
 
-def program(script: str, *arguments: str) -> list[str]:
-    command = ["replay"] if script == "scripts/replay" else []
-    return [sys.executable, "-m", "timelapse_runtime.cli.main", *command, *arguments]
+def program(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "timelapse_runtime.cli.main", *arguments]
 
 
-def test_the_readme_shows_each_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_documents_show_each_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     known = set(re.findall(r"^    ([a-z-]+)", capsys.readouterr().out, re.MULTILINE))
@@ -87,9 +87,9 @@ def test_a_replay_runs(line: str, photos: Callable[..., list[Path]], tmp_path: P
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_runs(line: str, variables: dict[str, str], tmp_path: Path) -> None:
     for word, meaning in PLACES.items():
-        line = line.replace(word, meaning.format(tmp_path.name))
-    command = program(*shlex.split(line))
-    if " watch " in line:
+        line = re.sub(word, meaning.format(tmp_path.name), line)
+    command = program(*shlex.split(line)[1:])
+    if " watch " in line and "--publish" not in line:
         command += ["--port", "0"]  # the default one may be in use here
         with subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True) as server:
             try:
@@ -103,6 +103,6 @@ def test_a_command_runs(line: str, variables: dict[str, str], tmp_path: Path) ->
     done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == EXIT_OK, done.stderr
     assert done.stdout
-    if "--out" in line:
-        (written,) = tmp_path.iterdir()
-        assert written.stat().st_size > 0
+    files = re.findall(r"--(?:out|plot|contact-sheet) (\S+)", line)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(files)
+    assert all((tmp_path / name).stat().st_size for name in files)
