@@ -27,7 +27,7 @@ CONTRACT = {"runtime.function", "runtime.clock", "runtime.outbox"}
 
 TIMELAPSE = (
     {"errors", "metrics", "storage.contract", "stream_log", "time_left"},
-    {"model", "events", "config"},
+    {"model", "events", "config", "batch"},
     {"storage", "video"},
     {"commit_plan", "verify_report"},
     {"stored_reels"},
@@ -37,7 +37,7 @@ TIMELAPSE = (
     {"writer"},
     {"recorder", "intake"},
     {"arrival_intake", "name_intake"},
-    {"stream"},
+    {"routing", "stream"},
     {"function"},
 )  # fmt: skip
 """The function's layers, from the bottom up."""

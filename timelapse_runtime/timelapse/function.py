@@ -6,22 +6,24 @@ right (fenced, encoder failed, anything unforeseen) is dropped: what it had not 
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
 from timelapse_runtime.runtime.clock import Clock, SystemClock
 from timelapse_runtime.runtime.function import Deadline, Environment, RemainingTime
 from timelapse_runtime.runtime.outbox import OutboxPut
+from timelapse_runtime.timelapse.batch import Batch
 from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderTooSlow, Fenced, StorageError, TimelapseError
-from timelapse_runtime.timelapse.events import FrameHint, Request, Retry, Sweep, parse_event
+from timelapse_runtime.timelapse.events import Retry, Sweep
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.metrics import StreamMetrics, StreamState
-from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
 from timelapse_runtime.timelapse.recorder import Counts
+from timelapse_runtime.timelapse.routing import Router, Work
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.stream import Stream
@@ -65,6 +67,8 @@ class Timelapse:
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._streams: OrderedDict[str, Stream] = OrderedDict()
         self._totals: Counter[str] = Counter()
+        self._unfinished: set[str] = set()
+        """The streams whose last work failed, or was interrupted."""
 
     def open(self, environment: Environment) -> None:
         """Parse the configuration and make the S3 client. Raises ConfigError."""
@@ -73,32 +77,40 @@ class Timelapse:
         function_name = environment.variables.get("AWS_LAMBDA_FUNCTION_NAME", "local")
         self._metrics = StreamMetrics(self._config.metrics, function_name)
         self._frames, self._video = self._make_stores(self._config, environment)
+        self._router = Router(self._config, self._frames)
 
     def invoke(self, event: Any, context: RemainingTime) -> dict[str, Any]:
         """Append the event's photos to their videos, and do its sweeps and retries.
 
         The answer counts what happened, in this invocation by stream and in this environment in all. A stream whose
-        objects are all not photos is not opened: of it, the answer has the count `ignored` alone. An invocation that is
-        interrupted (SIGTERM, the alarm before its deadline) drops the stream that it was working on.
+        objects are all not photos is not opened: of it, the answer has the count `ignored` alone. A stream that fails
+        does not keep the others from their work: see `Batch` for what is raised then, and what is answered. An
+        invocation that is interrupted (SIGTERM, the alarm before its deadline) drops the stream that it was working on.
         """
         deadline = Deadline(self._clock.now_epoch_ms() + context.get_remaining_time_in_millis())
         time_left = TimeLeft(deadline, self._clock, _FLUSH_RESERVE_MS)
-        request = parse_event(event)
-        for ignored in request.ignored:
-            _log.info("ignored", extra={"event": ignored})
-        hints, ignored_counts = self._by_stream(request)
-        counts = {name: self._append(name, hints[name], time_left) for name in hints}
-        counts |= {name: self._sweep(name, sweep, time_left) for sweep in request.sweeps for name in self._swept(sweep)}
-        counts |= {retry.stream: self._retry(retry, time_left) for retry in request.retries}
-        for name, count in ignored_counts.items():
+        batch, work = Batch.of(event), Work()
+        for message in batch.messages:
+            try:
+                self._router.add(message, work)
+            except TimelapseError as error:
+                message.fail(error)
+        counts = self._carry_out(work, batch, time_left)
+        for name, count in work.ignored_counts.items():
             counts.setdefault(name, {})["ignored"] = count
             self._totals["ignored"] += count
             self._metrics.add(name, {"ignored": count})
         for name in counts:
-            self._write_metrics(name, at_once=bool(request.sweeps))
+            self._write_metrics(name, at_once=bool(work.sweeps))
         self._close_least_recently_used(time_left)
         _log.info("invocation", extra={"streams": counts})
-        return {"streams": counts, "environment": self._summary()}
+        fatal = batch.fatal_error()
+        for fields, failure in batch.failures():
+            if failure is not fatal:
+                _log.error("failed; others of the event may not have", extra=fields, exc_info=failure)
+        if fatal is not None:
+            raise fatal
+        return {"streams": counts, "environment": self._summary(), **batch.answer()}
 
     def flush(self, deadline: Deadline) -> None:
         """Save what is complete, at once: the first act of a shutdown."""
@@ -113,22 +125,36 @@ class Timelapse:
 
     # ---- streams
 
-    def _by_stream(self, request: Request) -> tuple[dict[str, list[PhotoHint | None]], Counter[str]]:
-        """The photos of each stream, and how many objects in it are not photos. None stands for a photo whose key is
-        not known for sure."""
-        found: dict[str, list[PhotoHint | None]] = {}
-        ignored_counts: Counter[str] = Counter()
-        for hint in request.frames:
-            located = self._locate(hint)
-            if located is None:
-                continue
-            name, key = located
-            if reason := self._config.include.why_ignored(key):
-                _log.info("ignored: not a photo", extra={"stream": name, "frame": hint.key, "reason": reason})
-                ignored_counts[name] += 1
-            else:
-                found.setdefault(name, []).append(PhotoHint(key, hint.etag, hint.version_id) if hint.is_exact else None)
-        return found, ignored_counts
+    def _carry_out(self, work: Work, batch: Batch, time_left: TimeLeft) -> dict[str, dict[str, Any]]:
+        """Do it stream by stream; what happened, by stream. Each has a fair share of the time, and once more if some is
+        left. What failed last time, or hung, comes last."""
+        counts: dict[str, dict[str, Any]] = {}
+        actions = sorted(self._actions(work), key=lambda action: action[0] in self._unfinished)
+        for is_last_round in (False, True):
+            again = []
+            for position, (name, action) in enumerate(actions):
+                self._unfinished.add(name)
+                try:
+                    counts[name] = action(time_left.shared_by(len(actions) - position))
+                except MemoryError:
+                    raise
+                except Exception as error:  # noqa: BLE001  whatever it is, it is this stream's
+                    if isinstance(error, DeadlineTooClose) and not is_last_round and time_left.is_enough:
+                        again.append((name, action))
+                    else:
+                        batch.fail(name, error)
+                else:
+                    self._unfinished.discard(name)
+            actions = again
+        return counts
+
+    def _actions(self, work: Work) -> Iterator[tuple[str, Callable[[TimeLeft], dict[str, Any]]]]:
+        for name, hints in work.hints.items():
+            yield name, functools.partial(self._append, name, hints)
+        for name, sweep in dict.fromkeys(work.sweeps):
+            yield name, functools.partial(self._sweep, name, sweep)
+        for retry in dict.fromkeys(work.retries):
+            yield retry.stream, functools.partial(self._retry, retry)
 
     def _append(self, name: str, hints: list[PhotoHint | None], time_left: TimeLeft) -> dict[str, Any]:
         exact = [hint for hint in hints if hint is not None]
@@ -142,37 +168,6 @@ class Timelapse:
         return self._with_stream(
             retry.stream, time_left, lambda stream: stream.retry_rejected(time_left, reason=retry.reason)
         )
-
-    def _locate(self, hint: FrameHint) -> tuple[str, str] | None:
-        """The stream of a photo and its key there, or None if it is not ours, which is logged."""
-        place = self._config.frames
-        if hint.bucket != place.bucket or not hint.key.startswith(place.prefix):
-            _log.warning("ignored: not below TIMELAPSE_FRAMES", extra={"bucket": hint.bucket, "frame": hint.key})
-            return None
-        rest = hint.key[len(place.prefix) :]
-        if self._config.stream is not None:
-            return self._config.stream, rest
-        name, slash, key = rest.partition("/")
-        if name and slash and self._config.may_be_stream(name):
-            return name, key
-        if is_hidden_folder(name) or not self._config.include.takes(rest):
-            _log.info("ignored: not a photo", extra={"frame": hint.key})
-        else:
-            help_text = (
-                "put photos into a folder per camera, whose videos do not lie around TIMELAPSE_FRAMES, "
-                "or set TIMELAPSE_STREAM"
-            )
-            _log.warning("ignored: no stream's folder in its key", extra={"frame": hint.key, "help": help_text})
-        return None
-
-    def _swept(self, sweep: Sweep) -> list[str]:
-        if sweep.stream is not None:
-            return [sweep.stream]
-        if self._config.stream is not None:
-            return [self._config.stream]
-        start = len(self._config.frames.prefix)
-        names = [folder[start:-1] for folder in self._frames.list_folders(self._config.frames.prefix)]
-        return [name for name in names if self._config.may_be_stream(name)]
 
     def _with_stream(self, name: str, time_left: TimeLeft, action: Callable[[Stream], None]) -> dict[str, Any]:
         """Run `action` on the open stream; when it is fenced, on a reloaded one."""

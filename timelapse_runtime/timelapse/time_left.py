@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.function import Deadline
@@ -25,3 +25,10 @@ class TimeLeft:
     def is_enough(self) -> bool:
         """Whether one more step may begin."""
         return self.ms >= self.reserve_ms
+
+    def shared_by(self, count: int) -> TimeLeft:
+        """An equal share for the first of `count` things that are done one after the other. The others share what it
+        leaves."""
+        share_ms = max(0, self.ms - self.reserve_ms) // count + self.reserve_ms
+        end_epoch_ms = min(self.deadline.epoch_ms, self.clock.now_epoch_ms() + share_ms)
+        return replace(self, deadline=Deadline(end_epoch_ms))
