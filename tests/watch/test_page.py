@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.browser import Browser, Chromium, Firefox, evaluate, go, wait_for
+from tests.browser import Browser, Chromium, evaluate, go, wait_for
 from tests.watch.show import DAY_MS, STREAM, Show, click, move_slider, press, shown, wait_for_frame
 from timelapse_runtime.timelapse.config import Location
 from timelapse_runtime.timelapse.errors import AccessDenied
@@ -23,12 +23,6 @@ from timelapse_runtime.watch.publish import publish
 from timelapse_runtime.watch.server import WatchServer
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module", params=[Chromium, Firefox], ids=lambda kind: kind.__name__)
-def browser(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with request.param(tmp_path_factory.mktemp("profile")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

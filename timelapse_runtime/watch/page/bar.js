@@ -2,6 +2,7 @@
 
 import { Deck } from "./deck.js";
 import { moment, number, plural } from "./format.js";
+import { canDecodeKeyframes, draw, readKeyframe } from "./keyframe.js";
 
 const THUMB_PIXELS = 18;
 const MOST_MARKS = 400;
@@ -14,7 +15,8 @@ export class Bar {
     this.preview = document.getElementById("preview");
     this.previewTime = document.getElementById("preview-time");
     this.deck = new Deck({ ahead: 1, onSegment: (reel, index, buffer) => photos.take(reel.name, index, buffer).catch(() => {}) });
-    document.getElementById("preview-picture").append(this.deck.video);
+    this.canvas = document.createElement("canvas");
+    document.getElementById("preview-picture").append(this.canvas, this.deck.video);
     this.isHeld = false;
     const bar = document.getElementById("bar");
     bar.addEventListener("pointermove", (event) => this.#hover(this.#frameUnder(event.clientX)));
@@ -81,13 +83,31 @@ export class Bar {
     this.previewTime.textContent = time ? `${time.isExact ? "" : "about "}${moment(time.epochMs)}` : plural(frame + 1, "frame");
   }
 
+  // The frame itself where its segment was read before, else the first one of its segment, which costs few bytes.
   async #picture(frame) {
     const reel = this.reel;
+    const index = reel.segmentAt(frame);
+    const isWanted = () => this.reel === reel && this.hovered === frame;
+    if (canDecodeKeyframes && !this.photos.isCached(index)) {
+      await this.photos.loadInit();
+      const { picture, head } = await readKeyframe(this.photos.init, reel.segments[index]);
+      if (isWanted()) this.#draw(picture);
+      picture.close();
+      await this.photos.take(reel.name, index, head, true);
+      if (isWanted()) this.#tell(frame);
+      return;
+    }
     await this.photos.load(frame);
-    if (this.hovered !== frame || this.preview.hidden) return;
+    if (!isWanted()) return;
     this.#tell(frame);
     if (this.deck.reel?.name === reel.name && frame < this.deck.reel.frameCount) await this.deck.seek(frame);
     else await this.deck.open(reel, frame, this.photos.delay ?? 0);
+    if (isWanted()) [this.canvas.hidden, this.deck.video.hidden] = [true, false];
+  }
+
+  #draw(picture) {
+    draw(this.canvas, picture, picture.displayWidth, picture.displayHeight);
+    [this.canvas.hidden, this.deck.video.hidden] = [false, true];
   }
 
   #leave() {

@@ -2,9 +2,10 @@
 
 import { Deck } from "./deck.js";
 import { dayOf, duration, plural } from "./format.js";
+import { canDecodeKeyframes, draw, readKeyframe } from "./keyframe.js";
 import { parsePlaylist } from "./playlist.js";
 import { Photos } from "./photos.js";
-import { request } from "./source.js";
+import { request, requestRange } from "./source.js";
 
 const DAYS_AT_A_TIME = 12;
 
@@ -19,11 +20,6 @@ function card(href, name) {
   });
   parts[1].textContent = name;
   return { item, link, picture: parts[0], note: parts[2] };
-}
-
-function draw(canvas, image, width, height) {
-  [canvas.width, canvas.height] = [320, Math.round((320 * height) / width)];
-  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
 }
 
 export class Cameras {
@@ -148,7 +144,7 @@ export class Days {
     this.#describe(name, { frameCount: last ? last.first + last.count : 0, fps });
   }
 
-  // The frame in the middle: nights begin and end many days.
+  // The keyframe in the middle: nights begin and end many days.
   async #illustrate(name) {
     const { stream } = this;
     const { picture } = this.cards.get(name);
@@ -159,11 +155,17 @@ export class Days {
       playlist = await stream.closed(name);
     }
     const reel = parsePlaylist(playlist.text, playlist.url, { fps: this.cards.get(name).manifest?.fps });
+    const segment = reel.segments[reel.segmentAt(reel.frameCount >> 1)];
+    if (canDecodeKeyframes) {
+      const { picture: frame } = await readKeyframe(await requestRange(reel.map.url, reel.map.range), segment);
+      draw(picture, frame, frame.displayWidth, frame.displayHeight);
+      frame.close();
+      return;
+    }
     const photos = new Photos();
     photos.show(reel);
-    const frame = reel.segments[reel.segmentAt(reel.frameCount >> 1)].first;
-    await photos.load(frame);
-    await this.deck.open(reel, frame, photos.delay ?? 0);
+    await photos.load(segment.first);
+    await this.deck.open(reel, segment.first, photos.delay ?? 0);
     const { video } = this.deck;
     draw(picture, video, video.videoWidth, video.videoHeight);
     this.deck.close();

@@ -2,7 +2,7 @@
 // between the times that the playlist gives for the segments.
 
 import { presentationDelay, readProvenance } from "./provenance.js";
-import { requestBytes } from "./source.js";
+import { requestRange } from "./source.js";
 
 const LEAST_GAP_MS = 3_000;
 const GAP_FACTOR = 5;
@@ -14,6 +14,7 @@ export class Photos {
     this.reel = null;
     this.byNumber = new Map();
     this.whole = new Map(); // segment's index -> how many of its frames are known
+    this.cached = new Map(); // segment's index -> how many of its frames the browser has in its cache
     this.loading = new Map();
     this.init = null;
     this.delay = null; // seconds, see presentationDelay
@@ -22,7 +23,7 @@ export class Photos {
   // Another version of the same reel, or another reel.
   show(reel) {
     if (this.reel?.name !== reel.name) {
-      for (const seen of [this.byNumber, this.whole, this.loading]) seen.clear();
+      for (const seen of [this.byNumber, this.whole, this.cached, this.loading]) seen.clear();
       [this.init, this.delay] = [null, null];
     }
     this.reel = reel;
@@ -31,6 +32,15 @@ export class Photos {
 
   at(frame) {
     return this.byNumber.get(frame) ?? null;
+  }
+
+  // Whether all of a segment's bytes were read.
+  isCached(index) {
+    return (this.cached.get(index) ?? 0) >= this.reel.segments[index].count;
+  }
+
+  #isKnown(index) {
+    return (this.whole.get(index) ?? 0) >= this.reel.segments[index].count;
   }
 
   // {epochMs, isExact}; null if nothing is known.
@@ -74,8 +84,7 @@ export class Photos {
     const found = [];
     this.reel.segments.forEach((segment, index) => {
       const next = this.reel.segments[index + 1];
-      const isKnown = (this.whole.get(index) ?? 0) >= segment.count;
-      if (isKnown) {
+      if (this.#isKnown(index)) {
         for (let frame = Math.max(segment.first, 1); frame < segment.first + segment.count; frame += 1) {
           const [before, after] = [this.timeAt(frame - 1), this.at(frame).capturedEpochMs];
           if (before?.isExact && after - before.epochMs >= least) found.push({ frame, fromEpochMs: before.epochMs, toEpochMs: after });
@@ -105,14 +114,15 @@ export class Photos {
     return low;
   }
 
-  // Take a segment's bytes, which a player has read.
-  async take(reelName, index, buffer) {
+  // Take a segment's bytes, which a player has read, or (`isHead`) those at its beginning.
+  async take(reelName, index, buffer, isHead = false) {
     const segment = this.reel?.segments[index];
     if (this.reel?.name !== reelName || !segment) return;
     if (this.delay === null && this.init) this.delay = presentationDelay(this.init, buffer, segment.first, this.reel.fps);
     const frames = await readProvenance(buffer);
     if (this.reel?.name !== reelName) return;
     for (const frame of frames) this.byNumber.set(frame.number, frame);
+    if (!isHead) this.cached.set(index, frames.length);
     this.whole.set(index, Math.max(this.whole.get(index) ?? 0, frames.length));
     this.paceKnown = null;
     this.onLearned?.();
@@ -122,7 +132,7 @@ export class Photos {
   async load(frame) {
     const index = this.reel.segmentAt(frame);
     const segment = this.reel.segments[index];
-    if ((this.whole.get(index) ?? 0) < segment.count) {
+    if (!this.#isKnown(index)) {
       const key = `${segment.url} ${segment.range}`;
       if (!this.loading.has(key)) this.loading.set(key, this.#read(this.reel.name, index, segment).finally(() => this.loading.delete(key)));
       await this.loading.get(key);
@@ -132,16 +142,12 @@ export class Photos {
 
   async #read(reelName, index, segment) {
     await this.loadInit();
-    await this.take(reelName, index, await requestBytes(segment.url, ranged(segment.range)));
+    await this.take(reelName, index, await requestRange(segment.url, segment.range));
   }
 
   async loadInit() {
     const map = this.reel.map;
-    const init = this.init ?? (await requestBytes(map.url, ranged(map.range)));
+    const init = this.init ?? (await requestRange(map.url, map.range));
     if (map.url === this.reel.map.url) this.init = init;
   }
-}
-
-function ranged(range) {
-  return range ? { headers: { Range: `bytes=${range[0]}-${range[1] - 1}` } } : {};
 }

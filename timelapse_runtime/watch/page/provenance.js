@@ -1,36 +1,9 @@
 // The photos behind a segment's frames, read from its `uuid` boxes, and where its first frame lies on the time line.
 // Source: ISO/IEC 14496-12, clauses 4.2 (boxes) and 8 (moof, edts); the format of the uuid box is in video/boxes.py.
 
+import { boxes, find } from "./boxes.js";
+
 const PROVENANCE = "7d9a1f6e52c44c1b9a570e3b6c8d2f10";
-
-export function* boxes(view, start = 0, end = view.byteLength) {
-  let position = start;
-  while (position + 8 <= end) {
-    let size = view.getUint32(position);
-    let header = 8;
-    if (size === 1) {
-      size = Number(view.getBigUint64(position + 8));
-      header = 16;
-    }
-    if (size < header || position + size > end) return; // cut off: what came before is whole
-    yield { type: fourLetters(view, position + 4), start: position, payload: position + header, end: position + size };
-    position += size;
-  }
-}
-
-function fourLetters(view, position) {
-  return String.fromCharCode(...new Uint8Array(view.buffer, view.byteOffset + position, 4));
-}
-
-function find(view, path, start = 0, end = view.byteLength) {
-  for (const box of boxes(view, start, end)) {
-    if (box.type !== path[0]) continue;
-    if (path.length === 1) return box;
-    const inner = find(view, path.slice(1), box.payload, box.end);
-    if (inner) return inner;
-  }
-  return null;
-}
 
 // [{number, key, uploadedEpochMs, role, etag, capturedEpochMs}, …] of all frames in a segment's bytes.
 export async function readProvenance(buffer) {

@@ -30,6 +30,11 @@ export async function requestBytes(url, options) {
   }
 }
 
+// The bytes of `range`, [start, end), or all if it is null.
+export function requestRange(url, range) {
+  return requestBytes(url, range ? { headers: { Range: `bytes=${range[0]}-${range[1] - 1}` } } : {});
+}
+
 // One stream's objects. The page lies in a folder beside the streams' folders.
 export class Stream {
   constructor(name, isServed) {
