@@ -31,7 +31,7 @@ TIMELAPSE = (
     {"storage", "video"},
     {"commit_plan", "verify_report"},
     {"stored_reels"},
-    {"catalog", "checkpoint_store", "rejection_records", "video_file", "week"},
+    {"catalog", "checkpoint_store", "photo_reader", "rejection_records", "video_file", "week"},
     {"derived", "ingest", "reconcile", "reel_writer", "verify_photos", "verify_video"},
     {"arrangement", "kept_photos", "new_photos", "verify"},
     {"writer"},

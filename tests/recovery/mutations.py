@@ -19,7 +19,6 @@ from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
 from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
 from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, StorageUnavailable
-from timelapse_runtime.timelapse.ingest import FetchedPhoto, Prefetch
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.model import playlist, segment_versions, source_frame
 from timelapse_runtime.timelapse.model.backlog_order import is_backlog
@@ -28,6 +27,7 @@ from timelapse_runtime.timelapse.model.keys import segment_name
 from timelapse_runtime.timelapse.model.photo_order import natural_order
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.name_intake import NameIntake
+from timelapse_runtime.timelapse.photo_reader import FetchedPhoto, PhotoRun
 from timelapse_runtime.timelapse.reconcile import Reconciler
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.stream import Stream
@@ -133,7 +133,7 @@ def _replaced_deleted_before_the_commit(self: CheckpointStore, plan: CommitPlan)
 
 
 def _taken_again_after_discarding(
-    self: NameIntake, key: str, next_key: str | None, prefetch: Prefetch, time_left: Any
+    self: NameIntake, key: str, next_key: str | None, prefetch: PhotoRun, time_left: Any
 ) -> None:
     if self._tracker.place(key) is Place.OVERTAKEN:
         self._discard_uncommitted("as it was before the enumeration found it")

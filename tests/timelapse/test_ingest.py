@@ -14,8 +14,9 @@ from tests.world import STREAM, ImmediateExecutor, World
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, StorageUnavailable
-from timelapse_runtime.timelapse.ingest import FetchedPhoto, Ingest, Prefetch, ReadPhoto, with_next
+from timelapse_runtime.timelapse.ingest import Ingest, with_next
 from timelapse_runtime.timelapse.model.source_frame import Role
+from timelapse_runtime.timelapse.photo_reader import FetchedPhoto, Prefetch, ReadPhoto
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder

@@ -26,7 +26,7 @@ from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, FrameRejected
-from timelapse_runtime.timelapse.ingest import FetchedPhoto, Ingest, Prefetch, ReadPhoto, with_next
+from timelapse_runtime.timelapse.ingest import Ingest, with_next
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.kept_photos import KeptPhotos
 from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
@@ -35,6 +35,7 @@ from timelapse_runtime.timelapse.model.photo_order import arrange
 from timelapse_runtime.timelapse.model.seen_photos import SeenPhotos
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_at, photo_identity, photo_of
 from timelapse_runtime.timelapse.new_photos import NewPhotos
+from timelapse_runtime.timelapse.photo_reader import FetchedPhoto, PhotoRun, ReadPhoto
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.stream_log import StreamLog
@@ -224,7 +225,7 @@ class ArrivalIntake:
 
     # ---- listings
 
-    def catch_up(self, time_left: TimeLeft) -> None:
+    def catch_up(self, time_left: TimeLeft, *, holds: bool = True) -> None:
         """See Intake. Photos that may still be overtaken wait."""
         self._is_caught_up = False
         self._tracker.listing_begins()
@@ -240,8 +241,9 @@ class ArrivalIntake:
         listed |= {position: _Waiting(photo_at(position), is_kept=True) for position in kept}
         listed |= self._waiting
         order = arranged([waiting.source for waiting in listed.values()], self._encoded, self._ingest)
-        batch = [listed[source.position] for source in order[: len(order) - self._held_count(order)]]
-        prefetch = self._ingest.prefetch()
+        held_count = self._held_count(order) if holds else 0
+        batch = [listed[source.position] for source in order[: len(order) - held_count]]
+        prefetch = self._ingest.prefetch(one.source for one in batch if one.fetched is None and not one.is_kept)
         limits = self._limits(order)
         self._tracker.listed_keys([source.key for source in order])
         for number, (waiting, following) in enumerate(with_next(batch)):
@@ -281,7 +283,7 @@ class ArrivalIntake:
         waiting = self._waiting[source.position]
         self._take(waiting, self._ingest.prefetch(), None)
 
-    def _take(self, waiting: _Waiting, prefetch: Prefetch, following: _Waiting | None) -> None:
+    def _take(self, waiting: _Waiting, prefetch: PhotoRun, following: _Waiting | None) -> None:
         """Encode the photo, or reject it. It waits until that has succeeded."""
         source = waiting.source
         try:
@@ -299,7 +301,7 @@ class ArrivalIntake:
                 self._tracker.settled(source.position)
         self._waiting.pop(source.position, None)
 
-    def _read(self, waiting: _Waiting, prefetch: Prefetch, following: _Waiting | None) -> ReadPhoto:
+    def _read(self, waiting: _Waiting, prefetch: PhotoRun, following: _Waiting | None) -> ReadPhoto:
         if waiting.fetched is not None or waiting.is_kept:
             return self._ingest.decode(waiting.fetched or self._kept.fetch(waiting.source.position))
         is_next_wanted = following is not None and following.fetched is None and not following.is_kept

@@ -22,6 +22,7 @@ from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderTooSlow,
 from timelapse_runtime.timelapse.events import Retry, Sweep
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.metrics import StreamMetrics, StreamState
+from timelapse_runtime.timelapse.photo_reader import ReadElsewhere
 from timelapse_runtime.timelapse.recorder import Counts
 from timelapse_runtime.timelapse.routing import Router, Work
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -42,6 +43,8 @@ _FENCED_TRIES = 3
 
 StoreFactory = Callable[[Config, Environment], tuple[Store, Store]]
 """Makes the frames' store and the video's."""
+ElsewhereFactory = Callable[[str], ReadElsewhere | None]
+"""Says, for a stream's name, who else reads its photos."""
 
 
 def _s3_stores(config: Config, environment: Environment) -> tuple[Store, Store]:
@@ -52,7 +55,9 @@ def _s3_stores(config: Config, environment: Environment) -> tuple[Store, Store]:
 
 
 class Timelapse:
-    """The function. `executor` reads a photo ahead, with one worker; tests also give `stores`, `clock` and `codec`."""
+    """The function. `executor` reads a photo ahead, with one worker. If others read and encode the photos of a
+    stream too (`ranges/`), `elsewhere` knows of them, and `codec` must be a RangeCodec. Tests also give `stores` and
+    `clock`."""
 
     def __init__(
         self,
@@ -61,7 +66,9 @@ class Timelapse:
         clock: Clock | None = None,
         codec: Codec | None = None,
         executor: Executor | None = None,
+        elsewhere: ElsewhereFactory = lambda _stream: None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._make_stores, self._clock = stores, clock or SystemClock()
         self._codec = codec or X264Codec()
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="prefetch")
@@ -229,6 +236,7 @@ class Timelapse:
             self._codec,
             self._executor,
             low_delay=low_delay,
+            elsewhere=self._elsewhere(name),
         )
         stream.open()
         return stream

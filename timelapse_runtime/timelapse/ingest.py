@@ -1,6 +1,6 @@
 """From a photo's key to a decoded photo, or to a rejection record. Every uploaded photo ends as one of the two.
 
-Owns the photo decoder. Knows nothing of the order of photos or of the video.
+Reads them by `PhotoReader`, or takes what others have read. Knows nothing of the order of photos or of the video.
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -20,8 +19,16 @@ from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, ObjectNotFound
 from timelapse_runtime.timelapse.model.capture_time import taken_epoch_ms
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
+from timelapse_runtime.timelapse.photo_reader import (
+    FetchedPhoto,
+    PhotoReader,
+    PhotoRun,
+    Prefetch,
+    ReadElsewhere,
+    ReadPhoto,
+)
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
+from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
@@ -42,55 +49,6 @@ class Photo:
     picture: DecodedPhoto | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReadPhoto:
-    """What was read, and what the decoder made of it."""
-
-    info: ObjectInfo
-    picture: DecodedPhoto | FrameRejected
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedPhoto:
-    """A photo as it was read, not decoded yet. An object that is too large is not read: `body` is empty."""
-
-    info: ObjectInfo
-    body: bytes
-
-
-class Prefetch:
-    """Reads a run of photos, each in `executor` while the one before it is encoded.
-
-    S3's first byte comes after some 15 ms, and x264's threads leave a part of two processors idle. It belongs to the
-    loop over the run and ends with it: when the next run comes, a photo may have been overwritten. A prefetch has no
-    effect but its result, and a failed one is forgotten: the photo is read again in its turn, and there the caller
-    meets the error. `read` may run in two threads at once, if a run ended early.
-    """
-
-    def __init__(self, read: Callable[[str], ReadPhoto], executor: Executor) -> None:
-        self._read, self._executor = read, executor
-        self._next: tuple[str, Future[ReadPhoto]] | None = None
-
-    def get(self, key: str, next_key: str | None) -> ReadPhoto:
-        """The photo at `key`; then the one at `next_key` is begun to be read. Raises as `read` does."""
-        photo = self._prefetched(key) or self._read(key)
-        if next_key is not None:
-            self._next = next_key, self._executor.submit(self._read, next_key)
-        return photo
-
-    def _prefetched(self, key: str) -> ReadPhoto | None:
-        if self._next is None:
-            return None
-        (next_key, future), self._next = self._next, None
-        # One that has not begun waits behind that of a run that ended early: reading it here is sooner.
-        if future.cancel() or next_key != key:
-            return None
-        try:
-            return future.result()
-        except Exception:  # noqa: BLE001  whatever it is, the caller meets it when the photo is read again
-            return None
-
-
 def with_next(items: Iterable[_Item]) -> Iterator[tuple[_Item, _Item | None]]:
     """Each item with the one after it."""
     rest = iter(items)
@@ -103,7 +61,7 @@ def with_next(items: Iterable[_Item]) -> Iterator[tuple[_Item, _Item | None]]:
 
 class Ingest:
     """Reads one stream's photos. `prefix` is what their keys begin with in the frames bucket; `executor` must have one
-    worker, or none of its own."""
+    worker, or none of its own. If others read the photos too, `elsewhere` has what they made of them."""
 
     def __init__(
         self,
@@ -116,23 +74,28 @@ class Ingest:
         clock: Clock,
         codec: Codec,
         executor: Executor,
+        elsewhere: ReadElsewhere | None = None,
     ) -> None:
-        self._maximum_bytes, self._prefix = config.maximum_photo_bytes, prefix
-        self._frames, self._records, self._clock = frames, records, clock
-        self._catalog, self._executor = catalog, executor
-        self._memory, self._video_size, self._zone = config.memory, config.size, config.timezone
-        self._decoder = codec.photo_decoder(maximum_pixels=config.maximum_pixels, background=config.background)
-        self._decoding = threading.Lock()
+        self._frames, self._prefix = frames, prefix
+        self._records, self._catalog, self._clock, self._zone = records, catalog, clock, config.timezone
+        self._reader = PhotoReader(config, frames, prefix, codec)
+        self._executor, self._elsewhere = executor, elsewhere
         self._last_read = ""
-        self.newest_uploaded_epoch_ms = 0
-        """Of the photos that were read here, usable or not."""
         self._log = StreamLog(_log, name)
 
-    def prefetch(self) -> Prefetch:
-        """For one run of photos, to be passed to `read`."""
-        return Prefetch(self._read, self._executor)
+    @property
+    def newest_uploaded_epoch_ms(self) -> int:
+        """Of the photos that were read here, usable or not."""
+        return self._reader.newest_uploaded_epoch_ms
 
-    def read(self, key: str, prefetch: Prefetch, next_key: str | None) -> Photo | None:
+    def prefetch(self, photos: Iterable[SourceFrame] = ()) -> PhotoRun:
+        """For one run of photos, to be passed to `read`. `photos` are those of a long run, in order, as far as they are
+        known; they may be lazy."""
+        if self._elsewhere is not None:
+            return self._elsewhere.begin(self._reader, photos)
+        return Prefetch(self._reader.read, self._executor)
+
+    def read(self, key: str, prefetch: PhotoRun, next_key: str | None) -> Photo | None:
         """The photo at `key`, or None if it was rejected: its record is then stored.
 
         The photo at `next_key` is read meanwhile. Raises StorageError if the cause is S3, not the photo.
@@ -156,35 +119,16 @@ class Ingest:
         if version_id is not None:
             # A version that is gone, or that the role may not read: the newest one tells what has become of it.
             with contextlib.suppress(ObjectNotFound, AccessDenied):
-                return self._fetched(key, version_id)
-        return self._found(key, lambda: self._fetched(key, None))
+                return self._reader.fetch(key, version_id)
+        return self._found(key, lambda: self._reader.fetch(key))
 
-    def _fetched(self, key: str, version_id: str | None) -> FetchedPhoto:
-        stored = self._frames.get(self._prefix + key, maximum_bytes=self._maximum_bytes, version_id=version_id)
-        self.newest_uploaded_epoch_ms = max(self.newest_uploaded_epoch_ms, stored.info.last_modified_epoch_ms)
-        return FetchedPhoto(stored.info, stored.body)
-
-    def read_ahead(self, key: str, prefetch: Prefetch, next_key: str | None) -> ReadPhoto:
+    def read_ahead(self, key: str, prefetch: PhotoRun, next_key: str | None) -> ReadPhoto:
         """The photo at `key`, decoded; the one at `next_key` is read meanwhile. Raises as `fetch` does."""
         return self._found(key, lambda: prefetch.get(key, next_key))
 
     def decode(self, fetched: FetchedPhoto) -> ReadPhoto:
         """Decode what `fetch` has read. The picture of a photo that cannot be used is its FrameRejected."""
-        info, size_bytes = fetched.info, fetched.info.size_bytes
-        if size_bytes > self._maximum_bytes:
-            detail = f"{size_bytes} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"
-            return ReadPhoto(info, FrameRejected("too-large", detail))
-        try:
-            with self._decoding:
-                picture = self._decoder.decode(fetched.body)
-        except FrameRejected as rejection:
-            # Another one, without the traceback: that would keep the photo in memory.
-            return ReadPhoto(info, FrameRejected(rejection.reason, rejection.detail))
-        if self._memory.takes_photo(picture.size_bytes, self._video_size):
-            return ReadPhoto(info, picture)
-        size = f"{picture.width}x{picture.height}, {picture.size_bytes // 1_000_000} MB decoded"
-        detail = f"{size}: such photos do not fit into the function's memory of {self._memory.memory_mb} MB"
-        return ReadPhoto(info, FrameRejected("too-large", detail))
+        return self._reader.decode(fetched)
 
     def photo(self, source: SourceFrame, picture: DecodedPhoto | None) -> Photo:
         """The photo with the time at which it was taken, if it tells it (`model/capture_time.py`)."""
@@ -200,7 +144,7 @@ class Ingest:
     def read_late(self, key: str) -> Photo | None:
         """The photo at `key`, to be appended late, or None if it still cannot be used. Writes no record."""
         try:
-            found = self._found(key, lambda: self._read(key))
+            found = self._found(key, lambda: self._reader.read(key))
             if isinstance(found.picture, FrameRejected):
                 raise found.picture
         except FrameRejected as rejection:
@@ -212,9 +156,6 @@ class Ingest:
     def repeated(self, key: str) -> Photo:
         """In place of the rejected photo at `key`: the frame before it is to be repeated."""
         return self.photo(SourceFrame(key, self._clock.now_epoch_ms(), Role.STAND_IN), None)
-
-    def _read(self, key: str) -> ReadPhoto:
-        return self.decode(self._fetched(key, None))
 
     def _found(self, key: str, get: Callable[[], _Item]) -> _Item:
         try:

@@ -39,8 +39,9 @@ class Intake(Protocol):
         """Take the photos that `hints` announce; with `relist`, those of a listing too."""
         ...
 
-    def catch_up(self, time_left: TimeLeft) -> None:
-        """Take every photo that a listing shows after the checkpoint, in order, and commit on the way."""
+    def catch_up(self, time_left: TimeLeft, *, holds: bool = True) -> None:
+        """Take every photo that a listing shows after the checkpoint, in order, and commit on the way. Unless it
+        `holds`, the newest of them do not wait for others that may come before them."""
         ...
 
     def take_unaccounted(self, positions: Iterable[str], time_left: TimeLeft) -> None:

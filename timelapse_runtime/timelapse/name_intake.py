@@ -8,6 +8,7 @@ appended at the video's end.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterable, Sequence
 
@@ -15,11 +16,12 @@ from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, FrameRejected
-from timelapse_runtime.timelapse.ingest import Ingest, Prefetch, with_next
+from timelapse_runtime.timelapse.ingest import Ingest, with_next
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
+from timelapse_runtime.timelapse.photo_reader import PhotoRun
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.stream_log import StreamLog
@@ -68,7 +70,7 @@ class NameIntake:
         self._counts.duplicates += is_known
         return is_known
 
-    def _append_announced(self, key: str, next_key: str | None, prefetch: Prefetch, time_left: TimeLeft) -> None:
+    def _append_announced(self, key: str, next_key: str | None, prefetch: PhotoRun, time_left: TimeLeft) -> None:
         if self._tracker.place(key) is Place.OVERTAKEN:
             self._discard_uncommitted(f"{key} arrived after frames that follow it")
             self.catch_up(time_left)
@@ -79,8 +81,9 @@ class NameIntake:
         else:
             self._take(key, next_key, prefetch)
 
-    def catch_up(self, time_left: TimeLeft) -> None:
-        """Take every photo that a listing shows after the watermark, in order, flushing on the way."""
+    def catch_up(self, time_left: TimeLeft, *, holds: bool = True) -> None:
+        """See Intake. The reorder window, which holds photos back, is the recorder's."""
+        del holds
         while not self._take_listed(time_left):
             self._discard_uncommitted("a listing shows a photo before some that are encoded")
         self._is_caught_up = True
@@ -88,8 +91,10 @@ class NameIntake:
     def _take_listed(self, time_left: TimeLeft) -> bool:
         """One listing. False: a photo lies below one that is encoded, and what is not committed must be redone."""
         self._tracker.listing_begins()
-        prefetch = self._ingest.prefetch()
-        photos = self._catalog.photos_after(self._tracker.watermark)
+        photos, ahead = itertools.tee(self._catalog.photos_after(self._tracker.watermark))
+        sources = (SourceFrame(key, info.last_modified_epoch_ms) for key, info in ahead)
+        prefetch = self._ingest.prefetch(one for one in sources if not self._tracker.is_known(one.key))
+        del ahead, sources  # what nobody wants is not to be kept
         for position, (key, next_key) in enumerate(with_next(key for key, _ in photos)):
             if position and not time_left.is_enough:
                 done = f"caught up to {self._tracker.last_encoded_key}; the next invocation continues from there"
@@ -109,7 +114,7 @@ class NameIntake:
                 self._recorder.commit()
         return True
 
-    def _take(self, key: str, next_key: str | None, prefetch: Prefetch) -> None:
+    def _take(self, key: str, next_key: str | None, prefetch: PhotoRun) -> None:
         """Read the photo of the next frame in order, and put it into the reorder window. `next_key` mostly follows."""
         is_next_wanted = next_key is not None and not self._tracker.is_known(next_key)
         photo = self._ingest.read(key, prefetch, next_key if is_next_wanted else None)

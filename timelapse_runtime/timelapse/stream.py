@@ -43,6 +43,7 @@ from timelapse_runtime.timelapse.model.order_change import in_other_order
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at, photo_of
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.name_intake import NameIntake
+from timelapse_runtime.timelapse.photo_reader import ReadElsewhere
 from timelapse_runtime.timelapse.reconcile import Leftovers, Reconciler
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
@@ -58,7 +59,7 @@ _LEFTOVERS_EVERY_MS = 3_600_000
 
 class Stream:
     """See the module. `prefix` is what the photos' keys begin with in the frames bucket. `low_delay`: see
-    VideoWriter."""
+    VideoWriter; `elsewhere`: see Ingest."""
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class Stream:
         executor: Executor,
         *,
         low_delay: bool = False,
+        elsewhere: ReadElsewhere | None = None,
     ) -> None:
         self.name = name
         self.counts = Counts()
@@ -81,7 +83,8 @@ class Stream:
         self._checkpoints = CheckpointStore(name, video, keys, self._catalog.source, config.order)
         self._derived = Derived(name, video, keys, self._checkpoints.is_current, clock)
         self._records = RejectionRecords(name, video, keys, prefix, clock)
-        self._ingest = Ingest(name, config, frames, prefix, self._catalog, self._records, clock, codec, executor)
+        reading = self._catalog, self._records, clock, codec, executor, elsewhere
+        self._ingest = Ingest(name, config, frames, prefix, *reading)
         self._reconciler = Reconciler(name, video, keys, self._catalog, self._records, config.order)
         self._tracker = ArrivalTracker() if config.order == ARRIVAL_ORDER else FrameTracker()
         parts = codec, self._tracker, self._checkpoints, self._derived, self.counts, clock
@@ -237,7 +240,7 @@ class Stream:
         """Finish what is unfinished: photos that no event announced, frames that wait in the encoder of an idle
         stream, derived objects that are behind, objects that no checkpoint names. Raises as `append` does."""
         left = self._leftovers(all_reels=all_reels)
-        self._intake.catch_up(time_left)
+        self._intake.catch_up(time_left, holds=not (drain or close))
         unaccounted = self._reconciler.unaccounted(self.checkpoint, time_left, all_reels=all_reels)
         self._take_lost(time_left)
         self._intake.take_unaccounted(unaccounted, time_left)
