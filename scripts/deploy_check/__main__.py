@@ -19,28 +19,29 @@ from cfnlint.template import Template
 from scripts.deploy_check import package
 from scripts.deploy_check.deployed import Deployed
 from scripts.deploy_check.findings import Finding
+from scripts.deploy_check.parameters import given_value
 
 EXIT_OK, EXIT_FINDINGS, EXIT_ERROR = 0, 1, 2
 _TEMPLATE = Path(__file__).parents[2] / "infra" / "template.yaml"
 _NO_VERDICT = ("E0", "E10")
 """cfn-lint's rules about unreadable files, the sections of a template, and its functions and references."""
-_CONSTRAINTS = ("AllowedValues", "AllowedPattern", "MinValue", "MaxValue")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Check one template. Prints the findings and returns the exit code."""
     options = _parser().parse_args(argv)
     template, matches = decode(str(options.template))
-    found = partial(_finding, options.template, template)
+    found = partial(_finding, options.template)
     findings = list(_set_parameters(template, dict(options.set)))
-    if not (matches or findings):
+    has_values = all("Default" in parameter for parameter in _parameters(template).values())
+    if has_values and not matches:
         matches = sorted(_runner(options.region).validate_template(template), key=lambda match: match.linenumber)
     if broken := [match for match in matches if match.rule.id.startswith(_NO_VERDICT)]:
         print(*map(found, broken), sep="\n", file=sys.stderr)
         return EXIT_ERROR
-    findings += [found(match) for match in matches if match.rule.id == "E2015"]
-    if not findings:  # otherwise only these are reported: wrong parameters cause other errors
-        findings = [*map(found, matches), *_archives(options, template)]
+    findings += map(found, matches)
+    if has_values:
+        findings += _archives(options, template)
     error_count = sum(finding.is_error for finding in findings)
     print(
         *findings,
@@ -66,14 +67,18 @@ def _setting(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _set_parameters(template: Any, settings: Mapping[str, str]) -> Iterator[Finding]:
-    """Write the settings into the template as defaults, and yield what cfn-lint does not report about them.
-
-    cfn-lint has parameters of its own, but loses them when a template has a transform (1.58.0). Its rule E2015
-    compares a default with the parameter's constraints: a number as a number only, and without a check of the type.
-    """
+def _parameters(template: Any) -> dict[str, dict[str, Any]]:
     parameters = (template if isinstance(template, dict) else {}).get("Parameters", {})
-    declared = {name: parameter for name, parameter in parameters.items() if isinstance(parameter, dict)}
+    return {name: parameter for name, parameter in parameters.items() if isinstance(parameter, dict)}
+
+
+def _set_parameters(template: Any, settings: Mapping[str, str]) -> Iterator[Finding]:
+    """Write the settings into the template as defaults, and yield what CloudFormation would refuse.
+
+    cfn-lint has parameters of its own, but loses them when a template has a transform (1.58.0). Where a setting is
+    refused, the template's default stays, so that everything else is checked, too.
+    """
+    declared = _parameters(template)
     for name in settings.keys() - declared.keys():
         yield Finding(f"--set {name}", "the template has no such parameter", f"known: {', '.join(sorted(declared))}")
     for name, parameter in declared.items():
@@ -81,12 +86,10 @@ def _set_parameters(template: Any, settings: Mapping[str, str]) -> Iterator[Find
         if value is None:
             yield Finding(f"parameter {name}", "it has no value", f"give it one: --set {name}=VALUE")
             continue
-        parameter["Default"] = value
-        if parameter.get("Type") == "Number":
-            try:
-                parameter["Default"] = int(value) if str(value).isdecimal() else float(value)
-            except ValueError:
-                yield Finding(f"parameter {name}", f"it is {value!r}", "allowed: a number")
+        try:
+            parameter["Default"] = given_value(parameter, value)
+        except ValueError as error:
+            yield Finding(f"parameter {name}", f"it is {value!r}", f"allowed: {error}")
 
 
 @cache
@@ -95,14 +98,10 @@ def _runner(region: str) -> Runner:
     return Runner(ConfigMixIn(["--append-rules", "scripts.deploy_check.rules"], regions=[region]))
 
 
-def _finding(path: Path, template: Any, match: Match) -> Finding:
-    place = list(getattr(match, "path", ()))
+def _finding(path: Path, match: Match) -> Finding:
+    place = "/".join(map(str, getattr(match, "path", ())))
     remedy = getattr(match, "remedy", f"{match.rule.id}: {match.rule.description} ({match.rule.source_url})")
-    if match.rule.id == "E2015":  # its message contains neither the value nor the constraint
-        parameter = template["Parameters"][place[1]]
-        allowed = (f"{key} {parameter[key]}" for key in _CONSTRAINTS if key in parameter)
-        remedy = f"it is {parameter['Default']!r}; allowed: {', '.join(allowed)}"
-    where = f"{path}:{match.linenumber}" + (f": {'/'.join(map(str, place))}" if place else "")
+    where = f"{path}:{match.linenumber}" + (f": {place}" if place else "")
     return Finding(where, match.message, remedy, is_error=match.rule.severity == "error")
 
 

@@ -16,7 +16,7 @@ from cfnlint.template import Template
 
 from scripts.deploy_check import permissions
 from scripts.deploy_check.deployed import FUNCTION, HANDLER, Deployed
-from timelapse_runtime.timelapse.config import PREFIX, Config, Location, parse_config
+from timelapse_runtime.timelapse.config import PREFIX, Config, Location, config_errors, parse_config
 from timelapse_runtime.timelapse.errors import ConfigError
 
 _DEFAULTS = {"Timeout": 3, "MemorySize": 128, "ReservedConcurrentExecutions": "not set"}
@@ -72,17 +72,21 @@ class TimelapseFunction(CloudFormationLintRule):  # type: ignore[misc] # cfn-lin
         ((name, function),) = functions.items()
         for error in StandardValidator(_PROPERTIES).iter_errors(_DEFAULTS | function):
             yield _match([name, "Properties", *error.path], f"it is {error.instance}", error.schema["description"])
-        variables = function.get("Environment", {}).get("Variables", {})
-        memory = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.get("MemorySize", ""))}
-        try:
-            config = parse_config({key: str(value) for key, value in variables.items()} | memory)
-        except ConfigError as error:
+        environ = {key: str(value) for key, value in function.get("Environment", {}).get("Variables", {}).items()}
+        environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = str(function.get("MemorySize", ""))
+        errors = list(config_errors(environ))
+        if not errors:
+            try:
+                config = parse_config(environ)
+            except ConfigError as misfit:
+                errors.append(misfit)
+            else:
+                yield from _sources(deployed, name, config)
+                yield from _access(deployed, name, config)
+        for error in errors:
             path = [name, "Properties", "Environment", "Variables", error.variable]
             what = "it is not set" if error.value is None else f"it is {error.value!r}"
             yield _match(path, what, f"allowed: {error.allowed}")
-        else:
-            yield from _sources(deployed, name, config)
-            yield from _access(deployed, name, config)
 
 
 def _match(path: Sequence[str | int], what: str, remedy: str) -> RuleMatch:

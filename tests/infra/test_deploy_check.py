@@ -210,13 +210,16 @@ def test_each_error_with_tenants_is_named(edit: dict[str, str], what: str, check
 @pytest.mark.parametrize(
     ("setting", "where", "what"),
     [
-        ("Crf=99", "Variables/TIMELAPSE_CRF", "allowed: 0 to 51"),
-        ("Size=101x50", "Variables/TIMELAPSE_SIZE", "allowed: auto, or WIDTHxHEIGHT"),
+        ("Crf=99", "parameter Crf", "it is '99'\n    allowed: MinValue 0 and MaxValue 51"),
+        ("Crf=1.5", "Variables/TIMELAPSE_CRF", "allowed: 0 to 51"),
+        ("Size=101x50", "parameter Size", "allowed: auto|(1[68]|"),
+        ("Timezone=Mars/Olympus", "Variables/TIMELAPSE_TIMEZONE", "allowed: an IANA name"),
+        ("SweepSchedule=rate(1 days)", "parameter SweepSchedule", r"allowed: rate\((1 (minute|hour|day)|"),
         ("Fpss=30", "--set Fpss", "no such parameter"),
-        ("Architecture=riscv", "Parameters/Architecture", "it is 'riscv'; allowed: AllowedValues ['x86_64', 'arm64']"),
-        ("TimeoutSeconds=10", "Parameters/TimeoutSeconds", "it is 10; allowed: MinValue 60, MaxValue 900"),
+        ("Architecture=riscv", "parameter Architecture", "it is 'riscv'\n    allowed: x86_64, arm64"),
+        ("TimeoutSeconds=10", "parameter TimeoutSeconds", "it is '10'\n    allowed: MinValue 60 and MaxValue 900"),
         ("MemorySizeMb=much", "parameter MemorySizeMb", "allowed: a number"),
-        ("FramesPrefix=frames", "Parameters/FramesPrefix", "allowed: AllowedPattern ([A-Za-z0-9_.-]+/)+"),
+        ("FramesPrefix=frames", "parameter FramesPrefix", "allowed: ([A-Za-z0-9_.-]+/)+"),
         ("Architecture=arm64", "dist/function.zip", "built for x86_64"),
     ],
 )
@@ -226,6 +229,17 @@ def test_each_wrong_setting_is_named(setting: str, where: str, what: str, check:
     assert said.count("error: ") == 1
     assert where in said
     assert what in said
+
+
+def test_all_errors_are_reported_at_once(check: Check, tmp_path: Path) -> None:
+    (tmp_path / "dist" / "function.zip").unlink()
+    settings = ("Crf=99", "Fpss=30", "Timezone=Mars/Olympus", "Include=[a")
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    code, said = check(*arguments, edit={"Timeout: !Ref TimeoutSeconds": "Timeout: 20"})
+    assert code == 1
+    places = ("parameter Crf", "--set Fpss", "TIMELAPSE_TIMEZONE", "TIMELAPSE_INCLUDE", "/Timeout", "function.zip")
+    assert [place for place in places if not re.search(f"^error: .*{place}", said, re.MULTILINE)] == []
+    assert said.endswith(f"errors found: {len(places)}\n")
 
 
 def test_a_parameter_without_a_value_is_named(check: Check) -> None:

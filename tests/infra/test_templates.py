@@ -215,7 +215,7 @@ def test_the_handlers_exist(infra: Infra) -> None:
 def test_the_dispatcher_outwaits_the_function_and_the_queue_outwaits_the_dispatcher(infra: Infra) -> None:
     for seconds, is_allowed in (("840", True), ("841", False)):
         _, said, _ = infra.check("--template", str(TEMPLATES["cameras"]), "--set", f"TimeoutSeconds={seconds}")
-        assert ("Parameters/TimeoutSeconds" not in said) == is_allowed
+        assert ("parameter TimeoutSeconds" not in said) == is_allowed
     longest = infra.resources("cameras", TimeoutSeconds="840")
     dispatcher = longest["Dispatcher"]["Properties"]
     waits = int(variables(longest, "Dispatcher")["FUNCTION_TIMEOUT_SECONDS"]) + dispatch.PATIENCE_SECONDS

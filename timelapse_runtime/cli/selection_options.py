@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from fractions import Fraction
 
-from timelapse_runtime.timelapse.config import parse_size
+from timelapse_runtime.timelapse.model.setting_values import FIXED_SIZE
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -49,11 +49,9 @@ def _moment(text: str) -> str:
 def video_size(text: str) -> tuple[int, int]:
     """Type of an argument: `WIDTHxHEIGHT`."""
     try:
-        size = parse_size(text)
+        size: tuple[int, int] = FIXED_SIZE(text)
     except ValueError:
-        size = None
-    if size is None:
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: WIDTHxHEIGHT, both even and at least 16")
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: WIDTHxHEIGHT, both even and at least 16") from None
     return size
 
 

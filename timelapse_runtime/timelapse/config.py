@@ -7,17 +7,28 @@ the one table: parsing, defaults and the table in docs/configuration.md (a test 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from timelapse_runtime.timelapse.errors import ConfigError
 from timelapse_runtime.timelapse.metrics import DECLARED
 from timelapse_runtime.timelapse.model.memory_budget import MemoryBudget
-from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter, is_hidden_folder, parse_photo_filter
-from timelapse_runtime.timelapse.model.video_size import SMALLEST_SIDE, Size, SizeLimits, even_size
+from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter, is_hidden_folder
+from timelapse_runtime.timelapse.model.setting_values import (
+    COLOUR,
+    FIXED_SIZE,
+    PHOTO_FILTER,
+    SIZE,
+    STREAM_NAME,
+    TIMEZONE,
+    WINDOW,
+    Choice,
+    Integer,
+    Text,
+)
+from timelapse_runtime.timelapse.model.video_size import Size, SizeLimits
 
 PREFIX = "TIMELAPSE_"
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
@@ -130,76 +141,22 @@ class Variable:
     default: str | None
     allowed: str
     meaning: str
-    parse: Callable[[str], Any]
+    parse: Integer | Choice | Text
+
+
+_LOCATION = r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([\s\S]*))?"
 
 
 def parse_location(text: str) -> Location:
     """`s3://BUCKET/PREFIX`, with a slash at the end where there is a prefix. Raises ValueError."""
-    match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", text, re.DOTALL)
+    match = re.fullmatch(_LOCATION, text)
     if match is None:
         raise ValueError(text)
     prefix = match[2] or ""
     return Location(match[1], prefix if not prefix or prefix.endswith("/") else prefix + "/")
 
 
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        value = int(text)
-        if not low <= value <= high:
-            raise ValueError(text)
-        return value
-
-    return parse
-
-
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(text)
-        return text
-
-    return parse
-
-
-def parse_size(text: str) -> Size | None:
-    """`auto` (None), or `WIDTHxHEIGHT` as (width, height). Raises ValueError."""
-    return None if text == "auto" else _size(text)
-
-
-def _size(text: str) -> Size:
-    match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", text)
-    size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if min(size) < SMALLEST_SIDE or even_size(*size) != size:
-        raise ValueError(text)
-    return size
-
-
-def _colour(text: str) -> tuple[int, int, int]:
-    digits = {"black": "000000", "white": "FFFFFF"}.get(text, text)
-    if not re.fullmatch("[0-9A-Fa-f]{6}", digits):
-        raise ValueError(text)
-    red, green, blue = bytes.fromhex(digits)
-    return red, green, blue
-
-
-def _window(text: str) -> int | None:
-    return None if text == "auto" else _integer(0, 64)(text)
-
-
-def _stream(text: str) -> str | None:
-    if text and not re.fullmatch(r"[^/\x00-\x1f]{1,200}", text):
-        raise ValueError(text)
-    return text or None
-
-
-def _timezone(text: str) -> tzinfo:
-    if text == "UTC":
-        return UTC  # needs no time zone data, which a minimal system lacks
-    try:
-        return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, OSError) as error:
-        raise ValueError(text) from error
-
+LOCATION = Text(_LOCATION, parse_location)
 
 VARIABLES = (
     Variable(
@@ -207,48 +164,52 @@ VARIABLES = (
         None,
         "s3://BUCKET/PREFIX/",
         "where photos arrive; each folder below it is a stream",
-        parse_location,
+        LOCATION,
     ),
     Variable(
         "VIDEO",
         None,
         "s3://BUCKET/PREFIX/, not inside FRAMES",
         "where the videos are written, a folder per stream",
-        parse_location,
+        LOCATION,
     ),
     Variable(
-        "STREAM", "", "a name without a slash, or empty", "treat all photos below FRAMES as this one stream", _stream
+        "STREAM",
+        "",
+        "a name without a slash, or empty",
+        "treat all photos below FRAMES as this one stream",
+        STREAM_NAME,
     ),
     Variable(
         "INCLUDE",
         "photos",
         "patterns, separated by commas, such as `*.dat` or `photos, !preview/`",
         "which objects are photos; `photos`: what has a picture's name; the others are ignored",
-        parse_photo_filter,
+        PHOTO_FILTER,
     ),
-    Variable("FLUSH_EVERY", "60", "1 to 10000", "frames between two writes to S3", _integer(1, 10_000)),
+    Variable("FLUSH_EVERY", "60", "1 to 10000", "frames between two writes to S3", Integer(1, 10_000)),
     Variable(
         "FLUSH_AFTER_SECONDS",
         "60",
         "1 to 86400",
         "how long a frame waits for the next write, if photos keep coming; a sweep writes the last frames of a stream "
         "that has been idle this long",
-        _integer(1, 86_400),
+        Integer(1, 86_400),
     ),
     Variable(
         "KEYFRAME_INTERVAL",
         "180",
         "1 to 1800",
         "frames between two keyframes, and in the longest segment",
-        _integer(1, 1_800),
+        Integer(1, 1_800),
     ),
-    Variable("FPS", "30", "1 to 120", "frames per second of the video", _integer(1, 120)),
+    Variable("FPS", "30", "1 to 120", "frames per second of the video", Integer(1, 120)),
     Variable(
         "SIZE",
         "auto",
         "auto, or WIDTHxHEIGHT (even, 16 to 9998)",
         "the video's size; auto: the first photo's, rounded down to even numbers and to MAXIMUM_SIZE",
-        parse_size,
+        SIZE,
     ),
     Variable(
         "MAXIMUM_SIZE",
@@ -256,7 +217,7 @@ VARIABLES = (
         "WIDTHxHEIGHT (even, 16 to 9998)",
         "with SIZE=auto, the largest video, in portrait HEIGHTxWIDTH; at more than 30 fps less than 3840x2160, to keep "
         "to H.264 level 5.1, unless a larger size is set here",
-        _size,
+        FIXED_SIZE,
     ),
     Variable(
         "FIT",
@@ -264,89 +225,89 @@ VARIABLES = (
         "fit, fill, stretch",
         "a photo of another shape than the video; fit: it gets bars; fill: two edges are cut off; stretch: it is "
         "distorted",
-        _choice("fit", "fill", "stretch"),
+        Choice(("fit", "fill", "stretch")),
     ),
     Variable(
         "NEW_SIZE_AFTER",
         "10",
         "1 to 10000",
         "with SIZE=auto, so many photos in a row that ask for one other size than the reel's begin a new reel",
-        _integer(1, 10_000),
+        Integer(1, 10_000),
     ),
-    Variable("CRF", "23", "0 to 51", "x264's quality: a lower value is better and makes larger files", _integer(0, 51)),
+    Variable("CRF", "23", "0 to 51", "x264's quality: a lower value is better and makes larger files", Integer(0, 51)),
     Variable(
         "PRESET",
         "veryfast",
         ", ".join(_PRESETS),
         "x264's preset: slower presets make smaller files",
-        _choice(*_PRESETS),
+        Choice(_PRESETS),
     ),
     Variable(
-        "THREADS", "0", "0 to 16", "x264's threads; 0: one per vCPU of the function's memory size", _integer(0, 16)
+        "THREADS", "0", "0 to 16", "x264's threads; 0: one per vCPU of the function's memory size", Integer(0, 16)
     ),
-    Variable("REEL", "day", "day, never", "when a new reel begins", _choice("day", "never")),
+    Variable("REEL", "day", "day, never", "when a new reel begins", Choice(("day", "never"))),
     Variable(
         "TIMEZONE",
         "UTC",
         "an IANA name such as Europe/Berlin",
         "time zone of the day's end, and of times in photos that do not tell theirs",
-        _timezone,
+        TIMEZONE,
     ),
     Variable(
         "ORDER",
         "arrival",
         "arrival, name",
         "order of the frames; arrival: upload time, corrected by natural names; name: byte order of the keys",
-        _choice("arrival", "name"),
+        Choice(("arrival", "name")),
     ),
     Variable(
         "REORDER_WINDOW",
         "auto",
         "auto, or 0 to 64",
         "photos held back to put them in order; auto: 16 (not decoded, 10 seconds at most), in the order of names 2",
-        _window,
+        WINDOW,
     ),
     Variable(
         "LATE",
         "reject",
         "reject, append",
         "order of names: a photo below committed ones; reject: write a record; append: add it at the end",
-        _choice("reject", "append"),
+        Choice(("reject", "append")),
     ),
     Variable(
         "REJECTED",
         "skip",
         "skip, repeat",
         "a photo that cannot be used; skip: leave it out; repeat: show the frame before it again",
-        _choice("skip", "repeat"),
+        Choice(("skip", "repeat")),
     ),
     Variable(
         "OPEN_STREAMS",
         "4",
         "1 to 1000",
         "streams kept in memory; beyond that the least recently used one is closed",
-        _integer(1, 1_000),
+        Integer(1, 1_000),
     ),
     Variable(
         "MAXIMUM_PHOTO_BYTES",
         str(64 * _MIB),
         "1 to 1073741824",
         "a larger object is rejected without being read",
-        _integer(1, 1024 * _MIB),
+        Integer(1, 1024 * _MIB),
     ),
     Variable(
         "BACKGROUND",
         "black",
         "black, white, or six hexadecimal digits such as 1A2B3C",
         "the colour below transparent areas of a photo, and of the bars beside a photo of another shape",
-        _colour,
+        COLOUR,
     ),
     Variable(
         "MAXIMUM_PIXELS",
         "100000000",
         "256 to 1000000000",
         "a photo with more pixels in its header is rejected without being decoded",
-        _integer(256, 10**9),
+        Integer(256, 10**9),
     ),
     Variable(
         "METRICS",
@@ -354,7 +315,7 @@ VARIABLES = (
         ", ".join(DECLARED),
         "CloudWatch metrics of each stream, as log lines; basic: age of the newest photo, lag, frames, rejected photos;"
         " all: all counts; each metric costs $0.30 a month and stream",
-        _choice(*DECLARED),
+        Choice(tuple(DECLARED)),
     ),
 )
 
@@ -370,12 +331,24 @@ def parse_variable(variable: Variable, environ: Mapping[str, str]) -> Any:
         raise ConfigError(PREFIX + variable.name, text, variable.allowed) from error
 
 
-def parse_config(environ: Mapping[str, str]) -> Config:
-    """The configuration in `environ`. Raises ConfigError."""
+def config_errors(environ: Mapping[str, str]) -> Iterator[ConfigError]:
+    """All that is wrong with the variables in `environ`, each taken alone: parse_config compares them, too."""
     known = {PREFIX + variable.name for variable in VARIABLES}
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
-            raise ConfigError(name, environ[name], f"no such variable; did you mean {_nearest(name, known)}?")
+            yield ConfigError(name, environ[name], f"no such variable; did you mean {_nearest(name, known)}?")
+    for variable in VARIABLES:
+        try:
+            parse_variable(variable, environ)
+        except ConfigError as error:
+            yield error
+
+
+def parse_config(environ: Mapping[str, str]) -> Config:
+    """The configuration in `environ`. Raises ConfigError: the first of config_errors, or for values that do not fit
+    together."""
+    for error in config_errors(environ):
+        raise error
     values: dict[str, Any] = {}
     for variable in VARIABLES:
         values[variable.name.lower()] = parse_variable(variable, environ)
