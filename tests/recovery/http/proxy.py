@@ -210,7 +210,7 @@ def _handler_of(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             request = Request(self.command, self.path, tuple(self.headers.items()), body)
             fault = proxy.fault_of(request)
-            with suppress(ConnectionError):  # who was killed reads no more
+            with suppress(ConnectionError, http.client.IncompleteRead):  # one side was killed, or gave up
                 answer = proxy.answer(request, fault)
                 if answer is None:
                     self.connection.recv(1)  # returns when the client has given up
