@@ -25,13 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from timelapse_runtime.cli import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, CommandFailed
-from timelapse_runtime.cli.download import NoVideo, download_video
 from timelapse_runtime.cli.output_folder import OutputFolder
 from timelapse_runtime.cli.progress import Progress
 from timelapse_runtime.cli.replay_plan import FRAMES_PREFIX, VIDEO_PREFIX, Plan, make_plan
 from timelapse_runtime.cli.replay_report import Totals, describe_left_out, format_next, format_table
-from timelapse_runtime.cli.target import Target
-from timelapse_runtime.cli.verify import format_report, verify
 from timelapse_runtime.cli.watch import serve
 from timelapse_runtime.emulator.camera import NoPhotos
 from timelapse_runtime.emulator.deployment import INSTALLED
@@ -82,9 +79,6 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
         replay = _Replay(options, plan, output, began)
         try:
             return replay.run()
-        except NoVideo:
-            output.finish()  # to continue would end in the same way
-            raise
         except (TimelapseError, CommandFailed, NoPhotos, S3ServerFailed) as error:
             output.explain_full_disk()
             raise error if isinstance(error, (TimelapseError, CommandFailed)) else CommandFailed(str(error)) from error
@@ -197,6 +191,10 @@ class _Replay:
 
     def _verified(self, store: S3Store, variables: Mapping[str, str]) -> Outcome:
         """Compare photos and video, and print what is wrong."""
+        # libav, 16 MB, which are only needed when the runtime has ended.
+        from timelapse_runtime.cli.target import Target  # noqa: PLC0415
+        from timelapse_runtime.cli.verify import format_report, verify  # noqa: PLC0415
+
         if not self._options.json:
             print("replay: verifying", file=sys.stderr)
         found: VerifyReport = verify(Target(self._video, self._photos, store, store), variables)
@@ -214,8 +212,14 @@ class _Replay:
         outcome: Outcome | None,
     ) -> None:
         """Publish the video with a report, and print that."""
+        from timelapse_runtime.cli.download import NoVideo, download_video  # noqa: PLC0415 - libav, as above
+
         result = self._output.new_folder("result")
-        video = download_video(store, self._video.prefix, result)
+        try:
+            video = download_video(store, self._video.prefix, result)
+        except NoVideo:
+            self._output.finish()  # to continue would end in the same way
+            raise
         usage, totals, out = environment.usage, self.totals, self._output.out.absolute()
         report = {
             "frames_in": uploaded_count,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import gc
 import hashlib
 import itertools
 import json
@@ -295,7 +296,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     _restore(disk, options.bucket)
     server = DomainDispatcherApplication(create_backend_app)
 
+    gc.freeze()  # what is there now stays, and is not looked at again
+
     def recorded(variables: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        # A request and its response refer to each other, so their bodies stay until they are collected: after 50 photos
+        # of 3 MB the server had 100 MB, and has 63 MB so.
+        gc.collect(1)
         try:
             response: Iterable[bytes] = server(variables, start_response)
         finally:
