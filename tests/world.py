@@ -26,6 +26,7 @@ from timelapse_runtime.timelapse.verify import Verifier
 from timelapse_runtime.timelapse.verify_report import VerifyReport
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
+from timelapse_runtime.timelapse.video.init_segment import without_edit_list
 from timelapse_runtime.timelapse.video.sample_table import head_size_bytes
 
 SIZE = (128, 64)
@@ -153,6 +154,12 @@ class World:
                     if self.video.accept(put.url, put.body) != 200:
                         break
                 path.unlink()
+
+    def upgrade(self) -> None:
+        """Make each reel's init segment what an earlier version wrote: one without an edit list."""
+        for reel in self.reels():
+            key = self.keys.init(reel.name)
+            self.video.put(key, without_edit_list(self.video.get(key).body))
 
     # ---- what came of it
 

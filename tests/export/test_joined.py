@@ -111,6 +111,23 @@ def test_frames_that_are_encoded_again_look_the_same(world: World, tmp_path: Pat
     assert min(map(float, values[:7])) > 38
 
 
+@pytest.mark.parametrize("upgrade_at", [0, 30, 50])
+def test_reels_with_and_without_an_edit_list_are_one_kind(tmp_path: Path, upgrade_at: int) -> None:
+    world = World()
+    function = world.environment()
+    for numbers in (range(30), range(30, 50)):
+        world.shoot(function, numbers)
+        world.sweep(function, close=True)
+        if upgrade_at == numbers.stop:
+            world.upgrade()
+    everything = selector_of(world).reels(everything=True)
+    assert write(world, everything, tmp_path / "all.mp4") == Counts(copied=50, encoded=0)
+    judge(tmp_path / "all.mp4", range(50))
+    counts = write(world, taken_between(world, 5, 45), tmp_path / "cut.mp4")
+    judge(tmp_path / "cut.mp4", range(5, 45))
+    assert counts.copied >= 30
+
+
 def mixed_world(change: Callable[[World], None]) -> World:
     """Two reels of different kinds: 30 photos, and the 20 that `change` takes."""
     world = World()

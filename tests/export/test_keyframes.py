@@ -49,11 +49,11 @@ def test_each_part_of_a_segment_gives_the_picture_or_nothing(world: World) -> No
     reader = StreamReader(world.video, world.keys.folder)
     (reel,) = world.reels()
     init_segment, body = reader.init_segment(reel), reader.segment(reel, 0)
-    whole = keyframes._first_frame(init_segment + body)
+    whole = keyframes._first_frame(init_segment, body)
     assert whole is not None
     answers = set()
     for size in range(0, len(body), 997):
-        frame = keyframes._first_frame(init_segment + body[:size])
+        frame = keyframes._first_frame(init_segment, body[:size])
         answers.add(frame is None)
         assert frame is None or bytes(frame.planes[0]) == bytes(whole.planes[0])
     assert answers == {True, False}

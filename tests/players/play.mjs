@@ -34,9 +34,9 @@ if (more.includes("seek")) {
 const numbers = [...new Set(result.numbers)];
 const jumps = numbers.flatMap((n, place) => place && n !== numbers[place - 1] + 1 ? [[numbers[place - 1], n]] : []);
 console.log(JSON.stringify({
-  browser, player, src, seen: numbers.length, first: numbers[0], last: numbers.at(-1),
+  browser, player, src, seen: numbers.length, first: numbers[0], first_time: result.firstTime, last: numbers.at(-1),
   backwards: jumps.filter(([a, b]) => b < a), largest_gap: Math.max(0, ...jumps.map(([a, b]) => b - a)),
-  ended: result.ended, time: result.time, duration: result.duration, seekable: result.seekable,
+  ended: result.ended, time: result.time, duration: result.duration, seekable: result.seekable, buffered: result.buffered,
   errors: [...new Set(result.errors)], warnings: [...new Set(result.warnings ?? [])], stalls: result.stalls, seeks, console_errors: [...new Set(console_errors)].slice(0, 3),
 }));
 await it.close();

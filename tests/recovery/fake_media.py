@@ -30,6 +30,7 @@ from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
+from timelapse_runtime.timelapse.video.init_segment import with_edit_list
 from timelapse_runtime.timelapse.video.metadata import Colour
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 from timelapse_runtime.timelapse.video.thumbnail import ThumbnailEncoder
@@ -160,7 +161,8 @@ class FakeMuxer:
 
     def __init__(self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int) -> None:
         assert first.is_keyframe
-        self.init_segment = fragments.init_segment(b"%s %d %d" % (parameter_sets, fps, reorder_frames))
+        plain = fragments.init_segment(b"%s %d %d" % (parameter_sets, fps, reorder_frames))
+        self.init_segment = with_edit_list(plain, reorder_frames * fragments.TICKS)
 
     def fragment(self, frames: Sequence[EncodedFrame], *, number: int) -> bytes:
         named = [replace(frame, data=struct.pack(">I", frame.pts) + frame.data) for frame in frames]

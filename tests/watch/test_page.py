@@ -99,6 +99,21 @@ def test_what_is_shown_is_right_to_the_frame_at_ten_seeks(page: Show, browser: B
     assert console_errors(browser) == []
 
 
+def test_a_reel_without_an_edit_list_is_right_to_the_frame(browser: Browser) -> None:
+    show = Show()
+    show.shoot(range(60))
+    show.world.upgrade()
+    with WatchServer(show.site) as server:
+        go(browser, f"{server.url}watch/index.html#/{STREAM}")
+        wait_for_frame(browser, 59)
+        press(browser, " ")
+        for frame in (0, 59, 39, 40, 21):
+            move_slider(browser, frame)
+            found = wait_for_frame(browser, frame)
+            assert (found["number"], found["taken"]) == (frame, show.taken[frame])
+        go(browser, "about:blank")
+
+
 @pytest.mark.usefixtures("page")
 def test_keys_step_and_skip(browser: Browser) -> None:
     for key, frame in (("Home", 0), (".", 1), (".", 2), (",", 1), ("End", 99), ("ArrowLeft", 0)):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-
 import av
 from av.video.frame import VideoFrame
 
 from timelapse_runtime.export.stream_reader import StreamReader
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Reel
+from timelapse_runtime.timelapse.video.read import open_fragments
 
 _LEAST_BYTES, _SHARE = 256 * 1024, 8
 """How much of a segment is read first: an eighth. In one of 180 frames the keyframe takes a twentieth to a tenth."""
@@ -24,18 +23,18 @@ def read_keyframe(reader: StreamReader, reel: Reel, position: int) -> VideoFrame
     first_bytes = max(_LEAST_BYTES, size_bytes // _SHARE)
     frame = None
     if first_bytes < size_bytes:
-        frame = _first_frame(init_segment + reader.segment_start(reel, position, first_bytes))
+        frame = _first_frame(init_segment, reader.segment_start(reel, position, first_bytes))
     if frame is None:
-        frame = _first_frame(init_segment + reader.segment(reel, position))
+        frame = _first_frame(init_segment, reader.segment(reel, position))
     if frame is None:
         raise SegmentCorrupt(f"segment {position} of reel {reel.name} does not decode; `timelapse verify` says more")
     return frame
 
 
-def _first_frame(data: bytes) -> VideoFrame | None:
+def _first_frame(init_segment: bytes, start: bytes) -> VideoFrame | None:
     """None if it is cut off, or damaged."""
     try:
-        with av.open(io.BytesIO(data), "r", format="mp4") as container:
+        with open_fragments(init_segment, start) as container:
             stream = container.streams.video[0]
             stream.codec_context.options = {"err_detect": "explode"}
             stream.codec_context.thread_type = "SLICE"

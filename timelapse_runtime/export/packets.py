@@ -8,8 +8,6 @@ kind.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +19,9 @@ from timelapse_runtime.export.selection import Piece
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
+from timelapse_runtime.timelapse.video.init_segment import init_sha256
 from timelapse_runtime.timelapse.video.mux import TICKS_PER_FRAME, FragmentMuxer
+from timelapse_runtime.timelapse.video.read import open_fragments
 
 PRESETS = ("superfast", "veryfast", "faster", "fast", "medium", "ultrafast", "slow", "slower", "veryslow")
 """x264's, the likeliest first. `superfast` has the parameter sets of `veryfast` and takes 47 MB less for 1080p, because
@@ -35,7 +35,7 @@ def read_packets(init_segment: bytes, fragments: bytes, *, first: int, reorder_f
     SegmentCorrupt."""
     found = []
     try:
-        with av.open(io.BytesIO(init_segment + fragments), "r", format="mp4") as container:
+        with open_fragments(init_segment, fragments) as container:
             for packet in container.demux(video=0):
                 if packet.pts is not None and packet.size:
                     number = packet.pts // TICKS_PER_FRAME - reorder_frames
@@ -106,7 +106,7 @@ def matching_kind(reel: Reel, *, threads: int, presets: Sequence[str]) -> Encode
     settings = encoder_settings(reel, threads=threads)
     for preset, low_delay in itertools.product(presets, (reel.low_delay, not reel.low_delay)):
         kind = encoder_kind(replace(settings, preset=preset, low_delay=low_delay))
-        if hashlib.sha256(kind.init_segment).hexdigest() == reel.init_sha256:
+        if init_sha256(kind.init_segment) == reel.init_sha256:
             return kind
     return None
 

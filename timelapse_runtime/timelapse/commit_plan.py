@@ -7,7 +7,6 @@ derived from it. A flush sends the plan; a shutdown leaves the same plan in the 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -23,6 +22,7 @@ from timelapse_runtime.timelapse.model.playlist import (
     video_playlist,
 )
 from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
+from timelapse_runtime.timelapse.video.init_segment import init_sha256
 
 SEGMENT_TYPE = "video/iso.segment"
 VIDEO_TYPE = "video/mp4"
@@ -167,7 +167,7 @@ def playlist_put(key: str, body: bytes) -> Put:
 
 def init_put(keys: StreamKeys, reel: Reel, init_segment: bytes) -> Put:
     """The reel's init segment, written once, before the first commit that names the reel."""
-    assert hashlib.sha256(init_segment).hexdigest() == reel.init_sha256
+    assert init_sha256(init_segment) == reel.init_sha256
     return Put(keys.init(reel.name), init_segment, IfAbsent(), VIDEO_TYPE, IMMUTABLE)
 
 

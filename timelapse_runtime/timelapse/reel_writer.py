@@ -7,7 +7,6 @@ makes the same video.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +20,7 @@ from timelapse_runtime.timelapse.video.boxes import pack_provenance
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettings
 from timelapse_runtime.timelapse.video.fit import Picture
+from timelapse_runtime.timelapse.video.init_segment import init_sha256
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 
 
@@ -33,8 +33,8 @@ class InitSegment:
 
     @property
     def sha256(self) -> str:
-        """Of the body, in hexadecimal."""
-        return hashlib.sha256(self.body).hexdigest()
+        """As `Reel.init_sha256`."""
+        return init_sha256(self.body)
 
 
 class ReelWriter:

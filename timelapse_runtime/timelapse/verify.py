@@ -7,7 +7,6 @@ says of itself (the provenance boxes) is checked against its pictures: each segm
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -35,6 +34,8 @@ from timelapse_runtime.timelapse.verify_report import Finding, VerifyReport, cou
 from timelapse_runtime.timelapse.verify_video import VideoCheck
 from timelapse_runtime.timelapse.video.boxes import read_sources
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
+from timelapse_runtime.timelapse.video.init_segment import is_init_segment
+from timelapse_runtime.timelapse.video.mux import TICKS_PER_FRAME
 
 _FOLDERS_TRIED = 5
 
@@ -136,7 +137,8 @@ class Verifier:
         except ObjectNotFound:
             self.report.add("init-missing", self._keys.init(reel.name), f"reel {reel.name} does not play without it")
             init_segment = b""
-        if init_segment and hashlib.sha256(init_segment).hexdigest() != reel.init_sha256:
+        start_ticks = reel.reorder_frames * TICKS_PER_FRAME
+        if init_segment and not is_init_segment(init_segment, reel.init_sha256, start_ticks=start_ticks):
             self.report.add("init-changed", self._keys.init(reel.name), "it is not what the reel was begun with")
         found: list[SourceFrame] = []
         last_key = reel.after

@@ -83,6 +83,7 @@ class Reel:
     reorder_frames: int
     init_size_bytes: int
     init_sha256: str
+    """Of the init segment without its edit list (`video/init_segment.py`)."""
     first_sequence: int
     previous: str | None
     segments: tuple[Segment, ...] = ()

@@ -73,6 +73,17 @@ def child_box(payload: bytes, *path: str) -> bytes:
     return payload
 
 
+def pack_box(kind: str, *payload: bytes) -> bytes:
+    """A box with a 32-bit size. Raises struct.error if it has 4 GiB."""
+    body = b"".join(payload)
+    return struct.pack(">I4s", 8 + len(body), kind.encode("latin-1")) + body
+
+
+def pack_full_box(kind: str, *payload: bytes, flags: int = 0) -> bytes:
+    """A box of version 0."""
+    return pack_box(kind, struct.pack(">I", flags), *payload)
+
+
 def split_init(data: bytes) -> tuple[bytes, bytes]:
     """A fragmented file as its init segment (up to and with moov) and the rest."""
     for box in walk_boxes(data):
@@ -90,8 +101,7 @@ def pack_provenance(first: int, frames: Sequence[SourceFrame], size_run: SizeRun
     if size_run.size is not None:
         value["size_run"] = [*size_run.size, size_run.count]
     text = json.dumps(value, ensure_ascii=False)
-    payload = PROVENANCE_UUID.bytes + zlib.compress(text.encode("utf-8", "surrogatepass"), 9)
-    return struct.pack(">I4s", 8 + len(payload), b"uuid") + payload
+    return pack_box("uuid", PROVENANCE_UUID.bytes, zlib.compress(text.encode("utf-8", "surrogatepass"), 9))
 
 
 def _entry(frame: SourceFrame) -> list[int | str]:

@@ -1,8 +1,9 @@
 """Encoded frames to CMAF-like fragments, each by a fresh mp4 muxer whose time runs on from the last one.
 
 Media time: TICKS_PER_FRAME ticks a frame, time scale `fps * TICKS_PER_FRAME`. Frame number n is decoded at tick
-n * TICKS_PER_FRAME and shown `reorder_frames` frames later, so that decode time starts at 0 and neither edit
-list nor negative offset is needed. With the flags `cmaf` or `negative_cts_offsets` each fresh muxer would
+n * TICKS_PER_FRAME and shown `reorder_frames` frames later, so that decode time starts at 0 and no offset is negative.
+The init segment's edit list takes the delay back (`init_segment.py`). libav would write one only with `delay_moov`,
+which asks for the first fragment. With the flags `cmaf` or `negative_cts_offsets` each fresh muxer would
 shift dts by another amount, and frames are lost (measured: 714 of 720 were left).
 """
 
@@ -18,6 +19,7 @@ from av.video.stream import VideoStream
 from timelapse_runtime.timelapse.errors import EncoderFailed
 from timelapse_runtime.timelapse.video.boxes import split_init
 from timelapse_runtime.timelapse.video.encode import EncodedFrame
+from timelapse_runtime.timelapse.video.init_segment import with_edit_list
 
 TICKS_PER_FRAME = 512
 
@@ -38,7 +40,8 @@ class FragmentMuxer:
         self._fps, self._reorder_frames = fps, reorder_frames
         self._source = av.open(io.BytesIO(parameter_sets + first.data), format="h264")
         self._template: VideoStream = self._source.streams.video[0]
-        self.init_segment, _ = split_init(self._mux([first], number=first.pts))
+        init_segment, _ = split_init(self._mux([first], number=first.pts))
+        self.init_segment = with_edit_list(init_segment, reorder_frames * TICKS_PER_FRAME)
         """ftyp + moov: equal for all encoders whose parameter sets are equal."""
 
     def fragment(self, frames: Sequence[EncodedFrame], *, number: int) -> bytes:

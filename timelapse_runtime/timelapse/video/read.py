@@ -8,10 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.video.mux import TICKS_PER_FRAME
+
+
+def open_fragments(init_segment: bytes, fragments: bytes) -> InputContainer:
+    """Open them in the track's own time: frame n is shown at tick `(n + reorder_frames) * TICKS_PER_FRAME`, whether
+    the init segment has an edit list or not. The caller closes it. Raises av.FFmpegError, ValueError."""
+    return av.open(io.BytesIO(init_segment + fragments), "r", format="mp4", options={"ignore_editlist": "1"})
 
 
 def decode_segment(
@@ -33,7 +40,7 @@ def decode_frames(
     """
     expected = first
     try:
-        with av.open(io.BytesIO(init_segment + segment), "r", format="mp4") as container:
+        with open_fragments(init_segment, segment) as container:
             stream = container.streams.video[0]
             if getattr(stream, "codec_context", None) is None:  # PyAV's types do not say that it may be
                 raise SegmentCorrupt("the init segment names no codec that can be decoded")

@@ -22,7 +22,8 @@ from collections.abc import Iterable, Iterator
 
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import MAXIMUM_REEL_FRAMES
-from timelapse_runtime.timelapse.video.boxes import child_box, walk_boxes
+from timelapse_runtime.timelapse.video.boxes import child_box, pack_box, pack_full_box, walk_boxes
+from timelapse_runtime.timelapse.video.init_segment import edit_list
 
 _MEDIA_HEADER_BYTES = 16
 """An mdat box with a 64-bit size."""
@@ -147,32 +148,34 @@ class SampleTable:
         timescale: int = struct.unpack_from(">I", child_box(moov, "trak", "mdia", "mdhd"), 12)[0]
         size = child_box(moov, "trak", "tkhd")[-8:]
         duration = self.frame_count * self._ticks_per_frame
-        stbl = _box("stbl", *self._tables(child_box(moov, *_STBL), media_start))
+        stbl = pack_box("stbl", *self._tables(child_box(moov, *_STBL), media_start))
         inherited = _children(child_box(moov, "trak", "mdia", "minf"))
         minf = b"".join(stbl if kind == "stbl" else body for kind, body in inherited)
-        mdhd = _full_box("mdhd", struct.pack(">IIIIHH", 0, 0, timescale, duration, 0x55C4, 0))
-        hdlr = _box("hdlr", child_box(moov, "trak", "mdia", "hdlr"))
-        tkhd = _full_box("tkhd", struct.pack(">IIIII", 0, 0, 1, 0, duration), bytes(16), _UNITY, size, flags=3)
+        mdhd = pack_full_box("mdhd", struct.pack(">IIIIHH", 0, 0, timescale, duration, 0x55C4, 0))
+        hdlr = pack_box("hdlr", child_box(moov, "trak", "mdia", "hdlr"))
+        tkhd = pack_full_box("tkhd", struct.pack(">IIIII", 0, 0, 1, 0, duration), bytes(16), _UNITY, size, flags=3)
         # Decoding begins at 0, and the first frame is shown some frames later: the presentation begins there.
-        elst = _full_box("elst", struct.pack(">IIiI", 1, duration, self._first_shown(), 0x10000))
-        trak = _box("trak", tkhd, _box("edts", elst), _box("mdia", mdhd, hdlr, _box("minf", minf)))
+        edts = edit_list(self._first_shown(), duration)
+        trak = pack_box("trak", tkhd, edts, pack_box("mdia", mdhd, hdlr, pack_box("minf", minf)))
         movie = struct.pack(">IIIIIH", 0, 0, timescale, duration, 0x10000, 0x100)
-        mvhd = _full_box("mvhd", movie, bytes(10), _UNITY, bytes(24), struct.pack(">I", 2))
-        ftyp = _box("ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2avc1mp41")
-        return ftyp + _box("moov", mvhd, trak)
+        mvhd = pack_full_box("mvhd", movie, bytes(10), _UNITY, bytes(24), struct.pack(">I", 2))
+        ftyp = pack_box("ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2avc1mp41")
+        return ftyp + pack_box("moov", mvhd, trak)
 
     def _tables(self, init_stbl: bytes, media_start: int) -> Iterator[bytes]:
         count = self.frame_count
-        yield _box("stsd", child_box(init_stbl, "stsd"))
-        yield _full_box("stts", struct.pack(">III", 1, count, self._ticks_per_frame))
-        yield _full_box("stss", struct.pack(">I", len(self._sync)), _packed("I", self._sync))
+        yield pack_box("stsd", child_box(init_stbl, "stsd"))
+        yield pack_full_box("stts", struct.pack(">III", 1, count, self._ticks_per_frame))
+        yield pack_full_box("stss", struct.pack(">I", len(self._sync)), _packed("I", self._sync))
         offsets = [(length, value) for _, length, value in _runs(self._offsets)]
-        yield _full_box("ctts", struct.pack(">I", len(offsets)), _packed("I", itertools.chain.from_iterable(offsets)))
+        yield pack_full_box(
+            "ctts", struct.pack(">I", len(offsets)), _packed("I", itertools.chain.from_iterable(offsets))
+        )
         chunks = [(place + 1, value, 1) for place, _, value in _runs(self._chunk_counts)]
-        yield _full_box("stsc", struct.pack(">I", len(chunks)), _packed("I", itertools.chain.from_iterable(chunks)))
-        yield _full_box("stsz", struct.pack(">II", 0, count), _packed("I", self._sizes))
+        yield pack_full_box("stsc", struct.pack(">I", len(chunks)), _packed("I", itertools.chain.from_iterable(chunks)))
+        yield pack_full_box("stsz", struct.pack(">II", 0, count), _packed("I", self._sizes))
         starts = (media_start + start for start in self._chunk_starts)
-        yield _full_box("co64", struct.pack(">I", len(self._chunk_starts)), _packed("Q", starts))
+        yield pack_full_box("co64", struct.pack(">I", len(self._chunk_starts)), _packed("Q", starts))
 
     def _first_shown(self) -> int:
         """The tick at which the first frame in order of presentation is shown. It is one of the first to be decoded."""
@@ -198,16 +201,6 @@ def _children(payload: bytes) -> Iterator[tuple[str, bytes]]:
     """The boxes in a box, each with its type, whole."""
     for box in walk_boxes(payload):
         yield box.type, payload[box.start : box.end]
-
-
-def _box(kind: str, *payload: bytes) -> bytes:
-    body = b"".join(payload)
-    return struct.pack(">I4s", 8 + len(body), kind.encode()) + body
-
-
-def _full_box(kind: str, *payload: bytes, flags: int = 0) -> bytes:
-    """A box with version 0 and flags."""
-    return _box(kind, struct.pack(">I", flags), *payload)
 
 
 def _packed(kind: str, numbers: Iterable[int]) -> bytes:
