@@ -17,6 +17,7 @@ from timelapse_runtime.timelapse.commit_plan import (
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.playlist import main_playlist
 from timelapse_runtime.timelapse.storage.contract import IfAbsent, IfMatch
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
 
@@ -112,6 +113,15 @@ def test_the_other_playlists_change_if_a_segment_closes_or_all_are_asked_for() -
     assert derived_of(plan(reel, longer, base=base_of(first), last_is_open=False)) == without_main
     assert derived_of(plan(reel, base=base_of(first), last_is_open=False)) == without_main[1:], "the last one closes"
     assert derived_of(plan(reel, base=base_of(first))) == []
+
+
+def test_the_greatest_bit_rate_counts_a_last_segment_that_closes_as_it_is() -> None:
+    first = plan(new_reel(), data(0, 12, bytes(1000)), data(12, 1, bytes(1000)))
+    closed = plan(first.checkpoint.reel, base=base_of(first), last_is_open=False)
+    assert "main.m3u8" in derived_of(closed)
+    reel = closed.checkpoint.reel
+    assert reel is not None
+    assert next(put.body for put in closed.derived if put.key == KEYS.main) == main_playlist(reel)
 
 
 def test_the_end_of_a_reel_ends_its_index() -> None:

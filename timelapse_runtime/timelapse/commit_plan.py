@@ -150,9 +150,9 @@ def playlist_puts(keys: StreamKeys, checkpoint: Checkpoint, *, before: Checkpoin
     bodies: list[tuple[str, bytes | None]] = []
     if old is None or (old.name, old.segments) != (reel.name, reel.segments):
         bodies.append((keys.newest_video, video_playlist(reel)))
-        main = main_playlist(reel)
-        if old is None or main != main_playlist(old):
-            bodies.append((keys.main, main))
+    main = main_playlist(reel)
+    if old is None or main != main_playlist(old):  # also if the last segment is closed as it is
+        bodies.append((keys.main, main))
     if old is None or _closed_part(old) != _closed_part(reel):
         bodies.append((keys.index(reel.name), index_playlist(reel)))
     if before is None or old is None or _live_part(before, old) != _live_part(checkpoint, reel):
