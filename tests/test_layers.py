@@ -33,7 +33,7 @@ TIMELAPSE = (
     {"stored_reels"},
     {"catalog", "checkpoint_store", "photo_reader", "rejection_records", "video_file", "week"},
     {"derived", "ingest", "reconcile", "reel_writer", "verify_photos", "verify_video"},
-    {"arrangement", "kept_photos", "new_photos", "verify"},
+    {"arrangement", "kept_photos", "new_photos", "ranges", "verify"},
     {"writer"},
     {"recorder", "intake"},
     {"arrival_intake", "name_intake"},

@@ -16,10 +16,16 @@ from timelapse_runtime.runtime.function import Deadline, Environment
 from timelapse_runtime.runtime.outbox import JOB_SUFFIX, Outbox, read_job
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import StorageError
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.photo_filter import parse_photo_filter
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame
+from timelapse_runtime.timelapse.photo_reader import PhotoReader
+from timelapse_runtime.timelapse.ranges.range_codec import RangeCodec
+from timelapse_runtime.timelapse.ranges.range_encoder import RangeEncoder
+from timelapse_runtime.timelapse.ranges.range_reader import EncodedElsewhere
 from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
 from timelapse_runtime.timelapse.verify import Verifier
@@ -72,22 +78,20 @@ class World:
     outbox: Path | None = None
     codec: Codec = field(default_factory=X264Codec)
     minimum_part_bytes: int = MULTIPART_MINIMUM_BYTES
+    has_ranges: bool = False
+    """Whether ranges of photos are read and encoded apart, each when it is asked for."""
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
         self.frames = MemoryStore("frames-bucket", clock=self.clock)
         self.video = MemoryStore("video-bucket", clock=self.clock, minimum_part_bytes=self.minimum_part_bytes)
         self.keys = StreamKeys(f"video/{STREAM}/")
+        self.elsewhere_keys: list[str] = []
+        """The photos that an environment here did not read itself."""
 
     def environment(self, **settings: str) -> Timelapse:
         """A new environment: nothing in memory."""
         stores = self.frames, self.video
-        function = Timelapse(
-            stores=lambda _config, _environment: stores,
-            clock=self.clock,
-            codec=self.codec,
-            executor=ImmediateExecutor(),
-        )
         variables = {
             "TIMELAPSE_FRAMES": f"s3://{self.frames.bucket}/frames/",
             "TIMELAPSE_VIDEO": f"s3://{self.video.bucket}/video/",
@@ -99,9 +103,26 @@ class World:
             **self.settings,
             **{f"TIMELAPSE_{name.upper()}": value for name, value in settings.items()},
         }
+        function = Timelapse(
+            stores=lambda _config, _environment: stores,
+            clock=self.clock,
+            codec=RangeCodec(self.codec) if self.has_ranges else self.codec,
+            executor=ImmediateExecutor(),
+            elsewhere=lambda _stream: self.elsewhere(parse_config(variables)) if self.has_ranges else None,
+        )
         outbox = Outbox(self.outbox, self.clock) if self.outbox else None
         function.open(Environment(variables, outbox, "cold-start"))
         return function
+
+    def elsewhere(self, config: Config) -> EncodedElsewhere:
+        """Ranges, encoded at once: what kills a process is raised when the owner asks for one."""
+        executor = ImmediateExecutor()
+
+        def encode(photos: Sequence[SourceFrame]) -> Future[bytes]:
+            reader = PhotoReader(config, self.frames, f"frames/{STREAM}/", self.codec)
+            return executor.submit(lambda: RangeEncoder(config, reader, self.codec).encode(photos).to_bytes())
+
+        return EncodedElsewhere(config, encode, 2, lambda: False, self.elsewhere_keys.append, lambda _counts: None)
 
     # ---- the camera
 

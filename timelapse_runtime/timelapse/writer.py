@@ -181,8 +181,8 @@ class VideoWriter:
         return None if self._newest is None or begins_reel else DecodedPhoto(self._newest[1])
 
     def thumbnail(self) -> bytes | None:
-        """The newest picture as a small JPEG."""
-        return self._thumbnails.encode(self._newest[1]) if self._newest else None
+        """The newest picture as a small JPEG; None if there is none, or nobody has its pixels."""
+        return self._thumbnails.encode(self._newest[1]) or None if self._newest else None
 
     def needs_new_reel(self, source: SourceFrame, reel: Reel | None) -> bool:
         """Whether the open reel must end before this photo: its day is over, it is full, or settings or the photos'

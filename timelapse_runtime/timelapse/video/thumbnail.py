@@ -22,7 +22,7 @@ class ThumbnailEncoder:
         self._size = (0, 0)
 
     def encode(self, picture: VideoFrame) -> bytes:
-        """One JPEG of `picture`, scaled down to `maximum_width` when it is wider."""
+        """One JPEG of `picture`, scaled down to `maximum_width` when it is wider. Empty if its pixels are elsewhere."""
         width = min(self._maximum_width, picture.width)
         size = even_size(width, max(2, round(picture.height * width / picture.width)))
         if self._encoder is None or size != self._size:
