@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.documents import commands
 from timelapse_runtime.cli import EXIT_INTERRUPTED, EXIT_OK
 from timelapse_runtime.cli.main import main
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
+from timelapse_runtime.timelapse.storage.s3 import make_session
 
 ROOT = Path(__file__).parents[2]
 LINES = sorted({one.text.removeprefix("scripts/") for one in commands()})
@@ -46,6 +48,8 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
     with EmbeddedS3() as server:
         server.create_buckets("bucket")
         shell = {**os.environ, **server.variables(), "PYTHONPATH": str(ROOT), "BROWSER": "true"}
+        queues: Any = make_session(server.variables()).client("sqs", endpoint_url=server.endpoint_url)
+        shell["QUEUE_URL"] = queues.create_queue(QueueName="photos")["QueueUrl"]
         place = ("--endpoint-url", server.endpoint_url, "--bucket", "bucket", "--out", str(out))
         subprocess.run(program("replay", *SMALL_SCENE, *place), check=True, env=shell, capture_output=True)
         yield shell
@@ -88,7 +92,7 @@ def test_a_replay_runs(line: str, photos: Callable[..., list[Path]], tmp_path: P
 def test_a_command_runs(line: str, variables: dict[str, str], tmp_path: Path) -> None:
     for word, meaning in PLACES.items():
         line = re.sub(word, meaning.format(tmp_path.name), line)
-    command = program(*shlex.split(line)[1:])
+    command = program(*shlex.split(line.replace("QUEUE_URL", variables["QUEUE_URL"]))[1:])
     if " watch " in line and "--publish" not in line:
         command += ["--port", "0"]  # the default one may be in use here
         with subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True) as server:
@@ -99,6 +103,16 @@ def test_a_command_runs(line: str, variables: dict[str, str], tmp_path: Path) ->
                 assert server.wait(60) in {EXIT_OK, EXIT_INTERRUPTED}
             finally:
                 server.kill()
+        return
+    if " run " in line and "--once" not in line:
+        with subprocess.Popen(command, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True) as run:
+            try:
+                assert run.stderr is not None
+                assert "photos from s3://bucket/frames/" in run.stderr.readline()
+                run.send_signal(signal.SIGINT)
+                assert run.wait(60) == EXIT_OK
+            finally:
+                run.kill()
         return
     done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == EXIT_OK, done.stderr

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from timelapse_runtime.timelapse.errors import UnknownEvent
-from timelapse_runtime.timelapse.events import FrameHint, Request, Retry, Sweep, parse_event
+from timelapse_runtime.timelapse.events import FrameHint, Poll, Request, Retry, Sweep, parse_event
 
 
 def record(key: str, name: str = "ObjectCreated:Put") -> dict[str, Any]:
@@ -242,15 +242,17 @@ def test_an_event_may_come_in_the_messages_of_another_service(wrapped: Callable[
         {"Records": [record("a+b"), record("c")]},
         eventbridge("d"),
         {"Event": "s3:TestEvent"},
+        {"poll": "camera"},
         {"sweep": "camera"},
         {"retry_rejected": "camera"},
     ]
     request = parse_event({"Records": [wrapped(event) for event in events]})
     assert request == Request(
-        tuple(FrameHint("b", key) for key in ("a b", "c", "d")),
-        (Sweep("camera"),),
-        (Retry("camera"),),
-        ("s3:TestEvent",),
+        frames=tuple(FrameHint("b", key) for key in ("a b", "c", "d")),
+        polls=(Poll("camera"),),
+        sweeps=(Sweep("camera"),),
+        retries=(Retry("camera"),),
+        ignored=("s3:TestEvent",),
     )
 
 
@@ -260,6 +262,11 @@ def test_an_event_may_come_in_the_messages_of_another_service(wrapped: Callable[
 def test_a_message_that_holds_no_event_says_so(body: Any, said: str) -> None:
     with pytest.raises(UnknownEvent, match=said):
         parse_event({"Records": [{"eventSource": "aws:sqs", "body": body}]})
+
+
+@pytest.mark.parametrize(("value", "stream"), [(True, None), ("camera", "camera")])
+def test_a_poll_is_asked_for_in_these_forms(value: Any, stream: str | None) -> None:
+    assert parse_event({"poll": value}) == Request(polls=(Poll(stream),))
 
 
 @pytest.mark.parametrize(
@@ -295,6 +302,9 @@ def test_a_retry_is_asked_for_in_these_forms() -> None:
         ({"Records": ["text"]}, "not an S3 notification"),
         ({"Records": [record("k") | {"s3": {}}]}, "bucket"),
         (eventbridge("k") | {"detail": {}}, "bucket"),
+        ({"poll": False}, "allowed"),
+        ({"poll": ""}, "allowed"),
+        ({"poll": {"stream": "camera"}}, "allowed"),
         ({"sweep": False}, "allowed"),
         ({"sweep": ""}, "allowed"),
         ({"sweep": {"stream": 3}}, "allowed"),

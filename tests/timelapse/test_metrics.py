@@ -94,3 +94,13 @@ def test_what_was_not_told_yet_is_told_at_a_shutdown() -> None:
         world.shoot(function, range(3))
         function.close(Deadline(10**15))
     assert sum(document["Frames"] for document in documents) == 3
+
+
+def test_what_a_shutdown_completes_is_counted() -> None:
+    world = World(settings={"TIMELAPSE_ORDER": "arrival"})
+    function = world.environment(flush_every="100")
+    with recorded() as documents:
+        world.shoot(function, range(3))  # photos that wait for others
+        function.close(Deadline(10**15))
+    assert sum(document["Frames"] for document in documents) == 3
+    assert (documents[-1]["Flushes"], documents[-1]["frames_in_video"]) == (1, 3)

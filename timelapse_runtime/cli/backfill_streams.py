@@ -18,6 +18,7 @@ from timelapse_runtime.timelapse.errors import ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import photo_of
+from timelapse_runtime.timelapse.routing import stream_names
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 
 _DATE = re.compile(r"(?:19|20)\d\d(?:[-_.]?(?:0[1-9]|1[0-2])(?:[-_.]?\d\d)?)?")
@@ -67,23 +68,11 @@ class Streams:
     def look(self) -> list[StreamWork]:
         """The streams that have photos. Raises CommandFailed if there is none, and StorageError."""
         next(iter(self._video.list_after(self._config.video.prefix)), None)
-        names = [self._config.stream] if self._config.stream is not None else self._folders()
+        names = [self._config.stream] if self._config.stream is not None else stream_folders(self._config, self._frames)
         streams = [self._looked_at(name, self._config.photos_prefix(name)) for name in names]
         if not any(stream.photo_count for stream in streams):
             raise CommandFailed(self._nothing(streams))
         return [stream for stream in streams if stream.photo_count]
-
-    def _folders(self) -> list[str]:
-        """The streams as the function has them: a folder for each."""
-        place = self._config.frames
-        names = [folder[len(place.prefix) : -1] for folder in self._frames.list_folders(place.prefix)]
-        names = [name for name in names if self._config.may_be_stream(name)]
-        if names and all(_DATE.fullmatch(name) for name in names):
-            raise CommandFailed(
-                f"the folders in {place} are dates ({', '.join(names[:3])}), and each would become a video of its own: "
-                "with --stream NAME all of them become the video of one camera"
-            )
-        return names
 
     def _looked_at(self, name: str, prefix: str) -> StreamWork:
         stream = StreamWork(name, prefix, self.checkpoint(name))
@@ -124,3 +113,14 @@ class Streams:
 
     def _some(self) -> Iterator[ObjectInfo]:
         return itertools.islice(self._frames.list_after(self._config.frames.prefix), 1_000)
+
+
+def stream_folders(config: Config, frames: Store) -> list[str]:
+    """The streams as the function has them. Raises CommandFailed if their folders are dates, and StorageError."""
+    names = stream_names(config, frames)
+    if config.stream is None and names and all(_DATE.fullmatch(name) for name in names):
+        raise CommandFailed(
+            f"the folders in {config.frames} are dates ({', '.join(names[:3])}), and each would become a video of its "
+            "own: with --stream NAME all of them become the video of one camera"
+        )
+    return names

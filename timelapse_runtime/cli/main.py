@@ -2,6 +2,7 @@
 
     timelapse replay [FOLDER]                                make a video of a folder of photos, on this machine
     timelapse backfill s3://IN/PREFIX/ s3://OUT/PREFIX/      make videos of photos that are in S3 already
+    timelapse run s3://IN/PREFIX/ s3://OUT/PREFIX/           make videos of photos as they come, on this machine
     timelapse verify s3://BUCKET/PREFIX/STREAM [--repair]    is every photo in the video, once and in order?
     timelapse inspect s3://BUCKET/PREFIX/[STREAM]            what is in the video, and how far behind its photos is it?
     timelapse export s3://BUCKET/PREFIX/STREAM --out FILE    frames of a video as one file
@@ -31,7 +32,9 @@ from timelapse_runtime.cli.options import (
     add_connection,
     add_json,
     connected,
+    endpoint_url,
     location,
+    positive,
     stream_folder,
     stream_name,
 )
@@ -122,6 +125,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     replay_plan.add_arguments(replay)
     replay.set_defaults(run=_replay, check=_check_replay)
     _add_backfill(commands.add_parser("backfill", help="make videos of photos that are in S3 already"))
+    _add_run(commands.add_parser("run", help="make videos of photos as they come, on this machine, without Lambda"))
     check = commands.add_parser("verify", help="is every photo in the video, once and in order, and does it play?")
     check.description = "Is every photo in the video, once and in order, and does the video play? Changes nothing."
     check.epilog = (
@@ -180,6 +184,22 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--stream", type=stream_name, metavar="NAME", help="take all photos into this one video")
     parser.set_defaults(run=_run_of("backfill"))
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Append photos to their videos as they come, by the timelapse function in this process, until SIGINT or "
+        "SIGTERM ends it. TIMELAPSE_ variables of this shell configure it. --json prints lines of JSON."
+    )
+    parser.epilog = "Exit code 0: it was ended, or --once is done; 2: it cannot work; 130: --once was interrupted."
+    parser.add_argument("frames", type=location, help="the photos: s3://BUCKET/PREFIX/, a folder for each camera")
+    parser.add_argument("video", type=location, help="where the videos go, a folder for each camera")
+    parser.add_argument("--stream", type=stream_name, metavar="NAME", help="take all photos into this one video")
+    parser.add_argument("--interval", type=positive, default=10, metavar="S", help="seconds between polls (10)")
+    parser.add_argument("--sweep-every", type=positive, default=60, metavar="S", help="between sweeps (60)")
+    parser.add_argument("--queue", type=endpoint_url, metavar="URL", help="read notifications from SQS; do not poll")
+    parser.add_argument("--once", action="store_true", help="bring the videos up to date and end")
+    parser.set_defaults(run=_run_of("run"))
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:

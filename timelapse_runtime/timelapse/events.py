@@ -63,6 +63,13 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class Poll:
+    """Take the photos that a listing shows, of one stream or (None) of all: for stores that send no notifications."""
+
+    stream: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """Try the rejected frames of a stream again: those of one reason, or (None) all."""
 
@@ -75,17 +82,20 @@ class Request:
     """What one event asks for. `ignored` says, for the log, what was understood and left out."""
 
     frames: tuple[FrameHint, ...] = ()
+    polls: tuple[Poll, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     retries: tuple[Retry, ...] = ()
     ignored: tuple[str, ...] = ()
 
 
 def parse_event(event: Any) -> Request:
-    """S3's notification, that of EventBridge, R2 or B2, S3's test event, or `{"sweep": …}`; each bare, or in messages
-    of SQS, SNS or Kinesis. Raises UnknownEvent."""
+    """S3's notification, that of EventBridge, R2 or B2, S3's test event, `{"poll": …}`, `{"sweep": …}` or
+    `{"retry_rejected": …}`; each bare, or in messages of SQS, SNS or Kinesis. Raises UnknownEvent."""
     match event:
         case {"Type": "Notification", **rest}:  # SNS's envelope, in a message of SQS
             return _parse_message(rest.get("Message"))
+        case {"poll": value}:
+            return Request(polls=(_parse_poll(value),))
         case {"sweep": value}:
             return Request(sweeps=(_parse_sweep(value),))
         case {"retry_rejected": value}:
@@ -193,10 +203,17 @@ def _parse_message(message: Any) -> Request:
 def _together(requests: list[Request]) -> Request:
     return Request(
         tuple(frame for request in requests for frame in request.frames),
+        tuple(poll for request in requests for poll in request.polls),
         tuple(sweep for request in requests for sweep in request.sweeps),
         tuple(retry for request in requests for retry in request.retries),
         tuple(ignored for request in requests for ignored in request.ignored),
     )
+
+
+def _parse_poll(value: Any) -> Poll:
+    if value is True or (isinstance(value, str) and value):
+        return Poll(None if value is True else value)
+    raise UnknownEvent(f"poll is {value!r}; allowed: true (all streams), or a stream's name")
 
 
 def _parse_sweep(value: Any) -> Sweep:

@@ -107,7 +107,7 @@ class Timelapse:
             counts.setdefault(name, {})["ignored"] = count
             self._totals["ignored"] += count
             self._metrics.add(name, {"ignored": count})
-        for name in counts:
+        for name in work.streams():
             self._write_metrics(name, at_once=bool(work.sweeps))
         self._close_least_recently_used(time_left)
         _log.info("invocation", extra={"streams": counts})
@@ -277,10 +277,12 @@ class Timelapse:
 
     def _save(self, deadline: Deadline, *, drain: bool) -> None:
         for name, stream in reversed(self._streams.items()):  # the busiest first
+            before = _as_counter(stream.counts)
             try:
                 self._save_stream(name, stream, deadline, drain=drain)
             except (TimelapseError, OSError) as error:  # OSError: no space for the job in /tmp
                 _log.warning("not saved at shutdown; the next open finds it", extra={"stream": name}, exc_info=error)
+            self._account(name, stream, before)
 
     def _save_stream(self, name: str, stream: Stream, deadline: Deadline, *, drain: bool) -> None:
         time_left = TimeLeft(deadline, self._clock, _DRAIN_RESERVE_MS)

@@ -67,6 +67,7 @@ class StreamState:
 
     newest_photo_epoch_ms: int = 0
     oldest_waiting_epoch_ms: int = 0
+    frames_in_video: int = 0
 
 
 class StreamMetrics:
@@ -106,6 +107,7 @@ class StreamMetrics:
         directive = {"Namespace": self._namespace, "Dimensions": [["stream"], []], "Metrics": declared}
         fields = {name: value for name, value in values.items() if value is not None}
         fields |= {"stream": stream, "rejected_reasons": dict(sums.rejected_reasons)}
+        fields |= {"frames_in_video": state.frames_in_video}
         header = {"Timestamp": now_epoch_ms, "CloudWatchMetrics": [directive]}
         _log.info("metrics", extra={"_aws": header, **fields})
         self._streams[stream] = _Sums(written_epoch_ms=now_epoch_ms)

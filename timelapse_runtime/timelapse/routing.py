@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from timelapse_runtime.timelapse.batch import Message
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.events import FrameHint, Request, Retry, Sweep, parse_event
+from timelapse_runtime.timelapse.events import FrameHint, Poll, Request, Retry, Sweep, parse_event
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -18,17 +18,22 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Work:
-    """What the messages of an event ask for, by stream. Of a photo whose key is not known for sure, the hint is
-    None."""
+    """What the messages of an event ask for, by stream. Of a photo whose key is not known for sure, and of a poll, the
+    hint is None: the stream is listed."""
 
     hints: dict[str, list[PhotoHint | None]] = field(default_factory=dict)
     sweeps: list[tuple[str, Sweep]] = field(default_factory=list)
     retries: list[Retry] = field(default_factory=list)
     ignored_counts: Counter[str] = field(default_factory=Counter)
 
+    def streams(self) -> set[str]:
+        """All that the event names, those of ignored objects included."""
+        swept, retried = {name for name, _ in self.sweeps}, {retry.stream for retry in self.retries}
+        return {*self.hints, *swept, *retried, *self.ignored_counts}
+
 
 class Router:
-    """Knows where photos and videos are. It lists `frames` if a sweep names no stream."""
+    """Knows where photos and videos are. It lists `frames` if a poll or a sweep names no stream."""
 
     def __init__(self, config: Config, frames: Store) -> None:
         self._config, self._frames = config, frames
@@ -38,9 +43,12 @@ class Router:
         request = parse_event(message.event)
         for ignored in request.ignored:
             _log.info("ignored", extra={"event": ignored})
-        swept = [(name, sweep) for sweep in request.sweeps for name in self._swept(sweep)]
+        polled = [name for poll in request.polls for name in self._named(poll)]
+        swept = [(name, sweep) for sweep in request.sweeps for name in self._named(sweep)]
         message.streams |= self._add_hints(request, work)
-        message.streams |= {name for name, _ in swept} | {retry.stream for retry in request.retries}
+        for name in polled:
+            work.hints.setdefault(name, []).append(None)
+        message.streams |= {*polled} | {name for name, _ in swept} | {retry.stream for retry in request.retries}
         work.sweeps += swept
         work.retries += request.retries
 
@@ -83,11 +91,16 @@ class Router:
             _log.warning("ignored: no stream's folder in its key", extra={"frame": hint.key, "help": help_text})
         return None
 
-    def _swept(self, sweep: Sweep) -> list[str]:
-        if sweep.stream is not None:
-            return [sweep.stream]
-        if self._config.stream is not None:
-            return [self._config.stream]
-        start = len(self._config.frames.prefix)
-        names = [folder[start:-1] for folder in self._frames.list_folders(self._config.frames.prefix)]
-        return [name for name in names if self._config.may_be_stream(name)]
+    def _named(self, asked: Poll | Sweep) -> list[str]:
+        if asked.stream is not None:
+            return [asked.stream]
+        return stream_names(self._config, self._frames)
+
+
+def stream_names(config: Config, frames: Store) -> list[str]:
+    """All streams: the one that is configured, or each folder of photos. Raises StorageError."""
+    if config.stream is not None:
+        return [config.stream]
+    start = len(config.frames.prefix)
+    names = [folder[start:-1] for folder in frames.list_folders(config.frames.prefix)]
+    return [name for name in names if config.may_be_stream(name)]

@@ -122,7 +122,7 @@ class Stream:
         reel = self._checkpoints.last_reel
         if reel is not None and reel.order == ARRIVAL_ORDER and reel.highest_key:
             newest = max(newest, photo_at(reel.highest_key).uploaded_epoch_ms)
-        return StreamState(newest, self._recorder.oldest_waiting_epoch_ms)
+        return StreamState(newest, self._recorder.oldest_waiting_epoch_ms, self.frames_in_video)
 
     @property
     def video_size(self) -> Size | None:

@@ -143,7 +143,7 @@ def make_client(*, variables: Mapping[str, str], user_agent: str = "timelapse-ru
         max_pool_connections=4,
     )
     try:
-        session = _session(variables)
+        session = make_session(variables)
         return session.client("s3", endpoint_url=endpoint_url, verify=variables.get("AWS_CA_BUNDLE"), config=config)
     except ProfileNotFound as error:
         profile = variables.get("AWS_PROFILE") or str(error)
@@ -153,7 +153,8 @@ def make_client(*, variables: Mapping[str, str], user_agent: str = "timelapse-ru
         raise ConfigError("AWS_ENDPOINT_URL_S3", endpoint_url, allowed) from error
 
 
-def _session(variables: Mapping[str, str]) -> boto3.session.Session:
+def make_session(variables: Mapping[str, str]) -> boto3.session.Session:
+    """Credentials and region as `make_client` has them. Raises ProfileNotFound."""
     key_id, profile = variables.get("AWS_ACCESS_KEY_ID"), variables.get("AWS_PROFILE")
     # The SDK refuses a profile of the environment that does not exist, even if nothing of it is needed.
     known = profile is not None or not key_id
