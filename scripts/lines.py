@@ -13,7 +13,9 @@ import sys
 import tokenize
 
 PACKAGE = "timelapse_runtime/"
-NOT_DEPLOYED = tuple(PACKAGE + name for name in ("emulator/", "local/", "cli/", "cli.py", "export/", "watch/"))
+NOT_DEPLOYED = tuple(
+    PACKAGE + name for name in ("emulator/", "local/", "cli/", "cli.py", "export/", "watch/", "fleet/")
+)
 NOT_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
 

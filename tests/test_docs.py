@@ -19,6 +19,9 @@ PRODUCTS = ("runtime", "timelapse", "storage", "video", "model", "dispatcher", "
 """First parts of paths that are written from inside a folder: `storage/s3.py`, `dispatcher/route.py`."""
 STARTS = (ROOT, *(ROOT / name for name in ("timelapse_runtime", "timelapse_runtime/timelapse", "infra")))
 
+WITH_SETTINGS = ("replay", "cost", "simulate")
+"""Commands that have the function's settings as options, in a help of their own."""
+
 SOURCES = {
     "bench": "scripts/benchmark/__main__.py",
     "crashtest": "tests/recovery/crashtest.py",
@@ -89,7 +92,7 @@ def test_every_command_of_the_installed_program_exists(document: Path, capsys: p
         if match is None:
             continue
         is_command = not match[1].startswith("-")
-        for wanted in ["--help", "--help-settings"] if match[1] == "replay" else ["--help"]:
+        for wanted in ["--help", "--help-settings"] if match[1] in WITH_SETTINGS else ["--help"]:
             with pytest.raises(SystemExit) as stopped:
                 main([match[1], wanted] if is_command else [wanted])
             assert stopped.value.code == 0, text

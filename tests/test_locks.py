@@ -55,7 +55,7 @@ def test_deploy_check_parses_variables_with_what_is_deployed() -> None:
 def test_the_locks_hold_what_pyproject_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    asked = {"runtime": project["dependencies"], "replay": extras["local"], "dev": extras["dev"]}
+    asked = {"runtime": project["dependencies"], "replay": extras["local"] + extras["simulate"], "dev": extras["dev"]}
     asked[BESIDE], asked[INFRA] = extras["bench"], extras["infra"]
     for name, requirements in asked.items():
         names = {re.split(r"[^a-z0-9-]", one)[0] for one in requirements} - {project["name"]}

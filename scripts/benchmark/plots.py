@@ -13,7 +13,8 @@ mpl.use("Agg")  # before pyplot: there is no screen
 import matplotlib.pyplot as plt
 
 from scripts.benchmark.candidates import BARE, BATCH, THIS, Turn
-from scripts.benchmark.prices import PRICES_DATE, ec2_usd_per_million
+from scripts.benchmark.prices import ec2_usd_per_million
+from timelapse_runtime.fleet.prices import PRICES_DATE
 
 _WINDOW = 20
 _EC2 = "small EC2, always on (1 frame/s)"

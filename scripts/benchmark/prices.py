@@ -1,6 +1,5 @@
-"""What a million frames cost, from one table of list prices.
+"""What a million frames cost, by the list prices of `timelapse_runtime/fleet/prices.py`.
 
-us-east-1 list prices for x86 and Linux, on demand, as known in November 2026: check them before you quote a sum.
 Storage is left out: it is the same for all but for the video's size, which is reported beside it.
 """
 
@@ -9,16 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-PRICES_DATE = "November 2026"
-PRICES_USD = {
-    "lambda_gb_second": 0.0000166667,
-    "lambda_request": 0.20 / 1e6,
-    "s3_write": 0.005 / 1000,
-    "s3_read": 0.0004 / 1000,
-    "ec2_t3_small_hour": 0.0208,
-}
-_CLASS = {"PUT": "s3_write", "POST": "s3_write", "LIST": "s3_write", "GET": "s3_read", "HEAD": "s3_read"}
-"""S3's two classes of requests; DELETE is free. A batch of deletions is a POST, and counted as one."""
+from timelapse_runtime.fleet.prices import PRICES_USD, s3_usd
+
 MILLION = 1_000_000
 
 
@@ -30,15 +21,14 @@ def gb_seconds(latencies_ms: Sequence[float], memory_size_mb: int) -> float:
 def lambda_usd_per_million(
     latencies_ms: Sequence[float], memory_size_mb: int, requests: Mapping[str, int], frames: int
 ) -> float:
-    """Dollars per million frames: compute, invocations, S3 requests. One invocation per latency."""
+    """Dollars per million frames: compute, invocations, S3 requests. One invocation per latency.
+
+    `requests` are by kind (`counting_s3`), with the bytes of their bodies under `bytes_in` and `bytes_out`.
+    """
     compute = gb_seconds(latencies_ms, memory_size_mb) * PRICES_USD["lambda_gb_second"]
     invocations = len(latencies_ms) * PRICES_USD["lambda_request"]
-    return (compute + invocations + s3_usd(requests)) / frames * MILLION
-
-
-def s3_usd(requests: Mapping[str, int]) -> float:
-    """Dollars for requests by kind (`counting_s3`); kinds without a price are free."""
-    return sum(count * PRICES_USD[_CLASS[kind]] for kind, count in requests.items() if kind in _CLASS)
+    counted = {kind: count for kind, count in requests.items() if not kind.startswith("bytes_")}
+    return (compute + invocations + s3_usd(counted)) / frames * MILLION
 
 
 def ec2_usd_per_million(frames_per_second: float = 1.0) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scripts.benchmark.prices import PRICES_DATE, ec2_usd_per_million
+from scripts.benchmark.prices import ec2_usd_per_million
+from timelapse_runtime.fleet.prices import PRICES_DATE
 
 _COLUMNS = (
     ("p50 ms", lambda row: _of(row["latency_ms"], "p50")),

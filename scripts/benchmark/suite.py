@@ -23,9 +23,10 @@ from scripts.benchmark.counting_s3 import S3Latency
 from scripts.benchmark.figures import candidate_figures
 from scripts.benchmark.frame_time import parts_of, read_cpu_ms
 from scripts.benchmark.photo_set import PhotoSet, photo_set
-from scripts.benchmark.prices import PRICES_DATE, PRICES_USD, ec2_usd_per_million
+from scripts.benchmark.prices import ec2_usd_per_million
 from scripts.benchmark.ratios import GOALS, Ratio, p99
 from scripts.benchmark.stage import BenchFailed
+from timelapse_runtime.fleet.prices import PRICES_DATE, PRICES_USD
 
 _LARGE = 12.0 / 2.0736  # megapixels, against 1080p's
 LIKE_S3 = S3Latency(first_byte_ms=15, bytes_per_second=80e6)

@@ -73,7 +73,7 @@ def package_files(folder: Path) -> Iterator[Path]:
 
 def project_files(folder: Path) -> Iterator[Path]:
     """Files of `timelapse_runtime/` that are deployed, relative to `folder`, the project's."""
-    for path in _files(folder / "timelapse_runtime", {"__pycache__", "cli", "emulator", "export", "watch"}):
+    for path in _files(folder / "timelapse_runtime", {"__pycache__", "cli", "emulator", "export", "watch", "fleet"}):
         if path.suffix in {".py", ".sh"}:
             yield Path("timelapse_runtime") / path
 

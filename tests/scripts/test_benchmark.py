@@ -18,16 +18,11 @@ from scripts.benchmark.candidates import Turn
 from scripts.benchmark.comparison import frame_by_frame
 from scripts.benchmark.counting_s3 import CAMERA, Counting, S3Latency, kind_of
 from scripts.benchmark.photo_set import PERIOD, PhotoSet
-from scripts.benchmark.prices import (
-    PRICES_USD,
-    ec2_usd_per_million,
-    gb_seconds,
-    lambda_usd_per_million,
-    s3_usd,
-)
+from scripts.benchmark.prices import ec2_usd_per_million, gb_seconds, lambda_usd_per_million
 from scripts.benchmark.quality import bytes_at
 from scripts.benchmark.ratios import AGAINST_GOALS, AT_MOST, GOALS, Ratio, p99, paired
 from scripts.benchmark.stage import BenchFailed, percentile
+from timelapse_runtime.fleet.prices import PRICES_USD, s3_usd
 
 
 def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed() -> None:

@@ -8,6 +8,8 @@
     timelapse export s3://BUCKET/PREFIX/STREAM --out FILE    frames of a video as one file
     timelapse watch s3://BUCKET/PREFIX/[STREAM]              watch the videos in a browser, while they grow
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
+    timelapse cost                                           dollars per camera and month, on Lambda and on EC2
+    timelapse simulate                                       how a fleet of cameras would fare on Lambda
 
 Exit code 0: done; 2: the arguments are wrong, S3 refused, or the function failed. `verify` tells more apart, and says
 the first of these that holds: 2, it could not check; 1, photos are missing or something is damaged; 4, there is nothing
@@ -27,7 +29,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from timelapse_runtime import __version__
-from timelapse_runtime.cli import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, CommandFailed, replay_plan
+from timelapse_runtime.cli import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, CommandFailed, fleet_options, replay_plan
 from timelapse_runtime.cli.options import (
     add_connection,
     add_json,
@@ -46,6 +48,7 @@ _REPLAY_NEEDS = ("numpy", "moto", "flask", "flask_cors")
 """Modules of the extra `local`: the sample scene, and the embedded S3 server with what starts it."""
 
 _CODECS = ("copy", "h264", "h265", "av1")
+_WITHOUT_S3 = frozenset({"replay", "cost", "simulate"})
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 """What a command's module has as `run`: its options, the variables with those of the connection; the exit code."""
@@ -137,6 +140,13 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     _add_inspect(commands.add_parser("inspect", help="what is in a video, and how far is it behind its photos?"))
     _add_export(commands.add_parser("export", help="write frames of a video into one file"))
     _add_watch(commands.add_parser("watch", help="watch videos in a browser, while they grow"))
+    for name, add_options, text in (
+        ("cost", fleet_options.add_cost, "dollars per camera and month, on Lambda and on EC2"),
+        ("simulate", fleet_options.add_simulate, "how would a fleet of cameras fare on Lambda?"),
+    ):
+        command = commands.add_parser(name, help=text)
+        add_options(command)
+        command.set_defaults(run=_run_of(name))
     again = commands.add_parser("retry-rejected", help="append the rejected photos that can be used now")
     again.add_argument(
         "--reason", choices=REJECTION_REASONS, metavar="WORD", help=f"only those of: {', '.join(REJECTION_REASONS)}"
@@ -148,6 +158,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     for name, command in commands.choices.items():
         if command is not replay:
             add_json(command)
+        if name not in _WITHOUT_S3:
             add_connection(command)
         command.usage = " ".join(("timelapse", name, *_required(command), "[options]"))
         command.formatter_class = _Dense

@@ -43,7 +43,7 @@ from timelapse_runtime.timelapse.time_left import TimeLeft
 
 _log = logging.getLogger(__name__)
 
-_HOLD_MS = 10_000
+HOLD_MS = 10_000
 """A photo waits no longer for others, by the upload times that were seen."""
 _MAXIMUM_HELD_BYTES = 64 * 1024**2
 """Fewer photos wait if they are large."""
@@ -201,8 +201,8 @@ class ArrivalIntake:
         return (
             len(times) > self._config.reorder_window
             or held_bytes > _MAXIMUM_HELD_BYTES
-            or max(times) - min(times) >= _HOLD_MS
-            or min(times) - newest_encoded >= _HOLD_MS
+            or max(times) - min(times) >= HOLD_MS
+            or min(times) - newest_encoded >= HOLD_MS
         )
 
     def _suspects_gap(self, first: SourceFrame) -> bool:
@@ -217,10 +217,10 @@ class ArrivalIntake:
     def _held_count(self, order: Sequence[SourceFrame]) -> int:
         """How many photos at the end of `order` wait for others."""
         newest = max((source.uploaded_epoch_ms for source in order), default=0)
-        recent = itertools.takewhile(lambda one: newest - one.uploaded_epoch_ms < _HOLD_MS, reversed(order))
+        recent = itertools.takewhile(lambda one: newest - one.uploaded_epoch_ms < HOLD_MS, reversed(order))
         held = len(list(itertools.islice(recent, self._config.reorder_window)))
         before = order[-held - 1] if held < len(order) else self._encoded[-1] if self._encoded else None
-        is_slow = before is not None and held == 1 and newest - before.uploaded_epoch_ms >= _HOLD_MS
+        is_slow = before is not None and held == 1 and newest - before.uploaded_epoch_ms >= HOLD_MS
         return 0 if is_slow else held
 
     # ---- listings

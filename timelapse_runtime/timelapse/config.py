@@ -34,7 +34,7 @@ PREFIX = "TIMELAPSE_"
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 _MIB = 1024**2
 # Lambda gives one vCPU per 1,769 MB (Lambda developer guide, 'Configure memory', read November 2026).
-_MEMORY_MB_PER_VCPU = 1769
+MEMORY_MB_PER_VCPU = 1769
 _HELD_PHOTOS = {"arrival": 16, "name": 2}
 
 
@@ -400,4 +400,4 @@ _READ_ELSEWHERE = frozenset(
 
 def _threads(memory_mb: int | None) -> int:
     """One thread per whole vCPU: a thread more costs a frame of delay and gains nothing on a part of one."""
-    return max(1, memory_mb // _MEMORY_MB_PER_VCPU) if memory_mb else 1
+    return max(1, memory_mb // MEMORY_MB_PER_VCPU) if memory_mb else 1
