@@ -22,7 +22,7 @@ _ONCE = {
     "EXT-X-DISCONTINUITY-SEQUENCE": r"\d+",
     "EXT-X-ENDLIST": "",
 }
-_MAP = re.compile(r'URI="([^"]+)"')
+_MAP = re.compile(r'URI="([^"]+)"(?:,BYTERANGE="[1-9]\d*@0")?')
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 

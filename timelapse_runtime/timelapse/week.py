@@ -23,7 +23,7 @@ def closed_reels_of_the_week(store: Store, keys: StreamKeys, last: Reel) -> byte
 
     It begins after a reel that has none, such as one that an earlier version closed. Raises StorageError.
     """
-    found, reel = [(last.name, store.get(keys.ranges(last.name)).body)], last
+    found, reel = [(last, store.get(keys.ranges(last.name)).body)], last
     first_day = date.fromisoformat(last.date) - timedelta(days=_DAYS - 1)
     while reel.previous is not None and len(found) < _REELS:
         try:
@@ -31,7 +31,7 @@ def closed_reels_of_the_week(store: Store, keys: StreamKeys, last: Reel) -> byte
             if date.fromisoformat(reel.date) < first_day:
                 break
             if reel.segments:
-                found.append((reel.name, store.get(keys.ranges(reel.name)).body))
+                found.append((reel, store.get(keys.ranges(reel.name)).body))
         except ObjectNotFound:
             break
     return week_playlist(found[::-1])

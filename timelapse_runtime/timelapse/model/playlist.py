@@ -72,22 +72,27 @@ def main_playlist(reel: Reel) -> bytes | None:
     return _text([*_START, f"#EXT-X-STREAM-INF:{','.join(attributes)}", "video.m3u8"])
 
 
-def week_playlist(reels: Sequence[tuple[str, bytes]]) -> bytes:
-    """`week.m3u8`: closed reels in a row, by their names and their `ranges_playlist`, oldest first. At least one."""
+def week_playlist(reels: Sequence[tuple[Reel, bytes]]) -> bytes:
+    """`week.m3u8`: closed reels in a row, each with its `ranges_playlist`, oldest first. At least one.
+
+    The range of each init segment is all of it. Without it ffmpeg (5.1, 8.1) asks for the init segment of the second
+    reel with the range of the segment before, and waits for ever for the bytes that are missing.
+    """
     target, lines, newest_date = 0, list[str](), ""
-    for name, playlist in reels:
+    for reel, playlist in reels:
+        folder = f"reels/{reel.name}/"
         lines += ["#EXT-X-DISCONTINUITY"] if lines else []
         for line in playlist.decode().splitlines():
             tag, _, value = line.partition(":")
             if tag == "#EXT-X-TARGETDURATION":
                 target = max(target, int(value))
             elif tag == "#EXT-X-MAP":
-                lines.append(line.replace('URI="', f'URI="reels/{name}/'))
+                lines.append(f'#EXT-X-MAP:URI="{folder}init.mp4",BYTERANGE="{reel.init_size_bytes}@0"')
             elif tag in ("#EXTINF", "#EXT-X-BYTERANGE") or (tag == "#EXT-X-PROGRAM-DATE-TIME" and value > newest_date):
                 lines.append(line)
                 newest_date = value if tag == "#EXT-X-PROGRAM-DATE-TIME" else newest_date
             elif not line.startswith("#"):
-                lines.append(f"reels/{name}/{line}")
+                lines.append(folder + line)
     return _text([*_START, f"#EXT-X-TARGETDURATION:{target}", *_VOD, *lines, "#EXT-X-ENDLIST"])
 
 
