@@ -42,6 +42,7 @@ def block_lines(document: Path) -> Iterator[list[str]]:
         if language:
             continue
         lines = (re.split(r"(?:^|\s)#", line)[0].strip() for line in block.splitlines())
+        lines = (re.sub(r"^\(?cd \S+ && (.*?)\)?$", r"\1", line) for line in lines)
         yield [line for line in lines if line]
 
 

@@ -114,7 +114,7 @@ def problems_of_aws(text: str) -> list[str]:
 def with_buckets(text: str) -> str:
     for word, stand_in in STAND_INS.items():
         text = text.replace(f"s3://{word}", f"s3://{stand_in}")
-    return text
+    return text.replace("QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/000000000000/photos")
 
 
 def test_every_line_of_a_command_block_is_a_command() -> None:

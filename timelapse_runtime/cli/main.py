@@ -10,6 +10,7 @@
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
     timelapse cost                                           dollars per camera and month, on Lambda and on EC2
     timelapse simulate                                       how a fleet of cameras would fare on Lambda
+    timelapse completion SHELL                               print a script that completes commands in a shell
 
 Exit code 0: done; 2: the arguments are wrong, S3 refused, or the function failed. `verify` tells more apart, and says
 the first of these that holds: 2, it could not check; 1, photos are missing or something is damaged; 4, there is nothing
@@ -46,9 +47,12 @@ from timelapse_runtime.timelapse.errors import REJECTION_REASONS, StorageError, 
 
 _REPLAY_NEEDS = ("numpy", "moto", "flask", "flask_cors")
 """Modules of the extra `local`: the sample scene, and the embedded S3 server with what starts it."""
+_COMPLETION_NEEDS = ("shtab",)
+
+_SHELLS = ("bash", "fish", "tcsh", "zsh")
 
 _CODECS = ("copy", "h264", "h265", "av1")
-_WITHOUT_S3 = frozenset({"replay", "cost", "simulate"})
+_WITHOUT_S3 = frozenset({"replay", "cost", "simulate", "completion"})
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 """What a command's module has as `run`: its options, the variables with those of the connection; the exit code."""
@@ -104,14 +108,25 @@ def _run_of(module: str) -> Command:
     return run
 
 
-def _replay(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
-    missing = [name for name in _REPLAY_NEEDS if find_spec(name) is None]
+def _require_extra(command: str, modules: Sequence[str]) -> None:
+    missing = [name for name in modules if find_spec(name) is None]
     if missing:
         raise CommandFailed(
-            f"replay needs the extra 'local' ({', '.join(missing)} not installed): "
+            f"{command} needs the extra 'local' ({', '.join(missing)} not installed): "
             "python -m pip install 'timelapse-runtime[local]'"
         )
+
+
+def _replay(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
+    _require_extra("replay", _REPLAY_NEEDS)
     return _run_of("replay")(options, variables)
+
+
+def _completion(options: argparse.Namespace, _variables: Mapping[str, str]) -> int:
+    _require_extra("completion", _COMPLETION_NEEDS)
+    parser, commands = _parser()
+    print(import_module("timelapse_runtime.cli.completion").script(parser, commands.values(), options.shell))
+    return EXIT_OK
 
 
 def _check_replay(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
@@ -123,13 +138,14 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     parser = argparse.ArgumentParser(prog="timelapse", description="Make timelapse videos, and check those in S3.")
     parser.add_argument("--version", action="version", version=f"timelapse-runtime {__version__}")
     parser.set_defaults(check=lambda _options, _variables: EXIT_OK)
+    parser.formatter_class = _Dense
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     replay = commands.add_parser("replay", help="make a video of a folder of photos, on this machine")
     replay_plan.add_arguments(replay)
     replay.set_defaults(run=_replay, check=_check_replay)
     _add_backfill(commands.add_parser("backfill", help="make videos of photos that are in S3 already"))
-    _add_run(commands.add_parser("run", help="make videos of photos as they come, on this machine, without Lambda"))
-    check = commands.add_parser("verify", help="is every photo in the video, once and in order, and does it play?")
+    _add_run(commands.add_parser("run", help="make videos of photos as they come, without Lambda"))
+    check = commands.add_parser("verify", help="is each photo in the video, and does it play?")
     check.description = "Is every photo in the video, once and in order, and does the video play? Changes nothing."
     check.epilog = (
         "Exit code, the first that holds: 2 could not check; 1 photos are missing or wait for too long, or something "
@@ -152,11 +168,16 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
         "--reason", choices=REJECTION_REASONS, metavar="WORD", help=f"only those of: {', '.join(REJECTION_REASONS)}"
     )
     again.set_defaults(run=_run_of("retry"))
+    completion = commands.add_parser("completion", help="print a script for the completion of a shell")
+    completion.description = "Print a script that completes commands and options. In ~/.bashrc or ~/.zshrc: "
+    completion.description += 'eval "$(timelapse completion bash)", or zsh.'
+    completion.add_argument("shell", choices=_SHELLS, metavar="SHELL", help=", ".join(_SHELLS))
+    completion.set_defaults(run=_completion)
     for command in (check, again):
         command.add_argument("stream", type=stream_folder, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
         command.add_argument("--frames", type=location, help="its photos, if the stream has no checkpoint yet")
     for name, command in commands.choices.items():
-        if command is not replay:
+        if name not in {"replay", "completion"}:  # `replay` has one of its own
             add_json(command)
         if name not in _WITHOUT_S3:
             add_connection(command)
@@ -166,10 +187,11 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
 
 
 class _Dense(argparse.HelpFormatter):
-    """No empty lines between groups of options: the help of a command fits a terminal of 80 columns and 24 lines."""
+    """No empty lines between groups of options, and no line for the word COMMAND: the help of a command fits a terminal
+    of 80 columns and 24 lines."""
 
     def format_help(self) -> str:
-        return re.sub(r"\n\n(?=\S[^\n]*:\n  )", "\n", super().format_help())
+        return re.sub(r"\n\n(?=\S[^\n]*:\n  )", "\n", super().format_help()).replace("\n  COMMAND\n", "\n")
 
 
 def _required(parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -27,6 +27,13 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(option_of(variable), dest=_dest(variable), type=_value_of(variable), help=argparse.SUPPRESS)
 
 
+def reveal_settings(parser: argparse.ArgumentParser) -> None:
+    """Give the options that `add_settings` hid from the help what they mean: for the completion of a shell."""
+    meanings = {_dest(variable): variable.meaning for variable in SETTINGS}
+    for action in parser._actions:
+        action.help = meanings.get(action.dest, action.help)
+
+
 def settings_of(options: argparse.Namespace) -> dict[str, str]:
     """The settings among the options, as variables."""
     values = {PREFIX + variable.name: getattr(options, _dest(variable)) for variable in SETTINGS}
