@@ -12,12 +12,17 @@ DEBIAN_PACKAGES = {
     "busybox": "busybox-static",
     "unshare": "util-linux",
     "setpriv": "util-linux",
-    "strip": "binutils",
+    "dirname": "coreutils",
     "readelf": "binutils",
+    "openssl": "openssl",
     "buildah": "buildah",
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
     "firefox-esr": "firefox-esr",
+    "qemu-aarch64-static": "qemu-user-static",
+    "qemu-x86_64-static": "qemu-user-static",
+    "apt-get": "apt (Debian's and Ubuntu's)",
+    "dpkg-deb": "dpkg",
     "dpkg-query": "dpkg (Debian's package manager: on Debian or Ubuntu only)",
 }
 

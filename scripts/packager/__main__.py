@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import platform
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -19,24 +17,26 @@ from scripts.packager.archive import (
     unzipped_bytes,
     write_zip,
 )
-from scripts.packager.elf import is_elf, loader_of
+from scripts.packager.debian import Debian
 from scripts.packager.failure import PackageFailed
 from scripts.packager.image import TASK_ROOT, write_image
-from scripts.packager.interpreter import base_interpreter
+from scripts.packager.system import ARCHITECTURES, System, ThisMachine, this_architecture
 from scripts.packager.tree import EXTENSION, copy, lay_out
 from timelapse_runtime import __version__
 from timelapse_runtime.emulator.deployment import HANDLER
 
 PROJECT = Path(__file__).parents[2]
-_ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+_LOCK = PROJECT / "requirements" / "runtime.lock"
 
 
 def main(arguments: list[str]) -> int:
     """Build; the exit code."""
     options = _parse(arguments)
     try:
-        architecture = _architecture(options.arch)
-        report = build(options.out, architecture, image_required=options.image)
+        with tempfile.TemporaryDirectory() as folder:
+            architecture = options.arch or this_architecture()
+            system = _system(architecture, Path(folder))
+            report = build(options.out, architecture, system, image_required=options.image)
     except PackageFailed as error:
         print(f"package: {error}", file=sys.stderr)
         return 1
@@ -46,15 +46,14 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def build(out: Path, architecture: str, *, image_required: bool) -> dict[str, Any]:
+def build(out: Path, architecture: str, system: System, *, image_required: bool) -> dict[str, Any]:
     """Write the archives into `out`. Returns the figures of the function's zip, and the paths of the others."""
     out.mkdir(parents=True, exist_ok=True)
     stem = f"timelapse-runtime-{__version__}-{architecture}"
-    interpreter = base_interpreter()
     with tempfile.TemporaryDirectory() as folder:
         root, extension = Path(folder, "runtime"), Path(folder, EXTENSION)
         root.mkdir()
-        lay_out(root, PROJECT, interpreter)
+        lay_out(root, PROJECT, system)
         copy(PROJECT / "layer" / EXTENSION, extension)
         package, layer, extension_layer = (out / f"{stem}{kind}.zip" for kind in ("", "-layer", "-extension"))
         write_zip(package, files_below(root))
@@ -62,7 +61,7 @@ def build(out: Path, architecture: str, *, image_required: bool) -> dict[str, An
         write_zip(extension_layer, {EXTENSION.as_posix(): extension})
         for name, archive in (("function.zip", package), ("extension.zip", extension_layer)):
             _link(out / name, archive)  # the name that the templates in infra/ use, independent of the version
-        image = _build_image(out / f"{stem}-image.tar", root, extension, architecture, required=image_required)
+        image = _build_image(out / f"{stem}-image.tar", root, extension, architecture, system, required=image_required)
     return {
         "path": str(package),
         "layer": str(layer),
@@ -80,36 +79,33 @@ def _link(link: Path, target: Path) -> None:
     link.symlink_to(target.name)
 
 
-def _build_image(target: Path, root: Path, extension: Path, architecture: str, *, required: bool) -> Path | None:
-    busybox = shutil.which("busybox")
-    if busybox is None or not is_elf(Path(busybox)) or loader_of(Path(busybox)) is not None:
+def _build_image(
+    target: Path, root: Path, extension: Path, architecture: str, system: System, *, required: bool
+) -> Path | None:
+    busybox = system.busybox
+    if busybox is None:
         reason = "the image's shell is a static busybox, and there is none here (Debian: busybox-static)"
         if required:
             raise PackageFailed(reason)
         print(f"package: no image: {reason}", file=sys.stderr)
         target.unlink(missing_ok=True)
         return None
-    licences.collect_system(root / "LICENSES" / "system", [Path(busybox).resolve()])
+    licences.collect_system(root / "LICENSES" / "system", system, [busybox])
     files = {**files_below(root, TASK_ROOT), f"opt/{EXTENSION.as_posix()}": extension}
-    write_image(target, files, busybox=Path(busybox), architecture=architecture, handler=HANDLER)
+    write_image(target, files, busybox=busybox, architecture=architecture, handler=HANDLER)
     return target
 
 
-def _architecture(wanted: str | None) -> str:
-    here = _ARCHITECTURES.get(platform.machine())
-    if sys.platform != "linux" or here is None:
-        raise PackageFailed(f"Lambda runs Linux on x86_64 and arm64; this is {sys.platform} on {platform.machine()}")
-    if wanted not in {None, here}:
-        raise PackageFailed(
-            f"interpreter and libraries come from this machine, which is {here}: build a package for {wanted} on a"
-            f" machine of that architecture"
-        )
-    return here
+def _system(architecture: str, folder: Path) -> System:
+    """What the package is made of; `folder` is for what is fetched."""
+    if architecture == this_architecture():
+        return ThisMachine()
+    return Debian(architecture, folder, _LOCK)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/package", description=__doc__)
-    parser.add_argument("--arch", choices=sorted(set(_ARCHITECTURES.values())), help="default: this machine's")
+    parser.add_argument("--arch", choices=sorted(set(ARCHITECTURES.values())), help="default: this machine's")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="folder for the archives; default: dist")
     parser.add_argument("--image", action="store_true", help="fail where the image can't be built")
     return parser.parse_args(arguments)

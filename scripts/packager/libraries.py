@@ -1,12 +1,13 @@
-"""The machine's shared libraries that go into a package, down to the C library and its loader."""
+"""The shared libraries that go into a package, down to the C library and its loader."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from scripts.packager.elf import can_map, elf_files, resolved
+from scripts.packager.compact import compact
+from scripts.packager.elf import dynamic_of, elf_files
 from scripts.packager.failure import PackageFailed
 
 OPENED_AT_RUN_TIME = ("libgcc_s.so.1", "libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2")
@@ -14,50 +15,52 @@ OPENED_AT_RUN_TIME = ("libgcc_s.so.1", "libnss_dns.so.2", "libnss_files.so.2", "
 last three only up to glibc 2.33)."""
 
 
-def host_libraries(program: Path, loader: Path, folder: Path) -> dict[str, Path]:
-    """Needed name and path of every library that `program` and the ELF files below `folder` take from the machine.
+def system_libraries(program: Path, folder: Path, folders: list[Path]) -> dict[str, Path]:
+    """Needed name and path of every library that `program` and the ELF files below `folder` take from the system.
 
-    The loader is among them. What lies in `folder` itself is not: packages bring it, and find it by its place.
-    `program` is the one on the machine: it may find its own library by its place, too.
+    The loader is among them: the C library names it. What lies in `folder` itself is not: packages bring it, and find
+    it by its place. `program` is where the system has it: it may find its own library by its place, too. Libraries that
+    the system has for newer processors (glibc-hwcaps) are not taken. Raises PackageFailed if one cannot be found.
     """
-    found = {loader.name: loader}
-    for file in [program, *elf_files(folder)]:
-        for needed, path in resolved(file, loader):
-            if not path.is_relative_to(folder):
-                found.setdefault(path.name if "/" in needed else needed, path)
+    found: dict[str, Path] = {}
+    waiting = [program, *elf_files(folder)]
+    while waiting:
+        file = waiting.pop()
+        for name in dynamic_of(file).needed:
+            path = _find(name, file, system=folders)
+            if path is None:
+                raise PackageFailed(f"{file} needs {name}, which is not in {', '.join(map(str, folders))}")
+            if not path.is_relative_to(folder) and name not in found:
+                found[name] = path
+                waiting.append(path)
     for name in OPENED_AT_RUN_TIME:
         beside = found["libc.so.6"].parent / name
-        if beside.exists():
-            found.setdefault(name, beside)
+        if beside.exists() and name not in found:
+            found[name] = beside
     return found
 
 
-def check_closed(root: Path, libraries: Path, loader: Path) -> None:
-    """Raise PackageFailed unless each ELF file below `root` loads with libraries from `root` alone.
-
-    As the package starts it: by its own loader, without the machine's library cache. Nothing is run.
-    """
+def check_closed(root: Path, libraries: Path) -> None:
+    """Raise PackageFailed unless each ELF file below `root` finds what it needs below `root`, or in `libraries`."""
     for file in elf_files(root):
-        if file == loader:
-            continue
-        for needed, path in resolved(file, loader, "--inhibit-cache", "--library-path", str(libraries)):
-            if not path.resolve().is_relative_to(root.resolve()):
-                raise PackageFailed(f"{file.relative_to(root)} would take {needed} from {path}, outside of the package")
+        for name in dynamic_of(file).needed:
+            path = _find(name, file, named=[libraries])
+            if path is None or not path.resolve().is_relative_to(root.resolve()):
+                raise PackageFailed(f"{file.relative_to(root)} would take {name} from outside of the package")
 
 
-def strip(root: Path, loader: Path) -> None:
-    """Take symbols and debugging information out of every ELF file below `root`.
+def make_compact(files: Iterable[Path]) -> None:
+    """Leave out of ELF files what no loader maps."""
+    for file in files:
+        file.write_bytes(compact(file.read_bytes(), file))
 
-    What auditwheel has rearranged can come out larger, or (numpy's OpenBLAS, binutils 2.40) with segments that no
-    loader maps: such a file stays as it is.
-    """
-    program = shutil.which("strip")
-    if program is None:
-        raise PackageFailed("`strip` is needed, to leave debugging information out (Debian: binutils)")
-    for file in elf_files(root):
-        smaller = file.with_name(file.name + ".stripped")
-        subprocess.run([program, "--strip-unneeded", "-o", str(smaller), str(file)], check=True)
-        if smaller.stat().st_size < file.stat().st_size and can_map(smaller, loader):
-            smaller.replace(file)
-        else:
-            smaller.unlink()
+
+def _find(name: str, file: Path, *, named: Iterable[Path] = (), system: Iterable[Path] = ()) -> Path | None:
+    """Where the loader finds a library that `file` needs. It is started with `named` as its library path, and looks
+    into the folders of its `system` last (ld.so(8))."""
+    said, origin = dynamic_of(file), str(file.resolve().parent)
+    before, after = (
+        [Path(folder.replace("$ORIGIN", origin)) for folder in tags] for tags in (said.rpath, said.runpath)
+    )
+    tried = (Path(os.path.normpath(folder / name)) for folder in (*before, *named, *after, *system))
+    return next((path for path in tried if path.is_file()), None)

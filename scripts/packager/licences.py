@@ -3,20 +3,18 @@
 - Python packages: the files in their `*.dist-info`.
 - The shared libraries in PyAV's wheel, of which the wheel says nothing: `texts/`, from Debian's copyright files of the
   same libraries and of the licences that these refer to (Debian 12, read November 2026).
-- CPython: its LICENSE.txt. Libraries of the machine: the copyright file of the Debian package that owns each.
+- CPython: its LICENSE.txt. Libraries of the system: the licence files of the package that owns each.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 from scripts.packager.failure import PackageFailed
-from scripts.packager.interpreter import Interpreter
 from scripts.packager.selection import distributions
+from scripts.packager.system import System
 
 _TEXTS = Path(__file__).with_name("texts")
 _IN_PYAVS_WHEEL = {
@@ -56,45 +54,30 @@ Who passes the package on passes these on, too. Running it, also in Lambda for o
 """
 
 
-def collect(folder: Path, project: Path, interpreter: Interpreter, system_files: Iterable[Path]) -> None:
-    """Fill `folder`; `system_files` are the bundled files of this machine."""
+def collect(folder: Path, project: Path, system: System, system_files: Iterable[Path]) -> None:
+    """Fill `folder`; `system_files` are the bundled files of the system. Raises PackageFailed."""
+    interpreter = system.interpreter
     _write(folder / "README.txt", _ABOUT)
     _write(folder / "timelapse-runtime" / "LICENSE", (project / "LICENSE").read_text())
     _collect_packages(folder / "packages", interpreter.installed_packages)
     _collect_pyav_libraries(folder / "pyav-libraries", interpreter.installed_packages / "av.libs")
     prefix = interpreter.executable.parents[1]
     own_licence = interpreter.stdlib / "LICENSE.txt"
-    system = {path.resolve() for path in system_files}
+    files = {path.resolve() for path in system_files}
     if own_licence.exists():
         _write(folder / "cpython" / "LICENSE.txt", own_licence.read_text())
         if prefix != Path("/usr"):
-            system = {path for path in system if not path.is_relative_to(prefix)}
+            files = {path for path in files if not path.is_relative_to(prefix)}
     else:  # Debian's own Python
-        collect_system(folder / "cpython", [interpreter.executable])
-    collect_system(folder / "system", system)
-    _collect_common(folder)
+        collect_system(folder / "cpython", system, [interpreter.executable.resolve()])
+    collect_system(folder / "system", system, files)
+    _collect_common(folder, system.root / _COMMON_LICENCES.relative_to("/"))
 
 
-def collect_system(folder: Path, files: Iterable[Path]) -> None:
-    """Copy the copyright file of the Debian package that owns each file."""
-    if shutil.which("dpkg-query") is None:
-        raise PackageFailed("licences of the system's libraries are taken from Debian's packages: build on Debian")
-    for name in sorted(_owners(files)):
-        copyright_file = Path("/usr/share/doc") / name / "copyright"
-        if not copyright_file.exists():
-            raise PackageFailed(f"the licence of {name} is missing: there is no {copyright_file}")
-        _write(folder / f"{name}.txt", copyright_file.read_text())
-
-
-def _owners(files: Iterable[Path]) -> set[str]:
-    """The Debian packages of files. The database may know one by its path from before /lib became a link."""
-    known_as = {name: path for path in files for name in (str(path), str(path).removeprefix("/usr"))}
-    asked = subprocess.run(["dpkg-query", "--search", *known_as], capture_output=True, text=True, check=False)
-    found = dict(line.split(": ")[::-1] for line in asked.stdout.splitlines() if not line.startswith("diversion "))
-    unknown = set(known_as.values()) - {known_as[name] for name in found}
-    if unknown:
-        raise PackageFailed(f"not from a Debian package, so their licence is not known: {', '.join(map(str, unknown))}")
-    return {package.partition(":")[0] for packages in found.values() for package in packages.split(", ")}
+def collect_system(folder: Path, system: System, files: Iterable[Path]) -> None:
+    """Write the licences of the packages that own the files, which are the system's."""
+    for name, text in system.licences(files).items():
+        _write(folder / f"{name}.txt", text)
 
 
 def _collect_packages(folder: Path, installed: Path) -> None:
@@ -123,7 +106,7 @@ def _collect_pyav_libraries(folder: Path, libraries: Path) -> None:
         _write(folder / path.name, path.read_text())
 
 
-def _collect_common(folder: Path) -> None:
+def _collect_common(folder: Path, common: Path) -> None:
     words = re.compile(rf"{_COMMON_LICENCES}/([A-Za-z0-9.+-]*[A-Za-z0-9])")
     named = {
         name
@@ -132,7 +115,7 @@ def _collect_common(folder: Path) -> None:
         for name in words.findall(path.read_text())
     }
     for name in sorted(named):
-        _write(folder / "common-licenses" / f"{name}.txt", (_COMMON_LICENCES / name).read_text())
+        _write(folder / "common-licenses" / f"{name}.txt", (common / name).read_text())
 
 
 def _write(path: Path, text: str) -> None:

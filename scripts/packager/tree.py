@@ -13,16 +13,17 @@ import subprocess
 from pathlib import Path
 
 from scripts.packager import bytecode, certificates, libraries, licences, sdk_data, selection
-from scripts.packager.elf import loader_of
+from scripts.packager.elf import elf_files, loader_of
 from scripts.packager.failure import PackageFailed
-from scripts.packager.interpreter import Interpreter
+from scripts.packager.interpreter import Interpreter, own_executable
+from scripts.packager.system import System
 
 EXTENSION = Path("extensions", "timelapse-shutdown")
 
 
-def lay_out(root: Path, project: Path, interpreter: Interpreter) -> None:
+def lay_out(root: Path, project: Path, system: System) -> None:
     """Fill the empty folder `root` with the runtime."""
-    prefix = root / "python"
+    interpreter, prefix = system.interpreter, root / "python"
     stdlib, packages = prefix / interpreter.stdlib_name, prefix / interpreter.packages_name
     for path in selection.project_files(project):
         copy(project / path, root / path)
@@ -38,14 +39,14 @@ def lay_out(root: Path, project: Path, interpreter: Interpreter) -> None:
     loader = loader_of(program)
     if loader is None:
         raise PackageFailed(f"{interpreter.executable} is static: it could not load an extension")
-    taken = libraries.host_libraries(interpreter.executable, loader, prefix)
+    taken = libraries.system_libraries(interpreter.executable, prefix, system.library_folders)
     for name, path in taken.items():
         copy(path, prefix / "lib" / name)
-    libraries.strip(prefix, loader)
-    libraries.check_closed(prefix, prefix / "lib", prefix / "lib" / loader.name)
+    libraries.make_compact(elf_files(prefix))
+    libraries.check_closed(prefix, prefix / "lib")
     _write_starter(prefix, interpreter, loader.name)
-    _compile(interpreter, root)
-    licences.collect(root / "LICENSES", project, interpreter, taken.values())
+    _compile(root)
+    licences.collect(root / "LICENSES", project, system, taken.values())
 
 
 def copy(source: Path, target: Path) -> None:
@@ -68,8 +69,9 @@ def _write_starter(prefix: Path, interpreter: Interpreter, loader_name: str) -> 
     starter.chmod(0o755)
 
 
-def _compile(interpreter: Interpreter, root: Path) -> None:
-    command = [str(interpreter.executable), "-S", "-B", bytecode.__file__, str(root), "timelapse_runtime/"]
+def _compile(root: Path) -> None:
+    """By the interpreter of this process: bytecode is the same for all architectures."""
+    command = [str(own_executable()), "-S", "-B", bytecode.__file__, str(root), "timelapse_runtime/"]
     done = subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise PackageFailed(f"a module can't be compiled: {done.stderr.strip()}")
