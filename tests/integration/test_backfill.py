@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -92,7 +94,10 @@ def test_an_interrupted_run_is_continued_and_reads_no_photo_twice(
     upload(variables, "roof", 300, timedelta(minutes=10))
     command = [sys.executable, "-m", "timelapse_runtime.cli.main", "backfill", "s3://photos/old/roof/", "s3://videos/"]
     process = subprocess.Popen(
-        [*command, "--stream", "roof", "--json"], env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True
+        [*command, "--stream", "roof", "--json", "--processes", "1"],
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        text=True,
     )
     store = S3Store(make_client(variables=variables), "videos")
     while not any(store.list_after("roof/checkpoint.json"[:-1])):
@@ -106,13 +111,40 @@ def test_an_interrupted_run_is_continued_and_reads_no_photo_twice(
     assert 0 < done < 300
     assert done >= interrupted["photos_read"] - 1, "one photo is read ahead; all others are committed"
 
-    assert cli.main(["backfill", "s3://photos/old/roof/", "s3://videos/", "--stream", "roof"]) == 0
+    again = ["backfill", "s3://photos/old/roof/", "s3://videos/", "--stream", "roof", "--processes", "2"]
+    assert cli.main(again) == 0
     printed = capsys.readouterr()
     assert "roof: 300 photos; 300 frames in 3 reels" in printed.out
     assert f"{300 - done} photos read" in printed.out
     assert "300/300 photos" in printed.err
     reels = numbers_by_reel(variables, "roof", tmp_path)
     assert [number for reel in sorted(reels) for number in reels[reel]] == list(range(300))
+
+
+def test_a_process_that_is_killed_costs_no_photo(
+    variables: Mapping[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Two cameras by two processes, of which one is killed in the middle: the rest is read and encoded here."""
+    for camera in ("east", "west"):
+        upload(variables, f"killed/{camera}", 250, timedelta(seconds=1))
+    store = S3Store(make_client(variables=variables), "videos")
+
+    def kill_one() -> None:
+        while not any(info.key.endswith("checkpoint.json") for info in store.list_after("")):
+            time.sleep(0.02)
+        multiprocessing.active_children()[0].kill()
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    assert cli.main(["backfill", "s3://photos/old/killed/", "s3://videos/", "--processes", "2"]) == 0
+    killer.join()
+    printed = capsys.readouterr()
+    assert "500 photos read" in printed.out
+    for camera in ("east", "west"):
+        reels = numbers_by_reel(variables, camera, tmp_path)
+        assert [number for reel in sorted(reels) for number in reels[reel]] == list(range(250))
+        assert cli.main(["verify", f"s3://videos/{camera}"]) == 0
+    capsys.readouterr()
 
 
 def test_a_function_that_works_on_the_same_stream_does_no_harm(

@@ -3,6 +3,9 @@
 The function is asked for sweeps until each photo is in the video or rejected. Its checkpoint says what is done: a run
 that was ended in whatever way is continued by the next one, or by a deployed function, which may work on the same
 streams meanwhile.
+
+With several processes, others read and encode ranges of the photos (`backfill_workers.py`), and the function here joins
+them. It works on as many streams at a time as there are processes.
 """
 
 from __future__ import annotations
@@ -20,11 +23,13 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 
 from timelapse_runtime.cli import EXIT_INTERRUPTED, EXIT_OK, CommandFailed
 from timelapse_runtime.cli.backfill_streams import Streams, StreamWork
+from timelapse_runtime.cli.backfill_workers import Workers, default_count
 from timelapse_runtime.cli.progress import Progress
 from timelapse_runtime.cli.target import NoTimeLimit
 from timelapse_runtime.cli.watched_store import Watch, WatchedStore
@@ -35,18 +40,25 @@ from timelapse_runtime.timelapse.config import PREFIX, Config, parse_config
 from timelapse_runtime.timelapse.errors import (
     ConfigError,
     DeadlineTooClose,
+    EncoderFailed,
     Fenced,
     StorageUnavailable,
 )
+from timelapse_runtime.timelapse.ranges.range_codec import RangeCodec
+from timelapse_runtime.timelapse.ranges.range_reader import EncodedElsewhere
+from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.storage.s3 import make_client
 from timelapse_runtime.timelapse.verify_report import counted, duration
+from timelapse_runtime.timelapse.video.codec import X264Codec
 
 _MAXIMUM_THREADS = 16
 _SAVE_MS = 60_000
 _ATTEMPTS = 6
-"""Without a photo between them, if S3 does not answer. The pauses between them add up to a minute."""
+"""Without a photo between them, if S3 or the encoder fails. The pauses between them add up to a minute."""
 _FEW_FRAMES = 10
 """Reels of fewer frames on average are too short to watch, if there are as many reels."""
+_FEW_PHOTOS = 180
+"""For each further process, if it is not said how many there are to be: a range."""
 _SHARED = (
     "another process, perhaps the deployed function, writes this stream too. Each photo is in the video once all the "
     "same, but work is done twice: end it, or leave the rest to it"
@@ -66,21 +78,27 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
                 f"{options.frames}: name a folder that is not in the other, nor around it, or another bucket"
             ) from error
         raise
-    return _Backfill(config, configured, is_json=options.json).run()
+    return _Backfill(config, configured, is_json=options.json, processes=options.processes).run()
 
 
 def _configuration(options: argparse.Namespace, variables: Mapping[str, str]) -> dict[str, str]:
-    """The function's variables: those of this shell, but for the places. All processors encode."""
-    threads = {f"{PREFIX}THREADS": str(min(os.cpu_count() or 1, _MAXIMUM_THREADS))}
+    """The function's variables: those of this shell, but for the places."""
     places = {f"{PREFIX}FRAMES": str(options.frames), f"{PREFIX}VIDEO": str(options.video)}
     stream = {f"{PREFIX}STREAM": options.stream} if options.stream else {}
-    return {**threads, **variables, **places, **stream}
+    return {**variables, **places, **stream}
+
+
+def _with_threads(variables: Mapping[str, str], processes: int) -> dict[str, str]:
+    """With each process's share of the processors, unless TIMELAPSE_THREADS says otherwise."""
+    return {f"{PREFIX}THREADS": str(min(max(1, (os.cpu_count() or 1) // processes), _MAXIMUM_THREADS)), **variables}
 
 
 class _Backfill:
     """One run of the command."""
 
-    def __init__(self, config: Config, variables: Mapping[str, str], *, is_json: bool) -> None:
+    def __init__(self, config: Config, variables: Mapping[str, str], *, is_json: bool, processes: int | None) -> None:
+        self._wanted_processes, self._workers = processes, list[Workers]()
+        self._requests: Counter[str] = Counter()
         self._config, self._variables, self._is_json = config, variables, is_json
         self._progress = Progress(0, quiet=True)
         self._read_count, self._lock = 0, threading.Lock()
@@ -90,18 +108,15 @@ class _Backfill:
         if config.video.bucket != config.frames.bucket:
             self._video = WatchedStore(client, config.video.bucket, self._watch, has_photos=False)
         self._streams = Streams(config, self._frames, self._video)
-        self._function = Timelapse(stores=lambda _config, _environment: (self._frames, self._video))
 
     def run(self) -> int:
         """See the module."""
         streams = self._streams.look()
         total, done = sum(one.photo_count for one in streams), sum(one.covered_count for one in streams)
-        self._function.open(Environment(self._variables, None, uuid.uuid4().hex))
         began, is_quiet = time.monotonic(), self._is_json and not sys.stderr.isatty()
         with Progress(total, done=done, unit="photos", quiet=is_quiet) as self._progress, self._watched():
-            for stream in streams:
-                self._fill(stream)
-            self._function.close(Deadline(SystemClock().now_epoch_ms() + _SAVE_MS))
+            processes = min(default_count(self._config), 1 + (total - done) // _FEW_PHOTOS)
+            self._fill_all(streams, self._wanted_processes or processes)
         for stream in streams:
             stream.after = self._streams.checkpoint(stream.name)
         self._report(streams, time.monotonic() - began)
@@ -109,40 +124,86 @@ class _Backfill:
 
     # ---- work
 
-    def _fill(self, stream: StreamWork) -> None:
+    def _fill_all(self, streams: Sequence[StreamWork], processes: int) -> None:
+        """Fill the streams. Raises TimelapseError."""
+        if processes == 1:
+            for stream in streams:
+                self._fill(stream, Timelapse(stores=self._stores))
+            return
+        workers = Workers(_with_threads(self._variables, processes), processes)
+        self._workers.append(workers)
+        at_once = min(processes, len(streams))
+        try:
+            with ThreadPoolExecutor(at_once, thread_name_prefix="stream") as threads:
+                list(threads.map(lambda one: self._fill_by(workers, one, processes // at_once + 2), streams))
+        finally:
+            workers.close()
+
+    def _fill_by(self, workers: Workers, stream: StreamWork, ahead: int) -> None:
+        """Fill a stream by ranges, of which up to `ahead` are under way. If it fails, the others stop as well."""
+        elsewhere = EncodedElsewhere(
+            self._config,
+            workers.encode(stream.name),
+            ahead,
+            self._watch.stop.is_set,
+            self._photo_was_read,
+            self._count_requests,
+        )
+        codec = RangeCodec(X264Codec())
+        try:
+            self._fill(stream, Timelapse(stores=self._stores, codec=codec, elsewhere=lambda _name: elsewhere))
+        except BaseException:
+            self._stop()
+            raise
+
+    def _stores(self, _config: Config, _environment: Environment) -> tuple[Store, Store]:
+        return self._frames, self._video
+
+    def _fill(self, stream: StreamWork, function: Timelapse) -> None:
         """Until each photo is in the video or rejected, or this is to stop. The reel of a day that is over is
         closed."""
-        if self._sweep(stream, {"drain": True}):
+        function.open(Environment(_with_threads(self._variables, 1), None, uuid.uuid4().hex))
+        if self._sweep(function, stream, {"drain": True}):
             after = self._streams.checkpoint(stream.name)
             today = datetime.now(self._config.timezone).date().isoformat()
             if after is not None and after.reel is not None and not after.reel.is_closed and after.reel.date < today:
-                self._sweep(stream, {"close": True})
+                self._sweep(function, stream, {"close": True})
+        function.close(Deadline(SystemClock().now_epoch_ms() + _SAVE_MS))
 
-    def _sweep(self, stream: StreamWork, flags: Mapping[str, bool]) -> bool:
+    def _sweep(self, function: Timelapse, stream: StreamWork, flags: Mapping[str, bool]) -> bool:
         """One sweep, in as many invocations as it takes. False if it was stopped. Raises TimelapseError."""
         failures, read_count = 0, self._read_count
         while not self._watch.stop.is_set():
             try:
-                self._function.invoke({"sweep": {"stream": stream.name, **flags}}, NoTimeLimit())
+                function.invoke({"sweep": {"stream": stream.name, **flags}}, NoTimeLimit())
             except DeadlineTooClose:
                 continue  # an hour is over, or this is to stop
             except Fenced:  # several times in a row
                 time.sleep(1 + random.random())  # noqa: S311  no secret: whoever comes first should get through
-            except StorageUnavailable as error:
+            except (StorageUnavailable, EncoderFailed) as error:
                 failures = failures + 1 if self._read_count == read_count else 1
                 read_count = self._read_count
                 if failures == _ATTEMPTS:
                     raise
-                self._progress.say(f"S3 does not answer, trying again: {error}")
+                self._progress.say(f"trying again: {error}")
                 self._watch.stop.wait(2.0**failures)
             else:
                 return True
         return False
 
+    def _stop(self) -> None:
+        self._watch.stop.set()
+        for workers in self._workers:
+            workers.stop()
+
     def _photo_was_read(self, _key: str) -> None:
         with self._lock:
             self._read_count += 1
         self._progress.step()
+
+    def _count_requests(self, counts: Mapping[str, int]) -> None:
+        with self._lock:
+            self._requests.update(counts)
 
     def _object_was_written(self, key: str) -> None:
         match = _REEL.search(key, len(self._config.video.prefix))
@@ -155,7 +216,7 @@ class _Backfill:
         that is being read; the second one ends this process."""
 
         def stop(number: int, _frame: object) -> None:
-            self._watch.stop.set()
+            self._stop()
             self._progress.say("stopping: what is complete is committed (once more to end at once)")
             signal.signal(number, signal.default_int_handler)
 
@@ -172,7 +233,7 @@ class _Backfill:
     # ---- what came of it
 
     def _report(self, streams: Sequence[StreamWork], seconds: float) -> None:
-        requests = Counter(self._frames.request_counts)
+        requests = self._requests + Counter(self._frames.request_counts)
         if self._video is not self._frames:
             requests.update(self._video.request_counts)
         if self._is_json:

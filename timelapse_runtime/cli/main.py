@@ -216,6 +216,9 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
         "video", type=location, help="where the videos go: s3://BUCKET/PREFIX/, a folder for each camera"
     )
     parser.add_argument("--stream", type=stream_name, metavar="NAME", help="take all photos into this one video")
+    parser.add_argument(
+        "--processes", type=positive, metavar="N", help="that read and encode (default: one per processor, if they fit)"
+    )
     parser.set_defaults(run=_run_of("backfill"))
 
 

@@ -56,6 +56,10 @@ class MemoryBudget:
         """What an encoder of this size takes when it is full."""
         return _ENCODER_BYTES + math.prod(size) * _ENCODER_BYTES_PER_PIXEL[self.preset]
 
+    def process_bytes(self, size: Size) -> int:
+        """What a process takes that decodes photos of this size and encodes them."""
+        return _PROCESS_BYTES + self.video_bytes(size) + self.photos_bytes(math.prod(size) * _USUAL_BYTES_PER_PIXEL)
+
     def photos_bytes(self, decoded_bytes: float) -> int:
         """What a stream's photos take, the decoder included, if one of them takes so many bytes decoded."""
         return int(decoded_bytes * (self.decoded_photos + _DECODER_SHARE + self.read_photos * _READ_SHARE))
