@@ -20,7 +20,23 @@ def main() -> int:
         from scripts.fleet.calibrate import calibrate  # noqa: PLC0415
 
         options.out.write_text(json.dumps(calibrate(), indent=1) + "\n")
+    elif options.command == "validate":
+        return _validate()
     return 0
+
+
+def _validate() -> int:
+    """Print the tables; 1 if a figure is further off than it may be."""
+    from scripts.fleet.validate import CAMERAS, WITHIN, validate  # noqa: PLC0415
+
+    is_within = True
+    for row in validate():
+        what = f"{row['routing']}, a photo every {row['interval_seconds']:g} s"
+        print(f"\n{CAMERAS} cameras, {what}: {row['photos']} photos; observed, simulated, ratio")
+        for name, figure in row["figures"].items():
+            print(f"{name:<24} {figure['observed']:>10.3f} {figure['simulated']:>10.3f} {figure['ratio']:>7.2f}")
+            is_within &= abs(figure["ratio"] - 1) <= WITHIN
+    return 0 if is_within else 1
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ from timelapse_runtime.fleet.timing import cpu_ms, requests_ms
 from timelapse_runtime.fleet.usage import Usage, add
 from timelapse_runtime.timelapse.config import Config
 
-_UNCOUNTED_SHARE = 0.1
+UNCOUNTED_SHARE = 0.1
 MAXIMUM_PHOTOS = 300_000
 """Of a run. With `fifo` fewer cameras are simulated, with `direct` a shorter time."""
 _SMALLEST_SAMPLE = 20
@@ -119,6 +119,7 @@ class Simulation:
         seed: int = 1,
         times: Times | None = None,
         maximum_photos: int = MAXIMUM_PHOTOS,
+        uncounted_share: float = UNCOUNTED_SHARE,
     ) -> None:
         self._config, self._figures, self._camera, self._memory_mb = config, figures, camera, memory_mb
         self._routing, self._times = routing, times or Times()
@@ -129,7 +130,7 @@ class Simulation:
             sample = min(cameras, max(_SMALLEST_SAMPLE, math.ceil(maximum_photos / per_camera)))
         elif cameras * per_camera > maximum_photos:
             seconds = maximum_photos * camera.interval_seconds / cameras
-        self._end, self._counted_from = seconds, seconds * _UNCOUNTED_SHARE
+        self._end, self._counted_from = seconds, seconds * uncounted_share
         self.result = Result(cameras, sample, seconds - self._counted_from)
         self._streams = [StreamModel(config, figures, camera.interval_seconds) for _ in range(sample)]
         self._seen: set[int] = set()
@@ -145,7 +146,11 @@ class Simulation:
             if self._routing == FIFO:
                 self._env.process(self._dispatcher(number))
         self._env.process(self._sweeps())
+        if self._counted_from:
+            self._env.run(until=self._counted_from)
+        before = sum(stream.commits for stream in self._streams)
         self._env.run(until=self._end)
+        self.result.commits = sum(stream.commits for stream in self._streams) - before
         self.result.environments = sum(map(len, self._pools.values()))
         return self.result
 
@@ -291,8 +296,7 @@ class Simulation:
     # ---- counting
 
     def _committed(self, photos: list[float], at: float) -> None:
-        if photos and at >= self._counted_from:
-            self.result.commits += 1
+        if at >= self._counted_from:
             self.result.lags += [at - uploaded for uploaded in photos]
 
     def _count(self, work: Work, billed_ms: float, *, is_photo: bool) -> None:
