@@ -10,7 +10,7 @@ import pytest
 from tests.hls import MediaPlaylist
 from tests.timelapse.stored_reels import INIT, StoredReels, frames, new_reel
 from timelapse_runtime.runtime.clock import ManualClock
-from timelapse_runtime.timelapse.commit_plan import CommitPlan, plan_commit, playlist_puts, segment_key
+from timelapse_runtime.timelapse.commit_plan import CommitPlan, plan_commit, playlist_put, playlist_puts, segment_key
 from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
 from timelapse_runtime.timelapse.errors import StorageUnavailable
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_to_json
@@ -299,3 +299,16 @@ def test_another_process_may_send_just_the_playlists_whose_condition_is_known(re
     etags = [reels.store.head(put.key).etag for put in plan.derived]
     known = objects.with_known_conditions(plan, is_first_commit=False)
     assert [put.condition for put in known.derived] == [IfMatch(etag) for etag in etags]
+
+
+def test_a_closed_reels_playlists_are_forgotten_and_looked_up_if_they_are_written_again() -> None:
+    """A process that lives for years closes a reel a day."""
+    store = MemoryStore("video")
+    writer, put = PlaylistWriter(store, lambda: True), playlist_put("reels/1/index.m3u8", b"#EXTM3U")
+    writer.write([put])
+    looked = store.request_counts["HeadObject"]
+    writer.write([put])
+    assert store.request_counts["HeadObject"] == looked
+    writer.forget([put.key, "reels/1/video.m3u8"])
+    writer.write([put])
+    assert store.request_counts["HeadObject"] == looked + 1

@@ -15,6 +15,7 @@ time was covered: it becomes the next frame as well.
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import statistics
 from collections import deque
@@ -50,8 +51,9 @@ _MAXIMUM_HELD_BYTES = 64 * 1024**2
 _SLACK_MS = 300_000
 """How long a photo may take to become visible and still be found by the next listing: a slow multipart upload has the
 time at which it began."""
-_MAXIMUM_AHEAD = 1_000
-"""Photos that the checkpoint names beyond the watermark at most: 75 kB."""
+_MAXIMUM_AHEAD_BYTES = 75_000
+"""What the photos that the checkpoint names beyond the watermark take at most, if none of them has to be waited for:
+1,000 with names of 20 characters."""
 _CONTEXT_FRAMES = 32
 _KNOWN_PHOTOS = 2_000
 
@@ -270,8 +272,11 @@ class ArrivalIntake:
         known = sorted([*self._tracker.beyond(), *(source.position for source in order)], key=key_order)
         newest = max((photo_at(position).uploaded_epoch_ms for position in known[-1:]), default=0)
         highest = f"{max(0, newest - _SLACK_MS):015d}"
-        if len(known) > _MAXIMUM_AHEAD:
-            highest = max(highest, known[-_MAXIMUM_AHEAD], key=key_order)
+        sizes = itertools.accumulate(len(json.dumps(position)) + 1 for position in reversed(known))
+        for position, size_bytes in zip(reversed(known), sizes, strict=True):
+            if size_bytes > _MAXIMUM_AHEAD_BYTES:
+                highest = max(highest, position, key=key_order)
+                break
         limits = [highest]
         for source in reversed(order):
             limits.append(min(limits[-1], source.position[:-1], key=key_order))  # it sorts right before the position

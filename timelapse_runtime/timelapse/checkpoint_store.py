@@ -17,7 +17,13 @@ from dataclasses import replace
 
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put, SegmentData, init_put, plan_commit
 from timelapse_runtime.timelapse.errors import Fenced, ObjectNotFound, PreconditionFailed, StorageUnavailable
-from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel
+from timelapse_runtime.timelapse.model.checkpoint import (
+    MAXIMUM_HISTORY_BYTES,
+    NAME_ORDER,
+    Checkpoint,
+    Reel,
+    history_size_bytes,
+)
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_name
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -32,6 +38,7 @@ class CheckpointStore:
     def __init__(self, name: str, store: Store, keys: StreamKeys, source: str, order: str = NAME_ORDER) -> None:
         self._store, self._keys, self._source, self._order = store, keys, source, order
         self._base: tuple[Checkpoint, str] | None = None
+        self._history_size_bytes = 0
         self._loaded_epoch_ms = 0
         self.may_have_orphans = True
         """Whether an attempt here, or one of an earlier instance, may have left objects that no checkpoint names."""
@@ -53,9 +60,15 @@ class CheckpointStore:
         reel = self.last_reel
         return None if reel is None or reel.is_closed else reel
 
+    @property
+    def is_reel_full(self) -> bool:
+        """Whether the open reel must end because the checkpoint has become too long with it."""
+        return self.open_reel is not None and self._history_size_bytes >= MAXIMUM_HISTORY_BYTES
+
     def load(self) -> Checkpoint | None:
         """Read the checkpoint. Raises StorageError, CheckpointCorrupt."""
         self._base = self._read()
+        self._history_size_bytes = history_size_bytes(self._base[0]) if self._base else 0
         return self.checkpoint
 
     @property
@@ -123,6 +136,7 @@ class CheckpointStore:
         for put in plan.segments:
             put.send(self._store)
         self._base = (plan.checkpoint, self._swap(plan))
+        self._history_size_bytes = history_size_bytes(plan.checkpoint, plan.commit.body)
         self.may_have_orphans = had_orphans
         fields = {"generation": plan.checkpoint.generation, "watermark": plan.checkpoint.watermark}
         self._log.debug("committed", extra=fields)

@@ -144,6 +144,7 @@ class Derived:
         named = reel_object_keys(self._keys, reel)
         if not self._playlists_are_behind:  # or one of them may still name these; then a sweep removes them
             self.remove([*versions.strays(named), *versions.replaced(named, self._clock.now_epoch_ms())])
+        self._playlists.forget([self._keys.index(reel.name), self._keys.ranges(reel.name)])
         self._finished_reel = reel.name
 
     def _write_week(self, reel: Reel) -> None:
@@ -182,6 +183,11 @@ class PlaylistWriter:
         """Write those that no other instance has overtaken. Raises StorageError."""
         for put in puts:
             self._write(put)
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """These are not written again here: a reel's, when it is closed. If one is all the same, it is looked up."""
+        for key in keys:
+            self._conditions.pop(key, None)
 
     def with_known_conditions(self, puts: Sequence[Put], *, is_first_commit: bool) -> tuple[Put, ...]:
         """Those that can be sent without a look at S3 first, each with its condition."""

@@ -126,8 +126,7 @@ class Recorder:
 
     def must_commit_before(self, source: SourceFrame) -> bool:
         """Whether the photo begins a reel or an encoder."""
-        reel = self._checkpoints.open_reel
-        return self._writer.is_drained or self._writer.needs_new_reel(source, reel) or self._is_unfit
+        return self._writer.is_drained or self._needs_new_reel(source) or self._is_unfit
 
     @property
     def is_commit_due(self) -> bool:
@@ -155,6 +154,10 @@ class Recorder:
         if self._is_unfit or is_waiting:
             raise EncoderTooSlow("the camera is slow: its frames would stay inside an encoder that looks ahead")
 
+    def _needs_new_reel(self, source: SourceFrame) -> bool:
+        """Whether the open reel must end before the photo."""
+        return self._checkpoints.is_reel_full or self._writer.needs_new_reel(source, self._checkpoints.open_reel)
+
     def _encode_oldest(self) -> None:
         self.encode(self._window[0])
         self._window.pop(0)
@@ -167,7 +170,7 @@ class Recorder:
         if picture is None:  # there is no frame to repeat
             self._tracker.rejected(source.position)
             return
-        if self._writer.needs_new_reel(source, self._checkpoints.open_reel):
+        if self._needs_new_reel(source):
             self.commit(drain=True, close=True)
         elif self._writer.is_drained:
             self._commit()

@@ -14,7 +14,8 @@ no listing has shown, or a photo whose event is lost is not found by the next li
 those of a shutdown, where there is no time for a listing. In arrival order the watermark stays five minutes behind the
 newest photo.
 
-The list of segments grows with the reel, which a day or MAXIMUM_REEL_FRAMES bounds (about 150 bytes a segment).
+The list of segments grows with the reel, which a day, MAXIMUM_REEL_FRAMES or MAXIMUM_HISTORY_BYTES bounds. `ahead` is
+bounded where it is made (`arrival_intake.py`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,11 @@ _READABLE = (1, FORMAT)
 NAME_ORDER, ARRIVAL_ORDER = "name", "arrival"
 """What positions are: `TIMELAPSE_ORDER`."""
 MAXIMUM_REEL_FRAMES = 100_000
-"""A reel ends here at the latest: 555 segments of 180 frames, a checkpoint of about 100 kB."""
+"""A reel ends here at the latest: 555 segments of 180 frames, a checkpoint of about 160 kB."""
+MAXIMUM_HISTORY_BYTES = 175_000
+"""A reel ends when its checkpoint is as long as this without `ahead`: because of long names, many photos out of order,
+or segments of a few frames, where a stream is closed and opened again and again. Each commit writes all of it. With 75
+kB of `ahead` it has 256 kB at most."""
 
 
 def checksum(body: bytes) -> str:
@@ -176,7 +181,7 @@ class Checkpoint:
 
     def to_json(self) -> bytes:
         """As stored."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=True, separators=(",", ":")).encode()
+        return _json({"format": FORMAT, **asdict(self)})
 
     @classmethod
     def from_json(cls, body: bytes) -> Checkpoint:
@@ -229,6 +234,16 @@ def _tail_from_value(value: dict[str, Any]) -> ReelTail:
 def _segment_from_value(value: dict[str, Any]) -> Segment:
     value = {"photos": "", "captured_epoch_ms": 0, **value}
     return Segment(**{**value, **_typed_fields(Segment, value), "out_of_order": _keys(value["out_of_order"])})
+
+
+def history_size_bytes(checkpoint: Checkpoint, body: bytes | None = None) -> int:
+    """Its size as stored, without `ahead`: what stays, and grows while the reel does. `body` is its `to_json`, if that
+    is at hand."""
+    return len(body or checkpoint.to_json()) - len(_json(checkpoint.ahead))
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
 
 
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
