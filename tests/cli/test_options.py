@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from timelapse_runtime.cli import main as cli
-from timelapse_runtime.cli.options import add_connection, connected
+from timelapse_runtime.cli.options import add_connection, connected, describe_config_error
+from timelapse_runtime.timelapse.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 SHELL = {
@@ -36,6 +37,22 @@ def test_without_options_the_shell_decides() -> None:
 def test_options_come_before_the_shell() -> None:
     said = connected(options("--region", "eu-central-1", "--endpoint-url", "http://127.0.0.1:9000"), SHELL)
     assert said == {**SHELL, "AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "said"),
+    [
+        ("AWS_PROFILE", {"profile": "x"}, "argument --profile: 'x'; allowed: y"),
+        ("AWS_ENDPOINT_URL_S3", {"endpoint_url": "x"}, "argument --endpoint-url: 'x'; allowed: y"),
+        ("TIMELAPSE_MAXIMUM_SIZE", {"setting_maximum_size": "x"}, "argument --maximum-size: 'x'; allowed: y"),
+        ("AWS_PROFILE", {"profile": None}, "environment variable AWS_PROFILE: it is 'x'; allowed: y"),
+        ("TIMELAPSE_FPS", {"setting_crf": "x"}, "environment variable TIMELAPSE_FPS: it is 'x'; allowed: y"),
+    ],
+)
+def test_a_wrong_value_is_told_by_the_name_under_which_it_was_given(
+    variable: str, given: dict[str, str | None], said: str
+) -> None:
+    assert describe_config_error(ConfigError(variable, "x", "y"), argparse.Namespace(**given)) == said
 
 
 def test_a_named_profile_takes_the_place_of_the_shells_credentials() -> None:

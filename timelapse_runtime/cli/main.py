@@ -35,6 +35,7 @@ from timelapse_runtime.cli.options import (
     add_connection,
     add_json,
     connected,
+    describe_config_error,
     endpoint_url,
     location,
     positive,
@@ -43,7 +44,7 @@ from timelapse_runtime.cli.options import (
 )
 from timelapse_runtime.cli.refusals import describe_storage_error
 from timelapse_runtime.cli.selection_options import add_selection, speed, video_size
-from timelapse_runtime.timelapse.errors import REJECTION_REASONS, StorageError, TimelapseError
+from timelapse_runtime.timelapse.errors import REJECTION_REASONS, ConfigError, StorageError, TimelapseError
 
 _REPLAY_NEEDS = ("numpy", "moto", "flask", "flask_cors")
 """Modules of the extra `local`: the sample scene, and the embedded S3 server with what starts it."""
@@ -89,6 +90,9 @@ def _explained(command: Command, options: argparse.Namespace) -> int:
         return int(command(options, connected(options, os.environ)))
     except StorageError as error:
         print(f"timelapse: {describe_storage_error(error)}", file=sys.stderr)
+        return EXIT_ERROR
+    except ConfigError as error:
+        print(f"timelapse: {describe_config_error(error, options)}", file=sys.stderr)
         return EXIT_ERROR
     except (CommandFailed, TimelapseError) as error:
         print(f"timelapse: {error}", file=sys.stderr)

@@ -14,9 +14,12 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from timelapse_runtime.timelapse.config import Location, parse_location
+from timelapse_runtime.timelapse.config import PREFIX, Location, parse_location
+from timelapse_runtime.timelapse.errors import ConfigError
 from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
 
+_NAMES = {"AWS_PROFILE": "profile", "AWS_REGION": "region", "AWS_ENDPOINT_URL_S3": "endpoint_url"}
+"""The variables that `connected` sets, and the options that they come from."""
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
@@ -45,6 +48,16 @@ def connected(options: argparse.Namespace, variables: Mapping[str, str]) -> dict
     if url := getattr(options, "endpoint_url", None):
         said["AWS_ENDPOINT_URL_S3"] = url
     return said
+
+
+def describe_config_error(error: ConfigError, options: argparse.Namespace) -> str:
+    """What is wrong, by the name under which it was given: that of the option, if there was one."""
+    setting = error.variable.removeprefix(PREFIX).lower()
+    name = _NAMES.get(error.variable, f"setting_{setting}")
+    if getattr(options, name, None) is None:
+        return str(error)
+    option = name.removeprefix("setting_").replace("_", "-")
+    return f"argument --{option}: {error.value!r}; allowed: {error.allowed}"
 
 
 def location(text: str) -> Location:
