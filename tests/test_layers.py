@@ -110,10 +110,10 @@ def test_imports_within_the_function_point_down(path: Path) -> None:
     ("foreign", "doors"),
     [
         ({"boto3", "botocore"}, {"timelapse/storage/s3.py", "cli/run_queue.py"}),
-        ({"certifi"}, {"runtime/put_sender.py"}),
+        ({"certifi"}, {"runtime/put_sender.py", "cli/check_store.py"}),
         ({"av"}, {"timelapse/video", "export"}),
         ({"PIL"}, {"timelapse/video/pillow.py", "export"}),
-        ({"httpx"}, {"runtime/client.py", "runtime/put_sender.py", "emulator"}),
+        ({"httpx"}, {"runtime/client.py", "runtime/put_sender.py", "cli/check_store.py", "emulator"}),
         ({"numpy"}, {"emulator/scene.py"}),
         ({"moto", "flask", "werkzeug"}, {"emulator"}),
         ({"simpy"}, {"fleet/simulation.py"}),

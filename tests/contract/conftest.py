@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import pytest
 
+from timelapse_runtime.cli.store_requirements import Differs
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.timelapse.errors import StorageError
@@ -105,7 +106,7 @@ def known_wrong(request: pytest.FixtureRequest, server: Server) -> KnownWrong:
 
     def mark(server_name: str, why: str) -> None:
         if server.name == server_name:
-            kinds = (AssertionError, pytest.fail.Exception, StorageError)
+            kinds = (AssertionError, pytest.fail.Exception, StorageError, Differs)
             request.applymarker(pytest.mark.xfail(strict=True, raises=kinds, reason=f"{server_name}: {why}"))
 
     return mark

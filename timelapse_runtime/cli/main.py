@@ -7,6 +7,7 @@
     timelapse inspect s3://BUCKET/PREFIX/[STREAM]            what is in the video, and how far behind its photos is it?
     timelapse export s3://BUCKET/PREFIX/STREAM --out FILE    frames of a video as one file
     timelapse watch s3://BUCKET/PREFIX/[STREAM]              watch the videos in a browser, while they grow
+    timelapse check-store s3://BUCKET/PREFIX/                can this store hold photos and videos?
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
     timelapse cost                                           dollars per camera and month, on Lambda and on EC2
     timelapse simulate                                       how a fleet of cameras would fare on Lambda
@@ -160,6 +161,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     _add_inspect(commands.add_parser("inspect", help="what is in a video, and how far is it behind its photos?"))
     _add_export(commands.add_parser("export", help="write frames of a video into one file"))
     _add_watch(commands.add_parser("watch", help="watch videos in a browser, while they grow"))
+    _add_check_store(commands.add_parser("check-store", help="can a store hold photos and videos?"))
     for name, add_options, text in (
         ("cost", fleet_options.add_cost, "dollars per camera and month, on Lambda and on EC2"),
         ("simulate", fleet_options.add_simulate, "how would a fleet of cameras fare on Lambda?"),
@@ -283,6 +285,16 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument("--publish", action="store_true", help="write the page into the bucket, and do not serve")
     parser.set_defaults(run=_run_of("watch"))
+
+
+def _add_check_store(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Try on a store what is needed of it, such as conditional writes, in a folder of its own that is removed again "
+        "(some 1,200 small objects and 50 MB), and say what does not hold and what that means."
+    )
+    parser.epilog = "Exit code 0: it can hold photos and videos; 1: not all that is needed holds; 2: it cannot be used."
+    parser.add_argument("place", type=location, help="where to try it: s3://BUCKET/PREFIX/")
+    parser.set_defaults(run=_run_of("check_store"))
 
 
 def _port(text: str) -> int:
