@@ -171,8 +171,12 @@ def test_sam_has_the_options_of_a_sam_command(text: str) -> None:
     assert template is None or (ROOT / template).is_file()
 
 
-@pytest.mark.parametrize("text", [one.text for one in COMMANDS if one.text.startswith(".venv/bin/python ")])
-def test_a_module_that_is_run_exists(text: str) -> None:
-    _, option, module, *_ = shlex.split(text)
-    assert option == "-m"
-    assert importlib.util.find_spec(module) is not None
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_document_runs_with_python_exists(document: Path) -> None:
+    """Modules after `python -m`, which measured something, and the tests of a `pytest` or `scripts/test` command."""
+    for text in [one.text for one in COMMANDS if one.document == document] + list(in_backticks(document)):
+        if module := re.match(r"(?:\S*/)?python3? -m ([\w.]+)", text):
+            assert importlib.util.find_spec(module[1]) is not None, text
+        if re.match(r"(pytest|scripts/test) ", text):
+            for path in re.findall(r" (tests/[\w./]+)", text):
+                assert (ROOT / path).exists(), text
