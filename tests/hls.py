@@ -7,6 +7,7 @@ is not taken for a comment.
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import re
 from dataclasses import dataclass, field
@@ -95,6 +96,10 @@ class _Reader:
         for line in self._playlist.lines[1:]:
             assert not self._playlist.has_end, "a line after EXT-X-ENDLIST"
             name, _, value = line.removeprefix("#").partition(":")
+            if line.startswith("#") and not line.startswith("#EXT"):  # a comment (4.1)
+                assert name == "left-out", line
+                json.loads(value)
+                continue
             if not line.startswith("#"):
                 self._end_entry(line)
             elif name in _ONCE:

@@ -30,7 +30,7 @@ TIMELAPSE = (
     {"errors", "metrics", "storage.contract", "stream_log", "time_left"},
     {"model", "events", "config", "batch"},
     {"storage", "video"},
-    {"commit_plan", "verify_report"},
+    {"commit_plan", "left_out_notes", "verify_report"},
     {"stored_reels"},
     {"catalog", "checkpoint_store", "photo_reader", "rejection_records", "video_file", "week"},
     {"derived", "ingest", "reconcile", "reel_writer", "verify_photos", "verify_video"},

@@ -15,6 +15,7 @@ from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, StorageUnavailable
 from timelapse_runtime.timelapse.ingest import Ingest, with_next
+from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.photo_reader import FetchedPhoto, Prefetch, ReadPhoto
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
@@ -47,7 +48,9 @@ def ingest(world: World, executor: Executor, codec: FakeCodec | None = None, **v
 
 
 def records(world: World) -> RejectionRecords:
-    return RejectionRecords(STREAM, world.video, world.keys, f"frames/{STREAM}/", world.clock)
+    return RejectionRecords(
+        STREAM, world.video, world.keys, f"frames/{STREAM}/", world.clock, LeftOutNotes(world.clock)
+    )
 
 
 # ---- prefetch

@@ -15,6 +15,7 @@ from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.derived import Derived
 from timelapse_runtime.timelapse.errors import StorageUnavailable
 from timelapse_runtime.timelapse.ingest import Photo
+from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import StreamKeys
@@ -45,7 +46,7 @@ class Desk:
         self.checkpoints = CheckpointStore("camera", self.store, self.keys, "s3://frames/camera/")
         derived = Derived("camera", self.store, self.keys, self.checkpoints.is_current, ManualClock())
         parts = self.tracker, self.checkpoints, derived, self.counts
-        self.recorder = Recorder("camera", config, CODEC, *parts, ManualClock())
+        self.recorder = Recorder("camera", config, CODEC, *parts, clock := ManualClock(), LeftOutNotes(clock))
         checkpoint = self.checkpoints.load()
         if checkpoint is not None:
             self.tracker.resume(checkpoint.watermark, checkpoint.ahead)

@@ -27,11 +27,12 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def short() -> Show:
-    """100 photos with a pause after the first 50, and one that cannot be used."""
+    """100 photos with a pause after the first 50, one that cannot be used, and an object that is no photo."""
     show = Show()
     show.shoot(range(50))
     show.pause(120_000)
     show.world.deliver(show.function, show.world.upload(0, b"", key="IMG_0049b.jpg"))
+    show.world.deliver(show.function, show.world.upload(0, b"-", key="Thumbs.db"))
     show.shoot(range(50, 100))
     return show
 
@@ -142,16 +143,25 @@ def test_a_click_leads_to_the_photo_of_the_frame(page: Show, browser: Browser) -
 
 
 @pytest.mark.usefixtures("page")
-def test_gaps_and_rejected_photos_are_marked(browser: Browser) -> None:
+def test_gaps_rejected_photos_and_ignored_objects_are_marked(browser: Browser) -> None:
     for frame in (0, 45, 99):  # each segment's photos are known once it was on the screen
         move_slider(browser, frame)
         wait_for_frame(browser, frame)
-    wait_for(browser, "document.getElementById('findings-title').textContent === '1 gap, 1 rejected photo'")
+    wait_for(
+        browser, "document.getElementById('findings-title').textContent === '1 gap, 1 rejected photo, 1 ignored object'"
+    )
     items = evaluate(
         browser, "return Array.from(document.querySelectorAll('#finding-list li'), (item) => item.textContent);"
     )
     assert any("no photo for 2 minutes" in item for item in items)
     assert any("IMG_0049b.jpg was rejected (empty)" in item for item in items)
+    assert any("1 object was ignored (not a photo's suffix)" in item for item in items)
+    marks = evaluate(
+        browser,
+        "return Array.from(document.querySelectorAll('#marks span'), (mark) => [mark.className, mark.style.left]);",
+    )
+    assert sorted(kind for kind, _ in marks) == ["gap", "ignored", "rejected"]
+    assert all(49 <= float(left.removesuffix("%")) <= 51 for _, left in marks), marks
     click(browser, "#finding-list button")
     assert wait_for_frame(browser, 50)["number"] == 50
 

@@ -188,25 +188,10 @@ def test_a_streams_folder_is_one_stream(world: World) -> None:
     assert site.answer("/other/video.m3u8", {}).status == 404
 
 
-def test_details_name_reels_rejected_photos_and_where_photos_are(world: World) -> None:
+def test_details_name_reels_and_where_photos_are(world: World) -> None:
     details = photos_of(world).details(STREAM)
-    assert details["reels"] == [reel.name for reel in world.reels()]
-    assert details["photos"] == f"s3://{world.frames.bucket}/frames/{STREAM}/"
-    (record,) = details["rejected"]
-    assert (record["key"], record["reason"]) == ("000020.jpg", "unsupported-type")
-    assert record["time_epoch_ms"] > 0
-
-
-def test_without_the_right_to_read_records_there_are_none(world: World) -> None:
-    def refuse(operation: str, key: str) -> None:
-        if "/rejected/" in key:
-            raise AccessDenied(operation, world.video.bucket, key, "no")
-
-    world.video.on_request = refuse
-    try:
-        assert photos_of(world).details(STREAM)["rejected"] is None
-    finally:
-        world.video.on_request = lambda _operation, _key: None
+    reels = [reel.name for reel in world.reels()]
+    assert details == {"reels": reels, "photos": f"s3://{world.frames.bucket}/frames/{STREAM}/"}
 
 
 def test_a_photo_is_served_if_it_is_still_the_frames(world: World) -> None:

@@ -323,6 +323,7 @@ class ArrivalIntake:
             self._encoded.append(photo.source)
             if has_record and key_order(self._seen.newest_position(source.key)) <= key_order(source.position):
                 self._superseded[source.position] = source.key
+                self._records.superseded(source.key)
         self._seen.add(source)
 
     def _reject(self, source: SourceFrame, rejection: FrameRejected) -> None:

@@ -148,7 +148,7 @@ def playlist_puts(keys: StreamKeys, checkpoint: Checkpoint, *, before: Checkpoin
     if reel is None:
         return ()
     bodies: list[tuple[str, bytes | None]] = []
-    if old is None or (old.name, old.segments) != (reel.name, reel.segments):
+    if old is None or (old.name, old.segments, old.left_out) != (reel.name, reel.segments, reel.left_out):
         bodies.append((keys.newest_video, video_playlist(reel)))
     main = main_playlist(reel)
     if old is None or main != main_playlist(old):  # also if the last segment is closed as it is

@@ -103,7 +103,10 @@ class Timelapse:
             except TimelapseError as error:
                 message.fail(error)
         counts = self._carry_out(work, batch, time_left)
-        for name, count in work.ignored_counts.items():
+        for name, reasons in work.ignored.items():
+            if name in self._streams:
+                self._streams[name].note_ignored(reasons)
+            count = reasons.total()
             counts.setdefault(name, {})["ignored"] = count
             self._totals["ignored"] += count
             self._metrics.add(name, {"ignored": count})

@@ -19,6 +19,7 @@ from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.derived import Derived
 from timelapse_runtime.timelapse.errors import EncoderTooSlow
 from timelapse_runtime.timelapse.ingest import Photo
+from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment
 from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker
 from timelapse_runtime.timelapse.model.keys import key_order
@@ -58,9 +59,11 @@ class Recorder:
         derived: Derived,
         counts: Counts,
         clock: Clock,
+        left_out: LeftOutNotes,
         *,
         low_delay: bool = False,
     ) -> None:
+        self._left_out = left_out
         self._reorder_window, self._order = config.reorder_window, config.order
         self._tracker, self._checkpoints, self._derived, self._counts = tracker, checkpoints, derived, counts
         self._writer = VideoWriter(name, config, codec, low_delay=low_delay)
@@ -92,6 +95,7 @@ class Recorder:
         last = self._checkpoints.last_reel
         is_same_order = last is not None and last.order == self._order
         self._writer.discard_uncommitted(last, last.highest_key if last and is_same_order else self._tracker.watermark)
+        self._left_out.next_frame = last.frame_count if last and not last.is_closed else 0
         self._window, self._waiting_since_ms, self._uncommitted = [], None, []
 
     def resume(self, reel: Reel, init_segment: bytes, body: bytes) -> Sequence[SourceFrame]:
@@ -104,13 +108,13 @@ class Recorder:
     def end_reel(self, reel: Reel, segments: Sequence[Segment]) -> None:
         """End the open `reel` with these of its segments, of which none is new. Raises StorageError, Fenced."""
         self._send(self._plan(Cut(), replace(reel, segments=tuple(segments), is_closed=True)))
-        self._writer.end_reel()
+        self._end_reel()
 
     def restate(self) -> None:
         """Commit what the tracker says, in the configured order, and end the open reel. Raises StorageError, Fenced."""
         reel = self._checkpoints.open_reel
         self._send(self._plan(Cut(), replace(reel, is_closed=True) if reel else None, force=True))
-        self._writer.end_reel()
+        self._end_reel()
 
     # ---- encode
 
@@ -179,6 +183,7 @@ class Recorder:
             self._tracker.late_encoded(source.position, number)
         else:
             self._tracker.encoded(source.position, number, is_repeated=source.role is Role.STAND_IN)
+        self._left_out.next_frame = self._writer.frame_count or 0
         self._counts.appended += 1
         self._uncommitted.append((number, source.uploaded_epoch_ms))
         if self._waiting_since_ms is None:
@@ -220,7 +225,11 @@ class Recorder:
             reel = self._checkpoints.create_reel(reel, cut.start.init_segment.body)
         self._send(self._plan(cut, replace(reel, is_closed=True) if reel and close else reel, force=force))
         if close:
-            self._writer.end_reel()
+            self._end_reel()
+
+    def _end_reel(self) -> None:
+        self._writer.end_reel()
+        self._left_out.next_frame = 0
 
     def _plan(
         self, cut: Cut, reel: Reel | None, *, force: bool = False, init_segment: bytes | None = None
@@ -232,7 +241,7 @@ class Recorder:
         if not (cut.segments or is_ending or force or not self._tracker.is_committed(coverage)):
             return None
         return self._checkpoints.prepare(
-            reel,
+            self._left_out.planned(reel),
             cut.segments,
             coverage=coverage,
             last_is_open=last_is_open,
@@ -246,6 +255,7 @@ class Recorder:
             return
         self._derived.before_commit(self._checkpoints.last_reel, plan)
         coverage = self._checkpoints.compare_and_swap(plan)
+        self._left_out.committed()
         self._tracker.committed(coverage)
         self._writer.committed(coverage.frame_count)
         self._counts.flushes += 1

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE, Put
 from timelapse_runtime.timelapse.errors import FrameRejected, ObjectNotFound, PreconditionFailed
+from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import photo_identity
 from timelapse_runtime.timelapse.storage.contract import IfAbsent, Store
@@ -56,7 +57,10 @@ class Rejection:
 class RejectionRecords:
     """One stream's. `prefix` is what the keys of its photos begin with. Each method raises StorageError."""
 
-    def __init__(self, name: str, store: Store, keys: StreamKeys, prefix: str, clock: Clock) -> None:
+    def __init__(
+        self, name: str, store: Store, keys: StreamKeys, prefix: str, clock: Clock, left_out: LeftOutNotes
+    ) -> None:
+        self._left_out = left_out
         self._store, self._keys, self._prefix, self._clock = store, keys, prefix, clock
         self._listed: set[str] | None = None
         self._written: Counter[str] = Counter()
@@ -81,8 +85,13 @@ class RejectionRecords:
             self._log.info("frame was rejected before", extra={"frame": record["key"]})
         else:
             self._written[rejection.reason] += 1
+        self._left_out.rejected(key, rejection.reason)
         if self._listed is not None:
             self._listed.add(where)
+
+    def superseded(self, key: str) -> None:
+        """Other content under this key becomes a frame: the record is removed once that is committed."""
+        self._left_out.in_video(key)
 
     def take_written(self) -> Counter[str]:
         """How many records were written since the last call, by reason."""
@@ -118,6 +127,8 @@ class RejectionRecords:
     def remove(self, keys: Sequence[str]) -> None:
         """Remove the records of photos that are in the video now."""
         if keys:
+            for key in keys:
+                self._left_out.in_video(key)
             records = [self._keys.rejected(key) for key in keys]
             self._store.delete(records)
             self._listed = None if self._listed is None else self._listed.difference(records)

@@ -24,12 +24,12 @@ class Work:
     hints: dict[str, list[PhotoHint | None]] = field(default_factory=dict)
     sweeps: list[tuple[str, Sweep]] = field(default_factory=list)
     retries: list[Retry] = field(default_factory=list)
-    ignored_counts: Counter[str] = field(default_factory=Counter)
+    ignored: dict[str, Counter[str]] = field(default_factory=dict)
 
     def streams(self) -> set[str]:
         """All that the event names, those of ignored objects included."""
         swept, retried = {name for name, _ in self.sweeps}, {retry.stream for retry in self.retries}
-        return {*self.hints, *swept, *retried, *self.ignored_counts}
+        return {*self.hints, *swept, *retried, *self.ignored}
 
 
 class Router:
@@ -62,7 +62,7 @@ class Router:
             name, key = located
             if reason := self._config.include.why_ignored(key):
                 _log.info("ignored: not a photo", extra={"stream": name, "frame": hint.key, "reason": reason})
-                work.ignored_counts[name] += 1
+                work.ignored.setdefault(name, Counter())[reason] += 1
                 continue
             streams.add(name)
             exact = PhotoHint(key, hint.etag, hint.version_id) if hint.is_exact else None

@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 
 from timelapse_runtime.runtime.clock import Clock
@@ -34,12 +34,14 @@ from timelapse_runtime.timelapse.errors import FrameRejected, ObjectNotFound, Se
 from timelapse_runtime.timelapse.ingest import Ingest
 from timelapse_runtime.timelapse.intake import Intake, PhotoHint
 from timelapse_runtime.timelapse.kept_photos import KeptPhotos
+from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.metrics import StreamState
 from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameTracker
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.order_change import in_other_order
+from timelapse_runtime.timelapse.model.photo_filter import FOLDER
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at, photo_of
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.name_intake import NameIntake
@@ -82,12 +84,13 @@ class Stream:
         self._catalog = Catalog(frames, video, keys, prefix, config.include, config.order)
         self._checkpoints = CheckpointStore(name, video, keys, self._catalog.source, config.order)
         self._derived = Derived(name, video, keys, self._checkpoints.is_current, clock)
-        self._records = RejectionRecords(name, video, keys, prefix, clock)
+        self._left_out = LeftOutNotes(clock)
+        self._records = RejectionRecords(name, video, keys, prefix, clock, self._left_out)
         reading = self._catalog, self._records, clock, codec, executor, elsewhere
         self._ingest = Ingest(name, config, frames, prefix, *reading)
         self._reconciler = Reconciler(name, video, keys, self._catalog, self._records, config.order)
         self._tracker = ArrivalTracker() if config.order == ARRIVAL_ORDER else FrameTracker()
-        parts = codec, self._tracker, self._checkpoints, self._derived, self.counts, clock
+        parts = codec, self._tracker, self._checkpoints, self._derived, self.counts, clock, self._left_out
         self._recorder = Recorder(name, config, *parts, low_delay=low_delay)
         self._kept = KeptPhotos(video, keys)
         self._intake = self._make_intake()
@@ -114,6 +117,12 @@ class Stream:
     def take_rejected_reasons(self) -> Counter[str]:
         """How many photos were rejected since the last call, by reason."""
         return self._records.take_written()
+
+    def note_ignored(self, counts_by_reason: Mapping[str, int]) -> None:
+        """So many objects below the stream's prefix are not photos: the next commit says it, but of folders."""
+        for reason, count in counts_by_reason.items():
+            if reason != FOLDER:
+                self._left_out.ignored(reason, count)
 
     @property
     def state(self) -> StreamState:

@@ -134,6 +134,11 @@ class VideoWriter:
         return self._reel_writer is not None
 
     @property
+    def frame_count(self) -> int | None:
+        """The frames of the reel that is being written here, those inside the encoder included; None if none is."""
+        return self._reel_writer.frame_count if self._reel_writer else None
+
+    @property
     def video_size(self) -> Size | None:
         """That of the reel that is being written here."""
         return (self._reel_writer.settings.width, self._reel_writer.settings.height) if self._reel_writer else None

@@ -2,7 +2,7 @@
 
     /                                  to the page
     /watch/FILE                        the page; streams.json is made at each request
-    /watch/details/STREAM.json         reels, rejected photos, where the photos are
+    /watch/details/STREAM.json         reels, and where the photos are
     /watch/photos/STREAM/KEY?etag=E    a photo, if it is still that content
     /STREAM/OBJECT                     what players and the page read: playlists, latest.jpg, reels/
 

@@ -1,24 +1,17 @@
-"""Which streams there are, and what only credentials can tell of one: its reels, its rejection records, its photos."""
+"""Which streams there are, and what only credentials can tell of one: its reels and its photos."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from timelapse_runtime.timelapse.config import Location, parse_location
-from timelapse_runtime.timelapse.errors import AccessDenied, ObjectNotFound
+from timelapse_runtime.timelapse.errors import ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_number
-from timelapse_runtime.timelapse.rejection_records import Rejection
 from timelapse_runtime.timelapse.storage.contract import Store
-
-NEWEST_RECORDS = 200
-"""How many rejection records are read for the page: each is a GET."""
-_THREADS = 4
-"""As many as the client has connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +53,7 @@ class Streams:
     def details(self, name: str) -> dict[str, Any]:
         """What the page shows of a stream beyond the objects that it can read by itself. Raises CheckpointCorrupt.
 
-        `reels` are the names of its reels, oldest first. `rejected` are the newest rejection records, None if they may
-        not be read. `photos` is where the keys of photos belong.
+        `reels` are the names of its reels, oldest first. `photos` is where the keys of photos belong.
         """
         keys = self.keys(name)
         if keys is None:
@@ -72,7 +64,7 @@ class Streams:
             photos = None
         reels = [folder[len(keys.reels) : -1] for folder in self.video.list_folders(keys.reels)]
         reels.sort(key=reel_number)
-        return {"reels": reels, "rejected": self._rejected(keys, photos or ""), "photos": photos}
+        return {"reels": reels, "photos": photos}
 
     def photo(self, name: str, key: str) -> Photo | None:
         """The photo of a stream with this key, which is relative to the stream's prefix."""
@@ -91,24 +83,6 @@ class Streams:
 
     def _checkpoint(self, keys: StreamKeys) -> Checkpoint:
         return Checkpoint.from_json(self.video.get(keys.checkpoint).body)
-
-    def _rejected(self, keys: StreamKeys, source: str) -> list[Mapping[str, Any]] | None:
-        prefix = parse_location(source).prefix if source else ""
-        try:
-            listed = sorted(self.video.list_after(keys.rejections), key=lambda info: -info.last_modified_epoch_ms)
-            with ThreadPoolExecutor(_THREADS) as pool:
-                found = pool.map(lambda info: list(self._record(info.key, prefix)), listed[:NEWEST_RECORDS])
-                return [record for records in found for record in records]
-        except AccessDenied:
-            return None
-
-    def _record(self, where: str, prefix: str) -> Iterator[Mapping[str, Any]]:
-        """One record, or none if it is damaged, or was removed meanwhile."""
-        try:
-            record = Rejection.from_json(self.video.get(where).body, prefix)
-        except (ObjectNotFound, ValueError):
-            return
-        yield {"key": record.key, "reason": record.reason, "time_epoch_ms": record.time_epoch_ms}
 
 
 def streams_json(names: Sequence[str], *, is_served: bool) -> bytes:

@@ -30,6 +30,7 @@ from typing import Any
 
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
 from timelapse_runtime.timelapse.model.keys import key_order
+from timelapse_runtime.timelapse.model.left_out import LeftOut
 from timelapse_runtime.timelapse.model.source_frame import photo_at
 
 FORMAT = 2
@@ -103,6 +104,8 @@ class Reel:
     """As playlists name it, such as `avc1.64001F`; empty if it is not known."""
     low_delay: bool = False
     """Its encoders give each frame at once (`model/pace.py`)."""
+    left_out: tuple[LeftOut, ...] = ()
+    """The newest of what was uploaded and did not become a frame."""
 
     @property
     def highest_key(self) -> str:
@@ -217,7 +220,9 @@ def reel_from_value(value: dict[str, Any]) -> Reel:
         "low_delay": False,
     }
     value = defaults | value
-    reel = Reel(**_typed_fields(Reel, value), segments=tuple(_segment_from_value(one) for one in value["segments"]))
+    segments = tuple(_segment_from_value(one) for one in value["segments"])
+    left_out = tuple(LeftOut(**_typed_fields(LeftOut, one)) for one in value.get("left_out", ()))
+    reel = Reel(**_typed_fields(Reel, value), segments=segments, left_out=left_out)
     expected = 0
     for segment in reel.segments:
         if segment.first != expected or segment.count < 1:

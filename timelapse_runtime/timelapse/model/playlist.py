@@ -29,6 +29,8 @@ from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, ReelT
 from timelapse_runtime.timelapse.model.keys import segment_name
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
+LEFT_OUT = "#left-out:"
+"""Begins a comment, which holds a `LeftOut` as JSON."""
 _LEAST_TARGET_DURATIONS = 3
 
 
@@ -44,7 +46,10 @@ def index_playlist(reel: Reel) -> bytes | None:
 
 
 def video_playlist(reel: Reel) -> bytes | None:
-    """`video.m3u8`: each version is a whole video, which a later flush replaces by a longer one."""
+    """`video.m3u8`: each version is a whole video, which a later flush replaces by a longer one.
+
+    What was left out is in comments, which players pass over (section 4.1): the watch page shows it.
+    """
     if not reel.segments:
         return None
     folder = f"reels/{reel.name}/"
@@ -52,6 +57,7 @@ def video_playlist(reel: Reel) -> bytes | None:
     times = CaptureTimes()
     for segment in reel.segments:
         lines += [*times.tags(segment), *_entries(reel, [segment], folder)]
+    lines += [f"{LEFT_OUT}{note.to_json()}" for note in reel.left_out]
     return _text([*lines, "#EXT-X-ENDLIST"])
 
 

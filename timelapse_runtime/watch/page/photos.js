@@ -97,23 +97,6 @@ export class Photos {
     return found;
   }
 
-  // When a frame's photo was uploaded. Times that are not known are taken to be those at which photos were taken.
-  uploadedAt(frame) {
-    return this.at(frame)?.uploadedEpochMs ?? this.timeAt(frame)?.epochMs ?? null;
-  }
-
-  // The last frame whose photo had been uploaded by then.
-  frameUploadedBy(epochMs) {
-    let low = 0;
-    let high = this.reel.frameCount - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((this.uploadedAt(middle) ?? Infinity) <= epochMs) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  }
-
   // Take a segment's bytes, which a player has read, or (`isHead`) those at its beginning.
   async take(reelName, index, buffer, isHead = false) {
     const segment = this.reel?.segments[index];

@@ -1,12 +1,14 @@
 // A media playlist as the frames that it shows. Source: RFC 8216 (August 2017), section 4.
 
+const LEFT_OUT = "#left-out:";
 const SEGMENT_NAME = /(\d{8,})-(\d+)-[^/]*\.m4s$/;
 
 // A reel, as far as one version of its playlist shows it. Each segment: {url, range, first, count, start, captured}:
-// `range` is [start, end) in bytes or null, `first` a frame number, `captured` milliseconds or null.
+// `range` is [start, end) in bytes or null, `first` a frame number, `captured` milliseconds or null. `leftOut` are the notes
+// of what did not become a frame (`model/left_out.py`).
 export class Reel {
-  constructor(name, fps, map, segments, isClosed, text) {
-    Object.assign(this, { name, fps, map, segments, isClosed, text });
+  constructor(name, fps, map, segments, isClosed, text, leftOut) {
+    Object.assign(this, { name, fps, map, segments, isClosed, text, leftOut });
     const last = segments.at(-1);
     this.frameCount = last.first + last.count;
   }
@@ -23,10 +25,12 @@ export class Reel {
   }
 }
 
-// `fps` is needed if the segments' names do not tell their frames (ranges). Null if there is no segment.
-export function parsePlaylist(text, url, { isClosed = false, fps = null } = {}) {
+// `fps` is needed if the segments' names do not tell their frames (ranges); `leftOut` if the playlist does not tell it. Null
+// if there is no segment.
+export function parsePlaylist(text, url, { isClosed = false, fps = null, leftOut = [] } = {}) {
   const lines = text.split(/\r?\n/);
   const segments = [];
+  const notes = [...leftOut];
   const absolute = [];
   let map = null;
   let duration = 0;
@@ -42,6 +46,10 @@ export function parsePlaylist(text, url, { isClosed = false, fps = null } = {}) 
     if (line.startsWith("#EXTINF:")) duration = Number.parseFloat(line.slice(8));
     else if (line.startsWith("#EXT-X-PROGRAM-DATE-TIME:")) captured = Date.parse(line.slice(25));
     else if (line.startsWith("#EXT-X-BYTERANGE:")) range = byteRange(line.slice(17));
+    if (line.startsWith(LEFT_OUT)) {
+      notes.push(JSON.parse(line.slice(LEFT_OUT.length)));
+      continue;
+    }
     if (line === "" || line.startsWith("#")) {
       absolute.push(line);
       continue;
@@ -58,7 +66,7 @@ export function parsePlaylist(text, url, { isClosed = false, fps = null } = {}) 
   if (!segments.length || !map) return null;
   const parts = map.url.split("/");
   const name = decodeURIComponent(parts[parts.length - 2]);
-  return new Reel(name, fps, map, segments, isClosed, absolute.join("\n"));
+  return new Reel(name, fps, map, segments, isClosed, absolute.join("\n"), notes);
 }
 
 function byteRange(text) {

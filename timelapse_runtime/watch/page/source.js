@@ -82,7 +82,7 @@ export class Stream {
   }
 
   async details() {
-    if (!this.isServed) return { reels: null, rejected: null, photos: null };
+    if (!this.isServed) return { reels: null, photos: null };
     const name = encodeURIComponent(this.name);
     const response = await request(new URL(`details/${name}.json`, document.baseURI), { cache: "no-cache" });
     return response.json();
