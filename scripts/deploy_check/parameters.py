@@ -28,12 +28,13 @@ def parameter_name(variable: Variable) -> str:
 
 
 def parameter(variable: Variable) -> dict[str, Any]:
-    """The parameter of a setting."""
+    """The parameter of a setting. A default is a string for numbers, too: it becomes a variable, and not every
+    implementation of CloudFormation makes a string of it."""
     assert variable.default is not None
     described = {"Description": f"{variable.meaning}; allowed: {variable.allowed}"}
     match variable.parse:
         case Integer(low, high):
-            return {"Type": "Number", "Default": int(variable.default), "MinValue": low, "MaxValue": high, **described}
+            return {"Type": "Number", "Default": variable.default, "MinValue": low, "MaxValue": high, **described}
         case Choice(words):
             return {"Type": "String", "Default": variable.default, "AllowedValues": list(words), **described}
         case text:

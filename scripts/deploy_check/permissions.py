@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from timelapse_runtime.timelapse.config import Config, Location
+from timelapse_runtime.timelapse.config import Config
 
 READ_FRAMES = ("s3:GetObject", "s3:GetObjectVersion")
 WRITE_VIDEO = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
@@ -26,10 +26,11 @@ _KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition"}
 def needed(config: Config) -> Iterator[tuple[str, str, dict[str, str]]]:
     """Action, resource and context of each kind of call that the function makes."""
     for place, actions in ((config.frames, READ_FRAMES), (config.video, WRITE_VIDEO)):
-        yield "s3:ListBucket", _arn(Location(place.bucket, "")), {"s3:prefix": place.prefix}
-        yield "s3:ListBucket", _arn(Location(place.bucket, "")), {}  # without it, S3 answers 403 for a missing object
+        bucket = f"arn:aws:s3:::{place.bucket}"
+        yield "s3:ListBucket", bucket, {"s3:prefix": place.prefix}
+        yield "s3:ListBucket", bucket, {}  # without it, S3 answers 403 for a missing object
         for action in actions:
-            yield action, _arn(place) + "camera/object", {}
+            yield action, f"{bucket}/{place.prefix}camera/object", {}
 
 
 def allows(
@@ -68,7 +69,3 @@ def _listed(value: Any) -> list[str]:
 
 def _like(text: str, pattern: str) -> bool:
     return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text, re.DOTALL) is not None
-
-
-def _arn(place: Location) -> str:
-    return f"arn:aws:s3:::{place.bucket}" + (f"/{place.prefix}" if place.prefix else "")

@@ -19,7 +19,8 @@ from scripts.deploy_check.deployed import FUNCTION, HANDLER, Deployed
 from timelapse_runtime.timelapse.config import PREFIX, Config, Location, config_errors, parse_config
 from timelapse_runtime.timelapse.errors import ConfigError
 
-_DEFAULTS = {"Timeout": 3, "MemorySize": 128, "ReservedConcurrentExecutions": "not set"}
+_UNSET = "not set"
+_DEFAULTS = {"Timeout": 3, "MemorySize": 128, "ReservedConcurrentExecutions": _UNSET}
 
 
 def _between(low: int, high: int) -> dict[str, Any]:
@@ -50,8 +51,8 @@ _PROPERTIES = {
     "else": {
         "properties": {
             "ReservedConcurrentExecutions": {
-                "enum": [1, "1"],
-                "description": "set it to 1: with more than one environment, streams are loaded again and again",
+                "enum": [1, "1", _UNSET],
+                "description": "set it to 1 or leave it out: more is taken from other functions for nothing",
             },
         },
     },

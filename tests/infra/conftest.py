@@ -135,8 +135,9 @@ class Stack:
         iam, name = self.client("iam"), self.resources[role]
         names = iam.list_role_policies(RoleName=name)["PolicyNames"]
         documents = [iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"] for policy in names]
-        # moto's CloudFormation keeps a document as Python prints it.
-        return [statement for document in documents for statement in ast.literal_eval(document)["Statement"]]
+        # moto's CloudFormation keeps a document as Python prints it, and AWS::NoValue in a list as None.
+        statements = [statement for document in documents for statement in ast.literal_eval(document)["Statement"]]
+        return [statement for statement in statements if statement is not None]
 
     def invocations(self) -> list[dict[str, Any]]:
         """What its functions were invoked with so far: function, event, tenant."""

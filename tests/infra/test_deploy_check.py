@@ -25,6 +25,7 @@ CONTENT = {
     LOADER: 0o755,
 }
 X86_64, ARM64 = 0x3E, 0xB7
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 def write_zip(
@@ -67,6 +68,8 @@ def check(tmp_path: Path, infra: Infra) -> Check:
         ({}, ()),
         ({"Watch": "cloudfront", "AlarmEmail": "a@example.org"}, ()),
         ({"FramesPrefix": "a/b/", "Timezone": "Europe/Berlin"}, ("--region", "eu-central-1")),
+        ({"ExistingFramesBucket": "my.photos"}, ()),
+        ({"ExistingFramesBucket": "my.photos", "FramesPrefix": "", "KmsKeyArn": KEY}, ()),
     ],
 )
 @pytest.mark.parametrize("template", ["template", "template over EventBridge", "cameras"])
@@ -95,12 +98,7 @@ ROLE = "Resources/TimelapseRole"
     ("edit", "where", "what"),
     [
         (
-            {"ReservedConcurrentExecutions: 1 ": "Description: x "},
-            f"{FUNCTION}/ReservedConcurrentExecutions",
-            "not set",
-        ),
-        (
-            {"ReservedConcurrentExecutions: 1 ": "ReservedConcurrentExecutions: 5 "},
+            {"Executions: !If [IsReserved, 1, !Ref 'AWS::NoValue']": "Executions: 5"},
             f"{FUNCTION}/ReservedConcurrentExecutions",
             "it is 5",
         ),
@@ -219,7 +217,9 @@ def test_each_error_with_tenants_is_named(edit: dict[str, str], what: str, check
         ("Architecture=riscv", "parameter Architecture", "it is 'riscv'\n    allowed: x86_64, arm64"),
         ("TimeoutSeconds=10", "parameter TimeoutSeconds", "it is '10'\n    allowed: MinValue 60 and MaxValue 900"),
         ("MemorySizeMb=much", "parameter MemorySizeMb", "allowed: a number"),
-        ("FramesPrefix=frames", "parameter FramesPrefix", "allowed: ([A-Za-z0-9_.-]+/)+"),
+        ("FramesPrefix=frames", "parameter FramesPrefix", "allowed: ([A-Za-z0-9_.-]+/)*"),
+        ("KmsKeyArn=alias/photos", "parameter KmsKeyArn", "allowed: (arn:aws"),
+        ("ReserveConcurrency=2", "parameter ReserveConcurrency", "allowed: no, yes"),
         ("Architecture=arm64", "dist/function.zip", "built for x86_64"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from infra.dispatcher import dispatch, route
 from tests.infra.conftest import Stack
@@ -147,68 +147,157 @@ def test_a_name_that_lambda_or_sqs_refuses_is_named_by_its_digest(stream: str) -
 # ---- the dispatcher
 
 
+class Events:
+    """Of a client: the hook that the dispatcher registers."""
+
+    def register(self, event: str, hook: Callable[..., None]) -> None:
+        assert event == "before-call.lambda.Invoke"
+        self.hook = hook
+
+
 class Function:
-    """As much of Lambda's client as the dispatcher uses; fails for the bodies that `fails` names."""
+    """As much of Lambda's client as the dispatcher uses. `outcomes`, by the body's sweep: what comes before success."""
 
-    def __init__(self, fails: Callable[[Mapping[str, Any]], bool] = lambda _body: False) -> None:
-        self.fails, self.calls = fails, list[tuple[str, Any]]()
+    def __init__(self, **outcomes: list[Exception | str]) -> None:
+        self.meta = SimpleNamespace(events=Events())
+        self.outcomes, self.calls = outcomes, list[tuple[str, Any]]()
 
-    def invoke(self, *, FunctionName: str, TenantId: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
         assert FunctionName == "timelapse"
-        body = json.loads(Payload)
-        self.calls.append((TenantId, body))
-        answer = {"StatusCode": 200, "Payload": io.BytesIO(b'{"errorType": "Function.StorageUnavailable"}')}
-        return {**answer, "FunctionError": "Unhandled"} if self.fails(body) else answer
+        body, params = json.loads(Payload), dict[str, Any](headers={})
+        self.meta.events.hook(params=params, model=None)
+        self.calls.append((params["headers"]["X-Amz-Tenant-Id"], body["sweep"]))
+        outcomes = self.outcomes.get(body["sweep"], [])
+        outcome = outcomes.pop(0) if outcomes else None
+        if isinstance(outcome, Exception):
+            raise outcome
+        answer = {"StatusCode": 200, "Payload": io.BytesIO(b'{"errorType": "StorageUnavailable"}')}
+        return {**answer, "FunctionError": outcome} if outcome else answer
 
 
-@pytest.fixture
-def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
-    monkeypatch.setenv("FUNCTION_NAME", "timelapse")
-    return lambda function: monkeypatch.setattr(dispatch, "_client", lambda: function)
+class Queue:
+    """As much of SQS's client as the dispatcher uses; `error` is raised."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error, self.returned = error, list[tuple[str, int]]()
+
+    def change_message_visibility(self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:  # noqa: N803
+        assert QueueUrl == "queue"
+        if self.error:
+            raise self.error
+        self.returned.append((ReceiptHandle, VisibilityTimeout))
 
 
-def batch() -> dict[str, Any]:
-    order = ["garden", "roof", "garden", "garden", "roof"]
-    return {
-        "Records": [record(f"m{number}", group, {"sweep": f"{group}{number}"}) for number, group in enumerate(order)]
+class Bench:
+    """A dispatcher with its neighbours. Pauses are the longest that may be, and take that of its time."""
+
+    def __init__(self, function: Function, queue: Queue | None = None, remaining_seconds: float = 900) -> None:
+        self.function, self.queue = function, queue or Queue()
+        self.paused, self.remaining_ms = list[float](), 1_000 * remaining_seconds
+        self._dispatcher = dispatch.Dispatcher(
+            function,
+            self.queue,
+            function_name="timelapse",
+            function_timeout_seconds=300,
+            queue_url="queue",
+            sleep=self._sleep,
+            uniform=lambda _low, high: high,
+        )
+
+    def carry_out(self, sweep: str = "garden", received: int = 1) -> bool:
+        message = record("m1", "garden", {"sweep": sweep})
+        message["attributes"]["ApproximateReceiveCount"] = str(received)
+        return self._dispatcher.carry_out(message, lambda: int(self.remaining_ms))
+
+    def _sleep(self, seconds: float) -> None:
+        self.paused.append(seconds)
+        self.remaining_ms -= 1_000 * seconds
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Invoke")
+
+
+def test_a_message_invokes_its_streams_tenant() -> None:
+    bench = Bench(Function())
+    assert bench.carry_out()
+    assert (bench.function.calls, bench.queue.returned, bench.paused) == ([("garden", "garden")], [], [])
+
+
+@pytest.mark.parametrize("code", ["TooManyRequestsException", "EC2ThrottledException"])
+def test_what_lambda_throttles_is_tried_again_after_growing_pauses(code: str) -> None:
+    bench = Bench(Function(garden=[refused(code)] * 4))
+    assert bench.carry_out()
+    assert bench.paused == [0.2, 0.4, 0.8, 1.6]
+    assert bench.queue.returned == []
+
+
+def test_what_is_throttled_for_long_goes_back_to_the_queue() -> None:
+    bench = Bench(Function(garden=[refused("TooManyRequestsException")] * 100))
+    assert not bench.carry_out()
+    assert dispatch.THROTTLE_PATIENCE_SECONDS <= sum(bench.paused) <= dispatch.THROTTLE_PATIENCE_SECONDS + 4
+    assert len(bench.queue.returned) == 1
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        "Unhandled",
+        refused("ServiceException"),
+        refused("AccessDeniedException"),
+        ReadTimeoutError(endpoint_url="https://lambda"),
+    ],
+)
+def test_a_failure_is_left_to_the_queue_at_once(outcome: Exception | str) -> None:
+    bench = Bench(Function(garden=[outcome]))
+    assert not bench.carry_out()
+    assert len(bench.function.calls) == 1  # a second attempt might run beside the first
+    assert bench.queue.returned == [("AQEBBX8nesZEXmkhsmZeyIE8iQAMig7qw...", 5)]
+
+
+def test_each_attempt_waits_twice_as_long_as_the_one_before_and_five_minutes_at_most() -> None:
+    bench = Bench(Function(garden=["Unhandled"] * 12))
+    for received in (*range(1, 9), 40):
+        bench.carry_out(received=received)
+    assert [seconds for _, seconds in bench.queue.returned] == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+
+
+def test_nothing_is_invoked_whose_answer_would_come_after_the_dispatchers_end() -> None:
+    bench = Bench(Function(), remaining_seconds=304)
+    assert not bench.carry_out()
+    assert (bench.function.calls, len(bench.queue.returned)) == ([], 1)
+    late = Bench(Function(garden=[refused("TooManyRequestsException")] * 100), remaining_seconds=306)
+    assert not late.carry_out()
+    assert len(late.function.calls) == len(late.paused) == 3
+
+
+def test_if_the_queue_refuses_the_message_still_counts_as_failed(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(Function(garden=["Unhandled"]), Queue(refused("InvalidParameterValue")))
+    assert not bench.carry_out()
+    assert "the message comes again late" in caplog.text
+
+
+def test_after_a_failure_the_rest_of_the_batch_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    function = Function(second=["Unhandled"])
+    bench = Bench(function)
+    monkeypatch.setattr(dispatch, "_dispatcher", lambda: bench._dispatcher)
+    records = [record(name, "garden", {"sweep": name}) for name in ("first", "second", "third")]
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
+    assert dispatch.handler({"Records": records}, context) == {
+        "batchItemFailures": [{"itemIdentifier": "second"}, {"itemIdentifier": "third"}]
     }
+    assert [sweep for _, sweep in function.calls] == ["first", "second"]
 
 
-def test_each_message_invokes_its_streams_tenant_in_order(install: Callable[[Any], None]) -> None:
-    function = Function()
-    install(function)
-    assert dispatch.handler(batch(), None) == {"batchItemFailures": []}
-    by_tenant = {
-        name: [body["sweep"] for tenant, body in function.calls if tenant == name] for name in ("garden", "roof")
-    }
-    assert by_tenant == {"garden": ["garden0", "garden2", "garden3"], "roof": ["roof1", "roof4"]}
-
-
-def test_after_a_failure_the_rest_of_the_group_comes_again_and_other_groups_go_on(
-    install: Callable[[Any], None],
-) -> None:
-    function = Function(lambda body: body["sweep"] == "garden2")
-    install(function)
-    assert dispatch.handler(batch(), None) == {
-        "batchItemFailures": [{"itemIdentifier": "m2"}, {"itemIdentifier": "m3"}]
-    }
-    assert "garden3" not in [body["sweep"] for _, body in function.calls]
-    assert "roof4" in [body["sweep"] for _, body in function.calls]
-
-
-def test_no_answer_is_a_failure_as_well(install: Callable[[Any], None]) -> None:
-    def time_out(_body: Mapping[str, Any]) -> bool:
-        raise ReadTimeoutError(endpoint_url="https://lambda")
-
-    install(Function(time_out))
-    failed = dispatch.handler(batch(), None)["batchItemFailures"]
-    assert {one["itemIdentifier"] for one in failed} == {"m0", "m1", "m2", "m3", "m4"}
+def deployed_dispatcher(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dispatch.Dispatcher:
+    usual = {"FUNCTION_NAME": "timelapse", "FUNCTION_TIMEOUT_SECONDS": "300", "QUEUE_URL": "queue"}
+    for name, value in {"AWS_DEFAULT_REGION": REGION, **usual, **variables}.items():
+        monkeypatch.setenv(name, value)
+    return dispatch._dispatcher.__wrapped__()
 
 
 def test_the_client_outwaits_the_function_and_tries_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FUNCTION_TIMEOUT_SECONDS", "300")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    config = dispatch._client.__wrapped__().meta.config
+    config = deployed_dispatcher(monkeypatch)._function.meta.config
     assert config.read_timeout > 300
     assert config.retries["total_max_attempts"] == 1
 
@@ -217,13 +306,14 @@ def test_a_photos_event_reaches_the_function_with_its_stream_as_tenant(
     cameras: Stack, received: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S3, EventBridge, router, queue, dispatcher, function: each link is moto's or the code that is deployed."""
-    for name, value in cameras.function("Dispatcher")["Environment"]["Variables"].items():
-        monkeypatch.setenv(name, str(value))
-    monkeypatch.setattr(dispatch, "_client", lambda: cameras.client("lambda"))
+    variables = cameras.function("Dispatcher")["Environment"]["Variables"]
+    dispatcher = deployed_dispatcher(monkeypatch, **{name: str(value) for name, value in variables.items()})
+    monkeypatch.setattr(dispatch, "_dispatcher", lambda: dispatcher)
     bucket, key = cameras.resources["FramesBucket"], "frames/gate/000001.jpg"
     cameras.client("s3").put_object(Bucket=bucket, Key=key, Body=b"photo")
     route.handler(cameras.invocations()[-1]["event"], CONTEXT)
-    assert dispatch.handler({"Records": received()}, None) == {"batchItemFailures": []}
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
+    assert dispatch.handler({"Records": received()}, context) == {"batchItemFailures": []}
     last = cameras.invocations()[-1]
     assert (last["function"], last["tenant"]) == (cameras.resources["TimelapseFunction"], "gate")
     (hint,) = parse_event(last["event"]).frames

@@ -40,7 +40,7 @@ def test_a_settings_parameter_is_the_one_that_the_table_makes(name: str) -> None
 @EACH
 def test_every_parameter_has_a_default_that_it_takes_and_says_what_it_means(name: str) -> None:
     for key, one in declared(name).items():
-        assert given_value(one, one["Default"]) == one["Default"], key
+        assert str(given_value(one, one["Default"])) == str(one["Default"]), key
         assert one["Description"], key
 
 

@@ -17,6 +17,7 @@ NOT_IN_MOTO = {
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Logs::MetricFilter",
     "AWS::S3::BucketPolicy",
+    "AWS::SQS::QueuePolicy",
 }
 """What moto's CloudFormation passes over; the dashboard and alarms are left to cfn-lint."""
 
@@ -29,7 +30,7 @@ def test_the_stack_has_what_the_template_says(stack: Stack) -> None:
     assert function["Runtime"] == "provided.al2023"
     assert function["Timeout"] == 300
     reserved = stack.client("lambda").get_function_concurrency(FunctionName=stack.resources["TimelapseFunction"])
-    assert reserved["ReservedConcurrentExecutions"] == 1
+    assert "ReservedConcurrentExecutions" not in reserved  # a new account has none to reserve
 
 
 def test_a_photo_invokes_the_function_with_what_the_runtime_takes(stack: Stack) -> None:
@@ -45,7 +46,12 @@ def test_a_photo_invokes_the_function_with_what_the_runtime_takes(stack: Stack) 
 
 @pytest.fixture(scope="session")
 def bridged(make_stack: MakeStack) -> Stack:
-    return make_stack("template", "bridged", Notifications="eventbridge")
+    return make_stack("template", "bridged", Notifications="eventbridge", ReserveConcurrency="yes")
+
+
+def test_concurrency_is_reserved_if_asked(bridged: Stack) -> None:
+    reserved = bridged.client("lambda").get_function_concurrency(FunctionName=bridged.resources["TimelapseFunction"])
+    assert reserved["ReservedConcurrentExecutions"] == 1
 
 
 @pytest.mark.parametrize(("name", "function"), [("bridged", "TimelapseFunction"), ("cameras", "Router")])
