@@ -22,6 +22,10 @@ def main() -> int:
         options.out.write_text(json.dumps(calibrate(), indent=1) + "\n")
     elif options.command == "validate":
         return _validate()
+    else:
+        from scripts.fleet.plots import draw  # noqa: PLC0415  needs matplotlib: .venv-bench
+
+        print(*draw(), sep="\n")
     return 0
 
 

@@ -77,3 +77,11 @@ def test_the_command_prints_a_row_for_each_run(capsys: pytest.CaptureFixture[str
     (row,) = json.loads(capsys.readouterr().out)["runs"]
     assert row["routing"] == "fifo"
     assert row["usd_arm64"] < row["usd_x86_64"]
+    assert row["keeps_up"]
+
+
+def test_a_fleet_that_falls_behind_has_no_price(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["simulate", "--cameras", "12", "--seconds", "400", "--size", "640x360", "--routing", "direct"]
+    assert main(words) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("12 ")]
+    assert line.split()[-2:] == ["-", "-"]

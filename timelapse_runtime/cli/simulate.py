@@ -15,6 +15,8 @@ from timelapse_runtime.fleet.prices import MONTH_SECONDS, PRICES_DATE, PRICES_US
 from timelapse_runtime.timelapse.metrics import DECLARED
 
 _ARCHITECTURES = ("x86_64", "arm64")
+_BEHIND_SHARE = 0.05
+"""A fleet falls behind if more of its photos, and more than one a camera, wait at the end."""
 _COLUMNS = (
     ("cameras", 8, "{cameras}"),
     ("routing", 8, "{routing}"),
@@ -42,8 +44,7 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     for row in simulated(options, variables):
         rows.append(row)
         if not options.json:
-            shown = {name: float("nan") if value is None else value for name, value in row.items()}
-            print("  ".join(f"{text.format(**shown):>{width}}" for _, width, text in _COLUMNS), flush=True)
+            print(_line(row), flush=True)
     if options.json:
         print(json.dumps({"prices": f"list prices of {REGION}, {PRICES_DATE}", "runs": rows}))
     else:
@@ -51,10 +52,18 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     return EXIT_OK
 
 
+def _line(row: Mapping[str, Any]) -> str:
+    shown = {name: float("nan") if value is None else value for name, value in row.items()}
+    cells = [text.format(**shown) for _, _, text in _COLUMNS]
+    if not row["keeps_up"]:
+        cells = ["-" if text.startswith("$") else text for text in cells]
+    return "  ".join(f"{cell:>{width}}" for cell, (_, width, _) in zip(cells, _COLUMNS, strict=True))
+
+
 _LEGEND = """
 hits: photos that met their stream open. lag: from the upload to the commit. left: photos a camera that waited at the
 end. req.: S3 requests a photo. GB-s: a photo. busy: environments at work, of all cameras. $: a camera and month,
-without storage. docs/scale.md says what is assumed."""
+without storage; - if it falls behind. docs/scale.md says what is assumed."""
 
 
 def _head(options: argparse.Namespace) -> str:
@@ -95,6 +104,7 @@ def _row(result: Any, routing: str, memory_mb: int, metrics_usd: float, active_s
         "lag_p50": result.lag(50),
         "lag_p90": result.lag(90),
         "lag_p99": result.lag(99),
+        "keeps_up": result.backlog <= _BEHIND_SHARE * (result.photos + result.backlog) + result.simulated_cameras,
         "backlog_per_camera": result.backlog / result.simulated_cameras,
         "throttles_per_photo": result.throttles / photos,
         "cold_starts_per_camera_hour": result.cold_starts / result.simulated_cameras / result.seconds * 3600,

@@ -43,7 +43,7 @@ from timelapse_runtime.fleet.usage import Usage, add
 from timelapse_runtime.timelapse.config import Config
 
 UNCOUNTED_SHARE = 0.1
-MAXIMUM_PHOTOS = 300_000
+MAXIMUM_PHOTOS = 100_000
 """Of a run. With `fifo` fewer cameras are simulated, with `direct` a shorter time."""
 _SMALLEST_SAMPLE = 20
 Steps = Generator[simpy.Event, Any, None]
