@@ -2,13 +2,14 @@
 
 Real processes: the bootstrap and the extension in the local Lambda environment, with the default settings, and moto's
 S3. A camera uploads a photo each `--step` seconds and delivers its event at once; a sweep comes each five minutes, as
-the stack's schedule has it. A viewer loads `video.m3u8` each second; photo n is visible when that lists more than n
-frames.
+the stack's schedule has it. A viewer loads `video.m3u8` each second; photo n is visible when that has listed
+more than n frames.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import statistics
 import sys
@@ -27,7 +28,7 @@ from timelapse_runtime.timelapse.errors import ObjectNotFound
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 _BUCKET, _SWEEP_SECONDS = "camera", 300
-_SEGMENT = re.compile(rb"-(\d+)-[0-9a-f]{12}\.m4s")
+_SEGMENT = re.compile(rb"reels/([^/]+)/segments/(\d+)-(\d+)-")
 
 
 class Viewer(threading.Thread):
@@ -38,19 +39,19 @@ class Viewer(threading.Thread):
         self._store = store
         self.seen: list[float] = []
         """Monotonic time for each frame so far."""
+        self._frame_counts: dict[bytes, int] = {}  # by reel: the playlist has the newest one
         self.stopped = threading.Event()
 
     def run(self) -> None:
         while not self.stopped.wait(1):
-            count = self._frame_count()
-            self.seen += [time.monotonic()] * (count - len(self.seen))
+            self._look()
+            self.seen += [time.monotonic()] * (sum(self._frame_counts.values()) - len(self.seen))
 
-    def _frame_count(self) -> int:
-        try:
+    def _look(self) -> None:
+        with contextlib.suppress(ObjectNotFound):
             playlist = self._store.get("video/camera/video.m3u8").body
-        except ObjectNotFound:
-            return 0
-        return sum(map(int, _SEGMENT.findall(playlist)))
+            for reel, first, count in _SEGMENT.findall(playlist):
+                self._frame_counts[reel] = int(first) + int(count)
 
 
 def run(photos: int, step: float, size: tuple[int, int]) -> None:
