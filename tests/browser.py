@@ -84,6 +84,7 @@ _PATHS = {
     "SetWindowRect": ("POST", "window/rect"),
     "TakeScreenshot": ("GET", "screenshot"),
     "GetLog": ("POST", "se/log"),
+    "Emulate": ("POST", "goog/cdp/execute"),  # of Chromium alone
 }
 
 

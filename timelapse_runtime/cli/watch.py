@@ -66,7 +66,7 @@ def _publish(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
         print(json.dumps({"bucket": place.bucket, "keys": keys, "streams": names}))
         return EXIT_OK
     print(f"published {address}: {len(keys)} objects; streams: {', '.join(names) or 'none yet'}")
-    print(f"with the stack's Watch=cloudfront it is at https://DISTRIBUTION/{place.prefix}{FOLDER}{INDEX}")
+    print("with the stack's Watch=cloudfront its address is the stack's output WatchPage")
     print("publish it again after a new stream begins, and after an upgrade")
     return EXIT_OK
 

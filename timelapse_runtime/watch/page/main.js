@@ -110,6 +110,7 @@ class Page {
   async #watch(turn, reelName, frame) {
     await this.#poll(turn);
     if (this.turn !== turn || !this.newest) return;
+    if (frame !== null) this.stage.pause(); // an address leads to a frame, and not on from it
     if (this.reel && (!reelName || reelName === this.reel.name)) {
       if (frame !== null) this.stage.seek(frame);
       return;
