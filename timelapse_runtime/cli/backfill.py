@@ -27,18 +27,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 
-from timelapse_runtime.cli import EXIT_INTERRUPTED, EXIT_OK, CommandFailed
+from timelapse_runtime.cli import EXIT_INTERRUPTED, EXIT_OK
 from timelapse_runtime.cli.backfill_streams import Streams, StreamWork
 from timelapse_runtime.cli.backfill_workers import Workers, default_count
+from timelapse_runtime.cli.places import in_places, parse_in_places
 from timelapse_runtime.cli.progress import Progress
 from timelapse_runtime.cli.target import NoTimeLimit
 from timelapse_runtime.cli.watched_store import Watch, WatchedStore
 from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.runtime.function import Deadline, Environment
 from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.config import PREFIX, Config, parse_config
+from timelapse_runtime.timelapse.config import PREFIX, Config
 from timelapse_runtime.timelapse.errors import (
-    ConfigError,
     DeadlineTooClose,
     EncoderFailed,
     Fenced,
@@ -68,24 +68,9 @@ _REEL = re.compile(r"([^/]+)/reels/([^/]+)/")
 
 def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     """Fill the streams. Prints a report; the exit code. Raises CommandFailed and TimelapseError."""
-    configured = _configuration(options, variables)
-    try:
-        config = parse_config(configured)
-    except ConfigError as error:
-        if error.variable == f"{PREFIX}VIDEO":
-            raise CommandFailed(
-                f"the videos would be written to {options.video}, not apart from the photos in "
-                f"{options.frames}: name a folder that is not in the other, nor around it, or another bucket"
-            ) from error
-        raise
+    configured = in_places(options, variables)
+    config = parse_in_places(options, configured)
     return _Backfill(config, configured, is_json=options.json, processes=options.processes).run()
-
-
-def _configuration(options: argparse.Namespace, variables: Mapping[str, str]) -> dict[str, str]:
-    """The function's variables: those of this shell, but for the places."""
-    places = {f"{PREFIX}FRAMES": str(options.frames), f"{PREFIX}VIDEO": str(options.video)}
-    stream = {f"{PREFIX}STREAM": options.stream} if options.stream else {}
-    return {**variables, **places, **stream}
 
 
 def _with_threads(variables: Mapping[str, str], processes: int) -> dict[str, str]:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from timelapse_runtime.cli import EXIT_INTERRUPTED, EXIT_OK, CommandFailed
 from timelapse_runtime.cli.backfill_streams import stream_folders
+from timelapse_runtime.cli.places import in_places, parse_in_places
 from timelapse_runtime.cli.run_host import Host, QueueError
 from timelapse_runtime.cli.run_queue import NotificationQueue
 from timelapse_runtime.cli.run_report import ProgressLines, Troubles, Warnings, say
@@ -27,7 +28,7 @@ from timelapse_runtime.cli.watched_store import Watch, WatchedStore
 from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.runtime.function import Deadline, Environment
 from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.config import PREFIX, Config, parse_config
+from timelapse_runtime.timelapse.config import PREFIX, Config
 from timelapse_runtime.timelapse.errors import ConfigError
 from timelapse_runtime.timelapse.storage.s3 import make_client
 
@@ -87,21 +88,14 @@ def _configuration(options: argparse.Namespace, variables: Mapping[str, str]) ->
     }
     if memory_mb := _free_memory_mb():
         machine[_MEMORY] = str(memory_mb)
-    places = {f"{PREFIX}FRAMES": str(options.frames), f"{PREFIX}VIDEO": str(options.video)}
-    stream = {f"{PREFIX}STREAM": options.stream} if options.stream else {}
     progress = {f"{PREFIX}METRICS": "basic"}  # progress is made of them
-    return {**machine, **variables, **places, **stream, **progress}
+    return in_places(options, {**machine, **variables, **progress})
 
 
 def _parse(options: argparse.Namespace, configured: Mapping[str, str]) -> Config:
     try:
-        return parse_config(configured)
+        return parse_in_places(options, configured)
     except ConfigError as error:
-        if error.variable == f"{PREFIX}VIDEO":
-            raise CommandFailed(
-                f"the videos would be written to {options.video}, not apart from the photos in "
-                f"{options.frames}: name a folder that is not in the other, nor around it, or another bucket"
-            ) from error
         if error.variable == _MEMORY:
             raise CommandFailed(f"{error.value} MB of memory are free; needed: {error.allowed}") from error
         raise

@@ -1,0 +1,30 @@
+"""The configuration of a function whose places are arguments of a command: `backfill` and `run`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+
+from timelapse_runtime.cli import CommandFailed
+from timelapse_runtime.timelapse.config import PREFIX, Config, parse_config
+from timelapse_runtime.timelapse.errors import ConfigError
+
+
+def in_places(options: argparse.Namespace, variables: Mapping[str, str]) -> dict[str, str]:
+    """`variables` with the places that `options` name: `frames`, `video` and, if it is not None, `stream`."""
+    places = {f"{PREFIX}FRAMES": str(options.frames), f"{PREFIX}VIDEO": str(options.video)}
+    stream = {f"{PREFIX}STREAM": options.stream} if options.stream else {}
+    return {**variables, **places, **stream}
+
+
+def parse_in_places(options: argparse.Namespace, configured: Mapping[str, str]) -> Config:
+    """As parse_config. Raises CommandFailed if the places are not apart, and ConfigError."""
+    try:
+        return parse_config(configured)
+    except ConfigError as error:
+        if error.variable == f"{PREFIX}VIDEO":
+            raise CommandFailed(
+                f"the videos would be written to {options.video}, not apart from the photos in "
+                f"{options.frames}: name a folder that is not in the other, nor around it, or another bucket"
+            ) from error
+        raise
