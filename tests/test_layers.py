@@ -28,7 +28,7 @@ CONTRACT = {"runtime.function", "runtime.clock", "runtime.outbox"}
 
 TIMELAPSE = (
     {"errors", "metrics", "storage.contract", "stream_log", "time_left"},
-    {"model", "events", "config", "batch"},
+    {"model", "events", "config", "batch", "sweep_pauses"},
     {"storage", "video"},
     {"commit_plan", "left_out_notes", "verify_report"},
     {"stored_reels"},

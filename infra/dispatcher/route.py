@@ -28,8 +28,11 @@ _PLAIN = re.compile(r"[A-Za-z0-9._:=+@-]{1,100}")
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Route one event. An error is for Lambda to try again, and then for the failure queue."""
-    if event.get("sweep") is True:
-        messages = [_message(stream, {"sweep": stream}, context.aws_request_id) for stream in _streams()]
+    if "sweep" in event:
+        wanted = event["sweep"] if isinstance(event["sweep"], dict) else {}
+        messages = [
+            _message(stream, {"sweep": {**wanted, "stream": stream}}, context.aws_request_id) for stream in _streams()
+        ]
     else:
         found = event["detail"]["object"]
         name, slash, rest = found["key"].removeprefix(os.environ["FRAMES_PREFIX"]).partition("/")

@@ -113,10 +113,10 @@ def test_a_sweep_becomes_one_for_each_stream(cameras: Stack, received: Callable[
     streams = {f"camera-{number:02d}" for number in range(12)}
     for stream in streams:
         s3.put_object(Bucket=bucket, Key=f"frames/{stream}/1.jpg", Body=b"")
-    route.handler({"sweep": True}, CONTEXT)
+    route.handler({"sweep": {"scheduled": True}}, CONTEXT)
     records = {one["attributes"]["MessageGroupId"]: json.loads(one["body"]) for one in received()}
     assert streams <= set(records)  # more than one batch of ten
-    assert all(parse_event(body).sweeps == (Sweep(group),) for group, body in records.items())
+    assert all(parse_event(body).sweeps == (Sweep(group, scheduled=True),) for group, body in records.items())
 
 
 def test_what_the_queue_does_not_take_fails_the_invocation(monkeypatch: pytest.MonkeyPatch) -> None:

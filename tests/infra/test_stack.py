@@ -74,7 +74,7 @@ def test_the_sweep_is_what_the_runtime_takes(stack: Stack) -> None:
     (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
     assert target["Arn"] == stack.function_arn("TimelapseFunction")
     (sweep,) = parse_event(json.loads(target["Input"])).sweeps
-    assert sweep.stream is None
+    assert (sweep.stream, sweep.scheduled) == (None, True)
     assert events.describe_rule(Name=name)["ScheduleExpression"] == "rate(5 minutes)"
 
 

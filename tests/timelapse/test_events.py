@@ -277,6 +277,7 @@ def test_a_poll_is_asked_for_in_these_forms(value: Any, stream: str | None) -> N
         ({}, Sweep(None)),
         ({"stream": "camera", "drain": True}, Sweep("camera", drain=True)),
         ({"stream": "camera", "close": True}, Sweep("camera", close=True)),
+        ({"scheduled": True}, Sweep(None, scheduled=True)),
     ],
 )
 def test_a_sweep_is_asked_for_in_these_forms(value: Any, sweep: Sweep) -> None:

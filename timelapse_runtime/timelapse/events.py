@@ -30,7 +30,7 @@ _QUOTE = '"'
 _ENCODED_BY = frozenset({"aws:s3", "minio:s3", None})
 """Sources whose keys are URL-encoded for sure. None: RustFS names none (rustfs/rustfs issue 2647)."""
 _R2_CREATES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
-_SWEEP_FLAGS = ("drain", "close", "all_reels")
+_SWEEP_FLAGS = ("drain", "close", "all_reels", "scheduled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,15 @@ class Sweep:
     """Finish what is unfinished, of one stream or (None) of all.
 
     `drain` takes the last frames out of the encoder even while the stream is busy; `close` ends the reel; `all_reels`
-    looks for leftovers in every reel there ever was.
+    looks for leftovers in every reel there ever was. With `scheduled`, streams that have been idle for long are swept
+    less often (sweep_pauses.py).
     """
 
     stream: str | None
     drain: bool = False
     close: bool = False
     all_reels: bool = False
+    scheduled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +229,7 @@ def _parse_sweep(value: Any) -> Sweep:
             return Sweep(stream, **flags)
     raise UnknownEvent(
         f"sweep is {value!r}; allowed: true (all streams), a stream's name, or "
-        '{"stream": NAME, "drain": BOOL, "close": BOOL, "all_reels": BOOL}'
+        '{"stream": NAME, "drain": BOOL, "close": BOOL, "all_reels": BOOL, "scheduled": BOOL}'
     )
 
 

@@ -21,13 +21,14 @@ from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderTooSlow, Fenced, StorageError, TimelapseError
 from timelapse_runtime.timelapse.events import Retry, Sweep
 from timelapse_runtime.timelapse.intake import PhotoHint
-from timelapse_runtime.timelapse.metrics import StreamMetrics, StreamState
+from timelapse_runtime.timelapse.metrics import StreamMetrics
 from timelapse_runtime.timelapse.photo_reader import ReadElsewhere
 from timelapse_runtime.timelapse.recorder import Counts
 from timelapse_runtime.timelapse.routing import Router, Work
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.stream import Stream
+from timelapse_runtime.timelapse.sweep_pauses import SweepPauses
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 
@@ -74,6 +75,7 @@ class Timelapse:
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._streams: OrderedDict[str, Stream] = OrderedDict()
         self._totals: Counter[str] = Counter()
+        self._pauses = SweepPauses()
         self._unfinished: set[str] = set()
         """The streams whose last work failed, or was interrupted."""
 
@@ -172,7 +174,14 @@ class Timelapse:
 
     def _sweep(self, name: str, sweep: Sweep, time_left: TimeLeft) -> dict[str, Any]:
         flags = {"drain": sweep.drain, "close": sweep.close, "all_reels": sweep.all_reels}
-        return self._with_stream(name, time_left, lambda stream: stream.sweep(time_left, **flags))
+        may_pause = sweep.scheduled and not any(flags.values())
+        if may_pause and self._pauses.holds(name, self._clock.now_epoch_ms()):
+            return {"frames_in_video": self._pauses.state_of(name).frames_in_video}
+        happened = self._with_stream(name, time_left, lambda stream: stream.sweep(time_left, **flags))
+        stream = self._streams.get(name)
+        if stream is not None and stream.is_at_rest:
+            self._pauses.begin(name, stream.state, self._clock.now_epoch_ms())
+        return happened
 
     def _retry(self, retry: Retry, time_left: TimeLeft) -> dict[str, Any]:
         return self._with_stream(
@@ -181,6 +190,7 @@ class Timelapse:
 
     def _with_stream(self, name: str, time_left: TimeLeft, action: Callable[[Stream], None]) -> dict[str, Any]:
         """Run `action` on the open stream; when it is fenced, on a reloaded one."""
+        self._pauses.end(name)
         low_delay, before = False, Counter[str]()
         for left in reversed(range(_FENCED_TRIES)):
             stream = self._streams.get(name)
@@ -224,7 +234,7 @@ class Timelapse:
 
     def _write_metrics(self, name: str, *, at_once: bool) -> None:
         stream = self._streams.get(name)
-        state = stream.state if stream is not None else StreamState()
+        state = stream.state if stream is not None else self._pauses.state_of(name)
         self._metrics.write(name, state, self._clock.now_epoch_ms(), at_once=at_once)
 
     def _open(self, name: str, *, low_delay: bool) -> Stream:

@@ -134,6 +134,16 @@ class Stream:
         return StreamState(newest, self._recorder.oldest_waiting_epoch_ms, self.frames_in_video)
 
     @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing waits for a sweep, as far as this instance knows: no photo has come for as long as a frame
+        may wait, all frames are committed, and the derived objects are up to date."""
+        idle_ms = self._clock.now_epoch_ms() - self.state.newest_photo_epoch_ms
+        unfinished = self._recorder.holds_frames or self._derived.playlists_are_behind or self._lost
+        return idle_ms >= 1_000 * self._config.flush_after_seconds and not (
+            unfinished or self._checkpoints.may_have_orphans
+        )
+
+    @property
     def video_size(self) -> Size | None:
         """That of the newest reel; None if there is none yet."""
         reel = self._checkpoints.last_reel
