@@ -39,6 +39,7 @@ TIMELAPSE = (
     {"recorder", "intake"},
     {"arrival_intake", "name_intake"},
     {"routing", "stream"},
+    {"backfill"},
     {"function"},
 )  # fmt: skip
 """The function's layers, from the bottom up."""

@@ -266,6 +266,12 @@ class ArrivalIntake:
         self._tracker.listed_keys(())
         self._is_caught_up = True
 
+    def new_photos(self) -> list[SourceFrame]:
+        """See Intake. Those of which there are copies are left out."""
+        self._tracker.listing_begins()
+        listed = list(self._new_photos.listed(without=self._kept.positions()))
+        return arranged(listed, self._encoded, self._ingest)
+
     def _limits(self, order: Sequence[SourceFrame]) -> list[str]:
         """How far the watermark may go when the first n of `order` are taken, by n: below all others, and not into the
         time from which photos may still become visible."""

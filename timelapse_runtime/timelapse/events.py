@@ -18,6 +18,7 @@ reference guide'. Read November 2026.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from urllib.parse import unquote_plus
 
 from timelapse_runtime.timelapse.errors import UnknownEvent
 
+_PLAN, _RANGE = re.compile(r"[0-9a-f-]{1,64}"), re.compile(r"[0-9]{1,12}-[0-9]{1,12}")
 _QUOTE = '"'
 _ENCODED_BY = frozenset({"aws:s3", "minio:s3", None})
 """Sources whose keys are URL-encoded for sure. None: RustFS names none (rustfs/rustfs issue 2647)."""
@@ -88,6 +90,51 @@ class Request:
     sweeps: tuple[Sweep, ...] = ()
     retries: tuple[Retry, ...] = ()
     ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRanges:
+    """The first step of a backfill by many functions (`backfill.py`): the photos of a stream to ranges."""
+
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeRange:
+    """Encode one range of a plan."""
+
+    stream: str
+    plan: str
+    range: str
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRanges:
+    """Commit what was encoded of a plan."""
+
+    stream: str
+    plan: str
+
+
+def parse_backfill(event: Any) -> PlanRanges | EncodeRange | JoinRanges | None:
+    """A step of a backfill; None if the event is something else. Raises UnknownEvent."""
+    match event:
+        case {"backfill": {"plan": str(stream), **rest}} if stream and not rest:
+            return PlanRanges(stream)
+        case {"backfill": {"encode": {"stream": str(stream), "plan": str(plan), "range": str(name), **rest}}}:
+            if stream and _PLAN.fullmatch(plan) and _RANGE.fullmatch(name) and not rest:
+                return EncodeRange(stream, plan, name)
+        case {"backfill": {"join": {"stream": str(stream), "plan": str(plan), **rest}}}:
+            if stream and _PLAN.fullmatch(plan) and not rest:
+                return JoinRanges(stream, plan)
+        case {"backfill": _}:
+            pass
+        case _:
+            return None
+    raise UnknownEvent(
+        f'backfill is {event["backfill"]!r}; allowed: {{"plan": STREAM}}, {{"encode": {{"stream": STREAM, "plan": ID, '
+        '"range": NAME}}, {"join": {"stream": STREAM, "plan": ID}}'
+    )
 
 
 def parse_event(event: Any) -> Request:

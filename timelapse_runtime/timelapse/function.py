@@ -16,13 +16,15 @@ from typing import Any
 from timelapse_runtime.runtime.clock import Clock, SystemClock
 from timelapse_runtime.runtime.function import Deadline, Environment, RemainingTime
 from timelapse_runtime.runtime.outbox import OutboxPut
+from timelapse_runtime.timelapse.backfill import Backfill
 from timelapse_runtime.timelapse.batch import Batch
 from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderTooSlow, Fenced, StorageError, TimelapseError
-from timelapse_runtime.timelapse.events import Retry, Sweep
+from timelapse_runtime.timelapse.events import EncodeRange, JoinRanges, PlanRanges, Retry, Sweep, parse_backfill
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.metrics import StreamMetrics
 from timelapse_runtime.timelapse.photo_reader import ReadElsewhere
+from timelapse_runtime.timelapse.ranges.range_codec import RangeCodec
 from timelapse_runtime.timelapse.recorder import Counts
 from timelapse_runtime.timelapse.routing import Router, Work
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -74,6 +76,8 @@ class Timelapse:
         self._codec = codec or X264Codec()
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._streams: OrderedDict[str, Stream] = OrderedDict()
+        self._joins: dict[str, ReadElsewhere] = {}
+        """Streams of which encoded ranges are being joined."""
         self._totals: Counter[str] = Counter()
         self._pauses = SweepPauses()
         self._unfinished: set[str] = set()
@@ -98,6 +102,9 @@ class Timelapse:
         """
         deadline = Deadline(self._clock.now_epoch_ms() + context.get_remaining_time_in_millis())
         time_left = TimeLeft(deadline, self._clock, _FLUSH_RESERVE_MS)
+        step = parse_backfill(event)
+        if step is not None:
+            return self._backfill(step, time_left)
         batch, work = Batch.of(event), Work()
         for message in batch.messages:
             try:
@@ -183,6 +190,25 @@ class Timelapse:
             self._pauses.begin(name, stream.state, self._clock.now_epoch_ms())
         return happened
 
+    def _backfill(self, step: PlanRanges | EncodeRange | JoinRanges, time_left: TimeLeft) -> dict[str, Any]:
+        """Do a step of a backfill by many functions, and answer what the next step needs."""
+
+        def sweep(name: str, flags: dict[str, bool], elsewhere: ReadElsewhere) -> dict[str, Any]:
+            self._streams.pop(name, None)
+            self._joins[name] = elsewhere
+            try:
+                return self._sweep(name, Sweep(name, **flags), time_left)
+            finally:
+                self._streams.pop(name, None)
+                del self._joins[name]
+                self._write_metrics(name, at_once=True)
+
+        places = self._config, self._frames, self._video
+        backfill = Backfill(*places, self._codec, self._clock, lambda name: self._open(name, low_delay=False), sweep)
+        answer = backfill.run(step, time_left)
+        _log.info("backfill", extra={"answer": {key: value for key, value in answer.items() if key != "ranges"}})
+        return answer
+
     def _retry(self, retry: Retry, time_left: TimeLeft) -> dict[str, Any]:
         return self._with_stream(
             retry.stream, time_left, lambda stream: stream.retry_rejected(time_left, reason=retry.reason)
@@ -246,10 +272,10 @@ class Timelapse:
             self._frames,
             self._video,
             self._clock,
-            self._codec,
+            RangeCodec(self._codec) if name in self._joins else self._codec,
             self._executor,
             low_delay=low_delay,
-            elsewhere=self._elsewhere(name),
+            elsewhere=self._joins.get(name) or self._elsewhere(name),
         )
         stream.open()
         return stream

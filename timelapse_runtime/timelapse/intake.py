@@ -44,6 +44,10 @@ class Intake(Protocol):
         `holds`, the newest of them do not wait for others that may come before them."""
         ...
 
+    def new_photos(self) -> list[SourceFrame]:
+        """The photos that catching up would take now, in order. Takes none of them."""
+        ...
+
     def take_unaccounted(self, positions: Iterable[str], time_left: TimeLeft) -> None:
         """Take the photos that reconciling has found: the checkpoint covers them, and nothing accounts for them."""
         ...

@@ -88,6 +88,13 @@ class NameIntake:
             self._discard_uncommitted("a listing shows a photo before some that are encoded")
         self._is_caught_up = True
 
+    def new_photos(self) -> list[SourceFrame]:
+        """See Intake."""
+        photos = self._catalog.photos_after(self._tracker.watermark)
+        return [
+            SourceFrame(key, info.last_modified_epoch_ms) for key, info in photos if not self._tracker.is_known(key)
+        ]
+
     def _take_listed(self, time_left: TimeLeft) -> bool:
         """One listing. False: a photo lies below one that is encoded, and what is not committed must be redone."""
         self._tracker.listing_begins()

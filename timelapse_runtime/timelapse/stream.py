@@ -238,6 +238,10 @@ class Stream:
         """See Intake."""
         self._intake.retry_rejected(time_left, reason=reason)
 
+    def new_photos(self) -> list[SourceFrame]:
+        """See Intake."""
+        return self._intake.new_photos()
+
     # ---- flush and sweep
 
     def flush(self, time_left: TimeLeft, *, drain: bool = False, close: bool = False, force: bool = False) -> None:

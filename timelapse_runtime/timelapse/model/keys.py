@@ -94,6 +94,15 @@ class StreamKeys:
         return f"{self.kept}{position}"
 
     @property
+    def backfills(self) -> str:
+        """The folder of the plans of backfills that are under way (`ranges/stored_ranges.py`)."""
+        return f"{self.folder}backfill/"
+
+    def backfill(self, plan: str) -> str:
+        """The folder of one of them."""
+        return f"{self.backfills}{plan}/"
+
+    @property
     def rejections(self) -> str:
         """The folder of the rejected frames' records."""
         return f"{self.folder}rejected/"
