@@ -109,7 +109,7 @@ def test_a_join_without_enough_time_continues_where_it_was() -> None:
     world = world_of()
     plan = step(world, "plan", STREAM)
     encode(world, plan, plan["ranges"])
-    answers = []
+    answers: list[dict[str, Any]] = []
     world.video.on_request = lambda _operation, _key: world.clock.advance(1_000)
     while not answers or not answers[-1]["done"]:
         answers.append(step(world, "join", {"stream": STREAM, "plan": plan["plan"]}, remaining_ms=60_000))
