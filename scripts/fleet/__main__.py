@@ -36,7 +36,8 @@ def _validate() -> int:
     is_within = True
     for row in validate():
         what = f"{row['routing']}, a photo every {row['interval_seconds']:g} s"
-        print(f"\n{CAMERAS} cameras, {what}: {row['photos']} photos; observed, simulated, ratio")
+        print(f"\n{CAMERAS} cameras, {what}: {row['photos']} photos, {row['failures']} failed invocations")
+        print(f"{'':<24} {'observed':>10} {'simulated':>10} {'ratio':>7}")
         for name, figure in row["figures"].items():
             print(f"{name:<24} {figure['observed']:>10.3f} {figure['simulated']:>10.3f} {figure['ratio']:>7.2f}")
             is_within &= abs(figure["ratio"] - 1) <= WITHIN

@@ -32,8 +32,9 @@ from timelapse_runtime.fleet.usage import Usage, add, scaled
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.metrics import DECLARED
 
-_BUSY = 0.8
-"""An environment that works for more of the time than this falls behind after each pause."""
+_BUSY = 0.5
+"""The share of the time for which one environment may work. In the simulation photos wait for minutes from 0.7 on: a
+throttled event waits ever longer, and later ones overtake it."""
 _DAY_SECONDS = 86_400
 _MAXIMUM_PHOTOS = 100_000
 """Of a day: of a faster camera, a part of it stands for the whole."""
