@@ -151,7 +151,7 @@ def steady(bodies: Sequence[bytes]) -> tuple[Sums, Sums, Sums, Profile]:
     """Invocations with a photo and no commit, with a commit, and with one that closes a segment; and of the frames: how
     many stay inside the encoder after a commit, their bytes, and the bytes of log lines for each invocation."""
     interval = int(next(variable.default or "" for variable in VARIABLES if variable.name == "KEYFRAME_INTERVAL"))
-    photo, flush, segment_end = Sums(), Sums(), Sums()
+    photo, flush, segment_end, insides = Sums(), Sums(), Sums(), list[int]()
     with Stage({}, freeze=False) as stage:
         meter = Meter(stage, endless(bodies))
         for _ in range(_WARM_PHOTOS):
@@ -162,12 +162,14 @@ def steady(bodies: Sequence[bytes]) -> tuple[Sums, Sums, Sums, Profile]:
             kind = photo if not seen.flushes else flush if after // interval == frames // interval else segment_end
             kind.add(seen)
             frames = after
+            if seen.flushes:
+                insides.append(seen.appended - after)
         inside = seen.appended - after
         log_bytes = sum(len(json.dumps(record)) + _EVENT_BYTES for record in stage.log)
         invocations = photo.count + flush.count + segment_end.count + _WARM_PHOTOS
         video = stage.finished_video()
     of_frames = {
-        "frames_inside": inside,
+        "frames_inside": round(statistics.mean(insides)),
         "frame_bytes": round(len(video) / (frames + inside + _HELD)),
         "log_bytes_per_invocation": round(log_bytes / invocations),
     }
