@@ -11,8 +11,10 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     path for pattern in ("*.md", "docs/*.md", "infra/*.md") for path in sorted(ROOT.glob(pattern)) if path.is_file()
 ]
-PROGRAMS = frozenset({"timelapse", "aws", "sam", "xdg-open", "zip", "npm", "node", "curl", ".venv/bin/python"})
-"""What a line of a command block begins with, beside the scripts of the repository."""
+PROGRAMS = frozenset(
+    {"timelapse", "aws", "sam", "jq", "xdg-open", "zip", "npm", "node", "curl", "systemctl", "journalctl", "export"}
+)
+"""What a line of a command block begins with, beside the scripts of the repository, Python and pip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def block_lines(document: Path) -> Iterator[list[str]]:
 def begins_like_a_command(line: str) -> bool:
     """Whether the first word is a program's."""
     first = line.partition(" ")[0]
-    return first in PROGRAMS or re.fullmatch(r"scripts/[\w-]+", first) is not None
+    return first in PROGRAMS or re.fullmatch(r"scripts/[\w-]+|(\S*/)?(python3?|pip)", first) is not None
 
 
 def commands() -> list[Command]:

@@ -90,10 +90,11 @@ def operation(service: str, name: str) -> OperationModel | None:
 
 def problems_of_aws(text: str) -> list[str]:
     """What is wrong with an `aws` command. One without any option is a mention: only its name is looked at."""
-    words, options = split(text)
+    words, options = split(re.sub(r" > \S+$", "", text))
     _, service, name, *rest = words
     if service == "s3":
         return sorted(set(options) - AWS_EVERYWHERE - AWS_S3[name]) if name in AWS_S3 else [name]
+    service = "s3" if service == "s3api" else service
     own = AWS_OWN.get((service, name), set())
     model = operation(service, name)
     if model is None and not own:
