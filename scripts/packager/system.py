@@ -52,7 +52,7 @@ class ThisMachine:
     def __init__(self) -> None:
         self.root = Path("/")
         self.interpreter = own_interpreter()
-        missing = list(_missing(self.interpreter))
+        missing = list(what_is_missing(self.interpreter.executable))
         if missing:
             raise PackageFailed("; ".join(missing))
         self.library_folders = [
@@ -79,13 +79,14 @@ def this_architecture() -> str:
     return here
 
 
-def _missing(interpreter: Interpreter) -> Iterator[str]:
-    loader = loader_of(interpreter.executable)
+def what_is_missing(python: Path) -> Iterator[str]:
+    """Why no package can be made of this machine's parts and the interpreter `python`, in sentences."""
+    loader = loader_of(python)
     if loader is None:
-        yield f"{interpreter.executable} is static and could not load an extension: PYTHON=… names another Python"
+        yield f"{python} is static and could not load an extension: PYTHON=… names another Python"
     elif not loader.name.startswith("ld-linux"):
         yield (
-            f"{interpreter.executable} uses {loader.name}, and a package needs glibc's loader: "
+            f"{python} uses {loader.name}, and a package needs glibc's loader: "
             "build in a container of Debian, Ubuntu, Fedora or Amazon Linux"
         )
     if not (shutil.which("dpkg-query") or shutil.which("rpm")):

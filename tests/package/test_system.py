@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from scripts.packager.elf import PT_INTERP, PT_LOAD, Segment
 from scripts.packager.failure import PackageFailed
 from scripts.packager.libraries import system_libraries
-from scripts.packager.system import ThisMachine, configured_folders
+from scripts.packager.system import ThisMachine, configured_folders, what_is_missing
 from tests.package.conftest import ROOT
+from tests.package.test_compact import program
 
 RPM = """#!/bin/sh
 case "$*" in
@@ -55,6 +57,26 @@ def test_all_that_is_missing_is_said_before_anything_is_built(tmp_path: Path) ->
     assert done.returncode == 1
     assert "of dpkg or rpm, and there is neither: build in a container of" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("loader", "said"),
+    [
+        ("/lib64/ld-linux-x86-64.so.2", []),
+        ("/lib/ld-linux-aarch64.so.1", []),
+        ("/lib/ld-musl-x86_64.so.1", ["uses ld-musl-x86_64.so.1, and a package needs glibc's loader"]),
+        (None, ["is static and could not load an extension"]),
+    ],
+)
+def test_a_package_needs_an_interpreter_that_glibc_loads(loader: str | None, said: list[str], tmp_path: Path) -> None:
+    python = tmp_path / "python3"
+    text = (loader or "").encode() + b"\0"
+    named = Segment(PT_INTERP if loader else PT_LOAD, 4, 0x200, 0x200, 0, len(text), len(text), 1)
+    image = program(named, size=0x400)
+    python.write_bytes(image[:0x200] + text + image[0x200 + len(text) :])
+    missing = [sentence for sentence in what_is_missing(python) if "dpkg" not in sentence]
+    assert len(missing) == len(said)
+    assert all(part in sentence for part, sentence in zip(said, missing, strict=True))
 
 
 def test_a_library_that_is_not_there_is_named(machine: ThisMachine, tmp_path: Path) -> None:
