@@ -8,13 +8,15 @@ invokes it for S3's notifications, EventBridge's rules and SQS. Where ministack 
   MaximumRetryAttempts is far above Lambda's limit of 2. An event that fails is then repeated as often, too.
 - Messages whose dispatcher was throttled stay hidden for the queue's visibility time-out. So the account's limit is
   high enough for all routers and dispatchers (100).
+- Its CloudFormation refuses alarms of several metrics. No alarm is deployed.
 - LoggingConfig does not reach the function. AWS_LAMBDA_LOG_FORMAT is among its variables.
+- A tenant has no environments of its own: with cameras.yaml, any environment serves any camera. So it may keep several
+  open.
 - `python` functions have no boto3. PYTHONPATH leads to the one of this process.
 
 Nothing stands in for these, so no figure here says anything about them:
 
 - The Extensions API answers 404, and layers of `provided` functions are not unpacked: a shutdown saves nothing.
-- A tenant has no environments of its own: with cameras.yaml, any environment serves any camera.
 - The batches of a FIFO queue come one after the other, also those of different groups.
 - Environments are never frozen. Idle ones end after five minutes, all but one.
 - IAM policies are not enforced.
@@ -49,6 +51,7 @@ from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 _FUNCTION = "TimelapseFunction"
 _LOG_GROUP = "/timelapse/function"
 """Of the timelapse function alone: the templates have one group for all of a stack's functions."""
+_OPEN_STREAMS = 16
 _ATTEMPTS = 100_000
 _DEPLOY_SECONDS = 60
 _LINES_SHOWN = 40
@@ -140,6 +143,8 @@ class Account:
         """Create the stack of a template (`template` or `cameras`), and reserve concurrency for the function."""
         formation, name = self.client("cloudformation"), "timelapse"
         body = json.loads(transformed(template))
+        resources = body["Resources"]
+        body["Resources"] = {name: one for name, one in resources.items() if one["Type"] != "AWS::CloudWatch::Alarm"}
         self._upload_code(body["Resources"])
         given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
         formation.create_stack(
@@ -209,6 +214,7 @@ class Account:
                 if logical == _FUNCTION:
                     properties["LoggingConfig"]["LogGroup"] = _LOG_GROUP
                     variables |= {"AWS_ENDPOINT_URL_S3": self.requests.url, "AWS_LAMBDA_LOG_FORMAT": "JSON"}
+                    variables["TIMELAPSE_OPEN_STREAMS"] = str(_OPEN_STREAMS)
                 else:
                     variables["PYTHONPATH"] = str(Path(boto3.__file__).parents[1])
 

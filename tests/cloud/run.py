@@ -42,7 +42,8 @@ _IDLE_SECONDS = 6
 """TIMELAPSE_FLUSH_AFTER_SECONDS: a sweep takes the last frames out of the encoder after so long."""
 _POLL_SECONDS = 0.25
 _SWEEP_EVERY_SECONDS = 2.0
-_SETTLE_SECONDS = 180
+_SETTLE_SECONDS, _SETTLE_SECONDS_PER_PHOTO = 180, 2
+"""How long all may take to be committed. ministack takes the messages of a FIFO queue one by one."""
 _NUMBERS = 10_000
 """The first camera's photos are numbered from 0, the second's from 10,000."""
 
@@ -60,6 +61,10 @@ class Plan:
     flush_every: int
     concurrency: int
     """The account's limit."""
+
+    @property
+    def settle_seconds(self) -> int:
+        return _SETTLE_SECONDS + _SETTLE_SECONDS_PER_PHOTO * self.photos
 
     @property
     def names(self) -> list[str]:
@@ -198,11 +203,11 @@ def _upload(frames: S3Store, plan: Plan) -> dict[str, list[float]]:
 def _settle(account: Account, plan: Plan, commits: Commits) -> int:
     """Sweep until every photo is committed; how many sweeps it took."""
     expected = {camera: len(range(number, plan.photos, plan.cameras)) for number, camera in enumerate(plan.names)}
-    deadline = time.monotonic() + _SETTLE_SECONDS
+    deadline = time.monotonic() + plan.settle_seconds
     time.sleep(_IDLE_SECONDS)
     sweeps = 0
     while missing := {camera for camera, count in expected.items() if commits.frame_count(camera) < count}:
-        assert time.monotonic() < deadline, f"not all photos of {missing} were committed in {_SETTLE_SECONDS} s"
+        assert time.monotonic() < deadline, f"not all photos of {missing} were committed in {plan.settle_seconds} s"
         _sweep(account, plan)
         sweeps += 1
         time.sleep(_SWEEP_EVERY_SECONDS)
@@ -211,7 +216,7 @@ def _settle(account: Account, plan: Plan, commits: Commits) -> int:
 
 def _wait_until_idle(account: Account, plan: Plan) -> None:
     """Return when no event and no message is under way."""
-    deadline, before = time.monotonic() + _SETTLE_SECONDS, -1
+    deadline, before = time.monotonic() + plan.settle_seconds, -1
     while (done := account.invocations().started) != before or (
         plan.route == "fifo" and account.messages("FrameQueue")
     ):

@@ -10,7 +10,7 @@ from tests.cloud.run import main
 from tests.contract.conftest import MINISTACK
 from tests.package.conftest import Packages
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.mark.parametrize(
