@@ -1,9 +1,9 @@
 """Measures how long a photo takes from its upload to the playlist: `python -m tests.players.visible [--photos 300]`.
 
 Real processes: the bootstrap and the extension in the local Lambda environment, with the default settings, and moto's
-S3. A camera uploads a photo each `--step` seconds and delivers its event at once; a sweep comes each five minutes, as
-the stack's schedule has it. A viewer loads `video.m3u8` each second; photo n is visible when that has listed
-more than n frames.
+S3 on the disk. A camera uploads a photo each `--step` seconds and delivers its event at once; a sweep comes each five
+minutes, as the stack's schedule has it. A viewer loads `video.m3u8` each second; photo n is visible when that has
+listed more than n frames.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tests.photos import make_photos
 from timelapse_runtime.emulator.deployment import INSTALLED
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.s3_event import object_created_event
-from timelapse_runtime.emulator.s3_server import EmbeddedS3
-from timelapse_runtime.timelapse.errors import ObjectNotFound
+from timelapse_runtime.emulator.s3_server import EmbeddedS3, disk_command
+from timelapse_runtime.timelapse.errors import StorageError
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 _BUCKET, _SWEEP_SECONDS = "camera", 300
@@ -48,7 +48,7 @@ class Viewer(threading.Thread):
             self.seen += [time.monotonic()] * (sum(self._frame_counts.values()) - len(self.seen))
 
     def _look(self) -> None:
-        with contextlib.suppress(ObjectNotFound):
+        with contextlib.suppress(StorageError):  # as a player, which tries again
             playlist = self._store.get("video/camera/video.m3u8").body
             for reel, first, count in _SEGMENT.findall(playlist):
                 self._frame_counts[reel] = int(first) + int(count)
@@ -56,8 +56,7 @@ class Viewer(threading.Thread):
 
 def run(photos: int, step: float, size: tuple[int, int]) -> None:
     """Play the camera, and print the delays."""
-    with tempfile.TemporaryDirectory() as folder, EmbeddedS3() as server:
-        server.create_buckets(_BUCKET)
+    with tempfile.TemporaryDirectory() as folder, EmbeddedS3(disk_command(Path(folder), _BUCKET, {})) as server:
         stores = [S3Store(make_client(variables=server.variables()), _BUCKET) for _ in range(2)]
         variables = {
             **server.variables(),
