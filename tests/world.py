@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from tests.photos import make_photos
 from timelapse_runtime.emulator.s3_event import object_created_event
-from timelapse_runtime.runtime.clock import ManualClock
+from timelapse_runtime.runtime.clock import Clock, ManualClock
 from timelapse_runtime.runtime.function import Deadline, Environment
 from timelapse_runtime.runtime.outbox import JOB_SUFFIX, Outbox, read_job
 from timelapse_runtime.timelapse import Timelapse
@@ -54,6 +54,17 @@ class InvocationContext:
         return self.remaining_ms
 
 
+@dataclass(frozen=True)
+class SkewedClock:
+    """A clock that is ahead of another one, or behind."""
+
+    other: Clock
+    skew_ms: int
+
+    def now_epoch_ms(self) -> int:
+        return self.other.now_epoch_ms() + self.skew_ms
+
+
 class ImmediateExecutor(Executor):
     """Does what is submitted in the caller's own thread, at once: each run of a test sends the same requests in the
     same order. What kills a process is raised through `submit`."""
@@ -80,17 +91,21 @@ class World:
     minimum_part_bytes: int = MULTIPART_MINIMUM_BYTES
     has_ranges: bool = False
     """Whether ranges of photos are read and encoded apart, each when it is asked for."""
+    are_owners_distinct: bool = False
+    """Whether each environment is another one for the lease. Otherwise each is the same one, reset: it waits for no
+    lease, and nothing but compare-and-swap keeps two of them apart."""
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
+        self._environments = 0
         self.frames = MemoryStore("frames-bucket", clock=self.clock)
         self.video = MemoryStore("video-bucket", clock=self.clock, minimum_part_bytes=self.minimum_part_bytes)
         self.keys = StreamKeys(f"video/{STREAM}/")
         self.elsewhere_keys: list[str] = []
         """The photos that an environment here did not read itself."""
 
-    def environment(self, **settings: str) -> Timelapse:
-        """A new environment: nothing in memory."""
+    def environment(self, *, skew_ms: Any = 0, **settings: str) -> Timelapse:
+        """A new environment: nothing in memory, and a clock that is ahead of S3's by `skew_ms`."""
         stores = self.frames, self.video
         variables = {
             "TIMELAPSE_FRAMES": f"s3://{self.frames.bucket}/frames/",
@@ -103,9 +118,11 @@ class World:
             **self.settings,
             **{f"TIMELAPSE_{name.upper()}": value for name, value in settings.items()},
         }
+        self._environments += 1
+        variables["AWS_LAMBDA_LOG_STREAM_NAME"] = f"log-{self._environments if self.are_owners_distinct else 0}"
         function = Timelapse(
             stores=lambda _config, _environment: stores,
-            clock=self.clock,
+            clock=SkewedClock(self.clock, skew_ms),
             codec=RangeCodec(self.codec) if self.has_ranges else self.codec,
             executor=ImmediateExecutor(),
             elsewhere=lambda _stream: self.elsewhere(parse_config(variables)) if self.has_ranges else None,

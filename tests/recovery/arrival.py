@@ -18,7 +18,7 @@ from tests.recovery.fault_run import Fault, FaultRun
 from tests.recovery.watch import Watch
 from tests.world import STREAM, World
 from timelapse_runtime.emulator.s3_event import object_created_event
-from timelapse_runtime.timelapse import arrival_intake
+from timelapse_runtime.timelapse import Timelapse, arrival_intake
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model import pace
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel
@@ -26,6 +26,7 @@ from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 
+_ENVIRONMENTS = 3
 SLACK_MS = 20_000
 """Of the product it is five minutes, which no run here lasts."""
 
@@ -110,9 +111,17 @@ class ArrivalRun(FaultRun):
         *,
         settings: Mapping[str, str] | None = None,
         with_extension: bool = False,
+        are_owners_distinct: bool = False,
     ) -> None:
         order = {"TIMELAPSE_ORDER": "arrival", "TIMELAPSE_REORDER_WINDOW": "3"}
-        super().__init__(faults, settings={**order, **(settings or {})}, with_extension=with_extension)
+        super().__init__(
+            faults,
+            settings={**order, **(settings or {})},
+            with_extension=with_extension,
+            are_owners_distinct=are_owners_distinct,
+        )
+        self.others: list[Timelapse] = []
+        """Environments that are frozen."""
         self.numbered = ArrivalWatch(self.world)
         self.watch = self.numbered
         self.is_ordered = True
@@ -139,9 +148,9 @@ class ArrivalRun(FaultRun):
             where = f"frames/{STREAM}/{photo.source.key}"
             event = object_created_event(self.world.frames.bucket, where, etag=photo.source.etag)
             is_current = self.numbered.is_current(photo)
-            if self.invoke(event):
+            if self.invoke(event) and not self.was_left:
                 photo.is_told |= is_current
-            else:
+            else:  # a later listing shows it
                 self.may_be_late.add(photo.number)
 
     def take(self, *keys: str, seconds: float = 1) -> None:
@@ -154,6 +163,16 @@ class ArrivalRun(FaultRun):
         photos = [self.add(key) for key in keys]
         self.may_be_late |= {photo.number for photo in photos}
         return photos
+
+    def thaw(self) -> None:
+        """Lambda freezes the environment, and thaws the one that was frozen for the longest time; or starts another.
+        The order is not judged any more: two environments may take photos, until one of them is fenced."""
+        self.is_ordered = False
+        self.others.append(self.function)
+        if len(self.others) < _ENVIRONMENTS:
+            self.new_environment()
+        else:
+            self.function, self._is_fresh = self.others.pop(0), False
 
     def finish(self) -> None:
         """See FaultRun."""
@@ -315,6 +334,43 @@ def change_pace(run: ArrivalRun) -> None:
         run.sweep()
 
 
+def take_turns(run: ArrivalRun) -> None:
+    """Three environments with clocks that differ by minutes take turns, photo by photo, and then for longer than a
+    lease lasts; one is killed, one shut down, one stays frozen while another one takes over."""
+    for number in range(9):
+        run.skew_ms = (-180_000, 0, 180_000)[number % 3]
+        run.take(f"{number}.jpg")
+        run.thaw()
+    run.take("10.jpg", "11.jpg", seconds=40)
+    run.thaw()
+    run.take("12.jpg", seconds=40)
+    run.take(*(f"{number}.jpg" for number in range(13, 17)))
+    run.new_environment()
+    run.take(*(f"{number}.jpg" for number in range(17, 20)))
+    run.sweep()
+    run.take("20.jpg", seconds=80)
+    run.take("21.jpg", "22.jpg")
+    run.shut_down()
+    run.take("23.jpg")
+    run.thaw()
+    run.sweep(drain=True)
+    run.take(*(f"{number}.jpg" for number in range(24, 27)))
+    run.thaw()
+    run.take("27.jpg", "28.jpg", seconds=100)
+    run.new_environment()
+    run.take("29.jpg", seconds=400)
+
+
+def overwrite_in_turns(run: ArrivalRun) -> None:
+    """One name, written again and again, while two environments take turns: what one leaves to the other may be
+    overwritten, so it leaves nothing that was written over another photo."""
+    run.take(*["snapshot.jpg"] * 4)
+    run.sweep(drain=True)
+    for _ in range(6):
+        run.take("snapshot.jpg", "snapshot.jpg")
+        run.thaw()
+
+
 def change_order(run: ArrivalRun) -> None:
     """A stream in name order continues in arrival order, with a photo that was uploaded below the watermark."""
     run.world.settings["TIMELAPSE_ORDER"] = "name"
@@ -358,6 +414,8 @@ def live(run: ArrivalRun, draw: Random) -> None:
         elif action < 0.9:
             run.sweep(**draw.choice([{}, {"drain": True}, {"close": True}, {"all_reels": True}]))
         elif action < 0.95:
-            run.new_environment()
+            if run.world.are_owners_distinct:
+                run.skew_ms = draw.choice([-180_000, 0, 0, 180_000])
+            run.new_environment() if draw.random() < 0.5 else run.thaw()
         else:
             run.shut_down(outbox_sent=draw.random() < 0.7)

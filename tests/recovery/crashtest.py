@@ -26,7 +26,7 @@ from tests.recovery.fault_run import Fault
 from tests.recovery.http.points import Server, run_all
 from tests.recovery.machine import run_machine
 from tests.recovery.mutations import MUTATIONS, caught_by
-from tests.recovery.races import ARRIVAL_MEETINGS, CLOSE_MEETINGS, MEETINGS, Meeting
+from tests.recovery.races import ARRIVAL_MEETINGS, CLOSE_MEETINGS, MEETINGS, OWNER_MEETINGS, Meeting
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, doubles, run_life, run_pair, run_scenario, singles
 
 Point = tuple[str, Callable[[], tuple[str, ...]]]
@@ -96,6 +96,12 @@ def _arrival_pauses() -> Iterator[Point]:
             yield "one waits", partial(_meet, meeting, schedule)
 
 
+def _owner_pauses() -> Iterator[Point]:
+    for meeting in OWNER_MEETINGS:
+        for schedule in meeting.pauses():
+            yield "one waits", partial(_meet, meeting, schedule)
+
+
 def _interleavings() -> Iterator[Point]:
     for meeting in CLOSE_MEETINGS:
         for schedule in meeting.interleavings():
@@ -111,6 +117,7 @@ def parts() -> Mapping[str, Part]:
         Part("all scenarios, drawn pairs", _drawn_pairs),
         Part(f"{len(MEETINGS)} meetings", _pauses),
         Part(f"arrival: {len(ARRIVAL_MEETINGS)} meetings", _arrival_pauses),
+        Part(f"owners: {len(OWNER_MEETINGS)} meetings", _owner_pauses),
         Part("arrival: random lives", _arrival_lives),
         Part(f"{len(CLOSE_MEETINGS)} close meetings", _interleavings),
     ]

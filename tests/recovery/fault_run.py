@@ -23,12 +23,14 @@ from timelapse_runtime.runtime.outbox import OutboxPut
 from timelapse_runtime.runtime.outbox_sender import send_all
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import PreconditionFailed, StorageUnavailable, TimelapseError
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
 
 _CONDITIONAL = ("PutObject", "CompleteMultipartUpload", "UploadPartCopy")
 _SHUTDOWN_MS = 2_000
+_LARGEST_SKEW_MS = 180_000
 _folders = tempfile.TemporaryDirectory(prefix="timelapse-outbox-")
 _folder_numbers = itertools.count()
 
@@ -75,11 +77,13 @@ class FaultRun:
         settings: Mapping[str, str] | None = None,
         with_extension: bool = False,
         shows_photos: bool = True,
+        are_owners_distinct: bool = False,
     ) -> None:
         outbox = Path(_folders.name) / str(next(_folder_numbers)) if with_extension else None
         small = {"TIMELAPSE_KEYFRAME_INTERVAL": "6", "TIMELAPSE_FLUSH_EVERY": "3", "TIMELAPSE_REORDER_WINDOW": "1"}
         make_world = fake_world if shows_photos else World
         self.world = make_world({**small, **(settings or {})}, outbox)
+        self.world.are_owners_distinct = are_owners_distinct
         self.watch = Watch(self.world, shows_photos=shows_photos)
         self.requests = 0
         self.fired: list[Fault] = []
@@ -87,6 +91,10 @@ class FaultRun:
         """What must be rejected, and why."""
         self.may_be_rejected: dict[str, str] = {}
         """What may be rejected: its event was lost or came out of order, or its segment was destroyed."""
+        self.was_left, self._is_fresh = False, True
+        """Whether the last invocation left its photos to another environment."""
+        self.skew_ms = 0
+        """How far the clock of the next environment is ahead of S3's."""
         self.is_appended_late = self.world.settings.get("TIMELAPSE_LATE") == "append"
         self._faults, self._is_dead = dict(faults or {}), False
         for store in (self.world.frames, self.world.video):
@@ -143,14 +151,14 @@ class FaultRun:
 
     def new_environment(self) -> None:
         """The environment is gone; the next one has nothing in memory."""
-        self._is_dead = False
-        self.function = self.world.environment()
+        self._is_dead, self._is_fresh = False, True
+        self.function = self.world.environment(skew_ms=self.skew_ms)
 
     def invoke(self, event: Any) -> bool:
         """An asynchronous invocation, with two more attempts. Returns whether one of them succeeded."""
         for _ in range(3):
             try:
-                self.function.invoke(event, self.world.context(self.deadline_epoch_ms()))
+                answer = self.function.invoke(event, self.world.context(self.deadline_epoch_ms()))
             except Killed:
                 self.new_environment()
             except SigtermReceived:
@@ -158,8 +166,21 @@ class FaultRun:
             except (TimelapseError, DeadlineReached):
                 pass
             else:
+                self.was_left = "left_to_owner" in answer["streams"].get(STREAM, {})
+                if self.was_left and self._is_fresh:
+                    self._check_owner()
+                self._is_fresh = False
                 return True
         return False
+
+    def _check_owner(self) -> None:
+        """An environment that has read the checkpoint just now leaves photos to nobody but a live owner."""
+        with self.aside():
+            stored = self.world.video.get(self.world.keys.checkpoint)
+        checkpoint = Checkpoint.from_json(stored.body)
+        latest_ms = stored.info.last_modified_epoch_ms + checkpoint.lease_ms + _LARGEST_SKEW_MS
+        if checkpoint.lease_ms == 0 or latest_ms < self.world.clock.now_epoch_ms():
+            self.watch.violations.append(f"photos are left to {checkpoint.owner}, whose lease has ended")
 
     def deadline_epoch_ms(self) -> int:
         """When an invocation that begins now has to end."""
@@ -168,7 +189,8 @@ class FaultRun:
     def deliver(self, *keys: str) -> None:
         """The events of `keys`."""
         if self.invoke(self.world.event(*keys)):
-            self.watch.overtaken -= set(keys)
+            if not self.was_left:
+                self.watch.overtaken -= set(keys)
         else:
             self.lose(*keys)
 
@@ -270,6 +292,7 @@ class FaultRun:
     def finish(self) -> None:
         """A new environment finishes without faults; a last one sweeps once more."""
         self._faults.clear()
+        self.skew_ms = 0
         for _ in range(2):
             self.new_environment()
             self.sweep(drain=True, all_reels=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from tests.recovery.races import MEETINGS
+from tests.recovery.races import MEETINGS, OWNER_MEETINGS
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run_scenario, singles
 from timelapse_runtime.timelapse import arrangement, arrival_intake, checkpoint_store, commit_plan, video_file
 from timelapse_runtime.timelapse.arrival_intake import ArrivalIntake
@@ -20,8 +20,9 @@ from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
 from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
 from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.intake import PhotoHint
-from timelapse_runtime.timelapse.model import playlist, segment_versions, source_frame
+from timelapse_runtime.timelapse.model import lease, playlist, segment_versions, source_frame
 from timelapse_runtime.timelapse.model.backlog_order import is_backlog
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import segment_name
 from timelapse_runtime.timelapse.model.photo_order import natural_order
@@ -37,6 +38,7 @@ from timelapse_runtime.timelapse.video.sample_table import SampleTable
 _plan_commit, _compare_and_swap = commit_plan.plan_commit, CheckpointStore.compare_and_swap
 _before_commit, _finish = Derived.before_commit, Derived._finish
 _announce = ArrivalIntake._announce
+_claim, _checkpoint_put, _lease_of_other = CheckpointStore.claim, commit_plan.checkpoint_put, lease.lease_of_other
 _coverage, _sweep, _append_announced = FrameTracker.coverage, Stream.sweep, NameIntake._append_announced
 
 
@@ -90,28 +92,30 @@ def _segment_names_reused() -> Iterator[None]:
         yield
 
 
-def _own_412_taken_for_a_conflict(self: CheckpointStore, plan: CommitPlan) -> str:
+def _own_412_taken_for_a_conflict(self: CheckpointStore, checkpoint: Checkpoint, put: Put) -> str:
     try:
-        return plan.commit.send(self._store)
+        return put.send(self._store)
     except (PreconditionFailed, StorageUnavailable) as error:
         # ... and so its segments are removed as orphans.
-        self._store.delete([put.key for put in plan.segments])
+        if (reel := checkpoint.reel) is not None and reel.segments:
+            added = [one for one in reel.segments if one.attempt == reel.segments[-1].attempt]
+            self._store.delete([commit_plan.segment_key(self._keys, reel, one) for one in added])
         raise Fenced("another instance committed first") from error
 
 
-def _any_412_taken_for_success(self: CheckpointStore, plan: CommitPlan) -> str:
+def _any_412_taken_for_success(self: CheckpointStore, _checkpoint: Checkpoint, put: Put) -> str:
     try:
-        return plan.commit.send(self._store)
+        return put.send(self._store)
     except (PreconditionFailed, StorageUnavailable):
         stored = self._read()
         assert stored is not None
         return stored[1]
 
 
-def _lost_answer_taken_for_failure(self: CheckpointStore, plan: CommitPlan) -> str:
+def _lost_answer_taken_for_failure(self: CheckpointStore, _checkpoint: Checkpoint, put: Put) -> str:
     """The attempt's id is not compared: the next commit builds on whatever is stored under another ETag."""
     try:
-        return plan.commit.send(self._store)
+        return put.send(self._store)
     except StorageUnavailable:
         stored = self._read()
         self._base = (self._base[0], stored[1]) if self._base and stored else self._base
@@ -204,7 +208,7 @@ def _by_name_alone(photos: Iterable[SourceFrame], _before: Sequence[SourceFrame]
     return sorted(photos, key=lambda photo: natural_order(photo.key))
 
 
-def _content_as_announced(self: ArrivalIntake, hint: PhotoHint) -> None:
+def _content_as_announced(self: ArrivalIntake, hint: PhotoHint) -> SourceFrame | None:
     fetch = self._ingest.fetch
 
     def fetch_as_announced(key: str, version_id: str | None = None) -> FetchedPhoto:
@@ -212,7 +216,7 @@ def _content_as_announced(self: ArrivalIntake, hint: PhotoHint) -> None:
         return replace(fetched, info=replace(fetched.info, etag=hint.etag or fetched.info.etag))
 
     with patch.object(self._ingest, "fetch", fetch_as_announced):
-        _announce(self, hint)
+        return _announce(self, hint)
 
 
 def _coverage_as_it_is(_self: Stream, checkpoint: Any) -> Coverage:
@@ -231,6 +235,30 @@ def _store(method: str, replacement: Callable[..., Any]) -> AbstractContextManag
 
 def _tracker(coverage: Callable[[FrameTracker, int], Coverage]) -> AbstractContextManager[Any]:
     return patch.object(FrameTracker, "coverage", coverage)
+
+
+def _own_lease_believed(*args: Any, **kwargs: Any) -> CommitPlan:
+    """An owner commits over whatever is stored, as long as it holds a lease."""
+    plan, base = _plan_commit(*args, **kwargs), args[1]
+    is_held = base is not None and base[0].owner == kwargs["owner"] and base[0].lease_ms > 0
+    return replace(plan, commit=replace(plan.commit, condition=None)) if is_held else plan
+
+
+def _claim_without_condition(self: CheckpointStore) -> Checkpoint:
+    def put(*args: Any) -> Put:
+        return replace(_checkpoint_put(*args), condition=None)
+
+    with patch.object(checkpoint_store, "checkpoint_put", put):
+        return _claim(self)
+
+
+def _lease_that_never_ends(checkpoint: Checkpoint, own: str, **times: int) -> lease.Lease | None:
+    is_held = checkpoint.lease_ms > 0
+    return _lease_of_other(replace(checkpoint, lease_ms=10**12) if is_held else checkpoint, own, **times)
+
+
+def _ended_lease_believed(checkpoint: Checkpoint, own: str, **times: int) -> lease.Lease | None:
+    return _lease_of_other(replace(checkpoint, lease_ms=checkpoint.lease_ms or 75_000), own, **times)
 
 
 MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
@@ -273,10 +301,17 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "order of names alone": lambda: patch.object(arrival_intake, "arrange", _by_name_alone),
     "content taken for the announced one": lambda: patch.object(ArrivalIntake, "_announce", _content_as_announced),
     "checkpoint of the other order taken as it is": lambda: patch.object(Stream, "_coverage_of", _coverage_as_it_is),
+    "a lease believed over a newer generation": lambda: _plans(_own_lease_believed),
+    "a non-owner that commits": lambda: _store("claim", _claim_without_condition),
+    "an owner that never expires": lambda: patch.object(checkpoint_store, "lease_of_other", _lease_that_never_ends),
+    "left to an owner that is gone": lambda: patch.object(checkpoint_store, "lease_of_other", _ended_lease_believed),
     "sweep that does not reconcile": lambda: patch.object(Reconciler, "unaccounted", lambda *_, **__: iter(())),
 }
 """By name: the function that seeds the bug."""
 SHOWN_IN: Mapping[str, str] = {
+    "a non-owner that commits": "arrival: flushes (first) / flushes, a lease lasts",
+    "an owner that never expires": "arrival: environments take turns",
+    "left to an owner that is gone": "arrival: environments take turns",
     "watermark past a backlog": "arrival: backlog",
     "rest of a bulk upload in the order of uploads": "arrival: bulk upload",
     "copies not kept": "arrival: overwritten keys",
@@ -284,7 +319,8 @@ SHOWN_IN: Mapping[str, str] = {
     "covered taken for known": "arrival: visible late",
     "record of other content taken for this one": "arrival: visible late",
 }
-"""The scenario whose faults are tried first: others take minutes to notice these bugs, or never do."""
+"""The scenario whose faults, or the meeting whose pauses, are tried first: others take minutes to notice these bugs, or
+never do."""
 
 
 def caught_by(mutation: str, *, step: int = 1) -> str | None:
@@ -302,6 +338,9 @@ def _runs(step: int, *, first: str | None) -> Iterator[tuple[str, tuple[str, ...
     for scenario in SCENARIOS:
         if scenario.name == first:
             yield from _single_faults(scenario, step)
+    for owners in (one for one in OWNER_MEETINGS if one.name == first):
+        for schedule in owners.pauses():
+            yield owners.name, owners.run(schedule)[1]
     yield from _single_faults(SMALL, 1)
     for meeting in MEETINGS:
         for schedule in itertools.islice(meeting.pauses(), 0, None, step):

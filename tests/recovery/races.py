@@ -170,6 +170,9 @@ class Meeting:
     settings: Mapping[str, str] = field(default_factory=lambda: {"TIMELAPSE_REEL": "day"})
     with_extension: bool = False
     shows_photos: bool = True
+    are_owners_distinct: bool = False
+    """Whether one environment leaves photos to the other."""
+    pause_ms: int = _HOURS_MS
 
     @property
     def name(self) -> str:
@@ -183,6 +186,7 @@ class Meeting:
         """The requests of both, and what was wrong. `schedule`: the first runs up to so many requests, then the
         second, then the first again …; at the end the first, then the second to their ends."""
         race = self.start()
+        race.world.are_owners_distinct = self.are_owners_distinct
         one = Instance(race, race.function)
         one.deliver(*range(BEFORE[self.before]))
         if self.before == "cold":
@@ -198,7 +202,7 @@ class Meeting:
         try:
             for position, until in enumerate(schedule):
                 actors[position % 2].resume(until)
-                race.world.clock.advance(_HOURS_MS)
+                race.world.clock.advance(self.pause_ms)
         finally:
             for actor in actors:
                 actor.resume()
@@ -259,10 +263,27 @@ class ArrivalMeeting(Meeting):
         )
 
 
+@dataclass(frozen=True)
+class OwnerMeeting(ArrivalMeeting):
+    """Of environments of which one owns the stream."""
+
+    @property
+    def name(self) -> str:
+        return f"{super().name}, {'a lease ends' if self.pause_ms > 75_000 else 'a lease lasts'}"
+
+
 MEETINGS = tuple(Meeting(before, first, second) for before in BEFORE for first in PIECES for second in PIECES)
 ARRIVAL_MEETINGS = tuple(
     ArrivalMeeting(before, first, second) for before in BEFORE for first in PIECES for second in PIECES
 )
+OWNER_MEETINGS = tuple(
+    OwnerMeeting(before, first, second, are_owners_distinct=True, pause_ms=pause_ms)
+    for pause_ms in (1_000, 100_000)
+    for before in BEFORE
+    for first in PIECES
+    for second in PIECES
+)
+"""The lease lasts, or it ends while the first one is paused."""
 CLOSE_MEETINGS = (
     Meeting("warm", "flushes", "flushes"),
     Meeting("cold", "flushes", "sweeps"),

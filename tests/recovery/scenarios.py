@@ -28,10 +28,18 @@ class Scenario:
     steps: Callable[[Any], None]
     settings: Mapping[str, str] = field(default_factory=dict)
     with_extension: bool = False
+    are_owners_distinct: bool = False
+    """Whether an environment leaves photos to another one."""
 
     def start(self, faults: Mapping[int, Fault] | None = None, *, shows_photos: bool = True) -> FaultRun:
         """A fresh world for it."""
-        return FaultRun(faults, settings=self.settings, with_extension=self.with_extension, shows_photos=shows_photos)
+        return FaultRun(
+            faults,
+            settings=self.settings,
+            with_extension=self.with_extension,
+            shows_photos=shows_photos,
+            are_owners_distinct=self.are_owners_distinct,
+        )
 
 
 def _grow(run: FaultRun) -> None:
@@ -199,7 +207,12 @@ class ArrivalScenario(Scenario):
     def start(self, faults: Mapping[int, Fault] | None = None, *, shows_photos: bool = True) -> FaultRun:
         """A fresh world for it."""
         assert shows_photos
-        return ArrivalRun(faults, settings=self.settings, with_extension=self.with_extension)
+        return ArrivalRun(
+            faults,
+            settings=self.settings,
+            with_extension=self.with_extension,
+            are_owners_distinct=self.are_owners_distinct,
+        )
 
 
 def run_life(seed: int) -> Outcome:
@@ -214,7 +227,14 @@ def run_life(seed: int) -> Outcome:
     kinds = [fault for fault in Fault if fault is not Fault.POWER_OFF]
     faults = {draw.randint(1, 250): draw.choice(kinds) for _ in range(draw.choice([0, 1, 1, 3, 6]))}
     steps = partial(arrival.live, draw=Random(seed))
-    return run_scenario(ArrivalScenario(f"life {seed}", steps, settings, with_extension=draw.random() < 0.5), faults)
+    life = ArrivalScenario(
+        f"life {seed}",
+        steps,
+        settings,
+        with_extension=draw.random() < 0.5,
+        are_owners_distinct=draw.random() < 0.5,
+    )
+    return run_scenario(life, faults)
 
 
 SCENARIOS = (
@@ -239,6 +259,9 @@ SCENARIOS = (
     ArrivalScenario("arrival: shutdown without extension", arrival.shut_down),
     ArrivalScenario("arrival: pace changes", arrival.change_pace),
     ArrivalScenario("arrival: order changed", arrival.change_order),
+    ArrivalScenario("arrival: environments take turns", arrival.take_turns, are_owners_distinct=True),
+    ArrivalScenario("arrival: overwritten in turns", arrival.overwrite_in_turns, are_owners_distinct=True),
+    Scenario("a stream that others own", _grow, are_owners_distinct=True),
     Scenario("appended and repeated", _policies, {"TIMELAPSE_LATE": "append", "TIMELAPSE_REJECTED": "repeat"}),
 )
 SMALL = Scenario("small", _small, with_extension=True)

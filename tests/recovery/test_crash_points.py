@@ -18,6 +18,7 @@ STEPS = {
     "all scenarios, drawn pairs": 61,
     "147 meetings": 7,
     "arrival: 147 meetings": 13,
+    "owners: 294 meetings": 37,
     "arrival: random lives": 97,
     "4 close meetings": 29,
 }

@@ -241,7 +241,8 @@ def test_a_stream_that_is_fenced_again_and_again_fails_the_invocation(world: Wor
 
 def test_after_a_storage_error_the_stream_stays_open_and_the_retry_continues(world: World) -> None:
     function = world.environment()
-    keys = [world.upload(number) for number in range(9)]
+    world.deliver(function, world.upload(0))
+    keys = [world.key(0), *(world.upload(number) for number in range(1, 9))]
     refuse_checkpoint(world, StorageUnavailable)
     with pytest.raises(StorageUnavailable):
         world.deliver(function, *keys)

@@ -534,7 +534,5 @@ def test_after_each_flush_the_video_holds_what_is_committed(world: World) -> Non
     function = world.environment()
     for number in range(30):
         world.shoot(function, [number])
-        if world.keys.checkpoint in world.object_keys():
-            reel = world.checkpoint().reel
-            assert reel is not None
+        if (reel := world.checkpoint().reel) is not None:
             assert len(world.media_bytes()) == reel.media_size_bytes

@@ -59,6 +59,8 @@ def _value(state: StreamState) -> dict[str, Any]:
         "ahead_count": len(checkpoint.ahead),
         "generation": checkpoint.generation,
         "committed_epoch_ms": state.committed_epoch_ms,
+        "owner": checkpoint.owner or None,
+        "lease_ends_epoch_ms": _lease_ends_epoch_ms(state),
         "waiting_count": photos.waiting_count,
         "oldest_waiting_epoch_ms": photos.oldest_waiting_epoch_ms,
         "rejected_count": state.rejected.count,
@@ -108,6 +110,7 @@ def _lines(state: StreamState, zone: tzinfo) -> Iterator[str]:
         ("photos", _photos(state)),
         ("waiting", _waiting(state)),
         ("watermark", _watermark(state, zone)),
+        ("owner", _owner(state)),
         ("rejected", _rejected(state)),
         ("ignored", _ignored(state)),
     ):
@@ -165,6 +168,18 @@ def _watermark(state: StreamState, zone: tzinfo) -> str:
         text = _moment(photo_at(checkpoint.watermark).uploaded_epoch_ms, zone)
     committed = f"commit {checkpoint.generation:,} {_ago(state, state.committed_epoch_ms)}"
     return f"{text}, {counted(len(checkpoint.ahead), 'photo')} committed beyond it; {committed}"
+
+
+def _lease_ends_epoch_ms(state: StreamState) -> int | None:
+    """None if nobody holds the stream: a lease that was given up, or a checkpoint from before there were leases."""
+    return state.committed_epoch_ms + state.checkpoint.lease_ms if state.checkpoint.lease_ms else None
+
+
+def _owner(state: StreamState) -> str:
+    ends_epoch_ms = _lease_ends_epoch_ms(state)
+    if ends_epoch_ms is None or ends_epoch_ms <= state.looked_epoch_ms:
+        return f"none; {state.checkpoint.owner} was the last" if state.checkpoint.owner else "none"
+    return f"{state.checkpoint.owner}, for {duration((ends_epoch_ms - state.looked_epoch_ms) // 1000)} more"
 
 
 def _rejected(state: StreamState) -> str:

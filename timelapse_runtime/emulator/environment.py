@@ -65,6 +65,8 @@ class LocalLambda:
     ) -> None:
         self.cold_starts = 0
         self.temporary_folder = temp_folder.absolute() / "environment"
+        self._log_stream = f"[$LATEST]{uuid.uuid4().hex}"
+        """Of all cold starts, as if each were a reset: what replaces a killed environment need not wait for a lease."""
         self._deployment = deployment
         self._variables = dict(variables)
         self._timeout_seconds = timeout_seconds
@@ -195,7 +197,7 @@ class LocalLambda:
             "_HANDLER": self._deployment.handler,
             "LAMBDA_TASK_ROOT": str(self._deployment.task_root.absolute()),
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{FUNCTION_NAME}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": f"[$LATEST]{self.cold_starts}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": self._log_stream,
         }
         return Programs(self._deployment, variables | runtime_only, variables)
 

@@ -19,7 +19,7 @@ import json
 import logging
 import statistics
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from timelapse_runtime.timelapse.arrangement import arranged
@@ -56,6 +56,8 @@ _MAXIMUM_AHEAD_BYTES = 75_000
 1,000 with names of 20 characters."""
 _CONTEXT_FRAMES = 32
 _KNOWN_PHOTOS = 2_000
+_MISSED_TO_ANNOUNCED = 4
+"""Events are shared if a fourth of what is announced here was not announced here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,10 @@ class ArrivalIntake:
         self._listed_order: list[str] = []
         """The positions of the photos that the last listing left waiting."""
         self._is_caught_up = self._is_below_listings = False
+        self._shares_events = True
+        """Whether another environment may be told of photos that this one is not told of."""
+        self._announced: list[str] = []
+        """The positions of the photos that events announced here since the last listing."""
         self._log = StreamLog(_log, name)
 
     def resume(self, sources: Sequence[SourceFrame], *, lists_all: bool) -> None:
@@ -114,7 +120,9 @@ class ArrivalIntake:
         if relist or not self._is_caught_up:
             self.catch_up(time_left)
         for hint in hints:
-            self._announce(hint)
+            announced = self._announce(hint)
+            if announced is not None:
+                self._announced.append(announced.position)
             self._release_due(time_left)
         if self._is_below_listings:
             # After a crash, a listing from where the checkpoint says would not show what was announced here.
@@ -129,17 +137,18 @@ class ArrivalIntake:
             else:
                 self._take_waiting(first)
 
-    def _announce(self, hint: PhotoHint) -> None:
-        """Read the photo, and let it wait. A photo that was overwritten before it could be read is counted."""
+    def _announce(self, hint: PhotoHint) -> SourceFrame | None:
+        """Read the photo, and let it wait. A photo that was overwritten before it could be read is counted. The result
+        is what was read; None if it is known already, or rejected."""
         named = photo_identity(hint.key, hint.etag) if hint.etag else ""
         if self._seen.has_identity(named) and self._seen.is_newest(hint.key, named):
             self._counts.duplicates += 1
-            return
+            return None
         try:
             fetched = self._ingest.fetch(hint.key, hint.version_id)
         except FrameRejected as rejection:
             self._write_record(SourceFrame(hint.key, 0, etag=hint.etag or ""), rejection)
-            return
+            return None
         source = photo_of(hint.key, fetched.info)
         is_repeated = self._seen.is_repeated(source)
         if named and named != source.identity and not self._seen.has_identity(named):
@@ -148,7 +157,7 @@ class ArrivalIntake:
         elif is_repeated:
             self._counts.duplicates += 1
         if is_repeated:
-            return
+            return None
         if not self._tracker.is_covered(source.position):
             self._wait(self._as_durable(_Waiting(source, fetched)))
         elif self._is_settled(source):
@@ -156,6 +165,7 @@ class ArrivalIntake:
             self._seen.add(source)
         else:
             self._append_late(source, self._ingest.decode(fetched))
+        return source
 
     def _wait(self, waiting: _Waiting) -> None:
         self._waiting[waiting.source.position] = waiting
@@ -208,7 +218,10 @@ class ArrivalIntake:
         )
 
     def _suspects_gap(self, first: SourceFrame) -> bool:
-        """Whether events seem to be missing before this photo; asked once for each."""
+        """Whether events seem to be missing before this photo, or others are told of some; asked once for each."""
+        if self._shares_events and first.position not in (self._listed_before, *self._listed_order):
+            self._listed_before = first.position
+            return True
         times = sorted(source.uploaded_epoch_ms for source in self._encoded)
         steps = [after - time for time, after in itertools.pairwise(times)]
         if first.position == self._listed_before or not steps:
@@ -227,6 +240,20 @@ class ArrivalIntake:
 
     # ---- listings
 
+    def prepare_early_commit(self, time_left: TimeLeft) -> None:
+        """See Intake."""
+        if self._shares_events:
+            self.catch_up(time_left)
+
+    def _learn_from(self, listed: Collection[str]) -> None:
+        """Other environments are told of photos too if a listing shows many, at the positions `listed`, that lie below
+        those that were announced here. A few events are late in any case."""
+        if self._announced:
+            newest = max(map(key_order, self._announced))
+            missed = sum(key_order(position) < newest for position in listed)
+            self._shares_events = _MISSED_TO_ANNOUNCED * missed > len(self._announced)
+            self._announced.clear()
+
     def catch_up(self, time_left: TimeLeft, *, holds: bool = True) -> None:
         """See Intake. Photos that may still be overtaken wait."""
         self._is_caught_up = False
@@ -240,6 +267,7 @@ class ArrivalIntake:
                 self._announce(PhotoHint(source.key))  # it may be overwritten before its turn comes
             else:
                 listed[source.position] = _Waiting(source)
+        self._learn_from(listed)
         listed |= {position: _Waiting(photo_at(position), is_kept=True) for position in kept}
         listed |= self._waiting
         order = arranged([waiting.source for waiting in listed.values()], self._encoded, self._ingest)

@@ -15,7 +15,14 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put, SegmentData, init_put, plan_commit
+from timelapse_runtime.timelapse.commit_plan import (
+    CommitPlan,
+    Put,
+    SegmentData,
+    checkpoint_put,
+    init_put,
+    plan_commit,
+)
 from timelapse_runtime.timelapse.errors import Fenced, ObjectNotFound, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.model.checkpoint import (
     MAXIMUM_HISTORY_BYTES,
@@ -26,6 +33,7 @@ from timelapse_runtime.timelapse.model.checkpoint import (
 )
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_name
+from timelapse_runtime.timelapse.model.lease import Lease, lease_of_other
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 
@@ -33,10 +41,22 @@ _log = logging.getLogger(__name__)
 
 
 class CheckpointStore:
-    """One stream's checkpoint. `source` is where its photos are and `order` is theirs, as the checkpoint records it."""
+    """One stream's checkpoint. `source` is where its photos are and `order` is theirs, as the checkpoint records it.
+    `owner` is this environment, whose commits hold a lease for `lease_ms`."""
 
-    def __init__(self, name: str, store: Store, keys: StreamKeys, source: str, order: str = NAME_ORDER) -> None:
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        keys: StreamKeys,
+        source: str,
+        order: str = NAME_ORDER,
+        *,
+        owner: str = "",
+        lease_ms: int = 0,
+    ) -> None:
         self._store, self._keys, self._source, self._order = store, keys, source, order
+        self._owner, self._lease_ms = owner, lease_ms
         self._base: tuple[Checkpoint, str] | None = None
         self._history_size_bytes = 0
         self._loaded_epoch_ms = 0
@@ -76,6 +96,29 @@ class CheckpointStore:
         """When the checkpoint that was read last was stored, by S3's clock."""
         return self._loaded_epoch_ms
 
+    def lease_of_other(self, now_epoch_ms: int) -> Lease | None:
+        """The live lease of another environment, as the checkpoint was read."""
+        if self.checkpoint is None:
+            return None
+        stored_epoch_ms = self._loaded_epoch_ms
+        return lease_of_other(self.checkpoint, self._owner, stored_epoch_ms=stored_epoch_ms, now_epoch_ms=now_epoch_ms)
+
+    def claim(self) -> Checkpoint:
+        """Become the stream's owner, unless this environment is it, by a commit that changes nothing else. Returns the
+        checkpoint. Raises StorageError, Fenced."""
+        if self.checkpoint is not None and self.checkpoint.owner == self._owner:
+            return self.checkpoint
+        old = self.checkpoint or Checkpoint(self._source, 0, "", "", (), 0, 0, None, self._order)
+        claimed = replace(
+            old,
+            generation=old.generation + 1,
+            commit=secrets.token_hex(6),
+            owner=self._owner,
+            lease_ms=self._lease_ms,
+        )
+        self._base = claimed, self._swap(claimed, checkpoint_put(self._keys, claimed, self._base))
+        return claimed
+
     def is_current(self) -> bool:
         """Ask S3 whether the checkpoint is still the one that is known here."""
         return self._read() == self._base
@@ -106,9 +149,10 @@ class CheckpointStore:
         last_is_open: bool,
         init_segment: bytes | None = None,
         derive_playlists: bool = False,
+        ends_lease: bool = False,
     ) -> CommitPlan:
         """The next commit, without a request. The arguments are those of `plan_commit`; `init_segment` is that of a new
-        reel, if it is to be written with the commit."""
+        reel, if it is to be written with the commit. `ends_lease`: this environment will not go on with the stream."""
         init = None if reel is None or init_segment is None else init_put(self._keys, reel, init_segment)
         return plan_commit(
             self._keys,
@@ -122,6 +166,8 @@ class CheckpointStore:
             coverage=coverage,
             attempt=secrets.token_hex(6),
             derive_playlists=derive_playlists,
+            owner=self._owner,
+            lease_ms=0 if ends_lease else self._lease_ms,
         )
 
     def compare_and_swap(self, plan: CommitPlan) -> Coverage:
@@ -135,7 +181,7 @@ class CheckpointStore:
             self._send_init(plan.init)
         for put in plan.segments:
             put.send(self._store)
-        self._base = (plan.checkpoint, self._swap(plan))
+        self._base = (plan.checkpoint, self._swap(plan.checkpoint, plan.commit))
         self._history_size_bytes = history_size_bytes(plan.checkpoint, plan.commit.body)
         self.may_have_orphans = had_orphans
         fields = {"generation": plan.checkpoint.generation, "watermark": plan.checkpoint.watermark}
@@ -157,15 +203,15 @@ class CheckpointStore:
         self._loaded_epoch_ms = stored.info.last_modified_epoch_ms
         return Checkpoint.from_json(stored.body), stored.info.etag
 
-    def _swap(self, plan: CommitPlan) -> str:
+    def _swap(self, checkpoint: Checkpoint, put: Put) -> str:
         """The commit itself. An unclear answer is cleared by reading back: each attempt has an id of its own."""
         try:
-            return plan.commit.send(self._store)
+            return put.send(self._store)
         except (PreconditionFailed, StorageUnavailable) as error:
             stored = self._read()
-            if stored is not None and stored[0].commit == plan.checkpoint.commit:
+            if stored is not None and stored[0].commit == checkpoint.commit:
                 return stored[1]
             if stored == self._base and isinstance(error, StorageUnavailable):
                 raise  # it may still arrive late: then the next attempt meets it and is fenced
             found = f"generation {stored[0].generation}" if stored else "no checkpoint"
-            raise Fenced(f"{plan.commit.key}: another instance committed first; found {found}") from error
+            raise Fenced(f"{put.key}: another instance committed first; found {found}") from error

@@ -94,6 +94,8 @@ def plan_commit(
     coverage: Coverage,
     attempt: str,
     derive_playlists: bool,
+    owner: str = "",
+    lease_ms: int = 0,
 ) -> CommitPlan:
     """Plan the commit that follows `base` (the stored checkpoint and its ETag, or None for the first one).
 
@@ -101,10 +103,11 @@ def plan_commit(
     None: then no frame is added, and the checkpoint keeps the closed reel that it has. `init` is its init segment if
     that is to be written with the commit. `changed` are the segments that are new or longer, in order; the first may
     replace the reel's open one. `last_is_open` says whether the last segment may still grow. `derive_playlists` asks
-    for all playlists, and not just for those that this commit changes. `order` is the stream's.
+    for all playlists, and not just for those that this commit changes. `order` is the stream's; `owner` is who commits,
+    and holds the stream for `lease_ms`.
     """
     assert reel is not None or not changed
-    old, old_etag = base or (None, None)
+    old = base[0] if base else None
     old_reel = old.reel if old else None
     added = [SegmentData(replace(data.segment, attempt=attempt), data.body) for data in changed]
     new_reel = old_reel if reel is None else _extended(reel, added, last_is_open=last_is_open)
@@ -122,9 +125,10 @@ def plan_commit(
         order=order,
         scan_after=coverage.scan_after,
         tail=tail_before(new_reel, old),
+        owner=owner,
+        lease_ms=lease_ms,
     )
-    condition: Condition = IfAbsent() if old_etag is None else IfMatch(old_etag)
-    commit = Put(keys.checkpoint, checkpoint.to_json(), condition, JSON_TYPE, NO_CACHE)
+    commit = checkpoint_put(keys, checkpoint, base)
     segments = tuple(_segment_put(keys, new_reel, data) for data in added) if new_reel is not None else ()
     derived = playlist_puts(keys, checkpoint, before=None if derive_playlists else old)
     ends_reel = reel is not None and reel.is_closed
@@ -163,6 +167,12 @@ def playlist_puts(keys: StreamKeys, checkpoint: Checkpoint, *, before: Checkpoin
 def playlist_put(key: str, body: bytes) -> Put:
     """A playlist is never cached: it is small, and its next version may come at any time."""
     return Put(key, body, None, PLAYLIST_TYPE, NO_CACHE)
+
+
+def checkpoint_put(keys: StreamKeys, checkpoint: Checkpoint, base: tuple[Checkpoint, str] | None) -> Put:
+    """The checkpoint that follows `base`, in its place and no other's."""
+    condition: Condition = IfAbsent() if base is None else IfMatch(base[1])
+    return Put(keys.checkpoint, checkpoint.to_json(), condition, JSON_TYPE, NO_CACHE)
 
 
 def init_put(keys: StreamKeys, reel: Reel, init_segment: bytes) -> Put:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
@@ -23,6 +23,7 @@ from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderTooSlow,
 from timelapse_runtime.timelapse.events import EncodeRange, JoinRanges, PlanRanges, Retry, Sweep, parse_backfill
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.metrics import StreamMetrics
+from timelapse_runtime.timelapse.model.lease import KnownLeases, Lease
 from timelapse_runtime.timelapse.photo_reader import ReadElsewhere
 from timelapse_runtime.timelapse.ranges.range_codec import RangeCodec
 from timelapse_runtime.timelapse.recorder import Counts
@@ -76,6 +77,7 @@ class Timelapse:
         self._codec = codec or X264Codec()
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._streams: OrderedDict[str, Stream] = OrderedDict()
+        self._leases = KnownLeases()
         self._joins: dict[str, ReadElsewhere] = {}
         """Streams of which encoded ranges are being joined."""
         self._totals: Counter[str] = Counter()
@@ -86,6 +88,7 @@ class Timelapse:
     def open(self, environment: Environment) -> None:
         """Parse the configuration and make the S3 client. Raises ConfigError."""
         self._environment = environment
+        self._owner = environment.variables.get("AWS_LAMBDA_LOG_STREAM_NAME") or environment.cold_start_id
         self._config = parse_config(environment.variables)
         function_name = environment.variables.get("AWS_LAMBDA_FUNCTION_NAME", "local")
         self._metrics = StreamMetrics(self._config.metrics, function_name)
@@ -177,14 +180,30 @@ class Timelapse:
 
     def _append(self, name: str, hints: list[PhotoHint | None], time_left: TimeLeft) -> dict[str, Any]:
         exact = [hint for hint in hints if hint is not None]
-        return self._with_stream(name, time_left, lambda stream: stream.append(exact, time_left, relist=None in hints))
+        known = self._leases.live(name, self._clock.now_epoch_ms())
+        overwrites = functools.partial(_overwrites, exact)
+        if name not in self._streams and known is not None and not overwrites(known):
+            return self._left_to(known, name, len(hints))
+        done = self._with_stream(
+            name,
+            time_left,
+            lambda stream: stream.append(exact, time_left, relist=None in hints),
+            takes_over=overwrites,
+            claims=bool(exact),  # a poll or a folder without photos begins no stream
+        )
+        return self._left_to(done, name, len(hints)) if isinstance(done, Lease) else done
 
     def _sweep(self, name: str, sweep: Sweep, time_left: TimeLeft) -> dict[str, Any]:
         flags = {"drain": sweep.drain, "close": sweep.close, "all_reels": sweep.all_reels}
         may_pause = sweep.scheduled and not any(flags.values())
         if may_pause and self._pauses.holds(name, self._clock.now_epoch_ms()):
             return {"frames_in_video": self._pauses.state_of(name).frames_in_video}
-        happened = self._with_stream(name, time_left, lambda stream: stream.sweep(time_left, **flags))
+        is_asked_for = name in self._joins or any(flags.values())
+        happened = self._with_stream(
+            name, time_left, lambda stream: stream.sweep(time_left, **flags), takes_over=lambda _lease: is_asked_for
+        )
+        if isinstance(happened, Lease):
+            return self._left_to(happened, name, 0)
         stream = self._streams.get(name)
         if stream is not None and stream.is_at_rest:
             self._pauses.begin(name, stream.state, self._clock.now_epoch_ms())
@@ -204,25 +223,55 @@ class Timelapse:
                 self._write_metrics(name, at_once=True)
 
         places = self._config, self._frames, self._video
-        backfill = Backfill(*places, self._codec, self._clock, lambda name: self._open(name, low_delay=False), sweep)
+        backfill = Backfill(*places, self._codec, self._clock, self._open_to_look, sweep)
         answer = backfill.run(step, time_left)
         _log.info("backfill", extra={"answer": {key: value for key, value in answer.items() if key != "ranges"}})
         return answer
 
-    def _retry(self, retry: Retry, time_left: TimeLeft) -> dict[str, Any]:
-        return self._with_stream(
-            retry.stream, time_left, lambda stream: stream.retry_rejected(time_left, reason=retry.reason)
-        )
+    def _open_to_look(self, name: str) -> Stream:
+        """The stream, whoever owns it: nothing will be written through it."""
+        stream = self._open(name, lambda _lease: True, low_delay=False, claims=False)
+        assert isinstance(stream, Stream)
+        return stream
 
-    def _with_stream(self, name: str, time_left: TimeLeft, action: Callable[[Stream], None]) -> dict[str, Any]:
-        """Run `action` on the open stream; when it is fenced, on a reloaded one."""
+    def _retry(self, retry: Retry, time_left: TimeLeft) -> dict[str, Any]:
+        done = self._with_stream(
+            retry.stream,
+            time_left,
+            lambda stream: stream.retry_rejected(time_left, reason=retry.reason),
+            takes_over=lambda _lease: True,
+        )
+        assert not isinstance(done, Lease)
+        return done
+
+    def _left_to(self, lease: Lease, name: str, photo_count: int) -> dict[str, Any]:
+        """The answer where another environment works on the stream. Its next listing shows it the photos."""
+        self._pauses.end(name)
+        fields = {"stream": name, "owner": lease.owner, "lease_ends_epoch_ms": lease.ends_epoch_ms}
+        _log.info("left to the stream's owner", extra={**fields, "photos": photo_count})
+        return {"left_to_owner": photo_count, "owner": lease.owner}
+
+    def _with_stream(
+        self,
+        name: str,
+        time_left: TimeLeft,
+        action: Callable[[Stream], None],
+        *,
+        takes_over: Callable[[Lease], bool],
+        claims: bool = False,
+    ) -> dict[str, Any] | Lease:
+        """Run `action` on the open stream; when it is fenced, on a reloaded one. The result counts what happened; or it
+        is the lease of another environment, from which `takes_over` says that the stream must not be taken."""
         self._pauses.end(name)
         low_delay, before = False, Counter[str]()
         for left in reversed(range(_FENCED_TRIES)):
             stream = self._streams.get(name)
             try:
                 if stream is None:
-                    stream = self._streams[name] = self._open(name, low_delay=low_delay)
+                    opened = self._open(name, takes_over, low_delay=low_delay, claims=claims)
+                    if isinstance(opened, Lease):
+                        return opened
+                    stream = self._streams[name] = opened
                 self._streams.move_to_end(name)
                 self._close_least_recently_used(time_left)
                 before = _as_counter(stream.counts)
@@ -263,7 +312,8 @@ class Timelapse:
         state = stream.state if stream is not None else self._pauses.state_of(name)
         self._metrics.write(name, state, self._clock.now_epoch_ms(), at_once=at_once)
 
-    def _open(self, name: str, *, low_delay: bool) -> Stream:
+    def _open(self, name: str, takes_over: Callable[[Lease], bool], *, low_delay: bool, claims: bool) -> Stream | Lease:
+        """The stream; or the lease of another environment that it is left to."""
         self._config.require_apart(name)
         stream = Stream(
             name,
@@ -274,10 +324,18 @@ class Timelapse:
             self._clock,
             RangeCodec(self._codec) if name in self._joins else self._codec,
             self._executor,
+            owner=self._owner,
             low_delay=low_delay,
             elsewhere=self._joins.get(name) or self._elsewhere(name),
         )
-        stream.open()
+        lease = stream.open(claims=claims)
+        if lease is None:
+            return stream
+        now_epoch_ms = self._clock.now_epoch_ms()
+        lease = self._leases.add(name, lease, now_epoch_ms)
+        if lease.ends_epoch_ms > now_epoch_ms and not takes_over(lease):
+            return lease
+        stream.open(claims=claims, takes_over=True)
         return stream
 
     def _close_least_recently_used(self, time_left: TimeLeft) -> None:
@@ -351,6 +409,10 @@ class Timelapse:
             "remaining_ms": time_left.ms,
         }
         _log.info("outbox job written", extra=fields)
+
+
+def _overwrites(hints: Sequence[PhotoHint], lease: Lease) -> bool:
+    return any(lease.overwrites(hint.key, hint.etag) for hint in hints)
 
 
 def _as_counter(counts: Counts) -> Counter[str]:

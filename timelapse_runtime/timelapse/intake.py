@@ -48,6 +48,10 @@ class Intake(Protocol):
         """The photos that catching up would take now, in order. Takes none of them."""
         ...
 
+    def prepare_early_commit(self, time_left: TimeLeft) -> None:
+        """Take a listing if a commit without one could harm the order, or leave out photos that others were told of."""
+        ...
+
     def take_unaccounted(self, positions: Iterable[str], time_left: TimeLeft) -> None:
         """Take the photos that reconciling has found: the checkpoint covers them, and nothing accounts for them."""
         ...

@@ -95,6 +95,10 @@ class NameIntake:
             SourceFrame(key, info.last_modified_epoch_ms) for key, info in photos if not self._tracker.is_known(key)
         ]
 
+    def prepare_early_commit(self, time_left: TimeLeft) -> None:
+        """See Intake. What is committed makes the photos below it late."""
+        self.catch_up(time_left)
+
     def _take_listed(self, time_left: TimeLeft) -> bool:
         """One listing. False: a photo lies below one that is encoded, and what is not committed must be redone."""
         self._tracker.listing_begins()

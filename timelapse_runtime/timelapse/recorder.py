@@ -192,10 +192,11 @@ class Recorder:
     # ---- commit
 
     def flush(self, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
-        """As `commit`; a drain empties the reorder window first."""
+        """As `commit`; a drain empties the reorder window first, and ends the lease: nothing is in memory then that
+        another environment would have to do again."""
         while (drain or close) and self._window:
             self._encode_oldest()
-        self.commit(drain=drain or close, close=close, force=force)
+        self.commit(drain=drain or close, close=close, force=force, ends_lease=drain or close)
 
     def commit_early(self) -> None:
         """As `commit`, but of the derived objects only the playlists: the requests for each photo of a slow camera are
@@ -203,18 +204,22 @@ class Recorder:
         self._commit()
         self._derived.update(self._checkpoints.checkpoint, {}, latest=None, force=False, playlists_only=True)
 
-    def commit(self, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
+    def commit(
+        self, *, drain: bool = False, close: bool = False, force: bool = False, ends_lease: bool = False
+    ) -> None:
         """Commit what the encoder has completed, and bring the derived objects up to it.
 
         With `drain`, all frames in the encoder, which ends the segment; with `close`, the reel ends as well. `force`
         commits even if nothing changed. Raises StorageError, Fenced, EncoderFailed.
         """
-        self._commit(drain=drain, close=close, force=force)
+        self._commit(drain=drain, close=close, force=force, ends_lease=ends_lease)
         self._tracker.flushed()
         cached, latest = self._writer.release_segments(), self._writer.thumbnail()
         self._derived.update(self._checkpoints.checkpoint, cached, latest=latest, force=drain or close)
 
-    def _commit(self, *, drain: bool = False, close: bool = False, force: bool = False) -> None:
+    def _commit(
+        self, *, drain: bool = False, close: bool = False, force: bool = False, ends_lease: bool = False
+    ) -> None:
         cut, reel = self._writer.cut(drain=drain), self._checkpoints.open_reel
         if reel is not None and not cut.fits(reel):
             self._log.warning("the encoder's parameter sets changed: a new reel begins", extra={"reel": reel.name})
@@ -223,7 +228,8 @@ class Recorder:
         if reel is None and cut.start is not None and cut.segments:
             reel = cut.start.reel_after(self._checkpoints.last_reel)
             reel = self._checkpoints.create_reel(reel, cut.start.init_segment.body)
-        self._send(self._plan(cut, replace(reel, is_closed=True) if reel and close else reel, force=force))
+        reel = replace(reel, is_closed=True) if reel and close else reel
+        self._send(self._plan(cut, reel, force=force, ends_lease=ends_lease))
         if close:
             self._end_reel()
 
@@ -232,7 +238,13 @@ class Recorder:
         self._left_out.next_frame = 0
 
     def _plan(
-        self, cut: Cut, reel: Reel | None, *, force: bool = False, init_segment: bytes | None = None
+        self,
+        cut: Cut,
+        reel: Reel | None,
+        *,
+        force: bool = False,
+        init_segment: bytes | None = None,
+        ends_lease: bool = False,
     ) -> CommitPlan | None:
         """The commit that adds `cut` to `reel`, or None if it would say nothing new. Marked closed, the reel ends."""
         coverage = self._tracker.coverage(cut.frame_count)
@@ -247,6 +259,7 @@ class Recorder:
             last_is_open=last_is_open,
             init_segment=init_segment,
             derive_playlists=self._derived.playlists_are_behind,
+            ends_lease=ends_lease,
         )
 
     def _send(self, plan: CommitPlan | None) -> None:
@@ -287,7 +300,7 @@ class Recorder:
             return None
         if reel is None and cut.start is not None and cut.segments:
             reel, init_segment = cut.start.reel_after(last), cut.start.init_segment.body
-        return self._plan(cut, reel, init_segment=init_segment)
+        return self._plan(cut, reel, init_segment=init_segment, ends_lease=True)
 
     def as_outbox_job(self, plan: CommitPlan) -> CommitPlan:
         """The plan as another process may send it, later."""

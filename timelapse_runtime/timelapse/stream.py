@@ -40,6 +40,7 @@ from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameTracker
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
+from timelapse_runtime.timelapse.model.lease import Lease, lease_duration_ms
 from timelapse_runtime.timelapse.model.order_change import in_other_order
 from timelapse_runtime.timelapse.model.photo_filter import FOLDER
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at, photo_of
@@ -60,8 +61,8 @@ _LEFTOVERS_EVERY_MS = 3_600_000
 
 
 class Stream:
-    """See the module. `prefix` is what the photos' keys begin with in the frames bucket. `low_delay`: see
-    VideoWriter; `elsewhere`: see Ingest."""
+    """See the module. `prefix` is what the photos' keys begin with in the frames bucket. `owner` is this environment,
+    as the checkpoint names it. `low_delay`: see VideoWriter; `elsewhere`: see Ingest."""
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class Stream:
         codec: Codec,
         executor: Executor,
         *,
+        owner: str = "",
         low_delay: bool = False,
         elsewhere: ReadElsewhere | None = None,
     ) -> None:
@@ -82,7 +84,9 @@ class Stream:
         self._config, self._clock = config, clock
         keys = StreamKeys(f"{config.video.prefix}{name}/")
         self._catalog = Catalog(frames, video, keys, prefix, config.include, config.order)
-        self._checkpoints = CheckpointStore(name, video, keys, self._catalog.source, config.order)
+        lease_ms = lease_duration_ms(config.flush_after_seconds)
+        source = self._catalog.source
+        self._checkpoints = CheckpointStore(name, video, keys, source, config.order, owner=owner, lease_ms=lease_ms)
         self._derived = Derived(name, video, keys, self._checkpoints.is_current, clock)
         self._left_out = LeftOutNotes(clock)
         self._records = RejectionRecords(name, video, keys, prefix, clock, self._left_out)
@@ -151,13 +155,20 @@ class Stream:
 
     # ---- open
 
-    def open(self) -> None:
+    def open(self, *, takes_over: bool = False, claims: bool = False) -> Lease | None:
         """Read the checkpoint, and prove that the last segment decodes to what it claims.
 
-        Raises StorageError, CheckpointCorrupt.
+        Without `takes_over`, a stream that another environment owns is left to it: it is not open then, and the result
+        is that one's lease. `claims`: become the owner before any work. Raises StorageError, CheckpointCorrupt, Fenced.
         """
         while True:
             checkpoint = self._checkpoints.load()
+            lease = self._checkpoints.lease_of_other(self._clock.now_epoch_ms())
+            if lease is not None and not takes_over:
+                return lease
+            is_same_order = checkpoint is None or checkpoint.order == self._config.order
+            if claims and is_same_order:  # another order is stated by a commit of its own, below
+                checkpoint = self._checkpoints.claim()
             coverage = self._coverage_of(checkpoint)
             self._tracker.resume(coverage.watermark, coverage.committed_ahead, coverage.scan_after)
             self._recorder.discard_uncommitted()
@@ -166,7 +177,7 @@ class Stream:
                 self._log.warning("TIMELAPSE_ORDER was changed: a new reel begins", extra={"was": checkpoint.order})
                 self._recorder.restate()
                 self._intake.resume((), lists_all=True)
-                return
+                return None
             try:
                 if reel is not None and reel.segments:
                     sources += self._recorder.resume(reel, *self._catalog.read_last_segment(reel))
@@ -176,7 +187,7 @@ class Stream:
                 assert reel is not None
                 self._give_up_last_segment(reel, error)
             self._intake.resume(sources, lists_all=False)
-            return
+            return None
 
     def _coverage_of(self, checkpoint: Checkpoint | None) -> Coverage:
         """What the checkpoint covers, in terms of the configured order."""
@@ -218,14 +229,15 @@ class Stream:
         They are in memory when this returns, and in S3 after some later flush. Raises StorageError, Fenced,
         EncoderFailed, and DeadlineTooClose if there was more to catch up with than time.
         """
+        if hints:
+            self._checkpoints.claim()  # it may have been opened by a sweep
         self._take_lost(time_left)
         self._intake.append(hints, time_left, relist=relist)
         self._recorder.require_fitting_encoder()
         if self._tracker.since_flush >= self._config.flush_every:
             self.flush(time_left)
         elif self._recorder.is_commit_due:
-            if self._config.order != ARRIVAL_ORDER:
-                self._intake.catch_up(time_left)  # what is committed makes the photos below it late
+            self._intake.prepare_early_commit(time_left)
             self._recorder.commit_early()
             self._intake.flushed()
 

@@ -156,7 +156,7 @@ class Checkpoint:
     """How far the video has come. `source` is where the stream's photos are; `generation` counts commits; `commit` is
     unique to the attempt that wrote it. In arrival order, a listing after the key `scan_after` shows the photos beyond
     the watermark, as far as they are known. `tail` are the ends of earlier reels, oldest first, that `live.m3u8` still
-    lists."""
+    lists. `owner` is the environment that wrote it, and its lease lasts `lease_ms` from then on (`model/lease.py`)."""
 
     source: str
     generation: int
@@ -169,6 +169,8 @@ class Checkpoint:
     order: str = NAME_ORDER
     scan_after: str = ""
     tail: tuple[ReelTail, ...] = ()
+    owner: str = ""
+    lease_ms: int = 0
 
     def covers(self, position: str) -> bool:
         """Whether the photo at this position is settled: in the video, or rejected."""
@@ -197,6 +199,7 @@ class Checkpoint:
                 )
             if value["format"] == 1:
                 value |= {"order": NAME_ORDER, "scan_after": ""}
+            value = {"owner": "", "lease_ms": 0, **value}
             reel = None if value["reel"] is None else reel_from_value(value["reel"])
             tail = tuple(_tail_from_value(one) for one in value.get("tail", ()))
             ahead = _positions(value["ahead"], value["order"])
