@@ -22,6 +22,8 @@ GOALS: dict[str, tuple[str, float]] = {
     "bytes_vs_ffmpeg_n60": (AT_MOST, 1.04),
     "bytes_vs_ffmpeg_n10": (AT_MOST, 1.04),
     "s3_requests_per_frame": (AT_MOST, 1.15),
+    "burst_cost": (AT_MOST, 1.25),
+    "disorder_encodes": (AT_MOST, 1.05),
     "sigterm_exit_ms_p99": (AT_MOST, 300),
     "peak_rss_mb": (AT_MOST, 160),
 }

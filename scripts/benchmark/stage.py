@@ -116,7 +116,11 @@ class Stage:
 
     def upload(self, body: bytes) -> dict[str, Any]:
         """Upload the next photo; the answer is the event that S3 would send."""
-        key = f"frames/{self.stream}/{next(self._numbers):08d}.jpg"
+        return self.upload_as(next(self._numbers), body)
+
+    def upload_as(self, number: int, body: bytes) -> dict[str, Any]:
+        """The same, as photo `number`."""
+        key = f"frames/{self.stream}/{number:08d}.jpg"
         etag = self.store.put(key, body)
         return object_created_event(BUCKET, key, size_bytes=len(body), etag=etag)
 

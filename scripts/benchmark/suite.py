@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmark import empty_loop, large_photos, shutdown, startup, throughput, video_size
+from scripts.benchmark import burst, empty_loop, large_photos, shutdown, startup, throughput, video_size
 from scripts.benchmark.batch import Settings, ffmpeg_version
 from scripts.benchmark.candidates import THIS, Deployment
 from scripts.benchmark.comparison import Comparison, Extent
@@ -46,6 +46,8 @@ class Plan:
     startups: int
     invocations: int
     shutdowns: int
+    bursts: int
+    disordered: int
     latencies: tuple[S3Latency, ...]
     later_rounds: int = 3
     """For the comparisons after the first; their ratios are not the benchmark's."""
@@ -62,6 +64,8 @@ FULL = Plan(
     startups=20,
     invocations=2000,
     shutdowns=50,
+    bursts=3,
+    disordered=300,
     latencies=(S3Latency(), LIKE_S3),
 )
 QUICK = Plan(
@@ -75,6 +79,8 @@ QUICK = Plan(
     startups=5,
     invocations=1000,
     shutdowns=3,
+    bursts=1,
+    disordered=120,
     latencies=(S3Latency(),),
 )
 SMOKE = Plan(
@@ -88,6 +94,8 @@ SMOKE = Plan(
     startups=1,
     invocations=100,
     shutdowns=1,
+    bursts=1,
+    disordered=40,
     latencies=(S3Latency(),),
 )
 
@@ -184,6 +192,9 @@ def other_measurements(
         "video_size": lambda: video_size.measure(photos, small, work, frames=plan.video_size_frames),
         "startup": lambda: startup.measure(photos, settings, rounds=plan.startups),
         "loop": lambda: empty_loop.measure(invocations=plan.invocations, rounds=plan.rounds),
+        "burst": lambda: burst.measure(
+            [path.read_bytes() for path in photos.paths], rounds=plan.bursts, count=plan.disordered
+        ),
         "shutdown": lambda: _shutdown(photos, plan.shutdowns),
     }
     for name, measurement in measurements.items():
