@@ -82,7 +82,8 @@ class Invocations:
         sums: Counter[str] = Counter()
         for streams in self.ended:
             for counts in streams.values():
-                sums.update({name: count for name, count in counts.items() if name != "frames_in_video"})
+                sums.update({name: count for name, count in counts.items() if isinstance(count, int)})
+        del sums["frames_in_video"]  # a state
         return dict(sorted(sums.items()))
 
 
