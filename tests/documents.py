@@ -12,7 +12,21 @@ DOCUMENTS = [
     path for pattern in ("*.md", "docs/*.md", "infra/*.md") for path in sorted(ROOT.glob(pattern)) if path.is_file()
 ]
 PROGRAMS = frozenset(
-    {"timelapse", "aws", "sam", "jq", "xdg-open", "zip", "npm", "node", "curl", "systemctl", "journalctl", "export"}
+    {
+        "timelapse",
+        "aws",
+        "sam",
+        "git",
+        "jq",
+        "xdg-open",
+        "zip",
+        "npm",
+        "node",
+        "curl",
+        "systemctl",
+        "journalctl",
+        "export",
+    }
 )
 """What a line of a command block begins with, beside the scripts of the repository, Python and pip."""
 
