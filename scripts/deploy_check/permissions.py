@@ -1,10 +1,11 @@
 """Whether an IAM policy allows a call: the part of IAM that the templates' S3 statements use.
 
 An evaluator of our own, because cfn-lint checks the syntax of a policy and not what it allows, and moto ignores
-conditions. Supported: Allow and Deny, Action and Resource with wildcards, the conditions StringEquals and StringLike
-and their IfExists forms. Anything else in a statement raises ValueError: the answer would be a guess.
+conditions. Supported: Allow and Deny, Action and Resource with wildcards, `${*}`, `${?}` and `${$}` for these
+characters themselves, the conditions StringEquals and StringLike and their IfExists forms. Anything else in a statement
+raises ValueError: the answer would be a guess.
 
-Source: IAM user guide, 'Policy evaluation logic' and 'Condition operators', read November 2026.
+Source: IAM user guide, 'Policy evaluation logic', 'Condition operators' and 'Variables and tags', read November 2026.
 """
 
 from __future__ import annotations
@@ -13,11 +14,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from timelapse_runtime.cli.permissions import READ_FRAMES, WRITE_VIDEO
 from timelapse_runtime.timelapse.config import Config
-
-READ_FRAMES = ("s3:GetObject", "s3:GetObjectVersion")
-WRITE_VIDEO = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
-"""What the timelapse function does to objects. It also lists both places. A test compares this with a recorded run."""
 
 _OPERATORS = {"StringEquals", "StringLike", "StringEqualsIfExists", "StringLikeIfExists"}
 _KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition"}
@@ -68,4 +66,6 @@ def _listed(value: Any) -> list[str]:
 
 
 def _like(text: str, pattern: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text, re.DOTALL) is not None
+    expressions = {"*": ".*", "?": ".", "${*}": r"\*", "${?}": r"\?", "${$}": r"\$"}
+    parts = re.split(r"(\$\{[*?$]\}|[*?])", pattern)
+    return re.fullmatch("".join(expressions.get(part, re.escape(part)) for part in parts), text, re.DOTALL) is not None

@@ -14,11 +14,14 @@ import pytest
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from scripts.deploy_check.permissions import READ_FRAMES, WRITE_VIDEO, allows
+from scripts.deploy_check.permissions import allows
 from tests.infra.conftest import Stack
 from tests.infra.recorder import ACTIONS, Recorder
 from tests.photos import make_photos
 from tests.world import InvocationContext
+from timelapse_runtime.cli.main import parse
+from timelapse_runtime.cli.permissions import READ_FRAMES, WRITE_VIDEO
+from timelapse_runtime.cli.policy import policy
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.runtime.function import Deadline, Environment
@@ -29,6 +32,7 @@ from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 CAMERA = "frames/camera/"
+PLACES = (("FramesBucket", "frames"), ("VideoBucket", "video"))
 SIZE = (640, 360)
 
 
@@ -178,6 +182,14 @@ def test_the_role_lists_its_prefixes_only_and_no_other_bucket(bucket: str, stack
     assert not allows(statements, "s3:ListBucket", resource, {"s3:prefix": "elsewhere/"})
     assert not allows(statements, "s3:ListBucket", resource + "-of-others", {"s3:prefix": prefix})
     assert not allows(statements, "s3:DeleteBucket", resource)
+
+
+def test_the_policy_of_an_operator_allows_every_call(recorded: list[Recorder], stack: Stack) -> None:
+    places = [f"s3://{stack.resources[name]}/{prefix}/" for name, prefix in PLACES]
+    statements = policy(parse(["policy", "operator", *places]))["Statement"]
+    for recorder in recorded:
+        for one in recorder.permissions:
+            assert allows(statements, one.action, one.resource, one.context), one
 
 
 def test_deploy_check_knows_what_the_function_needs(recorded: list[Recorder], stack: Stack) -> None:

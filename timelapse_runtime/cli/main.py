@@ -11,6 +11,7 @@
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
     timelapse cost                                           dollars per camera and month, on Lambda and on EC2
     timelapse simulate                                       how a fleet of cameras would fare on Lambda
+    timelapse policy ROLE s3://BUCKET/PREFIX/                print the IAM policy of a camera, an operator or a viewer
     timelapse completion SHELL                               print a script that completes commands in a shell
 
 Exit code 0: done; 2: the arguments are wrong, S3 refused, or the function failed. `verify` tells more apart, and says
@@ -38,8 +39,10 @@ from timelapse_runtime.cli.options import (
     connected,
     describe_config_error,
     endpoint_url,
+    kms_key,
     location,
     positive,
+    queue_arn,
     stream_folder,
     stream_name,
 )
@@ -53,8 +56,11 @@ _COMPLETION_NEEDS = ("shtab",)
 
 _SHELLS = ("bash", "fish", "tcsh", "zsh")
 
+_ROLES = ("camera", "operator", "viewer")
+_PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
+
 _CODECS = ("copy", "h264", "h265", "av1")
-_WITHOUT_S3 = frozenset({"replay", "cost", "simulate", "completion"})
+_WITHOUT_S3 = frozenset({"replay", "cost", "simulate", "policy", "completion"})
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 """What a command's module has as `run`: its options, the variables with those of the connection; the exit code."""
@@ -174,6 +180,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
         "--reason", choices=REJECTION_REASONS, metavar="WORD", help=f"only those of: {', '.join(REJECTION_REASONS)}"
     )
     again.set_defaults(run=_run_of("retry"))
+    _add_policy(commands.add_parser("policy", help="print the IAM policy of a camera, an operator or a viewer"))
     completion = commands.add_parser("completion", help="print a script for the completion of a shell")
     completion.description = "Print a script that completes commands and options. In ~/.bashrc or ~/.zshrc: "
     completion.description += 'eval "$(timelapse completion bash)", or zsh.'
@@ -295,6 +302,29 @@ def _add_check_store(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Exit code 0: it can hold photos and videos; 1: not all that is needed holds; 2: it cannot be used."
     parser.add_argument("place", type=location, help="where to try it: s3://BUCKET/PREFIX/")
     parser.set_defaults(run=_run_of("check_store"))
+
+
+def _add_policy(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Print an IAM policy with what a role needs and no more, as JSON. camera: put photos into its own folder; "
+        "operator: all commands on a stream, backfill and run; viewer: read and list videos. Asks AWS nothing."
+    )
+    parser.add_argument("role", choices=_ROLES, metavar="ROLE", help=", ".join(_ROLES))
+    parser.add_argument("place", type=location, help="s3://BUCKET/PREFIX/: the photos; of a viewer, the videos")
+    parser.add_argument("video", type=location, nargs="?", help="of an operator: where the videos are")
+    parser.add_argument(
+        "--stream", type=stream_name, metavar="NAME", help="of a camera (required) or a viewer: its folder"
+    )
+    parser.add_argument("--kms-key", type=kms_key, metavar="ARN", help="the key that encrypts the buckets")
+    parser.add_argument("--queue", type=queue_arn, metavar="ARN", help="of an operator: the queue of run --queue")
+    parser.add_argument(
+        "--partition",
+        choices=_PARTITIONS,
+        default="aws",
+        metavar="NAME",
+        help=f"{', '.join(_PARTITIONS)} (default: aws)",
+    )
+    parser.set_defaults(run=_run_of("policy"))
 
 
 def _port(text: str) -> int:

@@ -124,6 +124,20 @@ def region(text: str) -> str:
     return text
 
 
+def kms_key(text: str) -> str:
+    """Type of an argument: the ARN of a KMS key (that of an alias is not a resource of a policy)."""
+    if not re.fullmatch(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+", text):
+        raise _wrong(text, "a key's ARN, such as arn:aws:kms:eu-central-1:123456789012:key/1234abcd-…")
+    return text
+
+
+def queue_arn(text: str) -> str:
+    """Type of an argument: the ARN of a queue of SQS."""
+    if not re.fullmatch(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,80}", text):
+        raise _wrong(text, "a queue's ARN, such as arn:aws:sqs:eu-central-1:123456789012:photos")
+    return text
+
+
 def _wrong(text: str, allowed: str) -> argparse.ArgumentTypeError:
     return argparse.ArgumentTypeError(f"{text!r}; allowed: {allowed}")
 

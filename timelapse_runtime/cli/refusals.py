@@ -1,30 +1,14 @@
 """What a person has to know if S3 refuses a call or does not answer.
 
 That is: which permission is missing on which resource, or what else to do.
-
-Source: Service Authorization Reference, 'Actions, resources, and condition keys for Amazon S3', and the S3 API
-reference on the permissions of HeadObject, UploadPartCopy and CompleteMultipartUpload; read November 2026.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from timelapse_runtime.cli.permissions import ACTIONS
 from timelapse_runtime.timelapse.errors import AccessDenied, StorageError
-
-_ACTIONS: Mapping[str, str] = {
-    "AbortMultipartUpload": "s3:AbortMultipartUpload",
-    "CompleteMultipartUpload": "s3:PutObject",
-    "CreateMultipartUpload": "s3:PutObject",
-    "DeleteObjects": "s3:DeleteObject",
-    "GetObject": "s3:GetObject",
-    "HeadObject": "s3:GetObject",
-    "ListObjectsV2": "s3:ListBucket",
-    "PutObject": "s3:PutObject",
-    "UploadPart": "s3:PutObject",
-    "UploadPartCopy": "s3:GetObject and s3:PutObject",
-}
-"""What IAM calls the permission for an operation."""
 
 _OF_THE_BUCKET = frozenset({"ListObjectsV2"})
 _READS = frozenset({"GetObject", "HeadObject"})
@@ -61,12 +45,12 @@ def describe_refusal(error: AccessDenied) -> str:
     what = f"{error.operation} of s3://{error.bucket}/{error.key} was refused"
     if error.code in _OTHER_CAUSES:
         return f"{what}: {_OTHER_CAUSES[error.code].format(bucket=error.bucket)}"
-    action = _ACTIONS.get(error.operation)
-    if action is None:
+    actions = ACTIONS.get(error.operation)
+    if actions is None:
         return str(error)
     bucket = f"arn:aws:s3:::{error.bucket}"
     resource = bucket if error.operation in _OF_THE_BUCKET else f"{bucket}/{error.key}"
-    hint = f"{what} ({error.cause}): the credentials need {action} on {resource}"
+    hint = f"{what} ({error.cause}): the credentials need {' and '.join(actions)} on {resource}"
     if error.operation in _READS:  # S3 says 403 instead of 404 to those who may not list
         hint += f"; without s3:ListBucket on {bucket}, S3 answers the same if the object is not there"
     return hint
