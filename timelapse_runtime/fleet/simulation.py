@@ -3,7 +3,7 @@
 Owns time, queues and environments; what an invocation does is up to `stream.py`, and how long it takes to `timing.py`.
 Times are seconds. The first tenth of the time is not counted: environments are new then.
 
-`direct` (infra/template.yaml): S3 invokes one function asynchronously, with reserved concurrency 1. An event that finds
+`direct` (infra/template.yaml with ReserveConcurrency=yes): S3 invokes one function asynchronously. An event that finds
 the environment busy is throttled, and tried again after 1, 2, 4 … 300 s. `fifo` (infra/cameras.yaml): a message group
 and an environment for each camera, one message after the other; cameras do not meet, so of a large fleet some are
 simulated for all.
