@@ -337,9 +337,11 @@ def change_pace(run: ArrivalRun) -> None:
 def take_turns(run: ArrivalRun) -> None:
     """Three environments with clocks that differ by minutes take turns, photo by photo, and then for longer than a
     lease lasts; one is killed, one shut down, one stays frozen while another one takes over."""
-    for number in range(9):
-        run.skew_ms = (-180_000, 0, 180_000)[number % 3]
+    run.take("0.jpg", "1.jpg")
+    run.shut_down()
+    for number in range(2, 10):
         run.take(f"{number}.jpg")
+        run.skew_ms = (-180_000, 0, 180_000)[number % 3]
         run.thaw()
     run.take("10.jpg", "11.jpg", seconds=40)
     run.thaw()

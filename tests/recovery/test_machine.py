@@ -27,16 +27,17 @@ def test_a_random_life_ends_with_the_sorted_list_of_usable_photos(seed: int) -> 
 
 
 @pytest.mark.parametrize(
-    "mutation",
+    ("mutation", "seed"),
     [
-        "no If-Match on the checkpoint",
-        "watermark past frames that wait",
-        "412 taken for success",
-        "playlists without condition",
-        "closed reel not finished",
+        ("no If-Match on the checkpoint", 1),
+        ("watermark past frames that wait", 1),
+        ("412 taken for success", 1),
+        ("playlists without condition", 3),
+        ("closed reel not finished", 1),
     ],
 )
-def test_a_seeded_bug_shows_in_a_random_life(mutation: str) -> None:
+def test_a_seeded_bug_shows_in_a_random_life(mutation: str, seed: int) -> None:
+    """With a seed whose lives notice it soon: others take more of them."""
     with MUTATIONS[mutation]():
-        (failure,) = run_machine(EXAMPLES, seed=1)
+        (failure,) = run_machine(EXAMPLES, seed=seed)
     assert "state.begin(" in failure

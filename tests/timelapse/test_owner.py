@@ -122,6 +122,19 @@ def test_a_photo_that_was_written_over_another_one_is_not_left_to_the_owner(worl
     assert world.checkpoint().frame_count == 14
 
 
+def test_a_name_that_the_owner_would_not_list_is_not_left_to_it(world: World) -> None:
+    """A counter wraps: a listing that begins near the newest photos does not show the first number."""
+    owner, other = world.environment(), world.environment()
+    for number in range(12):
+        world.deliver(owner, world.upload(number, key=f"{number + 88}.jpg"))
+    world.clock.advance(400_000)
+    for number in range(12, 20):
+        world.deliver(owner, world.upload(number, key=f"9{number}.jpg"))
+    assert left(world.deliver(other, world.upload(20, key="00.jpg"))) is None
+    world.sweep(other, drain=True)
+    assert "00.jpg" in world.keys_in_video()
+
+
 def test_clocks_that_differ_by_minutes_cost_no_photo(world: World) -> None:
     ahead, behind = world.environment(skew_ms=240_000), world.environment(skew_ms=-240_000)
     for number in range(20):

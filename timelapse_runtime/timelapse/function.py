@@ -181,14 +181,14 @@ class Timelapse:
     def _append(self, name: str, hints: list[PhotoHint | None], time_left: TimeLeft) -> dict[str, Any]:
         exact = [hint for hint in hints if hint is not None]
         known = self._leases.live(name, self._clock.now_epoch_ms())
-        overwrites = functools.partial(_overwrites, exact)
-        if name not in self._streams and known is not None and not overwrites(known):
+        takes_over = functools.partial(_takes_over, exact)
+        if name not in self._streams and known is not None and not takes_over(known):
             return self._left_to(known, name, len(hints))
         done = self._with_stream(
             name,
             time_left,
             lambda stream: stream.append(exact, time_left, relist=None in hints),
-            takes_over=overwrites,
+            takes_over=takes_over,
             claims=bool(exact),  # a poll or a folder without photos begins no stream
         )
         return self._left_to(done, name, len(hints)) if isinstance(done, Lease) else done
@@ -411,8 +411,9 @@ class Timelapse:
         _log.info("outbox job written", extra=fields)
 
 
-def _overwrites(hints: Sequence[PhotoHint], lease: Lease) -> bool:
-    return any(lease.overwrites(hint.key, hint.etag) for hint in hints)
+def _takes_over(hints: Sequence[PhotoHint], lease: Lease) -> bool:
+    """Whether these photos must not be left to the owner."""
+    return not all(lease.shows(hint.key, hint.etag) for hint in hints)
 
 
 def _as_counter(counts: Counts) -> Counter[str]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint
+from dataclasses import replace
+
+from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, NAME_ORDER, Checkpoint
 from timelapse_runtime.timelapse.model.lease import KnownLeases, lease_duration_ms, lease_of_other
 
 NOW = 1_790_000_000_000
@@ -65,9 +67,37 @@ def test_leases_that_have_ended_are_forgotten_when_others_come() -> None:
     assert len(known) == 1
 
 
+def shown(state: Checkpoint, *photos: tuple[str, str | None]) -> list[bool]:
+    lease = lease_of_other(state, "mine", stored_epoch_ms=NOW, now_epoch_ms=NOW)
+    assert lease is not None
+    return [lease.shows(key, etag) for key, etag in photos]
+
+
+def rising(count: int) -> tuple[str, ...]:
+    return tuple(f"{1_790_000_000_000 + number:015d} e{number} {number:04d}.jpg" for number in range(count))
+
+
 def test_a_photo_that_was_written_over_another_one_is_known_by_its_content() -> None:
     ahead = ("001790000000000 aaa a.jpg", "001790000001000 bbb a.jpg", "001790000002000 ccc b.jpg")
-    lease = lease_of_other(checkpoint(*ahead), "mine", stored_epoch_ms=NOW, now_epoch_ms=NOW)
-    assert lease is not None
-    assert [lease.overwrites("a.jpg", etag) for etag in ('"aaa"', '"bbb"', '"new"', None)] == [False, False, True, True]
-    assert not lease.overwrites("c.jpg", '"new"')
+    again = [("a.jpg", '"aaa"'), ("a.jpg", '"bbb"'), ("a.jpg", '"new"'), ("a.jpg", None), ("c.jpg", '"new"')]
+    assert shown(checkpoint(*ahead), *again) == [True, True, False, False, True]
+
+
+def test_a_listing_of_a_long_stream_shows_what_rises_above_names_that_rise() -> None:
+    long = replace(checkpoint(*rising(8)), frame_count=100_000, scan_after="0000.jp")
+    assert shown(long, ("0008.jpg", None), ("0003x.jpg", None), ("9999.jpg", None)) == [True, False, True]
+    assert shown(long, ("-1.jpg", None)) == [False], "a counter that wrapped"
+    assert shown(replace(long, ahead=rising(5)), ("0008.jpg", None)) == [False], "too few names to tell"
+    names = ("c7", "1f", "88", "03", "e2", "5b", "d4")
+    drawn = tuple(f"{1_790_000_000_000 + at:015d} e {name}.jpg" for at, name in enumerate(names))
+    assert shown(replace(long, ahead=drawn), ("ff.jpg", None)) == [False], "names that do not rise"
+
+
+def test_a_listing_of_a_short_stream_shows_what_lies_after_its_beginning() -> None:
+    short = replace(checkpoint(*rising(3)), frame_count=499, scan_after="0002.jp")
+    assert shown(short, ("0001.jpg", None), ("0002a.jpg", None), ("9.jpg", None)) == [False, True, True]
+
+
+def test_in_the_order_of_names_a_listing_shows_what_lies_above_all_that_is_covered() -> None:
+    state = replace(checkpoint(), order=NAME_ORDER, watermark="0004.jpg", ahead=("0007.jpg",))
+    assert shown(state, ("0003.jpg", None), ("0005.jpg", None), ("0008.jpg", None)) == [False, False, True]

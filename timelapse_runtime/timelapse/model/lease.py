@@ -7,18 +7,25 @@ before it commits. Each commit renews the lease, and a shutdown ends it.
 A lease saves work and proves nothing. Compare-and-swap of the checkpoint keeps the video right, whatever the clocks
 say. A lease ends by S3's clock: when the checkpoint was stored, plus its duration. An environment whose clock is behind
 would believe it for too long, so it also ends when this environment has known the same checkpoint for that long.
+
+A photo is left to the owner only if its name tells that the owner's next listing shows it (`Lease.shows`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
 from dataclasses import dataclass, replace
 
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint
+from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import photo_at, photo_identity
 
 _MARGIN_SECONDS = 15
 _LONGEST_SECONDS = 120
+_SHORT_STREAM = 500
+"""Fewer photos than a listing goes through without finding a new one."""
+_RISING_KEYS = 6
+"""Names of so many photos in a row that rise do so by chance once in 720 times."""
 _REMEMBERED_MS = 900_000
 """How long an ended lease is known: S3 refuses the requests of a clock that differs by more than 15 minutes."""
 
@@ -31,19 +38,35 @@ def lease_duration_ms(flush_after_seconds: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """That of another environment. `commit` is the checkpoint's that granted it. `newest` are the photos that the
-    checkpoint names, by key: their identities."""
+    """That of another environment, as `checkpoint` grants it."""
 
     owner: str
     ends_epoch_ms: int
-    commit: str
-    newest: Mapping[str, frozenset[str]]
+    checkpoint: Checkpoint
 
-    def overwrites(self, key: str, etag: str | None) -> bool:
-        """Whether this photo was written over another one. Then it may be overwritten itself before the owner lists it,
-        and nobody else would have its content."""
-        known = self.newest.get(key)
-        return known is not None and (etag is None or photo_identity(key, etag) not in known)
+    @property
+    def commit(self) -> str:
+        """The id of the commit that granted it."""
+        return self.checkpoint.commit
+
+    def shows(self, key: str, etag: str | None) -> bool:
+        """Whether the owner's next listing shows this photo for sure. Otherwise its event is all that tells of it.
+
+        A listing begins near the photos that are known, and need not reach a name that does not rise
+        (`new_photos.py`). And a photo that was written over another one may be overwritten itself before a listing.
+        """
+        checkpoint, order = self.checkpoint, key_order(key)
+        if checkpoint.order != ARRIVAL_ORDER:
+            return all(order > key_order(known) for known in (checkpoint.watermark, *checkpoint.ahead))
+        newest = [photo_at(position) for position in sorted(checkpoint.ahead, key=key_order)]
+        same_key = {photo.identity for photo in newest if photo.key == key}
+        if same_key:
+            return etag is not None and photo_identity(key, etag) in same_key
+        if checkpoint.frame_count + checkpoint.rejected_count < _SHORT_STREAM:
+            return order > key_order(checkpoint.scan_after)
+        keys = [key_order(photo.key) for photo in newest]
+        rises = len(keys) >= _RISING_KEYS and all(before < after for before, after in itertools.pairwise(keys))
+        return rises and order > keys[-1]
 
 
 def lease_of_other(checkpoint: Checkpoint, own: str, *, stored_epoch_ms: int, now_epoch_ms: int) -> Lease | None:
@@ -51,11 +74,7 @@ def lease_of_other(checkpoint: Checkpoint, own: str, *, stored_epoch_ms: int, no
     ends_epoch_ms = min(stored_epoch_ms, now_epoch_ms) + checkpoint.lease_ms
     if checkpoint.owner in ("", own) or ends_epoch_ms <= now_epoch_ms:
         return None
-    newest: dict[str, frozenset[str]] = {}
-    if checkpoint.order == ARRIVAL_ORDER:
-        for photo in map(photo_at, checkpoint.ahead):
-            newest[photo.key] = newest.get(photo.key, frozenset()) | {photo.identity}
-    return Lease(checkpoint.owner, ends_epoch_ms, checkpoint.commit, newest)
+    return Lease(checkpoint.owner, ends_epoch_ms, checkpoint)
 
 
 class KnownLeases:
