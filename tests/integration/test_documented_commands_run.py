@@ -96,7 +96,8 @@ def test_a_command_runs(line: str, variables: dict[str, str], tmp_path: Path) ->
         line = re.sub(word, meaning.format(tmp_path.name), line)
     command = program(*shlex.split(line.replace("QUEUE_URL", variables["QUEUE_URL"]))[1:])
     if " watch " in line and "--publish" not in line:
-        command += ["--port", "0"]  # the default one may be in use here
+        # The default port may be in use here; and a suite that runs in the background ignores SIGINT.
+        command = ["env", "--default-signal=INT", *command, "--port", "0"]
         with subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True) as server:
             try:
                 assert server.stdout is not None
