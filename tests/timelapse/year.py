@@ -150,8 +150,8 @@ class Quarter:
 
 @dataclass
 class Year:
-    """A camera's year of four quarters. With `restart_days`, another environment goes on so often; else one lives all
-    the time, as on a machine of one's own."""
+    """A camera's year of four quarters. A new environment takes over every `restart_days`; without it, one lives for
+    the whole year, as on a machine of one's own."""
 
     days: int = 364
     photos_a_day: int = PHOTOS_A_DAY

@@ -25,7 +25,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
 
 from timelapse_runtime.cli import EXIT_INTERRUPTED, EXIT_OK
 from timelapse_runtime.cli.backfill_streams import Streams, StreamWork
@@ -44,6 +43,7 @@ from timelapse_runtime.timelapse.errors import (
     Fenced,
     StorageUnavailable,
 )
+from timelapse_runtime.timelapse.model.reel_day import is_day_over
 from timelapse_runtime.timelapse.ranges.range_codec import RangeCodec
 from timelapse_runtime.timelapse.ranges.range_reader import EncodedElsewhere
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -150,8 +150,8 @@ class _Backfill:
         function.open(Environment(_with_threads(self._variables, 1), None, uuid.uuid4().hex))
         if self._sweep(function, stream, {"drain": True}):
             after = self._streams.checkpoint(stream.name)
-            today = datetime.now(self._config.timezone).date().isoformat()
-            if after is not None and after.reel is not None and not after.reel.is_closed and after.reel.date < today:
+            now_epoch_ms = SystemClock().now_epoch_ms()
+            if after is not None and is_day_over(after.reel, now_epoch_ms, self._config.timezone):
                 self._sweep(function, stream, {"close": True})
         function.close(Deadline(SystemClock().now_epoch_ms() + _SAVE_MS))
 

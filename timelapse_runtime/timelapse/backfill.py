@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from timelapse_runtime.runtime.clock import Clock
@@ -22,6 +21,7 @@ from timelapse_runtime.timelapse.errors import DeadlineTooClose, ObjectNotFound
 from timelapse_runtime.timelapse.events import EncodeRange, JoinRanges, PlanRanges
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.reel_day import is_day_over
 from timelapse_runtime.timelapse.photo_reader import PhotoReader, ReadElsewhere
 from timelapse_runtime.timelapse.ranges.plan import ranges
 from timelapse_runtime.timelapse.ranges.range_encoder import RangeEncoder
@@ -94,11 +94,10 @@ class Backfill:
         return {**done, "frames_in_video": counts["frames_in_video"]}
 
     def _is_day_over(self, stream: str) -> bool:
-        """Whether the open reel's day is over, so that no photo of a live camera continues it."""
+        """Whether the open reel is to be closed: a reel is of a day, and that is over."""
         try:
             checkpoint = Checkpoint.from_json(self._video.get(self._keys(stream).checkpoint).body)
         except ObjectNotFound:
             return False
-        today = datetime.fromtimestamp(self._clock.now_epoch_ms() / 1000, self._config.timezone).date().isoformat()
-        reel = checkpoint.reel
-        return reel is not None and not reel.is_closed and self._config.reel == "day" and reel.date < today
+        now_epoch_ms, zone = self._clock.now_epoch_ms(), self._config.timezone
+        return self._config.reel == "day" and is_day_over(checkpoint.reel, now_epoch_ms, zone)

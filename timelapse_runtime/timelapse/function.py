@@ -198,7 +198,7 @@ class Timelapse:
         may_pause = sweep.scheduled and not any(flags.values())
         if may_pause and self._pauses.holds(name, self._clock.now_epoch_ms()):
             return {"frames_in_video": self._pauses.state_of(name).frames_in_video}
-        is_asked_for = name in self._joins or any(flags.values())
+        is_asked_for = any(flags.values())
         happened = self._with_stream(
             name, time_left, lambda stream: stream.sweep(time_left, **flags), takes_over=lambda _lease: is_asked_for
         )
@@ -328,15 +328,12 @@ class Timelapse:
             low_delay=low_delay,
             elsewhere=self._joins.get(name) or self._elsewhere(name),
         )
-        lease = stream.open(claims=claims)
-        if lease is None:
-            return stream
-        now_epoch_ms = self._clock.now_epoch_ms()
-        lease = self._leases.add(name, lease, now_epoch_ms)
-        if lease.ends_epoch_ms > now_epoch_ms and not takes_over(lease):
-            return lease
-        stream.open(claims=claims, takes_over=True)
-        return stream
+
+        def is_left_to(lease: Lease) -> bool:
+            now_epoch_ms = self._clock.now_epoch_ms()
+            return self._leases.add(name, lease, now_epoch_ms).ends_epoch_ms > now_epoch_ms and not takes_over(lease)
+
+        return stream.open(is_left_to=is_left_to, claims=claims) or stream
 
     def _close_least_recently_used(self, time_left: TimeLeft) -> None:
         """Close streams until no more than TIMELAPSE_OPEN_STREAMS are open and their videos fit into the memory.

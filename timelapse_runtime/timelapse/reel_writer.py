@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from timelapse_runtime.timelapse.commit_plan import SegmentData
+from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.model.checkpoint import Segment, checksum, photos_checksum
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, out_of_order
-from timelapse_runtime.timelapse.model.video_size import NO_RUN, SizeRun
+from timelapse_runtime.timelapse.model.video_size import NO_RUN, Size, SizeRun
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import pack_provenance
 from timelapse_runtime.timelapse.video.codec import Codec
@@ -35,6 +36,19 @@ class InitSegment:
     def sha256(self) -> str:
         """As `Reel.init_sha256`."""
         return init_sha256(self.body)
+
+
+def encoder_settings(config: Config, size: Size, *, low_delay: bool) -> EncoderSettings:
+    """Those of a reel's encoders."""
+    return EncoderSettings(
+        *size,
+        config.fps,
+        config.keyframe_interval,
+        config.crf,
+        config.preset,
+        config.threads,
+        low_delay=low_delay,
+    )
 
 
 class ReelWriter:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 
 from timelapse_runtime.runtime.clock import Clock
@@ -155,16 +155,17 @@ class Stream:
 
     # ---- open
 
-    def open(self, *, takes_over: bool = False, claims: bool = False) -> Lease | None:
+    def open(self, *, is_left_to: Callable[[Lease], bool] = lambda _lease: True, claims: bool = False) -> Lease | None:
         """Read the checkpoint, and prove that the last segment decodes to what it claims.
 
-        Without `takes_over`, a stream that another environment owns is left to it: it is not open then, and the result
-        is that one's lease. `claims`: become the owner before any work. Raises StorageError, CheckpointCorrupt, Fenced.
+        If another environment holds a live lease, `is_left_to` says whether the stream is left to it: then it is not
+        open, and the result is that lease. `claims`: become the owner before any work. Raises StorageError,
+        CheckpointCorrupt, Fenced.
         """
         while True:
             checkpoint = self._checkpoints.load()
             lease = self._checkpoints.lease_of_other(self._clock.now_epoch_ms())
-            if lease is not None and not takes_over:
+            if lease is not None and is_left_to(lease):
                 return lease
             is_same_order = checkpoint is None or checkpoint.order == self._config.order
             if claims and is_same_order:  # another order is stated by a commit of its own, below

@@ -20,7 +20,7 @@ from timelapse_runtime.timelapse.model.pace import Pace
 from timelapse_runtime.timelapse.model.reel_day import ReelDay
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.model.video_size import Size, SizeChanges, automatic_size
-from timelapse_runtime.timelapse.reel_writer import InitSegment, ReelWriter
+from timelapse_runtime.timelapse.reel_writer import InitSegment, ReelWriter, encoder_settings
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import read_provenance
@@ -280,21 +280,12 @@ class VideoWriter:
             self._log.info("a photo tells an earlier day than the open reel's: it stays in this reel", extra=fields)
 
     def _settings(self, picture: DecodedPhoto, reel: Reel | None) -> EncoderSettings:
-        config = self._config
         if reel is None:
             size = self._size_of_new_reel(picture)
             self._begin_low_delay()
         else:
             size = reel.width, reel.height
-        return EncoderSettings(
-            *size,
-            config.fps,
-            config.keyframe_interval,
-            config.crf,
-            config.preset,
-            config.threads,
-            low_delay=self._low_delay,
-        )
+        return encoder_settings(self._config, size, low_delay=self._low_delay)
 
     def _begin_low_delay(self) -> None:
         """Decide what the encoder of a new reel is."""

@@ -13,7 +13,9 @@ A photo is left to the owner only if its name tells that the owner's next listin
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint
@@ -36,9 +38,9 @@ def lease_duration_ms(flush_after_seconds: int) -> int:
     return 1_000 * min(flush_after_seconds + _MARGIN_SECONDS, _LONGEST_SECONDS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lease:
-    """That of another environment, as `checkpoint` grants it."""
+    """That of another environment, as `checkpoint` grants it, which is kept without its reels: they are long."""
 
     owner: str
     ends_epoch_ms: int
@@ -58,15 +60,26 @@ class Lease:
         checkpoint, order = self.checkpoint, key_order(key)
         if checkpoint.order != ARRIVAL_ORDER:
             return all(order > key_order(known) for known in (checkpoint.watermark, *checkpoint.ahead))
-        newest = [photo_at(position) for position in sorted(checkpoint.ahead, key=key_order)]
-        same_key = {photo.identity for photo in newest if photo.key == key}
-        if same_key:
-            return etag is not None and photo_identity(key, etag) in same_key
+        if key in self._newest:
+            return etag is not None and photo_identity(key, etag) in self._newest[key]
         if checkpoint.frame_count + checkpoint.rejected_count < _SHORT_STREAM:
             return order > key_order(checkpoint.scan_after)
-        keys = [key_order(photo.key) for photo in newest]
-        rises = len(keys) >= _RISING_KEYS and all(before < after for before, after in itertools.pairwise(keys))
-        return rises and order > keys[-1]
+        return self._highest_rising is not None and order > self._highest_rising
+
+    @functools.cached_property
+    def _newest(self) -> Mapping[str, frozenset[str]]:
+        """The photos that a checkpoint in arrival order names, by key: their identities."""
+        newest: dict[str, frozenset[str]] = {}
+        for photo in map(photo_at, sorted(self.checkpoint.ahead, key=key_order)):
+            newest[photo.key] = newest.get(photo.key, frozenset()) | {photo.identity}
+        return newest
+
+    @functools.cached_property
+    def _highest_rising(self) -> bytes | None:
+        """The last of their keys as S3 orders them, if there are some and each is above the one before; else None."""
+        keys = list(map(key_order, self._newest))
+        rises = len(keys) == len(self.checkpoint.ahead) >= _RISING_KEYS
+        return keys[-1] if rises and all(before < after for before, after in itertools.pairwise(keys)) else None
 
 
 def lease_of_other(checkpoint: Checkpoint, own: str, *, stored_epoch_ms: int, now_epoch_ms: int) -> Lease | None:
@@ -74,7 +87,7 @@ def lease_of_other(checkpoint: Checkpoint, own: str, *, stored_epoch_ms: int, no
     ends_epoch_ms = min(stored_epoch_ms, now_epoch_ms) + checkpoint.lease_ms
     if checkpoint.owner in ("", own) or ends_epoch_ms <= now_epoch_ms:
         return None
-    return Lease(checkpoint.owner, ends_epoch_ms, checkpoint)
+    return Lease(checkpoint.owner, ends_epoch_ms, replace(checkpoint, reel=None, tail=()))
 
 
 class KnownLeases:

@@ -15,11 +15,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
 
+from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 
 _CLOCK_IS_RIGHT_MS = 48 * 3_600_000
 """A time this near to its upload is right, as far as days matter: a zone that is not told makes up to 14 hours, a day
 alone (a date in a key) makes 24 more, and an upload may take a while."""
+
+
+def is_day_over(reel: Reel | None, now_epoch_ms: int, zone: tzinfo) -> bool:
+    """Whether the reel is open and its day is over, so that no photo of a live camera continues it."""
+    return reel is not None and not reel.is_closed and reel.date < _date(now_epoch_ms, zone)
 
 
 class ReelDay:
@@ -67,4 +73,8 @@ class ReelDay:
         return uploaded > last_upload and not (is_right or has_gone_on)
 
     def _date(self, epoch_ms: int) -> str:
-        return datetime.fromtimestamp(epoch_ms / 1000, self._zone).date().isoformat()
+        return _date(epoch_ms, self._zone)
+
+
+def _date(epoch_ms: int, zone: tzinfo) -> str:
+    return datetime.fromtimestamp(epoch_ms / 1000, zone).date().isoformat()

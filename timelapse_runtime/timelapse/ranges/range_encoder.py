@@ -27,9 +27,9 @@ from timelapse_runtime.timelapse.ranges.encoded_range import (
     groups_of,
     numbered,
 )
+from timelapse_runtime.timelapse.reel_writer import encoder_settings
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
-from timelapse_runtime.timelapse.video.encode import EncoderSettings
 from timelapse_runtime.timelapse.video.fit import Picture
 
 _log = logging.getLogger(__name__)
@@ -90,15 +90,7 @@ class RangeEncoder:
     def _look(self, first: DecodedPhoto, *, low_delay: bool) -> Look:
         config = self._config
         automatic = automatic_size((first.width, first.height), config.size_limits(first.size_bytes)).size
-        settings = EncoderSettings(
-            *(config.size or automatic),
-            config.fps,
-            config.keyframe_interval,
-            config.crf,
-            config.preset,
-            config.threads,
-            low_delay=low_delay,
-        )
+        settings = encoder_settings(config, config.size or automatic, low_delay=low_delay)
         return Look(settings, config.fit, config.background)
 
 
