@@ -56,7 +56,11 @@ def test_sigterm_saves_the_frames_in_the_encoder(
         etag = store.put(key, body)
         response = running.invoke(object_created_event(BUCKET, key, size_bytes=len(body), etag=etag))
         assert response.payload["streams"]["rie"]["frames_in_video"] == 0
-    assert not list(store.list_after("video/rie/"))
+    (written,) = store.list_after("video/rie/")  # the owner's claim
+    assert (written.key, Checkpoint.from_json(store.get(written.key).body).frame_count) == (
+        "video/rie/checkpoint.json",
+        0,
+    )
     running.shutdown()
     checkpoint = Checkpoint.from_json(store.get("video/rie/checkpoint.json").body)
     assert checkpoint.frame_count == 10

@@ -292,12 +292,12 @@ def test_a_playlist_is_written_over_the_one_that_was_seen(reels: StoredReels) ->
 def test_another_process_may_send_just_the_playlists_whose_condition_is_known(reels: StoredReels) -> None:
     reel, objects = grown(reels), derived(reels)
     plan = commit_of(reels, reel)
-    first = objects.with_known_conditions(plan, is_first_commit=True)
+    first = objects.with_known_conditions(plan, is_first_reel=True)
     assert [put.condition for put in first.derived] == [IfAbsent()] * 4
-    assert objects.with_known_conditions(plan, is_first_commit=False).derived == ()
+    assert objects.with_known_conditions(plan, is_first_reel=False).derived == ()
     objects.after_commit(plan)
     etags = [reels.store.head(put.key).etag for put in plan.derived]
-    known = objects.with_known_conditions(plan, is_first_commit=False)
+    known = objects.with_known_conditions(plan, is_first_reel=False)
     assert [put.condition for put in known.derived] == [IfMatch(etag) for etag in etags]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,6 +75,18 @@ def test_a_shutdown_ends_the_lease(world: World) -> None:
     assert left(world.deliver(third, world.upload(4))) is None
     world.sweep(third, drain=True)
     assert world.keys_in_video() == [world.key(number) for number in range(5)]
+
+
+def test_the_first_shutdown_writes_playlists_although_the_owner_has_claimed_the_stream(
+    world: World, tmp_path: Path
+) -> None:
+    world.outbox = tmp_path
+    function = world.environment()
+    world.shoot(function, range(3))
+    assert world.object_keys() == {world.keys.checkpoint}
+    world.shut_down(function)
+    assert world.checkpoint().frame_count == 3
+    assert {world.keys.newest_video, world.keys.main} <= world.object_keys()
 
 
 def test_the_same_environment_goes_on_after_a_reset(world: World) -> None:

@@ -106,9 +106,10 @@ class Derived:
             put = Put(self._keys.latest, latest, None, "image/jpeg", NO_CACHE)
             self._written_latest = latest if self._try("latest.jpg", lambda: put.send(self._store)) else None
 
-    def with_known_conditions(self, plan: CommitPlan, *, is_first_commit: bool) -> CommitPlan:
-        """The plan as it may be sent later, by another process: only the playlists whose condition is known."""
-        derived = self._playlists.with_known_conditions(plan.derived, is_first_commit=is_first_commit)
+    def with_known_conditions(self, plan: CommitPlan, *, is_first_reel: bool) -> CommitPlan:
+        """The plan as it may be sent later, by another process: only the playlists whose condition is known. Before the
+        stream's first reel there are none."""
+        derived = self._playlists.with_known_conditions(plan.derived, is_first_reel=is_first_reel)
         return replace(plan, derived=derived)
 
     def remove(self, keys: Sequence[str]) -> None:
@@ -189,10 +190,10 @@ class PlaylistWriter:
         for key in keys:
             self._conditions.pop(key, None)
 
-    def with_known_conditions(self, puts: Sequence[Put], *, is_first_commit: bool) -> tuple[Put, ...]:
+    def with_known_conditions(self, puts: Sequence[Put], *, is_first_reel: bool) -> tuple[Put, ...]:
         """Those that can be sent without a look at S3 first, each with its condition."""
         known: Mapping[str, Condition] = self._conditions
-        if is_first_commit:
+        if is_first_reel:
             known = {put.key: IfAbsent() for put in puts}
         return tuple(replace(put, condition=known[put.key]) for put in puts if put.key in known)
 

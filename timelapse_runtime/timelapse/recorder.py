@@ -304,7 +304,7 @@ class Recorder:
 
     def as_outbox_job(self, plan: CommitPlan) -> CommitPlan:
         """The plan as another process may send it, later."""
-        return self._derived.with_known_conditions(plan, is_first_commit=self._checkpoints.checkpoint is None)
+        return self._derived.with_known_conditions(plan, is_first_reel=self._checkpoints.last_reel is None)
 
     def commit_shutdown(self, plan: CommitPlan) -> None:
         """Send the plan from here. Raises StorageError, Fenced."""
