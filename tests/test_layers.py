@@ -29,6 +29,7 @@ CONTRACT = {"runtime.function", "runtime.clock", "runtime.outbox"}
 TIMELAPSE = (
     {"errors", "metrics", "storage.contract", "stream_log", "time_left"},
     {"model", "events", "config", "batch", "sweep_pauses"},
+    {"filters"},
     {"storage", "video"},
     {"commit_plan", "left_out_notes", "verify_report"},
     {"stored_reels"},
@@ -115,7 +116,7 @@ def test_imports_within_the_function_point_down(path: Path) -> None:
         ({"av"}, {"timelapse/video", "export"}),
         ({"PIL"}, {"timelapse/video/pillow.py", "export"}),
         ({"httpx"}, {"runtime/client.py", "runtime/put_sender.py", "cli/check_store.py", "emulator"}),
-        ({"numpy"}, {"emulator/scene.py"}),
+        ({"numpy"}, {"emulator/scene.py", "timelapse/filters", "timelapse/video/planes.py"}),
         ({"moto", "flask", "werkzeug"}, {"emulator"}),
         ({"simpy"}, {"fleet/simulation.py"}),
     ],
