@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,13 +23,17 @@ from av.video.plane import VideoPlane
 
 from tests import fragments
 from tests.world import PHOTOS, SIZE, World
+from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import FrameRejected, SegmentCorrupt
+from timelapse_runtime.timelapse.filters.contract import FilterState, Moment
 from timelapse_runtime.timelapse.model.capture_time import CameraTime
+from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import walk_boxes
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
+from timelapse_runtime.timelapse.video.filtered import PictureFilters
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
 from timelapse_runtime.timelapse.video.init_segment import with_edit_list
 from timelapse_runtime.timelapse.video.metadata import Colour
@@ -38,9 +43,9 @@ from timelapse_runtime.timelapse.video.thumbnail import ThumbnailEncoder
 DELAY_FRAMES = 4
 MINIMUM_PART_BYTES = 350
 """So low that a video of a dozen fake frames is above two of it, and is written by parts."""
-_DATA = struct.Struct(">III?")
-"""Photo, encoder, place in the encoder's decode order, whether it is a keyframe: a packet's data."""
-_PACKET = struct.Struct(">IIII?")
+_DATA = struct.Struct(">IIII?")
+"""Photo, its mark, encoder, place in the encoder's decode order, whether it is a keyframe: a packet's data."""
+_PACKET = struct.Struct(">IIIII?")
 """The frame's number as muxed, and the packet's data."""
 _NUMBER_BY_BODY = {body: number for number, body in enumerate(PHOTOS)}
 _encoder_ids = itertools.count(1)
@@ -54,6 +59,8 @@ class FakePicture:
     width: int = SIZE[0]
     height: int = SIZE[1]
     planes: tuple[VideoPlane, ...] = ()
+    mark: int = 0
+    """What the filter has made of the reel's photos up to this one."""
 
 
 def fake_photo(number: int, taken: datetime | None = None) -> bytes:
@@ -83,7 +90,39 @@ class FakePictureFitter:
         self._size = width, height
 
     def fit(self, photo: DecodedPhoto) -> FakePicture:
-        return FakePicture(cast("FakePicture", photo.frame).photo, *self._size)
+        frame = cast("FakePicture", photo.frame)
+        return FakePicture(frame.photo, *self._size, mark=frame.mark)
+
+
+def next_mark(mark: int, photo: int) -> int:
+    """The mark of the picture after one with `mark`; 0 is that of a reel's beginning."""
+    return zlib.crc32(b"%d" % photo, mark)
+
+
+class FakeFilters(PictureFilters):
+    """Marks each picture with all photos of the reel up to it: a state that is lost, or that is another frame's, is in
+    every mark that follows."""
+
+    def __init__(self) -> None:
+        self._mark = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return False
+
+    def apply(self, picture: Picture, moment: Moment) -> Picture:
+        del moment
+        fake = cast("FakePicture", picture)
+        self._mark = next_mark(self._mark, fake.photo)
+        return cast("Picture", replace(fake, mark=self._mark))
+
+    @property
+    def state(self) -> FilterState:
+        return self._mark or None
+
+    def resume(self, state: FilterState, last: Picture | None) -> None:
+        assert None in (last, state) or cast("FakePicture", last).mark == state, "the picture of another frame"
+        self._mark = state or 0
 
 
 class FakeThumbnailEncoder:
@@ -150,8 +189,8 @@ class FakeEncoder(Encoder):
             group, self._waiting = self._waiting[:count], self._waiting[count:]
             self._planned = [group[-1], *group[:-1]]
         number = self._planned.pop(0)
-        is_key, photo = self._is_key(number), self._pictures.pop(number).photo
-        data = _DATA.pack(photo, self._id, self._emitted, is_key)
+        is_key, picture = self._is_key(number), self._pictures.pop(number)
+        data = _DATA.pack(picture.photo, picture.mark, self._id, self._emitted, is_key)
         self._emitted += 1
         self._held.append(EncodedFrame(number, is_key, data))
 
@@ -204,33 +243,41 @@ class _Decoded:
         self.due = count
 
     def packets(self, data: bytes) -> None:
-        found: dict[int, int] = {}
-        for number, photo, encoder, place, is_key in _PACKET.iter_unpack(data):
+        found: dict[int, FakePicture] = {}
+        for number, photo, mark, encoder, place, is_key in _PACKET.iter_unpack(data):
             if self.previous is None and not is_key:
                 raise SegmentCorrupt(f"frame {number} begins the segment and is no keyframe")
             if self.previous is not None and self.previous != (encoder, place - 1):
                 raise SegmentCorrupt(f"frame {number} refers to frames that are not there")
             self.previous = encoder, place
-            found[number] = photo
+            found[number] = FakePicture(photo, mark=mark)
         start = self.first + len(self.pictures)
         if sorted(found) != list(range(start, start + (self.due or 0))):
             raise SegmentCorrupt(f"frames {sorted(found)} came; {start} was to come")
-        self.pictures += [FakePicture(found[number]) for number in sorted(found)]
+        self.pictures += [found[number] for number in sorted(found)]
         self.due = None
 
 
 def photos_in(segment: bytes) -> list[int]:
     """The photos that a segment's pictures show, in video order."""
-    found: dict[int, int] = {}
+    return [photo for photo, _ in photos_and_marks_in(segment)]
+
+
+def photos_and_marks_in(segment: bytes) -> list[tuple[int, int]]:
+    """The photos that a segment's pictures show, with the pictures' marks, in video order."""
+    found: dict[int, tuple[int, int]] = {}
     for box in walk_boxes(segment):
         if box.type == "mdat":
-            for number, photo, *_ in _PACKET.iter_unpack(segment[box.payload : box.end]):
-                found[number] = photo
+            for number, photo, mark, *_ in _PACKET.iter_unpack(segment[box.payload : box.end]):
+                found[number] = photo, mark
     return [found[number] for number in sorted(found)]
 
 
+@dataclass(kw_only=True, eq=False)
 class FakeCodec(Codec):
-    """Makes the parts above."""
+    """Makes the parts above; with `has_filters`, a filter is on."""
+
+    has_filters: bool = False
 
     def photo_decoder(self, *, maximum_pixels: int, background: tuple[int, int, int]) -> PhotoDecoder:
         del background
@@ -239,6 +286,10 @@ class FakeCodec(Codec):
     def fitter(self, width: int, height: int, fit: str, background: Colour) -> PictureFitter:
         del fit, background
         return cast("PictureFitter", FakePictureFitter(width, height))
+
+    def filters(self, config: Config, size: Size) -> PictureFilters:
+        del config, size
+        return FakeFilters() if self.has_filters else PictureFilters({})
 
     def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
         return FakeEncoder(settings, first_number=first_number)
@@ -257,5 +308,6 @@ class FakeCodec(Codec):
 
 
 def fake_world(settings: Mapping[str, str] | None = None, outbox: Path | None = None) -> World:
-    """A world with the codec above, in which a dozen frames are enough for a multipart upload."""
-    return World(dict(settings or {}), outbox, codec=FakeCodec(), minimum_part_bytes=MINIMUM_PART_BYTES)
+    """A world with the codec above, in which a filter is on, and a dozen frames are enough for a multipart upload."""
+    codec = FakeCodec(has_filters=True)
+    return World(dict(settings or {}), outbox, codec=codec, minimum_part_bytes=MINIMUM_PART_BYTES)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+from tests.recovery.fake_media import FakeFilters
 from tests.recovery.races import MEETINGS, OWNER_MEETINGS
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run_scenario, singles
 from timelapse_runtime.timelapse import arrangement, arrival_intake, checkpoint_store, commit_plan, video_file
@@ -22,7 +23,7 @@ from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, Stora
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.model import lease, playlist, segment_versions, source_frame
 from timelapse_runtime.timelapse.model.backlog_order import is_backlog
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import segment_name
 from timelapse_runtime.timelapse.model.photo_order import natural_order
@@ -30,21 +31,42 @@ from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.name_intake import NameIntake
 from timelapse_runtime.timelapse.photo_reader import FetchedPhoto, PhotoRun
 from timelapse_runtime.timelapse.reconcile import Reconciler
+from timelapse_runtime.timelapse.reel_writer import ReelWriter
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.stream import Stream
+from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettings
 from timelapse_runtime.timelapse.video.sample_table import SampleTable
+from timelapse_runtime.timelapse.writer import VideoWriter
 
 # The product's own functions, as they are before a bug takes their place.
 _plan_commit, _compare_and_swap = commit_plan.plan_commit, CheckpointStore.compare_and_swap
 _before_commit, _finish = Derived.before_commit, Derived._finish
 _announce = ArrivalIntake._announce
 _claim, _checkpoint_put, _lease_of_other = CheckpointStore.claim, commit_plan.checkpoint_put, lease.lease_of_other
+_discard_uncommitted, _begin_filters = VideoWriter.discard_uncommitted, VideoWriter._begin_filters
+_add_fragment = ReelWriter._add_fragment
 _coverage, _sweep, _append_announced = FrameTracker.coverage, Stream.sweep, NameIntake._append_announced
 
 
 def _no_if_match(*args: Any, **kwargs: Any) -> CommitPlan:
     plan = _plan_commit(*args, **kwargs)
     return replace(plan, commit=replace(plan.commit, condition=None))
+
+
+def _filters_kept(self: VideoWriter, last: Reel | None, highest: str = "") -> None:
+    kept = self._filters
+    _discard_uncommitted(self, last, highest)
+    self._filters = kept
+
+
+def _begin_filters_unless_kept(self: VideoWriter, settings: EncoderSettings, reel: Reel | None) -> None:
+    if self._filters is None or reel is None:
+        _begin_filters(self, settings, reel)
+
+
+def _newest_filter_state_added(self: ReelWriter, frames: Sequence[EncodedFrame]) -> None:
+    self._filter_states = dict.fromkeys(self._filter_states, self._filter_states[max(self._filter_states)])
+    _add_fragment(self, frames)
 
 
 def _checkpoint_before_segments(self: CheckpointStore, plan: CommitPlan) -> Coverage:
@@ -305,6 +327,13 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "a non-owner that commits": lambda: _store("claim", _claim_without_condition),
     "an owner that never expires": lambda: patch.object(checkpoint_store, "lease_of_other", _lease_that_never_ends),
     "left to an owner that is gone": lambda: patch.object(checkpoint_store, "lease_of_other", _ended_lease_believed),
+    "filters that forget at a restart": lambda: patch.object(FakeFilters, "resume", lambda *_: None),
+    "filters kept when frames are discarded": lambda: patch.multiple(
+        VideoWriter, discard_uncommitted=_filters_kept, _begin_filters=_begin_filters_unless_kept
+    ),
+    "filters remember what is still in the encoder": lambda: patch.object(
+        ReelWriter, "_add_fragment", _newest_filter_state_added
+    ),
     "sweep that does not reconcile": lambda: patch.object(Reconciler, "unaccounted", lambda *_, **__: iter(())),
 }
 """By name: the function that seeds the bug."""

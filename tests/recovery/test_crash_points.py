@@ -15,7 +15,7 @@ from tests.recovery.crashtest import Share, parts
 STEPS = {
     "small, real pictures": 13,
     "small, all pairs": 97,
-    "all scenarios, drawn pairs": 131,
+    "all scenarios, drawn pairs": 263,
     "147 meetings": 7,
     "arrival: 147 meetings": 13,
     "owners: 294 meetings": 37,

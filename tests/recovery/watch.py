@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator
 
 from tests.hls import MediaPlaylist, check_update
-from tests.recovery.fake_media import photos_in
+from tests.recovery.fake_media import next_mark, photos_and_marks_in, photos_in
 from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
@@ -39,6 +39,8 @@ class Watch:
         self._stored: bytes | None = None
         self._checkpoint: Checkpoint | None = None
         self._sources: dict[str, tuple[bytes, list[tuple[str, Role]]]] = {}
+        self._marked: dict[str, tuple[bytes, int, int]] = {}
+        """Of segments whose marks were checked: the bytes, and the marks before and at the end."""
         self._playlists: dict[str, MediaPlaylist] = {}
         self._viewers: list[tuple[int, set[str]]] = []
         self._stored_epoch_ms: dict[str, int] = {}
@@ -82,6 +84,8 @@ class Watch:
                     if body is None or len(body) != segment.size_bytes:
                         yield f"{where} should have {segment.size_bytes} bytes; it has {body and len(body)}"
             yield from self._check_sum(checkpoint, reels)
+            if self._shows_photos:
+                yield from self._check_marks(reels)
         keys = self._world.keys
         for name in {reel.name for reel in reels} if is_removal else {key.split("/")[-2]}:
             for where in (keys.index(name), keys.ranges(name), keys.video(name)):
@@ -157,6 +161,24 @@ class Watch:
                 yield f"{key} is covered, and neither in the video nor rejected"
             if key in video and not is_covered:
                 yield f"{key} is in the video, and not covered"
+
+    def _check_marks(self, reels: list[Reel]) -> Iterator[str]:
+        """The filter saw each frame of a reel once, in order, whatever ended between two of them."""
+        for reel in reels:
+            mark = 0
+            for segment in reel.segments:
+                where = segment_key(self._world.keys, reel, segment)
+                body = self._world.video.peek(where) or b""
+                known = self._marked.get(where)
+                if known is None or known[0] is not body or known[1] != mark:
+                    before, roles = mark, [one.role for part in read_provenance(body) for one in part.frames]
+                    for (photo, shown), role in zip(photos_and_marks_in(body), roles, strict=True):
+                        mark = mark if role is Role.STAND_IN else next_mark(mark, photo)
+                        # Where a reel begins with a repeated frame, that is one of the reel before.
+                        if mark and shown != mark:
+                            yield f"{where} shows photo {photo} as a filter gives it that has seen other frames"
+                    known = self._marked[where] = body, before, mark
+                mark = known[2]
 
     def _frames(self, where: str) -> list[tuple[str, Role]]:
         body = self._world.video.peek(where)

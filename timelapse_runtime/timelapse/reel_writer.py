@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from timelapse_runtime.timelapse.commit_plan import SegmentData
 from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.filters.contract import FilterState
 from timelapse_runtime.timelapse.model.checkpoint import Segment, checksum, photos_checksum
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, out_of_order
@@ -55,6 +56,7 @@ class ReelWriter:
     """Appends pictures to a reel from frame `first_number` on. Its first segment begins there.
 
     `last_key` is the highest position in the reel so far, or empty; `after` is that before a reel that begins here.
+    `filter_state` is what the filters remember before the first frame.
     `init_sha256` is that of the reel's init segment. If this encoder's turns out to be another one (x264 was updated,
     or its preset was changed), its frames cannot continue the reel: then they begin another one, from frame 0 on, and
     `begins_other_reel` says so.
@@ -71,6 +73,7 @@ class ReelWriter:
         last_key: str = "",
         after: str = "",
         init_sha256: str | None = None,
+        filter_state: FilterState = None,
     ) -> None:
         self.settings, self.after = settings, after
         self._codec, self._encoder = codec, codec.encoder(settings, first_number=first_number)
@@ -80,6 +83,7 @@ class ReelWriter:
         self._last_key = self._last_key_before = last_key
         self._sources: dict[int, SourceFrame] = {}
         self._size_runs: dict[int, SizeRun] = {}
+        self._filter_states = {first_number - 1: filter_state}
         self._first_source: SourceFrame | None = None
         self._segments: list[SegmentData] = []
         self._first_number = self._cut_number = self._committed_number = first_number
@@ -125,12 +129,21 @@ class ReelWriter:
         """Whether the next frame may go into the last segment."""
         return bool(self._segments) and not self.is_drained
 
-    def append(self, picture: Picture, source: SourceFrame, size_run: SizeRun = NO_RUN) -> int:
-        """Encode one picture, and return its number. `size_run` is the run of sizes after it. Raises EncoderFailed."""
+    @property
+    def committed_filter_state(self) -> FilterState:
+        """What the filters remembered after the last committed frame."""
+        return self._filter_states[self._committed_number - 1]
+
+    def append(
+        self, picture: Picture, source: SourceFrame, size_run: SizeRun = NO_RUN, filter_state: FilterState = None
+    ) -> int:
+        """Encode one picture, and return its number. `size_run` is the run of sizes after it, `filter_state` what the
+        filters remember after it. Raises EncoderFailed."""
         number = self._encoder.append(picture)
         self._sources[number] = source
         if size_run.size is not None:
             self._size_runs[number] = size_run
+        self._filter_states[number] = filter_state
         self._first_source = self._first_source or source
         return number
 
@@ -156,6 +169,8 @@ class ReelWriter:
     def committed(self, number: int) -> None:
         """The frames below `number` were committed."""
         self._committed_number = max(self._committed_number, number)
+        for settled in [one for one in self._filter_states if one < self._committed_number - 1]:
+            del self._filter_states[settled]
 
     def release(self) -> dict[tuple[int, int], bytes]:
         """The bytes of all segments in memory, by first frame and frame count.
@@ -185,7 +200,8 @@ class ReelWriter:
         self._last_key = max([self._last_key, *in_order], key=key_order)
         numbered = [replace(frame, pts=frame.pts - self._number_offset) for frame in frames]
         segment, body = self._segments[-1].segment, self._segments[-1].body
-        body += pack_provenance(first, sources, size_runs[-1]) + muxer.fragment(numbered, number=first)
+        body += pack_provenance(first, sources, size_runs[-1], self._filter_states[numbers[-1]])
+        body += muxer.fragment(numbered, number=first)
         segment = replace(
             segment,
             count=segment.count + len(frames),

@@ -1,6 +1,6 @@
 """The end of the video in memory: from photos to the segments that a commit stores.
 
-Owns the reel that is being written, its day, and the newest picture. A video is a run of reels, and
+Owns the reel that is being written, its day, its filters, and the newest picture. A video is a run of reels, and
 a reel is written by a run of encoders; each photo that is appended finds the encoder that it needs. Knows nothing of
 storage or of the order of photos. A crash loses it all, and nothing is lost by that.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from timelapse_runtime.timelapse.commit_plan import SegmentData
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
+from timelapse_runtime.timelapse.filters.contract import FilterState, Moment
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, MAXIMUM_REEL_FRAMES, Reel, checksum
 from timelapse_runtime.timelapse.model.keys import key_order, reel_name
 from timelapse_runtime.timelapse.model.pace import Pace
@@ -28,6 +29,7 @@ from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.codec_name import codec_name
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
 from timelapse_runtime.timelapse.video.encode import EncoderSettings
+from timelapse_runtime.timelapse.video.filtered import PictureFilters
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
 
 _log = logging.getLogger(__name__)
@@ -96,10 +98,13 @@ class VideoWriter:
         self._low_delay = self._is_low_delay_wanted = low_delay
         self._reel_writer: ReelWriter | None = None
         self._fitter: PictureFitter | None = None
+        self._filters: PictureFilters | None = None
+        self._filter_state: FilterState = None  # after the last committed frame of the open reel
         self._reel_day = ReelDay(config.timezone)
         self._size_changes = SizeChanges(config.new_size_after)
         self._highest = ""
         self._newest: tuple[SourceFrame, Picture] | None = None
+        self._newest_is_committed = False
         self._thumbnails = codec.thumbnails()
         self._log = StreamLog(_log, name)
 
@@ -165,6 +170,7 @@ class VideoWriter:
             init_segment, body, first=last.first, count=last.count, reorder_frames=reel.reorder_frames
         )
         self._newest = sources[-1], picture
+        self._filter_state, self._newest_is_committed = parts[-1].filters, True
         self._reel_day.begin(reel.date, sources)
         for source in sources:
             self._note_pace(source)
@@ -175,6 +181,7 @@ class VideoWriter:
         """The video ends with the reel `last` again, and with the position `highest`. The newest picture stays: the
         frame that follows shows it or is like it."""
         self._reel_writer, self._highest = None, highest
+        self._filters, self._newest_is_committed = None, False
         self._size_changes.restart()
         is_open = last is not None and not last.is_closed
         self._low_delay = (last is not None and last.low_delay) or (self._is_low_delay_wanted and not is_open)
@@ -215,8 +222,9 @@ class VideoWriter:
 
         Raises EncoderFailed.
         """
-        if self._reel_writer is None or self._fitter is None or self._reel_writer.is_drained:
+        if self._reel_writer is None or self._reel_writer.is_drained:
             settings = self._settings(picture, reel)
+            self._begin_filters(settings, reel)
             self._reel_writer = None  # its encoder's memory is needed
             self._reel_writer = self._begin(settings, reel)
             how = self._config.fit, self._config.background
@@ -224,14 +232,18 @@ class VideoWriter:
             if reel is None or self._reel_day.day is None:
                 self._reel_day.begin(reel.date if reel else self._reel_day.of(source))
         writer = self._reel_writer
+        assert self._fitter is not None
+        assert self._filters is not None
         fitted = self._fitter.fit(picture)
+        if source.role is not Role.STAND_IN:  # that shows a frame again, as it is
+            fitted = self._filters.apply(fitted, Moment(source.key, source.captured_epoch_ms))
         if self._config.size is None and source.role is not Role.STAND_IN:
             limits = self._config.size_limits(picture.size_bytes)
             wanted = automatic_size((picture.width, picture.height), limits).size
             self._size_changes.add(wanted, (writer.settings.width, writer.settings.height))
-        number = writer.append(fitted, source, self._size_changes.run)
+        number = writer.append(fitted, source, self._size_changes.run, self._filters.state)
         self._note_pace(source)
-        self._newest = source, fitted
+        self._newest, self._newest_is_committed = (source, fitted), False
         self._add_to_day(source)
         if source.role is not Role.OUT_OF_ORDER:
             self._highest = max(self._highest, source.position, key=key_order)
@@ -258,10 +270,11 @@ class VideoWriter:
         if self._reel_writer is not None:
             self._is_low_delay_wanted = False
             self._reel_writer.committed(frame_count)
+            self._filter_state = self._reel_writer.committed_filter_state
 
     def end_reel(self) -> None:
         """The next photo begins a reel. All frames must have been committed, or are discarded."""
-        self._reel_writer = None
+        self._reel_writer = self._filters = self._filter_state = None
         self._reel_day.begin(None)
 
     def release_segments(self) -> Mapping[tuple[int, int], bytes]:
@@ -286,6 +299,16 @@ class VideoWriter:
         else:
             size = reel.width, reel.height
         return encoder_settings(self._config, size, low_delay=self._low_delay)
+
+    def _begin_filters(self, settings: EncoderSettings, reel: Reel | None) -> None:
+        """Have filters for the next encoder's pictures: new ones for a new reel, else such that continue it."""
+        frames_seen = self._reel_writer.frame_count if self._reel_writer else None
+        if self._filters is not None and reel is not None and frames_seen == reel.frame_count:
+            return  # they have seen all of it, and nothing else
+        self._filters = self._codec.filters(self._config, (settings.width, settings.height))
+        if reel is not None:
+            newest = self._newest[1] if self._newest and self._newest_is_committed else None
+            self._filters.resume(self._filter_state, newest)
 
     def _begin_low_delay(self) -> None:
         """Decide what the encoder of a new reel is."""
@@ -328,4 +351,5 @@ class VideoWriter:
             last_key=reel.highest_key,
             after=highest,
             init_sha256=reel.init_sha256,
+            filter_state=self._filter_state,
         )

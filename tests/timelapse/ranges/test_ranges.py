@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.recovery.fake_media import FakeCodec, fake_photo, photos_in
+from tests.recovery.fake_media import FakeCodec, fake_photo, photos_and_marks_in, photos_in
 from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderFailed, StorageUnavailable
 from timelapse_runtime.timelapse.model.checkpoint import Reel
+from timelapse_runtime.timelapse.video.codec import Codec
 
 START = datetime(1970, 1, 2, 12)
 BAD = b"no photo"
@@ -33,9 +34,9 @@ class Upload:
         return fake_photo(number, taken) if self.is_good else BAD + b"%d" % number
 
 
-def world_of(uploads: Sequence[Upload], *, has_ranges: bool, **variables: str) -> World:
+def world_of(uploads: Sequence[Upload], *, has_ranges: bool, codec: Codec | None = None, **variables: str) -> World:
     prefixed = {f"TIMELAPSE_{name.upper()}": value for name, value in variables.items()}
-    world = World({"TIMELAPSE_ORDER": "arrival", **prefixed}, codec=FakeCodec(), has_ranges=has_ranges)
+    world = World({"TIMELAPSE_ORDER": "arrival", **prefixed}, codec=codec or FakeCodec(), has_ranges=has_ranges)
     world.clock.advance(86_400_000 * 366 * 30)
     for number, upload in enumerate(uploads):
         world.clock.advance(100)
@@ -43,8 +44,8 @@ def world_of(uploads: Sequence[Upload], *, has_ranges: bool, **variables: str) -
     return world
 
 
-def filled(uploads: Sequence[Upload], *, has_ranges: bool, **variables: str) -> World:
-    world = world_of(uploads, has_ranges=has_ranges, **variables)
+def filled(uploads: Sequence[Upload], *, has_ranges: bool, codec: Codec | None = None, **variables: str) -> World:
+    world = world_of(uploads, has_ranges=has_ranges, codec=codec, **variables)
     world.sweep(world.environment(), drain=True)
     return world
 
@@ -132,7 +133,7 @@ def test_whatever_the_photos_are_the_video_is_the_same(
     """Runs of photos of a day, as a clock that jumps tells them, with bad photos: what others guess is often wrong."""
     days = [day for length, day in runs for _ in range(length)]
     uploads = [Upload(is_good=number not in bad, day=day) for number, day in enumerate(days)]
-    alone, together = (filled(uploads, has_ranges=one, **variables) for one in (False, True))
+    alone, together = (filled(uploads, has_ranges=one, codec=None, **variables) for one in (False, True))
     if not together.reels():
         assert not alone.reels()
         return
@@ -251,3 +252,21 @@ def test_ranges_that_fail_are_encoded_by_the_owner(failure: bytes | RuntimeError
     together.sweep(together.environment(), drain=True)
     assert shown(together) == [list(range(200))]
     assert together.elsewhere_keys == []
+
+
+def test_filters_see_every_frame_in_order_though_ranges_were_asked_for() -> None:
+    uploads = [Upload(number % 7 != 3) for number in range(40)]
+    alone, parallel = (filled(uploads, has_ranges=one, codec=FakeCodec(has_filters=True)) for one in (False, True))
+    assert_equal(parallel, alone)
+    marks = [
+        [
+            mark
+            for one in reel.segments
+            for _, mark in photos_and_marks_in(world.video.get(segment_key(world.keys, reel, one)).body)
+        ]
+        for world in (alone, parallel)
+        for reel in world.reels()
+    ]
+    assert marks[0] == marks[1]
+    assert len(set(marks[0])) == alone.checkpoint().frame_count
+    assert parallel.elsewhere_keys == []

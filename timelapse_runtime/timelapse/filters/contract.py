@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Plane: TypeAlias = NDArray[numpy.uint8]
 
 FilterState: TypeAlias = Any
-"""A JSON value, below a kilobyte; None if there is nothing to remember."""
+"""A JSON value, below a kilobyte; None of a filter that has seen no picture, or has nothing to remember."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,9 @@ class PictureFilter(Protocol):
 
     def resume(self, state: FilterState, last: Planes | None, drawn: Sequence[Area]) -> None:
         """Continue after a frame: `state` is what was remembered after it, and `last` is that frame as the video shows
-        it, or None if nobody has its pixels. In the areas `drawn`, later filters have drawn over what this one gave.
-        A state of another version's, or of other settings, must not fail: then the filter begins anew.
+        it, or None if nobody has its pixels, or if `state` is None. In the areas `drawn`, later filters have drawn over
+        what this one gave. A state of another version's, or of other settings, must not fail: then the filter begins
+        anew.
         """
         ...
 

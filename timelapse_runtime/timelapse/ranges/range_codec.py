@@ -7,13 +7,17 @@ it was cannot be seen in anything but the time that it took: frames, their numbe
 
 from __future__ import annotations
 
+from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import EncoderFailed
+from timelapse_runtime.timelapse.filters.contract import FilterState, Moment
+from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.ranges.encoded_range import EncodedRange, Group, Look, numbered
 from timelapse_runtime.timelapse.ranges.pictures import FitterElsewhere, PictureElsewhere, picture_elsewhere
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
+from timelapse_runtime.timelapse.video.filtered import PictureFilters
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
 from timelapse_runtime.timelapse.video.metadata import Colour
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
@@ -34,6 +38,11 @@ class RangeCodec(Codec):
         """See Codec."""
         here = self._here.fitter(width, height, fit, background)
         return FitterElsewhere(here, width, height, fit, background)
+
+    def filters(self, config: Config, size: Size) -> PictureFilters:
+        """See Codec."""
+        here = self._here.filters(config, size)
+        return here if here.is_empty else _FiltersHere(here)
 
     def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
         """See Codec."""
@@ -171,6 +180,28 @@ class JoiningEncoder(Encoder):
             self._here.drain(time_left)
             self._held += self._here.cut()
             self._here = None
+
+
+class _FiltersHere(PictureFilters):
+    """A filter looks at pixels: those that are elsewhere are loaded."""
+
+    def __init__(self, here: PictureFilters) -> None:
+        self._here = here
+
+    def apply(self, picture: Picture, moment: Moment) -> Picture:
+        """See PictureFilters."""
+        elsewhere = picture_elsewhere(picture)
+        return self._here.apply(picture if elsewhere is None else elsewhere.load(), moment)
+
+    @property
+    def state(self) -> FilterState:
+        """See PictureFilters."""
+        return self._here.state
+
+    def resume(self, state: FilterState, last: Picture | None) -> None:
+        """See PictureFilters."""
+        is_here = last is not None and picture_elsewhere(last) is None
+        self._here.resume(state, last if is_here else None)
 
 
 class _Thumbnails(ThumbnailEncoder):

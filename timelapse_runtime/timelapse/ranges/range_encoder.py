@@ -47,7 +47,8 @@ class RangeEncoder:
         self._config, self._reader, self._codec, self._may_stop = config, reader, codec, may_stop
 
     def encode(self, photos: Sequence[SourceFrame]) -> EncodedRange:
-        """Encode `photos`, in this order. One that S3 does not give is left out: the owner meets the error.
+        """Encode `photos`, in this order. One that S3 does not give is left out: the owner meets the error. If filters
+        are on, the range is empty: they look at the frames before, so the owner encodes all.
 
         Raises EncoderFailed.
         """
@@ -75,8 +76,11 @@ class RangeEncoder:
             outcomes.append(PhotoOutcome(photo.key, info, None, *size, picture.times))
             source = self._dated(photo.key, info.last_modified_epoch_ms, picture)
             if run is None or (self._config.reel == "day" and day.ends_before(source)):
+                look = self._look(picture, low_delay=low_delay)
+                if not self._codec.filters(self._config, (look.settings.width, look.settings.height)).is_empty:
+                    return EncodedRange()
                 groups += run.end() if run is not None else ()
-                run = _Run(self._codec, self._look(picture, low_delay=low_delay))
+                run = _Run(self._codec, look)
                 day.begin(day.of(source))
             day.add(source)
             run.append(position, picture)

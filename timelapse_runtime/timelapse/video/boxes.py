@@ -7,7 +7,8 @@ numbers. Players skip a `uuid` box they do not know. Its payload is zlib over UT
 [[key, uploaded_epoch_ms, role, etag, taken_epoch_ms], ...]}`, keys relative to the stream's prefix. Usual values at the
 end of an entry are left out: no time of its own, no ETag, the role IN_ORDER. (Segments from before there was a time of
 its own have none.) If the last of the frames ends a run of photos that ask for another size than the reel's,
-`"size_run": [width, height, count]` says so: a restart does not interrupt the run.
+`"size_run": [width, height, count]` says so: a restart does not interrupt the run. `"filters"` is what the filters
+remember after the last of the frames, if they remember something.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
+from timelapse_runtime.timelapse.filters.contract import FilterState
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.model.video_size import NO_RUN, SizeRun
 
@@ -34,6 +36,7 @@ class Provenance:
     first: int
     frames: tuple[SourceFrame, ...]
     size_run: SizeRun = NO_RUN
+    filters: FilterState = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +95,19 @@ def split_init(data: bytes) -> tuple[bytes, bytes]:
     raise SegmentCorrupt("there is no moov box")
 
 
-def pack_provenance(first: int, frames: Sequence[SourceFrame], size_run: SizeRun = NO_RUN) -> bytes:
-    """The provenance box of a fragment. `size_run` is the run of sizes after its last frame."""
+def pack_provenance(
+    first: int, frames: Sequence[SourceFrame], size_run: SizeRun = NO_RUN, filters: FilterState = None
+) -> bytes:
+    """The provenance box of a fragment. `size_run` is the run of sizes after its last frame, and `filters` what the
+    filters remember after it."""
     value: dict[str, Any] = {
         "first": first,
         "frames": [_entry(frame) for frame in frames],
     }
     if size_run.size is not None:
         value["size_run"] = [*size_run.size, size_run.count]
+    if filters is not None:
+        value["filters"] = filters
     text = json.dumps(value, ensure_ascii=False)
     return pack_box("uuid", PROVENANCE_UUID.bytes, zlib.compress(text.encode("utf-8", "surrogatepass"), 9))
 
@@ -129,7 +137,7 @@ def read_provenance(segment: bytes) -> list[Provenance]:
                 frames = tuple(_source_frame(*entry) for entry in value["frames"])
                 width, height, count = map(int, value.get("size_run", (0, 0, 0)))
                 size_run = SizeRun((width, height), count) if count else NO_RUN
-                found.append(Provenance(int(value["first"]), frames, size_run))
+                found.append(Provenance(int(value["first"]), frames, size_run, value.get("filters")))
             except (zlib.error, ValueError, KeyError, TypeError, OverflowError) as error:
                 raise SegmentCorrupt(f"the provenance box at byte {box.start} is damaged: {error}") from error
     return found

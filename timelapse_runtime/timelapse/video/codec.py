@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.filters.chain import steps_for
+from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.video.decode import PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
+from timelapse_runtime.timelapse.video.filtered import PictureFilters
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
 from timelapse_runtime.timelapse.video.metadata import Colour
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
@@ -27,6 +31,10 @@ class Codec(Protocol):
     def fitter(self, width: int, height: int, fit: str, background: Colour) -> PictureFitter:
         """Turns decoded photos into pictures of a video of this size; `fit` as in `place`.
         `background` is the bars' colour."""
+        ...
+
+    def filters(self, config: Config, size: Size) -> PictureFilters:
+        """The filters that `config` turns on, for one reel of pictures of this size."""
         ...
 
     def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
@@ -61,6 +69,10 @@ class X264Codec:
     def fitter(self, width: int, height: int, fit: str, background: Colour) -> PictureFitter:
         """See Codec."""
         return PictureFitter(width, height, fit, background)
+
+    def filters(self, config: Config, size: Size) -> PictureFilters:
+        """See Codec."""
+        return PictureFilters(steps_for(config, size))
 
     def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
         """See Codec."""

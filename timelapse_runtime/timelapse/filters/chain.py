@@ -1,0 +1,48 @@
+"""The filters that are on, in the order in which pictures pass them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+
+from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.filters.contract import Area, FilterState, Moment, PictureFilter, Planes
+from timelapse_runtime.timelapse.model.video_size import Size
+
+
+def steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:
+    """New filters for the pictures of a reel of `size`, by name."""
+    del config, size
+    return {}
+
+
+class FilterChain:
+    """Passes pictures through `steps`, in their order."""
+
+    def __init__(self, steps: Mapping[str, PictureFilter]) -> None:
+        self._steps = steps
+
+    def apply(self, picture: Planes, moment: Moment) -> None:
+        """See PictureFilter."""
+        for step in self._steps.values():
+            step.apply(picture, moment)
+
+    @property
+    def state(self) -> FilterState:
+        """See PictureFilter: by the filters' names, of those that remember something."""
+        states = {name: step.state for name, step in self._steps.items()}
+        return {name: state for name, state in states.items() if state is not None} or None
+
+    def resume(self, all_states: FilterState, last: Planes | None) -> None:
+        """See PictureFilter."""
+        states = all_states if isinstance(all_states, dict) else {}
+        steps = list(self._steps.items())
+        for position, (name, step) in enumerate(steps, start=1):
+            state = states.get(name)
+            drawn = [*chain.from_iterable(after.drawn for _, after in steps[position:])]
+            step.resume(state, None if state is None else last, drawn)
+
+    @property
+    def drawn(self) -> list[Area]:
+        """See PictureFilter."""
+        return [*chain.from_iterable(step.drawn for step in self._steps.values())]
