@@ -20,6 +20,7 @@ from scripts.packager.archive import (
 from scripts.packager.debian import Debian
 from scripts.packager.failure import PackageFailed
 from scripts.packager.image import TASK_ROOT, write_image
+from scripts.packager.selection import is_of_layer
 from scripts.packager.system import ARCHITECTURES, System, ThisMachine, this_architecture
 from scripts.packager.tree import EXTENSION, copy, lay_out
 from timelapse_runtime import __version__
@@ -56,9 +57,11 @@ def build(out: Path, architecture: str, system: System, *, image_required: bool)
         lay_out(root, PROJECT, system)
         copy(PROJECT / "layer" / EXTENSION, extension)
         package, layer, extension_layer = (out / f"{stem}{kind}.zip" for kind in ("", "-layer", "-extension"))
-        write_zip(package, files_below(root))
+        files = files_below(root)
+        beside = {name: path for name, path in files.items() if is_of_layer(name.partition("-packages/")[2])}
+        write_zip(package, {name: path for name, path in files.items() if name not in beside})
         write_zip(layer, {EXTENSION.as_posix(): extension}, begin_with=package)
-        write_zip(extension_layer, {EXTENSION.as_posix(): extension})
+        write_zip(extension_layer, {**beside, EXTENSION.as_posix(): extension})
         for name, archive in (("function.zip", package), ("extension.zip", extension_layer)):
             _link(out / name, archive)  # the name that the templates in infra/ use, independent of the version
         image = _build_image(out / f"{stem}-image.tar", root, extension, architecture, system, required=image_required)

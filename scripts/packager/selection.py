@@ -39,7 +39,12 @@ _PILLOW_LEFT_OUT = re.compile(
     r"|pillow\.libs/lib(avif|freetype|harfbuzz|brotli\w+|png\d+)-.*"  # libraries of those alone
 )
 """8 MB, 3.7 of them in the zip. Pillow works without them: it finds out at the call whether an extension is there."""
+_NUMPY_LEFT_OUT = re.compile(r"numpy/_core/(_simd|_\w+_tests|_umath_tests)\..*\.so")
+"""2 MB for numpy's own tests."""
+_OF_LAYER = re.compile(r"(numpy|numpy\.libs|numpy-[^/]*\.dist-info)/.*")
 _DISTRIBUTIONS_LEFT_OUT = {"pip", "setuptools"}
+
+_LEFT_OUT = _SDK_DATA_LEFT_OUT, _PILLOW_LEFT_OUT, _NUMPY_LEFT_OUT
 
 
 def stdlib_files(folder: Path) -> Iterator[Path]:
@@ -64,11 +69,17 @@ def package_files(folder: Path) -> Iterator[Path]:
             continue
         if _PACKAGE_FILES.fullmatch(path.name) or _NOT_OF_PACKAGES.fullmatch(path.as_posix()):
             continue
-        if any(left_out.fullmatch(path.as_posix()) for left_out in (_SDK_DATA_LEFT_OUT, _PILLOW_LEFT_OUT)):
+        if any(left_out.fullmatch(path.as_posix()) for left_out in _LEFT_OUT):
             continue
         if path.suffix == ".py" and any((folder / path.parent).glob(f"{path.stem}.*.so")):
             continue  # the source that the extension was compiled from
         yield path
+
+
+def is_of_layer(path: str) -> bool:
+    """Whether a file of a package, relative to the folder of packages, is in the layer beside the function's zip, and
+    not in the zip: numpy, with which the zip would be too large for a direct upload."""
+    return _OF_LAYER.fullmatch(path) is not None
 
 
 def project_files(folder: Path) -> Iterator[Path]:

@@ -32,6 +32,8 @@ def lay_out(root: Path, project: Path, system: System) -> None:
         copy(interpreter.stdlib / path, stdlib / path)
     for path in selection.package_files(interpreter.installed_packages):
         copy(interpreter.installed_packages / path, packages / path)
+    # What layers bring, where the layer has it that is beside the function's zip.
+    (packages / "layers.pth").write_text(f"/opt/{prefix.name}/{interpreter.packages_name}\n")
     sdk_data.cut_endpoints(packages)
     certificates.write_folder(packages / "certifi" / "cacert.pem", prefix / "certificates")
     program = prefix / interpreter.executable_name
