@@ -8,6 +8,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from timelapse_runtime.cli.progress import Progress
 from timelapse_runtime.cli.selected import selected, zone_of
 from timelapse_runtime.export.errors import CannotExport
 from timelapse_runtime.export.exporter import Wanted, Written, kind_of, plan_export, write_file
-from timelapse_runtime.export.output_file import refuse, written_beside
+from timelapse_runtime.export.output_file import picture_format, refuse, written_beside
 from timelapse_runtime.export.selection import Piece, frame_count
 from timelapse_runtime.export.stream_reader import StreamReader
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
@@ -31,7 +32,9 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     reader = StreamReader(store, options.stream.prefix)
     os.environ.setdefault("SVT_LOG", "1")  # errors alone: SVT-AV1 prints its settings on stderr
     try:
-        wanted = Wanted(kind_of(options.out), options.codec, options.size, options.speed)
+        wanted = Wanted(options.still or kind_of(options.out), options.codec, options.size, options.speed)
+        if wanted.is_still:
+            wanted = replace(wanted, picture_format=picture_format(options.out))
         refuse(options.out, replaces=options.force)
         written = export(reader, options, wanted, variables)
     except CannotExport as error:
@@ -73,6 +76,7 @@ def _metadata(reader: StreamReader, pieces: list[Piece]) -> dict[str, str]:
 def _value(options: argparse.Namespace, written: Written) -> dict[str, Any]:
     return {
         "file": str(options.out),
+        "still": options.still,
         "frame_count": written.frame_count,
         "copied_count": written.copied_count,
         "encoded_count": written.frame_count - written.copied_count,
@@ -87,6 +91,9 @@ def _value(options: argparse.Namespace, written: Written) -> dict[str, Any]:
 
 def _text(report: Mapping[str, Any]) -> str:
     seconds, size_bytes = report["seconds"], report["size_bytes"]
+    if report["still"]:
+        of = f"{report['still']} of {counted(report['frame_count'], 'frame')}"
+        return f"{report['file']}: {of}, {report['width']}x{report['height']}, {size_bytes / 1e6:,.1f} MB"
     frames = f"{counted(report['frame_count'], 'frame')} of {report['width']}x{report['height']}"
     frames += f", {seconds:,.1f} s, {size_bytes / 1e6:,.1f} MB"
     work = f"{report['copied_count']:,} copied as they are, {report['encoded_count']:,} encoded"

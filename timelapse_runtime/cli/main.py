@@ -60,6 +60,7 @@ _ROLES = ("camera", "operator", "viewer")
 _PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 
 _CODECS = ("copy", "h264", "h265", "av1")
+_STILLS = ("keogram", "trails")
 _WITHOUT_S3 = frozenset({"replay", "cost", "simulate", "policy", "completion"})
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
@@ -265,14 +266,12 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Write frames of a stream's video into one MP4, with its packets as they are, or into a GIF or WebP. Times are "
-        "in TIMELAPSE_TIMEZONE."
-    )
+    parser.description = "Write frames into one MP4, packets as they are, a GIF or WebP, or a picture."
     parser.add_argument("stream", type=stream_folder, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".mp4, or a .gif or .webp for chats")
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
-    add_selection(parser)
+    add_selection(parser, "which frames (default: the newest reel), times in TIMELAPSE_TIMEZONE")
+    parser.add_argument("--still", choices=_STILLS, metavar="KIND", help="one picture of all: keogram or trails")
     group = parser.add_argument_group("encoded again")
     group.add_argument("--size", type=video_size, metavar="WxH", help="another size, such as 1280x720")
     group.add_argument("--speed", type=speed, metavar="X", help="so many times as fast, such as 4 or 0.5")

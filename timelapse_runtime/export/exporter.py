@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from av.video.frame import VideoFrame
+
 from timelapse_runtime.export.animation import MAXIMUM_RATE, USUAL_SECONDS, USUAL_WIDTH, write_animation
 from timelapse_runtime.export.errors import CannotExport
 from timelapse_runtime.export.joined import JoinedVideo, leading_reel
+from timelapse_runtime.export.pictures import PictureSource
 from timelapse_runtime.export.recoded import CODECS, write_recoded
 from timelapse_runtime.export.selection import Piece, chapters, frame_count, thinned
+from timelapse_runtime.export.stills import STILLS, TRAILS, USUAL_COLUMNS, draw_still
 from timelapse_runtime.export.stream_reader import StreamReader
 from timelapse_runtime.timelapse.model.video_size import Size, even_size
 
-KINDS = ("mp4", "gif", "webp")
+_KINDS = ("mp4", "gif", "webp")
 COPY = "copy"
 _MAXIMUM_VIDEO_RATE = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the file shall be. `codec`: COPY, or one of CODECS. `size`, `speed`: None if the user does not say."""
+    """What the file shall be: `kind` is `mp4`, `gif` or `webp`, or one of STILLS. `codec`: COPY, or one of CODECS.
+    `size`, `speed`: None if the user does not say."""
 
     kind: str
     codec: str = COPY
     size: Size | None = None
     speed: Fraction | None = None
+    picture_format: str = ""
+    """Of one of STILLS, Pillow's name of the file's format."""
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it is one picture."""
+        return self.kind in STILLS
 
     @property
     def is_animation(self) -> bool:
-        """Whether it is a picture and not a video."""
-        return self.kind != "mp4"
+        """Whether it is a picture that moves."""
+        return self.kind in ("gif", "webp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +72,17 @@ class ExportPlan:
 def kind_of(path: Path) -> str:
     """What a file of this name is. Raises CannotExport."""
     kind = path.suffix.removeprefix(".").lower()
-    if kind not in KINDS:
-        raise CannotExport(f"{path.name}: the name must end in .mp4, .gif or .webp, which says what to write")
+    if kind not in _KINDS:
+        hint = "; --still makes one picture of all frames" if kind in ("png", "jpg", "jpeg") else ""
+        raise CannotExport(f"{path.name}: the name must end in .mp4, .gif or .webp, which says what to write{hint}")
     return kind
 
 
 def plan_export(pieces: Sequence[Piece], wanted: Wanted) -> ExportPlan:
     """Decide. A speed is a higher frame rate as far as players show it; beyond that, frames are left out."""
     lead = leading_reel(pieces)
+    if wanted.is_still:
+        return _plan_still(pieces, wanted, (lead.width, lead.height))
     speed = wanted.speed or Fraction(1)
     if wanted.is_animation and wanted.speed is None:
         speed = max(speed, Fraction(frame_count(pieces), lead.fps * USUAL_SECONDS))
@@ -77,6 +92,23 @@ def plan_export(pieces: Sequence[Piece], wanted: Wanted) -> ExportPlan:
     size = wanted.size or even_size(width, max(2, round(lead.height * width / lead.width)))
     is_copied = not wanted.is_animation and wanted.codec == COPY and wanted.size in (None, (lead.width, lead.height))
     return ExportPlan(thinned(pieces, every), rate / every, size, is_copied and every == 1)
+
+
+def _told(frames: Iterable[VideoFrame], on_frames: Callable[[int], None]) -> Iterator[VideoFrame]:
+    for frame in frames:
+        yield frame
+        on_frames(1)
+
+
+def _plan_still(pieces: Sequence[Piece], wanted: Wanted, frame_size: Size) -> ExportPlan:
+    """A keogram has no more columns than its size says; trails are made of all frames."""
+    if wanted.speed is not None or wanted.codec != COPY:
+        raise CannotExport(f"--speed and --codec are of videos: a picture with --still {wanted.kind} has neither")
+    if wanted.kind == TRAILS:
+        return ExportPlan(pieces, Fraction(leading_reel(pieces).fps), wanted.size or frame_size, is_copied=False)
+    columns, height = wanted.size or (USUAL_COLUMNS, frame_size[1])
+    shown = thinned(pieces, math.ceil(frame_count(pieces) / columns))
+    return ExportPlan(shown, Fraction(leading_reel(pieces).fps), (frame_count(shown), height), is_copied=False)
 
 
 def write_file(
@@ -95,6 +127,10 @@ def write_file(
         video = JoinedVideo(reader, plan.pieces, threads=threads, rate=plan.rate)
         video.write(str(path), chapters=days, metadata=metadata, on_frames=on_frames)
         copied_count = video.counts.copied
+    elif wanted.is_still:
+        lead = leading_reel(plan.pieces)
+        frames = _told(PictureSource(reader, (lead.width, lead.height)).all(plan.pieces), on_frames)
+        draw_still(wanted.kind, frames, plan.size).save(path, wanted.picture_format, quality=90)
     elif wanted.is_animation:
         write_animation(
             reader, plan.pieces, str(path), kind=wanted.kind, size=plan.size, rate=plan.rate, on_frames=on_frames
