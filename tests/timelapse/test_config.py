@@ -92,6 +92,7 @@ WRONG = {
     "MAXIMUM_PHOTO_BYTES": ["0"],
     "BACKGROUND": ["grey", "#000000", "12345", ""],
     "MAXIMUM_PIXELS": ["1"],
+    "MASKS": ["", "on", "10,10", "10,10 101,20", "smear 1,1 9,9", "1,1 9,9;", "5,5 5,9"],
 }
 
 

@@ -14,11 +14,13 @@ from typing import Any
 
 from timelapse_runtime.timelapse.errors import ConfigError
 from timelapse_runtime.timelapse.metrics import DECLARED
+from timelapse_runtime.timelapse.model.mask import Mask
 from timelapse_runtime.timelapse.model.memory_budget import MemoryBudget
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter, is_hidden_folder
 from timelapse_runtime.timelapse.model.setting_values import (
     COLOUR,
     FIXED_SIZE,
+    MASKS,
     PHOTO_FILTER,
     SIZE,
     STREAM_NAME,
@@ -84,6 +86,7 @@ class Config:
     """What is laid below a photo's transparent areas: red, green and blue, 0 to 255."""
     maximum_pixels: int
     """What is configured, or less: what fits into the function's memory beside the video."""
+    masks: tuple[Mask, ...]
     metrics: str
     memory_mb: int | None
     """The function's memory size, where Lambda says it."""
@@ -308,6 +311,14 @@ VARIABLES = (
         "256 to 1000000000",
         "a photo with more pixels in its header is rejected without being decoded",
         Integer(256, 10**9),
+    ),
+    Variable(
+        "MASKS",
+        "off",
+        "off, or masks such as `10,10 25,20; black 60,40 75,40 80,55`",
+        "areas that nobody is to see; each has its corners in percent of the video's width and height (two of a "
+        "rectangle, three or more of a polygon), after `blur`, `pixelate` or `black` (blur if it says none)",
+        MASKS,
     ),
     Variable(
         "METRICS",

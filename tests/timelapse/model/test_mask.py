@@ -28,12 +28,18 @@ def test_off_is_no_mask() -> None:
     "text",
     [
         *("", "on", "blur", "blur 10,10", "10,10", "10,10 20", "10,10,20,20", "10;10 20;20", "-1,0 5,5"),
-        *("100.1,0 5,5", "101,0 5,5", "1e1,0 5,5", "nan,0 5,5", "10,10 20,20;", ";10,10 20,20", "Blur 1,1 5,5"),
+        *("1000,0 5,5", "1.,0 5,5", "1e1,0 5,5", "nan,0 5,5", "10,10 20,20;", ";10,10 20,20", "Blur 1,1 5,5"),
         *("blurred 1,1 5,5", "blur1,1 5,5", "off; 1,1 5,5", "1,1\n5,5", "1,1 5,5 0,9 9"),
     ],
 )
 def test_a_text_that_is_no_mask_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        parse_masks(text)
+
+
+@pytest.mark.parametrize("text", ["100.1,0 5,5", "0,0 5,101", "999,999 1,1"])
+def test_an_area_beyond_the_picture_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="lies beyond the picture"):
         parse_masks(text)
 
 
@@ -46,10 +52,10 @@ def test_an_area_without_size_is_refused(text: str) -> None:
 
 @settings(max_examples=30)
 @given(st.from_regex(MASKS_PATTERN, fullmatch=True))
-def test_what_the_pattern_takes_is_read_unless_it_has_no_size(text: str) -> None:
+def test_what_the_pattern_takes_is_read_or_refused_for_its_area(text: str) -> None:
     try:
         masks = parse_masks(text)
     except ValueError as error:
-        assert "has no size" in str(error)  # noqa: PT017
+        assert str(error).endswith(("has no size", "lies beyond the picture"))  # noqa: PT017
     else:
         assert all(0 <= number <= 1 for mask in masks for corner in mask.corners for number in corner)

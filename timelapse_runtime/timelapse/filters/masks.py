@@ -65,8 +65,8 @@ class _Covered:
     def __init__(self, mask: Mask, width: int, height: int) -> None:
         grid = touched(mask.corners, width // 2, height // 2)
         smallest = -(-max(width, height) // (2 * _CELLS_PER_PICTURE))
-        top, bottom = _extent(grid.any(1), smallest)
-        left, right = _extent(grid.any(0), smallest)
+        top, bottom = _extent(grid, 1, smallest)
+        left, right = _extent(grid, 0, smallest)
         down, across = _cell_count(bottom - top, smallest), _cell_count(right - left, smallest)
         chroma = grid[top:bottom, left:right]
         luma = chroma.repeat(2, 0).repeat(2, 1)
@@ -87,12 +87,13 @@ class _Covered:
                     part.pixelate(plane)
 
 
-def _extent(is_covered: NDArray[numpy.bool_], smallest: int) -> tuple[int, int]:
-    """From the first to the last sample that is covered; more around them if there are less than `smallest`."""
-    places = numpy.flatnonzero(is_covered)
+def _extent(grid: Grid, across: int, smallest: int) -> tuple[int, int]:
+    """From the first to the last row (`across` is 1) or column (0) that is covered; more around them if there are less
+    than `smallest`."""
+    places, length = numpy.flatnonzero(numpy.any(grid, across)), grid.shape[1 - across]
     first, end = int(places[0]), int(places[-1]) + 1
-    first = min(first, max(0, (first + end - smallest) // 2), max(0, len(is_covered) - smallest))
-    return first, min(len(is_covered), max(end, first + smallest))
+    first = min(first, max(0, (first + end - smallest) // 2), max(0, length - smallest))
+    return first, min(length, max(end, first + smallest))
 
 
 def _cell_count(length: int, smallest: int) -> int:

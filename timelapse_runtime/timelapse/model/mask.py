@@ -30,18 +30,18 @@ class Mask:
     corners: tuple[Corner, ...]
 
 
-_PERCENT = r"(100(\.0{1,3})?|[0-9]{1,2}(\.[0-9]{1,3})?)"
+_PERCENT = r"[0-9]{1,3}(\.[0-9]{1,3})?"
 _CORNER = f"{_PERCENT},{_PERCENT}"
 _MASK = f"((blur|pixelate|black) +)?{_CORNER}( +{_CORNER})+"
 MASKS_PATTERN = f"off|{_MASK}( *; *{_MASK})*"
-"""What `parse_masks` takes, but for areas that have no size."""
+"""What `parse_masks` takes, but for areas that have no size or lie beyond the picture."""
 
 
 def parse_masks(text: str) -> tuple[Mask, ...]:
     """Masks, separated by semicolons: `black 0,0 25,12.5; blur 60,40 75,40 80,55`.
 
     Two corners are those of a rectangle, three or more those of a polygon; a mask that does not say how it covers is
-    blurred. `off`: none. Raises ValueError, also for an area that has no size: it would cover nothing, or a line.
+    blurred. `off`: none. Raises ValueError, also for an area that has no size (it would cover nothing, or a line).
     """
     if text == "off":
         return ()
@@ -62,5 +62,7 @@ def _mask(words: list[str]) -> Mask:
 
 
 def _corner(word: str) -> Corner:
-    x, y = word.split(",")
-    return float(x) / 100, float(y) / 100
+    x, y = map(float, word.split(","))
+    if max(x, y) > 100:
+        raise ValueError(f"{word} lies beyond the picture")
+    return x / 100, y / 100

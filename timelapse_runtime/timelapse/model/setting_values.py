@@ -13,6 +13,7 @@ from datetime import UTC, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from timelapse_runtime.timelapse.model.mask import MASKS_PATTERN, parse_masks
 from timelapse_runtime.timelapse.model.photo_filter import parse_photo_filter
 from timelapse_runtime.timelapse.model.video_size import Size
 
@@ -102,3 +103,5 @@ TIMEZONE = Text("[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}", _timezone)
 """An IANA name. Only the time zone data knows which of them exist."""
 PHOTO_FILTER = Text(r"[^\x00-\x1f]+", parse_photo_filter)
 """See parse_photo_filter."""
+MASKS = Text(MASKS_PATTERN, parse_masks)
+"""See parse_masks."""

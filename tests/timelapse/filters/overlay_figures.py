@@ -1,0 +1,52 @@
+"""Makes the pictures of docs/overlays.md: `python -m tests.timelapse.filters.overlay_figures FOLDER`.
+
+Photos of the sample scene go through the product's own decoder, fitter and filters.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import Image
+
+from timelapse_runtime.emulator.scene import render_scene
+from timelapse_runtime.timelapse.config import parse_config
+from timelapse_runtime.timelapse.filters.contract import Moment
+from timelapse_runtime.timelapse.video.codec import X264Codec
+from timelapse_runtime.timelapse.video.fit import Picture
+
+PLACES = {"TIMELAPSE_FRAMES": "s3://photos/frames/", "TIMELAPSE_VIDEO": "s3://videos/video/"}
+SIZE = 640, 360
+MASKS = "blur 30,58 52,68; pixelate 55,58 77,68; black 2,40 16,40 10,70"
+FIGURES: Mapping[str, tuple[int, Mapping[str, str]]] = {
+    "masks-before": (30, {}),
+    "masks-after": (30, {"MASKS": MASKS}),
+}
+"""By name: the photo's number of 60 from dawn to night, and settings."""
+
+
+def filtered(photo: bytes, settings: Mapping[str, str], size: tuple[int, int], moment: Moment) -> Picture:
+    """The photo as the encoder gets it."""
+    config = parse_config({**PLACES, **{f"TIMELAPSE_{name}": value for name, value in settings.items()}})
+    codec = X264Codec()
+    decoded = codec.photo_decoder(maximum_pixels=10**8, background=(0, 0, 0)).decode(photo)
+    fitted = codec.fitter(*size, config.fit, config.background).fit(decoded)
+    return codec.filters(config, size).apply(fitted, moment)
+
+
+def main() -> None:
+    """Write the pictures, and print their sizes."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(exist_ok=True)
+    for name, (number, settings) in FIGURES.items():
+        (photo,) = render_scene(60, SIZE, only=[number])
+        picture = filtered(photo, settings, SIZE, Moment("a.jpg", 1_785_000_000_000 + number * 900_000))
+        path = folder / f"{name}.jpg"
+        Image.fromarray(picture.to_ndarray(format="rgb24")).save(path, quality=70)
+        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
