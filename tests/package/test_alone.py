@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import av
 import pytest
 
 from tests.package.conftest import ROOT, Packages
@@ -74,11 +75,16 @@ def test_the_zip_makes_a_video_in_an_empty_root(
 ) -> None:
     root = make_root(tmp_path / "root", emulator_binary)
     unzip(packages.function, root / "var" / "task")
-    unzip(packages.layer, root / "opt", only="extensions/")
+    unzip(packages.extension_layer, root / "opt")
+    variables = {**settings(server), "TIMELAPSE_MASKS": "black 90,90 100,100"}  # numpy is in the layer
     running = emulator_in_chroot(
-        root, tmp_path / "scratch", bootstrap=Path("/var/task/bootstrap"), handler=HANDLER, variables=settings(server)
+        root, tmp_path / "scratch", bootstrap=Path("/var/task/bootstrap"), handler=HANDLER, variables=variables
     )
     shoot_and_judge(ending.enter_context(running), server, "zip", tmp_path)
+    with av.open(str(tmp_path / "video.mp4")) as video:
+        *_, frame = video.decode(video=0)
+    luma = frame.to_ndarray()[: frame.height]
+    assert luma[-frame.height // 20 :, -frame.width // 20 :].max() <= 18
 
 
 HANDLER_FILE = """

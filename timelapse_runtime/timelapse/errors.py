@@ -2,6 +2,7 @@
 
     TimelapseError
     ├── ConfigError              a variable is wrong: which one, its value, what is allowed
+    ├── FiltersUnavailable       the package lacks what a filter needs
     ├── UnknownEvent             an event that this function does not take
     ├── StorageError
     │   ├── ObjectNotFound
@@ -42,6 +43,12 @@ class ConfigError(TimelapseError):
         got = "it is not set" if value is None else f"it is {value!r}"
         super().__init__(f"environment variable {variable}: {got}; allowed: {allowed}")
         self.variable, self.value, self.allowed = variable, value, allowed
+
+
+class FiltersUnavailable(TimelapseError):
+    """A filter is on, and the package lacks the library that it needs: no picture may pass without it."""
+
+    error_type = "Runtime.FiltersUnavailable"
 
 
 class UnknownEvent(TimelapseError):

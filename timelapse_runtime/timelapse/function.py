@@ -24,6 +24,7 @@ from timelapse_runtime.timelapse.events import EncodeRange, JoinRanges, PlanRang
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.metrics import StreamMetrics
 from timelapse_runtime.timelapse.model.lease import KnownLeases, Lease
+from timelapse_runtime.timelapse.model.video_size import SMALLEST_SIDE
 from timelapse_runtime.timelapse.photo_reader import ReadElsewhere
 from timelapse_runtime.timelapse.ranges.range_codec import RangeCodec
 from timelapse_runtime.timelapse.recorder import Counts
@@ -86,10 +87,12 @@ class Timelapse:
         """The streams whose last work failed, or was interrupted."""
 
     def open(self, environment: Environment) -> None:
-        """Parse the configuration and make the S3 client. Raises ConfigError."""
+        """Parse the configuration, make the S3 client, and load the filters' libraries. Raises ConfigError,
+        FiltersUnavailable."""
         self._environment = environment
         self._owner = environment.variables.get("AWS_LAMBDA_LOG_STREAM_NAME") or environment.cold_start_id
         self._config = parse_config(environment.variables)
+        self._codec.filters(self._config, (SMALLEST_SIDE, SMALLEST_SIDE))
         function_name = environment.variables.get("AWS_LAMBDA_FUNCTION_NAME", "local")
         self._metrics = StreamMetrics(self._config.metrics, function_name)
         self._frames, self._video = self._make_stores(self._config, environment)

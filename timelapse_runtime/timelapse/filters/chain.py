@@ -6,12 +6,24 @@ from collections.abc import Mapping
 from itertools import chain
 
 from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.errors import FiltersUnavailable
 from timelapse_runtime.timelapse.filters.contract import Area, FilterState, Moment, PictureFilter, Planes
 from timelapse_runtime.timelapse.model.video_size import Size
 
 
 def steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:
-    """New filters for the pictures of a reel of `size`, by name. What is off is not imported: numpy takes 80 ms."""
+    """New filters for the pictures of a reel of `size`, by name. What is off is not imported: numpy takes 80 ms.
+
+    Raises FiltersUnavailable.
+    """
+    try:
+        return _steps_for(config, size)
+    except ModuleNotFoundError as error:
+        layer = "add the layer of extension.zip to the function, from the same build as function.zip"
+        raise FiltersUnavailable(f"a filter is on that needs {error.name}, and it is not installed: {layer}") from error
+
+
+def _steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:
     steps: dict[str, PictureFilter] = {}
     if config.masks:
         from timelapse_runtime.timelapse.filters.masks import Masks  # noqa: PLC0415
