@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmark import burst, empty_loop, large_photos, shutdown, startup, throughput, video_size
+from scripts.benchmark import burst, empty_loop, filter_cost, large_photos, shutdown, startup, throughput, video_size
 from scripts.benchmark.batch import Settings, ffmpeg_version
 from scripts.benchmark.candidates import THIS, Deployment
 from scripts.benchmark.comparison import Comparison, Extent
@@ -195,6 +195,7 @@ def other_measurements(
         "burst": lambda: burst.measure(
             [path.read_bytes() for path in photos.paths], rounds=plan.bursts, count=plan.disordered
         ),
+        "filters": lambda: filter_cost.measure(photos, settings, **turns),
         "shutdown": lambda: _shutdown(photos, plan.shutdowns),
     }
     for name, measurement in measurements.items():

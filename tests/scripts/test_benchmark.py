@@ -12,7 +12,17 @@ from typing import Any
 
 import pytest
 
-from scripts.benchmark import burst, empty_loop, large_photos, shutdown, startup, suite, throughput, video_size
+from scripts.benchmark import (
+    burst,
+    empty_loop,
+    filter_cost,
+    large_photos,
+    shutdown,
+    startup,
+    suite,
+    throughput,
+    video_size,
+)
 from scripts.benchmark.batch import Settings
 from scripts.benchmark.candidates import Turn
 from scripts.benchmark.comparison import frame_by_frame
@@ -139,13 +149,13 @@ def test_a_measurement_that_fails_is_named_and_the_others_are_kept(
 
     photos = PhotoSet([], (64, 64))
     monkeypatch.setattr(suite, "photo_set", lambda *_, **__: photos)
-    for module in (large_photos, throughput, video_size, startup, empty_loop, burst):
+    for module in (large_photos, throughput, video_size, startup, empty_loop, burst, filter_cost):
         monkeypatch.setattr(module, "measure", measured)
     monkeypatch.setattr(shutdown, "measure", fails)
     found, ratios = suite.other_measurements(None, photos, Settings(64, 64), suite.SMOKE, tmp_path)
     assert found.pop("shutdown") == {"failed": "no outbox was sent"}
     assert all(found.values())
-    assert len(found) == len(ratios) == 6
+    assert len(found) == len(ratios) == 7
 
 
 def test_a_video_s_growth_is_told_frame_by_frame_once_the_young_video_s_encoder_is_full() -> None:
