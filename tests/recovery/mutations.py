@@ -165,7 +165,7 @@ def _taken_again_after_discarding(
         self._discard_uncommitted("as it was before the enumeration found it")
         self.catch_up(time_left)
         if self._tracker.place(key) is not Place.TRACKED:
-            self._take(key, next_key, prefetch)
+            self._take(SourceFrame(key, 0), next_key, prefetch)
         return
     _append_announced(self, key, next_key, prefetch, time_left)
 

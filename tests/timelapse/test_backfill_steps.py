@@ -105,6 +105,18 @@ def test_photos_that_come_after_the_plan_are_in_the_video_too() -> None:
     assert shown(world) == list(range(COUNT + 20))
 
 
+@pytest.mark.parametrize("order", ["arrival", "name"])
+def test_a_photo_that_is_written_over_after_its_range_was_encoded_is_read_by_the_join(order: str) -> None:
+    world = world_of(50, TIMELAPSE_ORDER=order)
+    plan = step(world, "plan", STREAM)
+    encode(world, plan, plan["ranges"])
+    world.clock.advance(1_000)
+    world.frames.put(f"frames/{STREAM}/{20:06d}.jpg", fake_photo(1020))
+    assert join(world, plan)["frames_in_video"] == 50
+    assert sorted(shown(world)) == [*range(20), *range(21, 50), 1020]
+    assert world.verify().is_right
+
+
 def test_a_join_without_enough_time_continues_where_it_was() -> None:
     world = world_of()
     plan = step(world, "plan", STREAM)

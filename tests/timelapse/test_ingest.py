@@ -16,7 +16,7 @@ from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, StorageUnavailable
 from timelapse_runtime.timelapse.ingest import Ingest, with_next
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
-from timelapse_runtime.timelapse.model.source_frame import Role
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.photo_reader import FetchedPhoto, Prefetch, ReadPhoto
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo
@@ -36,6 +36,10 @@ def executor() -> Iterator[Executor]:
 
 def photo(key: str) -> ReadPhoto:
     return ReadPhoto(ObjectInfo(key, '"etag"', 1, 0), FrameRejected("test", key))
+
+
+def listed(key: str) -> SourceFrame:
+    return SourceFrame(key, 0)
 
 
 def ingest(world: World, executor: Executor, codec: FakeCodec | None = None, **variables: str) -> Ingest:
@@ -70,7 +74,7 @@ def test_each_photo_is_read_once_and_in_order(executor: Executor, *, is_threaded
         return photo(key)
 
     prefetch = Prefetch(get, executor if is_threaded else ImmediateExecutor())
-    found = [prefetch.get(key, next_key).info.key for key, next_key in with_next("abc")]
+    found = [prefetch.get(listed(key), next_key).info.key for key, next_key in with_next("abc")]
     assert found == ["a", "b", "c"]
     assert sorted(read) == ["a", "b", "c"]
 
@@ -83,7 +87,7 @@ def test_a_photo_is_read_while_the_one_before_it_is_worked_on(executor: Executor
             begun.set()
         return photo(key)
 
-    Prefetch(get, executor).get("a", "b")
+    Prefetch(get, executor).get(listed("a"), "b")
     assert begun.wait(10)
 
 
@@ -97,16 +101,16 @@ def test_a_failed_prefetch_is_made_again_in_its_turn() -> None:
         return photo(key)
 
     prefetch = Prefetch(get, ImmediateExecutor())
-    prefetch.get("a", "b")
-    assert prefetch.get("b", None).info.key == "b"
+    prefetch.get(listed("a"), "b")
+    assert prefetch.get(listed("b"), None).info.key == "b"
     assert tried == ["a", "b", "b"]
 
 
 def test_a_photo_that_is_not_the_next_one_after_all_is_dropped(executor: Executor) -> None:
     prefetch = Prefetch(photo, executor)
-    prefetch.get("a", "b")
-    assert prefetch.get("c", None).info.key == "c"
-    assert prefetch.get("b", None).info.key == "b"
+    prefetch.get(listed("a"), "b")
+    assert prefetch.get(listed("c"), None).info.key == "c"
+    assert prefetch.get(listed("b"), None).info.key == "b"
 
 
 def test_a_prefetch_that_waits_behind_a_stale_one_is_read_at_once(executor: Executor) -> None:
@@ -119,11 +123,11 @@ def test_a_prefetch_that_waits_behind_a_stale_one_is_read_at_once(executor: Exec
         return photo(key)
 
     try:
-        Prefetch(get, executor).get("a", "stale")
+        Prefetch(get, executor).get(listed("a"), "stale")
         assert begun.wait(10)
         prefetch = Prefetch(get, executor)
-        prefetch.get("b", "c")
-        assert prefetch.get("c", None).info.key == "c"  # while the one worker is busy
+        prefetch.get(listed("b"), "c")
+        assert prefetch.get(listed("c"), None).info.key == "c"  # while the one worker is busy
     finally:
         may_end.set()
 
@@ -152,7 +156,7 @@ def test_one_decoder_decodes_one_photo_at_a_time(world: World, executor: Executo
             return WatchedDecoder(maximum_pixels=maximum_pixels)  # type: ignore[return-value]
 
     photos = ingest(world, executor, WatchedCodec())
-    photos.read(keys[0], photos.prefetch(), keys[1])
+    photos.read(listed(keys[0]), photos.prefetch(), keys[1])
     assert decoding.wait(10)
     threading.Timer(0.2, may_end.set).start()
     assert photos.read_late(keys[1]) is not None
@@ -165,7 +169,7 @@ def test_one_decoder_decodes_one_photo_at_a_time(world: World, executor: Executo
 def test_a_photo_is_decoded_and_dated_by_s3(world: World) -> None:
     photos = ingest(world, ImmediateExecutor())
     key = world.upload(3)
-    found = photos.read(key, photos.prefetch(), None)
+    found = photos.read(listed(key), photos.prefetch(), None)
     assert found is not None
     assert (found.source.key, found.source.uploaded_epoch_ms) == (key, world.clock.now_epoch_ms())
     assert found.source.role is Role.IN_ORDER
@@ -180,7 +184,7 @@ def test_a_photo_is_decoded_and_dated_by_s3(world: World) -> None:
 def test_a_photo_that_cannot_be_used_gets_a_record(world: World, body: bytes | None, reason: str) -> None:
     photos = ingest(world, ImmediateExecutor(), TIMELAPSE_MAXIMUM_PHOTO_BYTES="100")
     key = world.key(1) if body is None else world.upload(1, body)
-    assert photos.read(key, photos.prefetch(), None) is None
+    assert photos.read(listed(key), photos.prefetch(), None) is None
     assert [(one.key, one.reason) for one in records(world).read()] == [(key, reason)]
     record = json.loads(world.video.get(world.keys.rejected(key)).body)
     assert (record["key"], record["error_type"]) == (f"frames/{STREAM}/{key}", "Function.FrameRejected")
@@ -222,11 +226,11 @@ def test_a_photo_is_rejected_as_forbidden_only_if_others_can_be_read(
 
     world.frames.on_request = refuse
     if are_others_readable:
-        assert photos.read(keys[1], photos.prefetch(), None) is None
+        assert photos.read(listed(keys[1]), photos.prefetch(), None) is None
         assert [(one.key, one.reason) for one in records(world).read()] == [(keys[1], "forbidden")]
     else:
         with pytest.raises(AccessDenied):
-            photos.read(keys[1], photos.prefetch(), None)
+            photos.read(listed(keys[1]), photos.prefetch(), None)
         assert records(world).read() == []
 
 

@@ -345,7 +345,7 @@ class ArrivalIntake:
             return self._ingest.decode(waiting.fetched or self._kept.fetch(waiting.source.position))
         is_next_wanted = following is not None and following.fetched is None and not following.is_kept
         next_key = following.source.key if following is not None and is_next_wanted else None
-        return self._ingest.read_ahead(waiting.source.key, prefetch, next_key)
+        return self._ingest.read_ahead(waiting.source, prefetch, next_key)
 
     def _settle(self, source: SourceFrame, found: ReadPhoto) -> None:
         if isinstance(found.picture, FrameRejected):

@@ -95,20 +95,20 @@ class Ingest:
             return self._elsewhere.begin(self._reader, photos)
         return Prefetch(self._reader.read, self._executor)
 
-    def read(self, key: str, prefetch: PhotoRun, next_key: str | None) -> Photo | None:
-        """The photo at `key`, or None if it was rejected: its record is then stored.
+    def read(self, photo: SourceFrame, prefetch: PhotoRun, next_key: str | None) -> Photo | None:
+        """The photo at the key of `photo`, or None if it was rejected: its record is then stored.
 
         The photo at `next_key` is read meanwhile. Raises StorageError if the cause is S3, not the photo.
         """
         try:
-            found = self._found(key, lambda: prefetch.get(key, next_key))
+            found = self.read_ahead(photo, prefetch, next_key)
         except FrameRejected as rejection:
-            self._records.add(key, None, rejection)
+            self._records.add(photo.key, None, rejection)
             return None
         if isinstance(found.picture, FrameRejected):
-            self._records.add(key, found.info.etag, found.picture)
+            self._records.add(photo.key, found.info.etag, found.picture)
             return None
-        return self.photo(SourceFrame(key, found.info.last_modified_epoch_ms), found.picture)
+        return self.photo(SourceFrame(photo.key, found.info.last_modified_epoch_ms), found.picture)
 
     def fetch(self, key: str, version_id: str | None = None) -> FetchedPhoto:
         """Read the photo at `key`, or that version of it, and do not decode it.
@@ -122,9 +122,9 @@ class Ingest:
                 return self._reader.fetch(key, version_id)
         return self._found(key, lambda: self._reader.fetch(key))
 
-    def read_ahead(self, key: str, prefetch: PhotoRun, next_key: str | None) -> ReadPhoto:
-        """The photo at `key`, decoded; the one at `next_key` is read meanwhile. Raises as `fetch` does."""
-        return self._found(key, lambda: prefetch.get(key, next_key))
+    def read_ahead(self, photo: SourceFrame, prefetch: PhotoRun, next_key: str | None) -> ReadPhoto:
+        """The photo at the key of `photo`, decoded; the one at `next_key` is read meanwhile. Raises as `fetch` does."""
+        return self._found(photo.key, lambda: prefetch.get(photo, next_key))
 
     def decode(self, fetched: FetchedPhoto) -> ReadPhoto:
         """Decode what `fetch` has read. The picture of a photo that cannot be used is its FrameRejected."""

@@ -79,7 +79,7 @@ class NameIntake:
         if self._tracker.place(key) is Place.LATE:
             self._settle_late(key)
         else:
-            self._take(key, next_key, prefetch)
+            self._take(SourceFrame(key, 0), next_key, prefetch)
 
     def catch_up(self, time_left: TimeLeft, *, holds: bool = True) -> None:
         """See Intake. The reorder window, which holds photos back, is the recorder's."""
@@ -102,11 +102,12 @@ class NameIntake:
     def _take_listed(self, time_left: TimeLeft) -> bool:
         """One listing. False: a photo lies below one that is encoded, and what is not committed must be redone."""
         self._tracker.listing_begins()
-        photos, ahead = itertools.tee(self._catalog.photos_after(self._tracker.watermark))
-        sources = (SourceFrame(key, info.last_modified_epoch_ms) for key, info in ahead)
-        prefetch = self._ingest.prefetch(one for one in sources if not self._tracker.is_known(one.key))
-        del ahead, sources  # what nobody wants is not to be kept
-        for position, (key, next_key) in enumerate(with_next(key for key, _ in photos)):
+        listed = self._catalog.photos_after(self._tracker.watermark)
+        photos, ahead = itertools.tee(SourceFrame(key, info.last_modified_epoch_ms) for key, info in listed)
+        prefetch = self._ingest.prefetch(one for one in ahead if not self._tracker.is_known(one.key))
+        del ahead  # what nobody wants is not to be kept
+        for position, (photo, following) in enumerate(with_next(photos)):
+            key = photo.key
             if position and not time_left.is_enough:
                 done = f"caught up to {self._tracker.last_encoded_key}; the next invocation continues from there"
                 raise DeadlineTooClose(f"stream {self.name}: {done}")
@@ -119,22 +120,25 @@ class NameIntake:
                 self._settle_late(key)
                 self._tracker.rejected(key)
             elif place is Place.NEXT:
-                self._take(key, next_key, prefetch)
+                self._take(photo, following.key if following is not None else None, prefetch)
             self._tracker.listed_to(key)
             if place is Place.NEXT and self._tracker.since_flush >= self._config.flush_every:
                 self._recorder.commit()
         return True
 
-    def _take(self, key: str, next_key: str | None, prefetch: PhotoRun) -> None:
-        """Read the photo of the next frame in order, and put it into the reorder window. `next_key` mostly follows."""
+    def _take(self, source: SourceFrame, next_key: str | None, prefetch: PhotoRun) -> None:
+        """Read the photo of the next frame in order, and put it into the reorder window. `next_key` mostly follows.
+
+        The upload time of `source` is 0 if no listing has shown it.
+        """
         is_next_wanted = next_key is not None and not self._tracker.is_known(next_key)
-        photo = self._ingest.read(key, prefetch, next_key if is_next_wanted else None)
+        photo = self._ingest.read(source, prefetch, next_key if is_next_wanted else None)
         if photo is None:
             self._counts.rejected += 1
             if self._config.rejected == "skip":
-                self._tracker.rejected(key)
+                self._tracker.rejected(source.key)
                 return
-            photo = self._ingest.repeated(key)
+            photo = self._ingest.repeated(source.key)
         self._recorder.append(photo)
 
     # ---- late and rejected photos

@@ -80,8 +80,9 @@ class PhotoRun(Protocol):
     """The photos of one run, read ahead of their turn. It belongs to the loop over the run and ends with it: when the
     next run comes, a photo may have been overwritten."""
 
-    def get(self, key: str, next_key: str | None) -> ReadPhoto:
-        """The photo at `key`; the one at `next_key` comes next, if it is known. Raises StorageError."""
+    def get(self, photo: SourceFrame, next_key: str | None) -> ReadPhoto:
+        """What is at the photo's key now, or was when `photo` was listed; the one at `next_key` comes next, if it is
+        known. Raises StorageError."""
         ...
 
 
@@ -106,12 +107,12 @@ class Prefetch:
         self._read, self._executor = read, executor
         self._next: tuple[str, Future[ReadPhoto]] | None = None
 
-    def get(self, key: str, next_key: str | None) -> ReadPhoto:
+    def get(self, photo: SourceFrame, next_key: str | None) -> ReadPhoto:
         """See PhotoRun; then the photo at `next_key` is begun to be read."""
-        photo = self._prefetched(key) or self._read(key)
+        found = self._prefetched(photo.key) or self._read(photo.key)
         if next_key is not None:
             self._next = next_key, self._executor.submit(self._read, next_key)
-        return photo
+        return found
 
     def _prefetched(self, key: str) -> ReadPhoto | None:
         if self._next is None:

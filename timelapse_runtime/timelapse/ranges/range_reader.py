@@ -14,7 +14,7 @@ from typing import Protocol
 
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderFailed, FrameRejected, StorageError
-from timelapse_runtime.timelapse.model.source_frame import SourceFrame
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_of
 from timelapse_runtime.timelapse.photo_reader import PhotoReader, PhotoRun, ReadPhoto
 from timelapse_runtime.timelapse.ranges.encoded_range import EncodedRange, PhotoOutcome
 from timelapse_runtime.timelapse.ranges.pictures import photo_elsewhere
@@ -39,21 +39,25 @@ class Ranges(Protocol):
 
 class RangeRun(PhotoRun):
     """A run of photos that others have read, as far as `ranges` has them; `reader` reads the rest. `on_photo` is told
-    the keys of the former."""
+    the keys of the former.
+
+    What others have read is taken if it is what the owner's listing shows. A range may be hours old: a photo that was
+    written over meanwhile is read again, or the new one would be lost."""
 
     def __init__(self, ranges: Ranges, reader: PhotoReader, on_photo: Callable[[str], None]) -> None:
         self._ranges, self._reader, self._on_photo = ranges, reader, on_photo
         self._range = EncodedRange()
         self._positions: Mapping[str, int] = {}
 
-    def get(self, key: str, next_key: str | None) -> ReadPhoto:
+    def get(self, photo: SourceFrame, next_key: str | None) -> ReadPhoto:
         """See PhotoRun."""
         del next_key
+        key = photo.key
         if key not in self._positions and (found := self._ranges.with_photo(key)) is not None:
             self._range = found
             self._positions = {outcome.key: position for position, outcome in enumerate(found.photos)}
         position = self._positions.get(key)
-        if position is None:
+        if position is None or not is_as_listed(self._range.photos[position], photo):
             return self._reader.read(key)
         self._on_photo(key)
         outcome = self._range.photos[position]
@@ -61,6 +65,14 @@ class RangeRun(PhotoRun):
             return ReadPhoto(outcome.info, FrameRejected(*outcome.rejection))
         read_again = _Again(self._reader, outcome)
         return ReadPhoto(outcome.info, photo_elsewhere(self._range, position, read_again))
+
+
+def is_as_listed(outcome: PhotoOutcome, photo: SourceFrame) -> bool:
+    """Whether the content that was read is the listed one. In name order a listing's ETags are not kept."""
+    info = outcome.info
+    return info.last_modified_epoch_ms == photo.uploaded_epoch_ms and (
+        not photo.etag or photo.identity == photo_of(photo.key, info).identity
+    )
 
 
 @dataclass(frozen=True, slots=True)
