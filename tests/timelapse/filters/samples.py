@@ -1,0 +1,83 @@
+"""Pictures for the filters' tests and figures: the sample scene without its noise, and what cameras add to it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
+
+import numpy
+from numpy.typing import NDArray
+
+from timelapse_runtime.emulator.scene import _Light, _Scene
+from timelapse_runtime.timelapse.filters.contract import Moment, PictureFilter, Planes
+
+Image: TypeAlias = NDArray[numpy.floating[Any]]
+"""3 x rows x columns: red, green and blue, 0 to 255."""
+
+SUNRISE = (-12.0, 25.0)
+"""The sun's elevation in degrees at the beginning and at the end."""
+
+
+def sunrise(count: int, size: tuple[int, int], *, seed: int = 1) -> Iterator[Image]:
+    """`count` images of a sunrise, without noise and with an exposure that never changes."""
+    width, height = size
+    scene = _Scene(width, height, numpy.random.default_rng((seed, 1 << 32)))
+    times = numpy.linspace(0, 0.5, 2_000)
+    elevations = [_Light(time).elevation for time in times]
+    first, last = numpy.interp(SUNRISE, elevations, times)
+    for time in numpy.linspace(first, last, count):
+        yield scene.paint(_Light(float(time))) * 255
+
+
+def planes_of_image(image: Image) -> Planes:
+    """The picture that the encoder gets of an image: limited range, BT.601 matrix, 4:2:0."""
+    red, green, blue = numpy.clip(image, 0, 255) / 255
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    colours = [(blue - luma) / 1.772, (red - luma) / 1.402]
+    rows, columns = luma.shape
+    u, v = (one.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3)) for one in colours)
+    return Planes(*(numpy.rint(plane).astype(numpy.uint8) for plane in (16 + 219 * luma, 128 + 224 * u, 128 + 224 * v)))
+
+
+def copy_of(picture: Planes) -> Planes:
+    """Another picture with the same samples."""
+    return Planes(picture.y.copy(), picture.u.copy(), picture.v.copy())
+
+
+def filtered(step: PictureFilter, pictures: Iterable[Planes]) -> Iterator[Planes]:
+    """Copies of the pictures, passed through the filter."""
+    for number, picture in enumerate(pictures):
+        changed = copy_of(picture)
+        step.apply(changed, Moment(f"{number:06}.jpg", 1_000 * number))
+        yield changed
+
+
+def raw(pictures: Iterable[Planes]) -> bytes:
+    """The pictures as rawvideo of the pixel format yuv420p."""
+    return b"".join(plane.tobytes() for one in pictures for plane in (one.y, one.u, one.v))
+
+
+def pictures_of_raw(data: bytes, size: tuple[int, int]) -> list[Planes]:
+    """The reverse of `raw`."""
+    width, height = size
+    luma, colour = width * height, width * height // 4
+    found = []
+    for frame in numpy.frombuffer(data, numpy.uint8).reshape(-1, luma + 2 * colour):
+        y, u, v = numpy.split(frame, [luma, luma + colour])
+        half = (height // 2, width // 2)
+        found.append(Planes(y.reshape(height, width), u.reshape(half), v.reshape(half)))
+    return found
+
+
+def ffmpeg(arguments: list[str], size: tuple[int, int], data: bytes) -> bytes:
+    """What ffmpeg makes of raw pictures. It gets one thread."""
+    head = ["ffmpeg", "-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{size[0]}x{size[1]}"]
+    return subprocess.run(
+        [*head, "-r", "30", "-i", "-", "-threads", "1", *arguments, "-"], input=data, check=True, capture_output=True
+    ).stdout
+
+
+def brightness(picture: Planes) -> float:
+    """The logarithm of the mean luma above black."""
+    return float(numpy.log(picture.y.mean() - 16))
