@@ -8,6 +8,7 @@
     timelapse export s3://BUCKET/PREFIX/STREAM --out FILE    frames of a video as one file
     timelapse watch s3://BUCKET/PREFIX/[STREAM]              watch the videos in a browser, while they grow
     timelapse check-store s3://BUCKET/PREFIX/                can this store hold photos and videos?
+    timelapse adopt FILE s3://BUCKET/PREFIX/STREAM           make an existing video the beginning of a stream
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
     timelapse cost                                           dollars per camera and month, on Lambda and on EC2
     timelapse simulate                                       how a fleet of cameras would fare on Lambda
@@ -47,7 +48,7 @@ from timelapse_runtime.cli.options import (
     stream_name,
 )
 from timelapse_runtime.cli.refusals import describe_storage_error
-from timelapse_runtime.cli.selection_options import add_selection, speed, video_size
+from timelapse_runtime.cli.selection_options import add_selection, moment, seconds, speed, video_size
 from timelapse_runtime.timelapse.errors import REJECTION_REASONS, ConfigError, StorageError, TimelapseError
 
 _REPLAY_NEEDS = ("numpy", "moto", "flask", "flask_cors")
@@ -169,6 +170,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     _add_export(commands.add_parser("export", help="write frames of a video into one file"))
     _add_watch(commands.add_parser("watch", help="watch videos in a browser, while they grow"))
     _add_check_store(commands.add_parser("check-store", help="can a store hold photos and videos?"))
+    _add_adopt(commands.add_parser("adopt", help="make an existing video the beginning of a stream"))
     for name, add_options, text in (
         ("cost", fleet_options.add_cost, "dollars per camera and month, on Lambda and on EC2"),
         ("simulate", fleet_options.add_simulate, "how would a fleet of cameras fare on Lambda?"),
@@ -301,6 +303,20 @@ def _add_check_store(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Exit code 0: it can hold photos and videos; 1: not all that is needed holds; 2: it cannot be used."
     parser.add_argument("place", type=location, help="where to try it: s3://BUCKET/PREFIX/")
     parser.set_defaults(run=_run_of("check_store"))
+
+
+def _add_adopt(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Make a video of any tool the beginning of a stream that has no frame yet: H.264 is copied as it is. "
+        "TIMELAPSE_ variables of this shell say what a new reel is like."
+    )
+    parser.add_argument("file", metavar="FILE", help="the video: a file, or s3://BUCKET/KEY")
+    parser.add_argument("stream", type=stream_folder, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
+    parser.add_argument("--frames", type=location, help="its photos will be here (or TIMELAPSE_FRAMES says where)")
+    parser.add_argument("--recode", action="store_true", help="encode again what cannot be copied")
+    parser.add_argument("--began", type=moment, metavar="TIME", help="when its first frame was taken")
+    parser.add_argument("--every", type=seconds, metavar="S", help="seconds from one frame to the next, such as 60")
+    parser.set_defaults(run=_run_of("adopt"))
 
 
 def _add_policy(parser: argparse.ArgumentParser) -> None:

@@ -35,10 +35,10 @@ class Progress:
         if not self._quiet:
             self._draw("\n")
 
-    def step(self) -> None:
-        """Count one."""
+    def step(self, count: int = 1) -> None:
+        """Count one, or so many."""
         with self._lock:
-            self._done += 1
+            self._done += count
             now = time.monotonic()
             if not self._quiet and now - self._drawn >= (_REDRAW_SECONDS if self._is_terminal else _LINE_SECONDS):
                 self._drawn = now

@@ -39,13 +39,15 @@ def selected(reader: StreamReader, options: argparse.Namespace, zone: tzinfo) ->
         newest = selector.newest_epoch_ms()
         return selector.times(TimeRange(newest - options.last * 1000 + 1, newest + 1))
     if options.start or options.end:
-        start = None if options.start is None else _epoch_ms(options.start, zone)
-        return selector.times(TimeRange(start, None if options.end is None else _epoch_ms(options.end, zone, end=True)))
+        start = None if options.start is None else epoch_ms_of(options.start, zone)
+        return selector.times(
+            TimeRange(start, None if options.end is None else epoch_ms_of(options.end, zone, end=True))
+        )
     return selector.reels(options.reel or (), everything=options.all)
 
 
-def _epoch_ms(text: str, zone: tzinfo, *, end: bool = False) -> int:
-    """Of a time, or of a day's first moment; of the first moment after the day, for an `end`."""
+def epoch_ms_of(text: str, zone: tzinfo, *, end: bool = False) -> int:
+    """Of a time, in `zone` if it names none, or of a day's first moment; for an `end`, of the first after the day."""
     moment = datetime.fromisoformat(text)
     if end and _DAY.fullmatch(text):
         moment += timedelta(days=1)

@@ -22,8 +22,8 @@ def add_selection(
     group = parser.add_argument_group(title)
     group.add_argument("--reel", action="append", metavar="NAME", help="this reel; may be repeated")
     group.add_argument("--all", action="store_true", help=all_help)
-    group.add_argument("--from", dest="start", type=_moment, metavar="TIME", help="taken at TIME or later")
-    group.add_argument("--to", dest="end", type=_moment, metavar="TIME", help="taken before TIME; a day is included")
+    group.add_argument("--from", dest="start", type=moment, metavar="TIME", help="taken at TIME or later")
+    group.add_argument("--to", dest="end", type=moment, metavar="TIME", help="taken before TIME; a day is included")
     group.add_argument("--last", type=_duration, metavar="TIME", help="the newest: 90s, 30m, 2h, 1h30m, 7d")
 
 
@@ -37,7 +37,8 @@ def _duration(text: str) -> int:
     return seconds
 
 
-def _moment(text: str) -> str:
+def moment(text: str) -> str:
+    """Type of an argument: a day, or a time."""
     try:
         datetime.fromisoformat(text)
     except ValueError:
@@ -59,4 +60,11 @@ def speed(text: str) -> Fraction:
     """Type of an argument: how many times as fast."""
     if not re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text) or not Fraction(1, 30) <= Fraction(text) <= 100_000:
         raise argparse.ArgumentTypeError(f"{text!r}; allowed: 0.034 to 100000")
+    return Fraction(text)
+
+
+def seconds(text: str) -> Fraction:
+    """Type of an argument: seconds, with up to three decimals."""
+    if not re.fullmatch(r"\d{1,7}(\.\d{1,3})?", text) or not Fraction(text):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 0.001 to 9999999")
     return Fraction(text)

@@ -113,6 +113,8 @@ def _details(report: VerifyReport) -> Iterator[tuple[str, str]]:
         )
     if report.kept_count:
         yield "copies", f"{report.kept_count} in kept/: of photos whose key is written again and again"
+    if report.adopted_count:
+        yield "adopted", f"{counted(report.adopted_count, 'frame')} from an earlier video, without a photo behind them"
     if report.gone_count and report.uploaded_count:
         yield "gone", f"{counted(report.gone_count, 'frame')} whose photo is not in S3 any more: deleted or overwritten"
     if report.out_of_place_count:

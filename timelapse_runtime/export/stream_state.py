@@ -62,8 +62,8 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """One stream. `reels` are the newest, newest first. `last_frame` is the photo behind the video's last frame, None
-    if its segment cannot be read. `looked_epoch_ms` is when all this held."""
+    """One stream. `reels` are the newest, newest first. `last_frame` is the photo behind the video's last frame (or the
+    frame of an adopted file), None if its segment cannot be read. `looked_epoch_ms` is when all this held."""
 
     place: str
     checkpoint: Checkpoint
@@ -77,13 +77,14 @@ class StreamState:
     @property
     def newest_photo(self) -> SourceFrame | None:
         """The photo that was uploaded last, as far as it is known."""
-        known = [photo for photo in (self.photos.newest, self.last_frame) if photo is not None]
+        known = [photo for photo in (self.photos.newest, self.last_frame) if photo is not None and photo.is_photo]
         return max(known, key=lambda photo: photo.uploaded_epoch_ms, default=None)
 
     @property
     def lag_ms(self) -> int | None:
-        """How much later than the photo of the last frame the newest photo was uploaded."""
-        if self.newest_photo is None or self.last_frame is None:
+        """How much later than the photo of the last frame the newest photo was uploaded; None if there is none of
+        the two, or the frame was adopted."""
+        if self.newest_photo is None or self.last_frame is None or not self.last_frame.is_photo:
             return None
         return self.newest_photo.uploaded_epoch_ms - self.last_frame.uploaded_epoch_ms
 

@@ -14,8 +14,7 @@ from timelapse_runtime.timelapse.commit_plan import SegmentData
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.filters.contract import FilterState
 from timelapse_runtime.timelapse.model.checkpoint import Segment, checksum, photos_checksum
-from timelapse_runtime.timelapse.model.keys import key_order
-from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, out_of_order
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame, highest_in_order, out_of_order
 from timelapse_runtime.timelapse.model.video_size import NO_RUN, Size, SizeRun
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import pack_provenance
@@ -196,8 +195,7 @@ class ReelWriter:
             self._segments.append(SegmentData(begun, b""))
         size_runs = [self._size_runs.pop(number, NO_RUN) for number in numbers]
         late = out_of_order(sources, self._last_key_before)
-        in_order = [source.position for source in sources if source.role is not Role.OUT_OF_ORDER]
-        self._last_key = max([self._last_key, *in_order], key=key_order)
+        self._last_key = highest_in_order(sources, self._last_key)
         numbered = [replace(frame, pts=frame.pts - self._number_offset) for frame in frames]
         segment, body = self._segments[-1].segment, self._segments[-1].body
         body += pack_provenance(first, sources, size_runs[-1], self._filter_states[numbers[-1]])
@@ -209,7 +207,7 @@ class ReelWriter:
             crc32=checksum(body),
             last_key=self._last_key,
             out_of_order=segment.out_of_order + late,
-            photos=photos_checksum({source.position for source in sources}.difference(late), segment.photos),
+            photos=photos_checksum(_positions(sources).difference(late), segment.photos),
         )
         self._segments[-1] = SegmentData(segment, body)
         self._cut_number += len(frames)
@@ -224,3 +222,7 @@ class ReelWriter:
         if self.begins_other_reel:
             self._number_offset, self._last_key = self._first_number, self.after
         return self._muxer
+
+
+def _positions(sources: Sequence[SourceFrame]) -> set[str]:
+    return {source.position for source in sources if source.is_photo}

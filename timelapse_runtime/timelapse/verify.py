@@ -26,7 +26,7 @@ from timelapse_runtime.timelapse.model.playlist import (
     video_playlist,
 )
 from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
-from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, out_of_order
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, highest_in_order, out_of_order
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.stored_reels import read_from_video
 from timelapse_runtime.timelapse.verify_photos import FlushRule, PhotoComparison
@@ -81,7 +81,10 @@ class Verifier:
         reels = list(self._reels(checkpoint))
         frames = [frame for reel in reels for frame in self._read_reel(reel, objects)]
         self.report.frame_count = len(frames)
-        self._compare_photos(checkpoint, [frame for frame in frames if frame.role is not Role.STAND_IN], objects)
+        self.report.adopted_count = sum(not frame.is_photo for frame in frames)
+        self._compare_photos(
+            checkpoint, [frame for frame in frames if frame.is_photo and frame.role is not Role.STAND_IN], objects
+        )
         self._find_orphans(reels, objects)
         for reel in reels:
             self._check_derived(reel, checkpoint)
@@ -145,7 +148,7 @@ class Verifier:
         for position, segment in enumerate(reel.segments):
             found += self._read_segment(reel, position, last_key, init_segment, objects)
             last_key = segment.last_key
-        in_order = [frame.position for frame in found if frame.role is not Role.OUT_OF_ORDER]
+        in_order = [frame.position for frame in found if frame.is_photo and frame.role is not Role.OUT_OF_ORDER]
         if reel.order == NAME_ORDER:
             for before, after in itertools.pairwise(in_order):
                 if key_order(after) < key_order(before):
@@ -186,8 +189,7 @@ class Verifier:
             self.report.add("segment-changed", where, claimed)
         try:
             frames = read_sources(body)
-            in_order = [frame.position for frame in frames if frame.role is not Role.OUT_OF_ORDER]
-            highest = max([last_key, *in_order], key=key_order)
+            highest = highest_in_order(frames, last_key)
             if (len(frames), out_of_order(frames, last_key), highest) != (
                 segment.count,
                 segment.out_of_order,

@@ -185,14 +185,17 @@ class PhotoComparison:
     def _nothing_to_compare(self, checkpoint: Checkpoint, listed: int, unknown: int) -> str:
         """Why the photos are not those of the video, in a sentence; empty if they are."""
         source = self.report.source
-        if listed and not (checkpoint.source != source and self.report.frame_count and unknown == listed):
+        photo_frames = self.report.frame_count - self.report.adopted_count
+        if listed and not (checkpoint.source != source and photo_frames and unknown == listed):
             return ""
         found = f"none of {counted(listed, 'photo')} at {source} is in the video" if listed else f"no photo at {source}"
         if checkpoint.source != source:
             return f"{found}; the checkpoint says that the stream's photos are at {checkpoint.source}"
         if not self.report.frame_count:
             return f"{found}, and no frame in the video"
-        frames = counted(self.report.frame_count, "frame")
+        if not photo_frames:
+            return ""  # all are adopted: the first photo is yet to come
+        frames = counted(photo_frames, "frame")
         return (
             f"{found} to compare with the video's {frames}: the photos were removed, perhaps by a lifecycle rule. "
             "The video itself was checked"

@@ -51,6 +51,8 @@ class VerifyReport:
     """What was found. All keys of photos are relative to the stream's prefix."""
 
     frame_count: int = 0
+    adopted_count: int = 0
+    """Those of them that are from a video that was adopted: there is no photo behind them."""
     uploaded_count: int = 0
     """Photos in S3: objects that the function takes for photos."""
     rejected: dict[str, int] = field(default_factory=dict)

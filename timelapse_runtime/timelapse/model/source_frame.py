@@ -6,7 +6,7 @@ knows the ETag of each photo; one in name order tells photos by their keys alone
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -15,12 +15,13 @@ from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 
 
 class Role(IntEnum):
-    """How a frame came to its place: in order, as a repeat of its neighbour in place of a photo that was rejected, or
-    later than its position says."""
+    """How a frame came to its place: in order, as a repeat of its neighbour in place of a photo that was rejected,
+    later than its position says, or without a photo, from a video that was adopted."""
 
     IN_ORDER = 0
     STAND_IN = 1
     OUT_OF_ORDER = 2
+    ADOPTED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class SourceFrame:
     role: Role = Role.IN_ORDER
     etag: str = ""
     taken_epoch_ms: int | None = None
+
+    @property
+    def is_photo(self) -> bool:
+        """Whether there is a photo behind the frame. One without has no position: its key names a frame of a file."""
+        return self.role is not Role.ADOPTED
 
     @property
     def captured_epoch_ms(self) -> int:
@@ -59,8 +65,19 @@ def out_of_order(frames: Sequence[SourceFrame], last_position: str) -> tuple[str
     return tuple(
         frame.position
         for frame in frames
-        if frame.role is Role.OUT_OF_ORDER or key_order(frame.position) <= key_order(last_position)
+        if frame.is_photo and (frame.role is Role.OUT_OF_ORDER or key_order(frame.position) <= key_order(last_position))
     )
+
+
+def highest_in_order(frames: Iterable[SourceFrame], last_position: str) -> str:
+    """The highest position after a segment of these frames, if it is `last_position` before it."""
+    in_order = (frame.position for frame in frames if frame.role in (Role.IN_ORDER, Role.STAND_IN))
+    return max([last_position, *in_order], key=key_order)
+
+
+def adopted_frame(file_name: str, number: int, captured_epoch_ms: int) -> SourceFrame:
+    """The frame of this number of a video that was adopted. Both its times are when it was taken."""
+    return SourceFrame(f"{file_name}#{number}", captured_epoch_ms, Role.ADOPTED)
 
 
 def photo_of(key: str, info: ObjectInfo) -> SourceFrame:
