@@ -115,7 +115,7 @@ def test_imports_within_the_function_point_down(path: Path) -> None:
         ({"boto3", "botocore"}, {"timelapse/storage/s3.py", "cli/run_queue.py"}),
         ({"certifi"}, {"runtime/put_sender.py", "cli/check_store.py"}),
         ({"av"}, {"timelapse/video", "export", "adopt"}),
-        ({"PIL"}, {"timelapse/video/pillow.py", "export"}),
+        ({"PIL"}, {"timelapse/video/pillow.py", "timelapse/filters/glyphs.py", "export"}),
         ({"httpx"}, {"runtime/client.py", "runtime/put_sender.py", "cli/check_store.py", "emulator"}),
         ({"numpy"}, {"emulator/scene.py", "timelapse/filters", "timelapse/video/planes.py", "export/stills.py"}),
         ({"moto", "flask", "werkzeug"}, {"emulator"}),

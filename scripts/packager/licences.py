@@ -16,6 +16,7 @@ from scripts.packager.failure import PackageFailed
 from scripts.packager.selection import distributions
 from scripts.packager.system import System
 
+_FONT = Path("timelapse_runtime", "timelapse", "filters", "font")
 _TEXTS = Path(__file__).with_name("texts")
 _IN_PYAVS_WHEEL = {
     r"libav(codec|device|filter|format|util)|libsw(resample|scale)": "ffmpeg",
@@ -43,6 +44,7 @@ _COMMON_LICENCES = Path("/usr/share/common-licenses")
 _ABOUT = """What is in this package, and the licence of each
 
 timelapse-runtime/    the runtime itself: Apache-2.0
+font/                 DejaVu Sans, with which clock and caption are drawn: Bitstream Vera's licence
 cpython/              the interpreter and its standard library: PSF-2.0
 packages/             the Python packages
 pyav-libraries/       the shared libraries in PyAV's wheel. x264 and x265 are GPL-2.0-or-later, FFmpeg is built as
@@ -59,6 +61,7 @@ def collect(folder: Path, project: Path, system: System, system_files: Iterable[
     interpreter = system.interpreter
     _write(folder / "README.txt", _ABOUT)
     _write(folder / "timelapse-runtime" / "LICENSE", (project / "LICENSE").read_text())
+    _write(folder / "font" / "LICENSE", (project / _FONT / "LICENSE").read_text())
     _collect_packages(folder / "packages", interpreter.installed_packages)
     _collect_pyav_libraries(folder / "pyav-libraries", interpreter.installed_packages / "av.libs")
     prefix = interpreter.executable.parents[1]

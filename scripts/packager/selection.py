@@ -35,13 +35,16 @@ _SDK_DATA_LEFT_OUT = re.compile(
 )
 """botocore's data for all services is 28 MB, gzipped."""
 _PILLOW_LEFT_OUT = re.compile(
-    r"PIL/(_avif|_imagingft|_imagingtk)\..*"  # AVIF, text and Tk
-    r"|pillow\.libs/lib(avif|freetype|harfbuzz|brotli\w+|png\d+)-.*"  # libraries of those alone
+    r"PIL/(_avif|_imagingtk)\..*"  # AVIF and Tk
+    r"|pillow\.libs/libavif-.*"  # of the first alone
 )
-"""8 MB, 3.7 of them in the zip. Pillow works without them: it finds out at the call whether an extension is there."""
+"""5 MB. Pillow works without them: it finds out at the call whether an extension is there."""
 _NUMPY_LEFT_OUT = re.compile(r"numpy/_core/(_simd|_\w+_tests|_umath_tests)\..*\.so")
 """2 MB for numpy's own tests."""
-_OF_LAYER = re.compile(r"(numpy|numpy\.libs|numpy-[^/]*\.dist-info)/.*")
+_OF_LAYER = re.compile(
+    r"(numpy|numpy\.libs|numpy-[^/]*\.dist-info)/.*"
+    r"|PIL/_imagingft\..*|pillow\.libs/lib(freetype|harfbuzz|brotli\w+|png\d+)-.*"  # Pillow's part for text
+)
 _DISTRIBUTIONS_LEFT_OUT = {"pip", "setuptools"}
 
 _LEFT_OUT = _SDK_DATA_LEFT_OUT, _PILLOW_LEFT_OUT, _NUMPY_LEFT_OUT
@@ -78,14 +81,14 @@ def package_files(folder: Path) -> Iterator[Path]:
 
 def is_of_layer(path: str) -> bool:
     """Whether a file of a package, relative to the folder of packages, is in the layer beside the function's zip, and
-    not in the zip: numpy, with which the zip would be too large for a direct upload."""
+    not in the zip: numpy, and what draws text, with which the zip would be too large for a direct upload."""
     return _OF_LAYER.fullmatch(path) is not None
 
 
 def project_files(folder: Path) -> Iterator[Path]:
     """Files of `timelapse_runtime/` that are deployed, relative to `folder`, the project's."""
     for path in _files(folder / "timelapse_runtime", {"__pycache__", "cli", "emulator", "export", "watch", "fleet"}):
-        if path.suffix in {".py", ".sh"}:
+        if path.suffix in {".py", ".sh", ".ttf"}:
             yield Path("timelapse_runtime") / path
 
 

@@ -57,11 +57,13 @@ def test_function_and_layers_together_fit_into_lambda(packages: Packages) -> Non
     assert packages.report["unzipped_bytes"] + unzipped_bytes(packages.extension_layer) < LIMIT_UNZIPPED_BYTES
 
 
-def test_the_layer_is_the_runtime_and_the_extension_and_numpy_is_beside_them(packages: Packages) -> None:
+def test_the_layer_is_the_runtime_and_the_extension_and_what_filters_need_is_beside_them(packages: Packages) -> None:
     assert names(packages.layer) == [*names(packages.function), "extensions/timelapse-shutdown"]
     beside = names(packages.extension_layer)
     parts = {re.sub(r".*-packages/([^/]*?)(-[0-9.]+\.dist-info)?/.*", r"\1", name) for name in beside}
-    assert parts == {"extensions/timelapse-shutdown", "numpy", "numpy.libs"}
+    assert parts == {"extensions/timelapse-shutdown", "numpy", "numpy.libs", "PIL", "pillow.libs"}
+    assert [name for name in beside if "/PIL/" in name and "/PIL/_imagingft." not in name] == []
+    assert not set(beside) & set(names(packages.function))
     assert packages.extension_layer.stat().st_size <= 50_000_000
 
 
@@ -158,6 +160,7 @@ def test_each_bundled_thing_has_its_licence(unpacked: Path) -> None:
         assert any((texts / "packages" / dist_info.name.removesuffix(".dist-info")).rglob("*")), dist_info.name
     assert "GNU C Library" in (texts / "system" / "libc6.txt").read_text()
     assert list((texts / "cpython").iterdir())
+    assert "Bitstream Vera Fonts Copyright" in (texts / "font" / "LICENSE").read_text()
     assert "Apache License" in (texts / "timelapse-runtime" / "LICENSE").read_text()
 
 

@@ -92,6 +92,11 @@ WRONG = {
     "MAXIMUM_PHOTO_BYTES": ["0"],
     "BACKGROUND": ["grey", "#000000", "12345", ""],
     "MAXIMUM_PIXELS": ["1"],
+    "CLOCK": ["", "on", "%Q", "%", "50 %", "%-Y-%-", "%H:%M\n%S", "%-A%", "%c", "\u6771 %H"],
+    "CLOCK_PLACE": ["left", ""],
+    "CAPTION": ["a\nb", "x" * 121, "\u6771\u4eac", "\u05e9\u05dc\u05d5\u05dd", "caf\u00e9 \U0001f600"],
+    "CAPTION_PLACE": ["middle"],
+    "TEXT_SIZE": ["0", "26"],
     "MASKS": ["", "on", "10,10", "10,10 101,20", "smear 1,1 9,9", "1,1 9,9;", "5,5 5,9"],
 }
 

@@ -14,14 +14,19 @@ from typing import Any
 
 from timelapse_runtime.timelapse.errors import ConfigError
 from timelapse_runtime.timelapse.metrics import DECLARED
+from timelapse_runtime.timelapse.model.drawn_text import Place
 from timelapse_runtime.timelapse.model.mask import Mask
 from timelapse_runtime.timelapse.model.memory_budget import MemoryBudget
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter, is_hidden_folder
+from timelapse_runtime.timelapse.model.refusal import Refusal
 from timelapse_runtime.timelapse.model.setting_values import (
+    CAPTION,
+    CLOCK,
     COLOUR,
     FIXED_SIZE,
     MASKS,
     PHOTO_FILTER,
+    PLACE,
     SIZE,
     STREAM_NAME,
     TIMEZONE,
@@ -87,6 +92,13 @@ class Config:
     maximum_pixels: int
     """What is configured, or less: what fits into the function's memory beside the video."""
     masks: tuple[Mask, ...]
+    clock: str | None
+    """A format of strftime; None if no clock is drawn."""
+    clock_place: Place
+    caption: str | None
+    caption_place: Place
+    text_size: int
+    """In percent of the video's shorter side."""
     metrics: str
     memory_mb: int | None
     """The function's memory size, where Lambda says it."""
@@ -321,6 +333,29 @@ VARIABLES = (
         MASKS,
     ),
     Variable(
+        "CLOCK",
+        "off",
+        "off, or a format of strftime such as `%Y-%m-%d %H:%M`",
+        "draws when the photo was taken, in TIMEZONE; letters as for CAPTION",
+        CLOCK,
+    ),
+    Variable("CLOCK_PLACE", "bottom-left", ", ".join(PLACE.words), "where the clock is drawn", PLACE),
+    Variable(
+        "CAPTION",
+        "",
+        "up to 120 Latin, Greek, Cyrillic, Armenian or Georgian letters, digits and symbols, or empty",
+        "draws a line of text, above the clock if both have one place",
+        CAPTION,
+    ),
+    Variable("CAPTION_PLACE", "bottom-left", ", ".join(PLACE.words), "where the caption is drawn", PLACE),
+    Variable(
+        "TEXT_SIZE",
+        "4",
+        "1 to 25",
+        "size of clock and caption, in percent of the video's shorter side; a line that is too long is drawn smaller",
+        Integer(1, 25),
+    ),
+    Variable(
         "METRICS",
         "basic",
         ", ".join(DECLARED),
@@ -338,6 +373,8 @@ def parse_variable(variable: Variable, environ: Mapping[str, str]) -> Any:
         raise ConfigError(PREFIX + variable.name, None, variable.allowed)
     try:
         return variable.parse(text.strip())
+    except Refusal as refusal:
+        raise ConfigError(PREFIX + variable.name, text, f"{variable.allowed}; {refusal}") from refusal
     except ValueError as error:
         raise ConfigError(PREFIX + variable.name, text, variable.allowed) from error
 

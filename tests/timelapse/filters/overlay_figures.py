@@ -19,10 +19,21 @@ from timelapse_runtime.timelapse.video.fit import Picture
 
 PLACES = {"TIMELAPSE_FRAMES": "s3://photos/frames/", "TIMELAPSE_VIDEO": "s3://videos/video/"}
 SIZE = 640, 360
+DAWN_EPOCH_MS, STEP_MS = 1_784_952_000_000, 1_050_000  # 25 July 2026, 6:00 in Berlin
 MASKS = "blur 30,58 52,68; pixelate 55,58 77,68; black 2,40 16,40 10,70"
 FIGURES: Mapping[str, tuple[int, Mapping[str, str]]] = {
     "masks-before": (30, {}),
     "masks-after": (30, {"MASKS": MASKS}),
+    "clock-day": (30, {"CAPTION": "Bergsee, Südufer", "CLOCK": "%Y-%m-%d %H:%M", "TIMEZONE": "Europe/Berlin"}),
+    "clock-night": (
+        58,
+        {
+            "CAPTION": "Bergsee, Südufer",
+            "CLOCK": "%A, %-d %B %Y, %H:%M:%S",
+            "CLOCK_PLACE": "top-right",
+            "TIMEZONE": "Europe/Berlin",
+        },
+    ),
 }
 """By name: the photo's number of 60 from dawn to night, and settings."""
 
@@ -42,7 +53,7 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     for name, (number, settings) in FIGURES.items():
         (photo,) = render_scene(60, SIZE, only=[number])
-        picture = filtered(photo, settings, SIZE, Moment("a.jpg", 1_785_000_000_000 + number * 900_000))
+        picture = filtered(photo, settings, SIZE, Moment("a.jpg", DAWN_EPOCH_MS + number * STEP_MS))
         path = folder / f"{name}.jpg"
         Image.fromarray(picture.to_ndarray(format="rgb24")).save(path, quality=70)
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")

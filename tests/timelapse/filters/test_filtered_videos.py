@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from pathlib import Path
 
 import numpy
@@ -47,3 +48,19 @@ def test_what_is_masked_is_in_no_frame_and_in_no_picture_of_the_newest(tmp_path:
     without_restarts = video_of(tmp_path, restarts=False, MASKS="black 0,50 100,100")
     for one, other in zip(masked, without_restarts, strict=True):
         assert abs(one.astype(int) - other).mean() < 1
+
+
+def test_each_frame_has_the_clock_of_its_photo_whatever_is_restarted(tmp_path: Path) -> None:
+    shown = {"CLOCK": "%M:%S", "CLOCK_PLACE": "bottom-right", "TEXT_SIZE": "25", "CAPTION": "ab"}
+    with_restarts, without = (video_of(tmp_path, restarts=restarts, **shown) for restarts in (True, False))
+    plain = video_of(tmp_path, restarts=False)
+    for one, other, scene in zip(with_restarts, without, plain, strict=True):
+        assert abs(one.astype(int) - other).mean() < 1
+        assert abs(one[:40].astype(int) - scene[:40]).mean() < 3
+        text = one[42:, 72:]
+        assert text.max() > 225
+        assert text.min() < 25
+    seconds = [one[42:, 108:].astype(int) for one in with_restarts]
+    changes = [abs(after - before).mean() for before, after in itertools.pairwise(seconds)]
+    assert changes[3] < 2  # the frame that is repeated
+    assert min(changes[:3] + changes[4:]) > 8

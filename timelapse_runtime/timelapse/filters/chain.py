@@ -29,6 +29,15 @@ def _steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:
         from timelapse_runtime.timelapse.filters.masks import Masks  # noqa: PLC0415
 
         steps["masks"] = Masks(config.masks, *size)
+    lines = []
+    if config.caption is not None or config.clock is not None:
+        from timelapse_runtime.timelapse.filters.overlay import Overlay, caption, clock  # noqa: PLC0415
+
+        if config.caption is not None:
+            lines.append(caption(config.caption, config.caption_place))
+        if config.clock is not None:
+            lines.append(clock(config.clock, config.clock_place, config.timezone))
+        steps["overlay"] = Overlay(lines, config.text_size, *size)
     return steps
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from timelapse_runtime.timelapse.model.refusal import Refusal
+
 Corner: TypeAlias = tuple[float, float]
 """From the left and from the top, each 0 to 1."""
 
@@ -41,7 +43,8 @@ def parse_masks(text: str) -> tuple[Mask, ...]:
     """Masks, separated by semicolons: `black 0,0 25,12.5; blur 60,40 75,40 80,55`.
 
     Two corners are those of a rectangle, three or more those of a polygon; a mask that does not say how it covers is
-    blurred. `off`: none. Raises ValueError, also for an area that has no size (it would cover nothing, or a line).
+    blurred. `off`: none. Raises ValueError, as Refusal for an area beyond the picture, or without a size: it would
+    cover a line.
     """
     if text == "off":
         return ()
@@ -57,12 +60,12 @@ def _mask(words: list[str]) -> Mask:
         (left, top), (right, bottom) = corners
         corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     if len({x for x, _ in corners}) < 2 or len({y for _, y in corners}) < 2:
-        raise ValueError(f"{' '.join(words)} has no size")
+        raise Refusal(f"{' '.join(words)} has no size")
     return Mask(cover, tuple(corners))
 
 
 def _corner(word: str) -> Corner:
     x, y = map(float, word.split(","))
     if max(x, y) > 100:
-        raise ValueError(f"{word} lies beyond the picture")
+        raise Refusal(f"{word} lies beyond the picture")
     return x / 100, y / 100

@@ -13,6 +13,13 @@ from datetime import UTC, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from timelapse_runtime.timelapse.model.drawn_text import (
+    CAPTION_PATTERN,
+    CLOCK_PATTERN,
+    Place,
+    parse_caption,
+    parse_clock,
+)
 from timelapse_runtime.timelapse.model.mask import MASKS_PATTERN, parse_masks
 from timelapse_runtime.timelapse.model.photo_filter import parse_photo_filter
 from timelapse_runtime.timelapse.model.video_size import Size
@@ -35,15 +42,16 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of some words."""
+    """One of some words. `parse` makes a value of it."""
 
     words: tuple[str, ...]
+    parse: Callable[[str], Any] = str
 
-    def __call__(self, text: str) -> str:
+    def __call__(self, text: str) -> Any:
         """Raises ValueError."""
         if text not in self.words:
             raise ValueError(text)
-        return text
+        return self.parse(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +113,8 @@ PHOTO_FILTER = Text(r"[^\x00-\x1f]+", parse_photo_filter)
 """See parse_photo_filter."""
 MASKS = Text(MASKS_PATTERN, parse_masks)
 """See parse_masks."""
+CLOCK = Text(CLOCK_PATTERN, parse_clock)
+"""See parse_clock."""
+CAPTION = Text(CAPTION_PATTERN, parse_caption)
+"""See parse_caption."""
+PLACE = Choice(tuple(place.value for place in Place), Place)
