@@ -12,7 +12,7 @@ import pytest
 
 from tests.documents import DOCUMENTS, ROOT, block_lines, in_backticks, without_blocks
 from timelapse_runtime.cli.main import main
-from timelapse_runtime.runtime.loader import METHODS
+from timelapse_runtime.runtime.loader import OPTIONAL, REQUIRED
 
 FOLDERS = ("timelapse_runtime", "scripts", "tests", "docs", "infra", "layer", "requirements", ".ci")
 PRODUCTS = ("runtime", "timelapse", "storage", "video", "model", "dispatcher", "emulator", "cli")
@@ -110,7 +110,7 @@ def test_the_documented_function_counts_and_continues_after_a_restart(tmp_path: 
     counted = []
     for _environment in range(2):
         function = names["Counter"]()
-        assert set(METHODS) <= set(dir(function))
+        assert {*REQUIRED, *OPTIONAL} <= set(dir(function))
         function.open(None)
         counted += [function.invoke({}, None)["count"] for _ in range(2)]
         assert function.flush(None) is function.close(None) is None

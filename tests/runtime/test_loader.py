@@ -26,6 +26,10 @@ class Whole:
     def close(self, deadline): ...
 class Half:
     def open(self, environment): ...
+class Model:
+    def open(self, environment): self.opened = environment
+    def invoke(self, event, context): return self.opened
+    def flush(self, deadline): self.opened = deadline
 class Demanding(Whole):
     def __init__(self, lens): ...
 made = Whole()
@@ -51,6 +55,15 @@ def task_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def test_class_or_object_with_the_four_methods_is_the_function(task_root: Path, name: str) -> None:
     function = resolve(name, task_root)
     assert type(function).__name__ == "Whole"
+
+
+def test_flush_and_close_may_be_missing(task_root: Path, context: Context) -> None:
+    function = resolve("shop_for_test/app.Model", task_root)
+    function.open(Environment({}, None, "id"))
+    assert function.invoke({}, context) == Environment({}, None, "id")
+    function.flush(Deadline(1))
+    function.close(Deadline(2))
+    assert function.invoke({}, context) == Deadline(1)
 
 
 def test_plain_function_is_wrapped(task_root: Path, context: Context) -> None:
@@ -89,10 +102,10 @@ def context() -> Context:
         ("shop_for_test.", "expected module.attribute"),
         ("nowhere_at_all.handler", "no module 'nowhere_at_all' in {root}"),
         ("shop_for_test/nowhere.handler", "no module 'shop_for_test.nowhere' in {root}"),
-        ("shop_for_test/app.missing", "it has Demanding, Half, Whole, handler"),
-        ("shop_for_test/app.Half", "class Half has no invoke, flush, close"),
+        ("shop_for_test/app.missing", "it has Demanding, Half, Model, Whole, handler"),
+        ("shop_for_test/app.Half", "class Half has no invoke"),
         ("shop_for_test/app.Demanding", "Demanding() cannot be called"),
-        ("shop_for_test/app.half", "it lacks invoke, flush, close"),
+        ("shop_for_test/app.half", "it lacks invoke"),
         ("shop_for_test/app.LIMIT", "that is a int"),
         ("sys.handler", "the module 'sys' has no 'handler'"),
         ("time.handler", "the module 'time' has no 'handler'"),

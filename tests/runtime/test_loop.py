@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -27,6 +28,7 @@ from timelapse_runtime.runtime.loop import (
 )
 from timelapse_runtime.runtime.outbox import Outbox
 from timelapse_runtime.runtime.protocol.messages import Request, Response
+from timelapse_runtime.runtime.result import Result
 from timelapse_runtime.runtime.retry import ATTEMPTS
 from timelapse_runtime.timelapse.errors import Fenced
 
@@ -309,8 +311,8 @@ def test_sigterm_in_an_invocation_flushes_and_closes_with_the_budget() -> None:
     assert harness.run() == EXIT_OK
     assert harness.sent == []
     assert harness.function.calls[-2:] == [
-        ("flush", Deadline(1_790_000_000_280)),
-        ("close", Deadline(1_790_000_000_280)),
+        ("flush", Deadline(1_790_000_000_280, follows_interruption=True)),
+        ("close", Deadline(1_790_000_000_280, follows_interruption=True)),
     ]
 
 
@@ -388,3 +390,105 @@ def test_null_as_client_context_is_none() -> None:
     harness = RuntimeHarness(act, invocation(1, client_context="null", cognito_identity="null"), ACCEPTED, terminate)
     assert harness.run() == EXIT_OK
     assert seen == [(None, None)]
+
+
+def test_bytes_and_a_content_type_of_its_own_are_sent() -> None:
+    answers = iter([b"\x89PNG", Result(b"<p>", "text/html")])
+    harness = RuntimeHarness(
+        Recorder(lambda _event, _context: next(answers)), invocation(1), ACCEPTED, invocation(2), ACCEPTED, terminate
+    )
+    assert harness.run() == EXIT_OK
+    posted = [request for request in harness.transport.requests if request.method == "POST"]
+    assert [(one.body, one.headers["Content-Type"]) for one in posted] == [
+        (b"\x89PNG", "application/octet-stream"),
+        (b"<p>", "text/html"),
+    ]
+
+
+class AsyncFunction:
+    """Everything async; each call must run on the loop of the first."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.loops: set[int] = set()
+
+    async def _note(self, name: str) -> None:
+        await asyncio.sleep(0)
+        self.calls.append(name)
+        self.loops.add(id(asyncio.get_running_loop()))
+
+    async def open(self, _environment: Environment) -> None:
+        await self._note("open")
+
+    async def invoke(self, event: Any, _context: Context) -> Any:
+        await self._note("invoke")
+        if event == "fail":
+            raise KeyError("async")
+        return event
+
+    async def flush(self, _deadline: Deadline) -> None:
+        await self._note("flush")
+
+    async def close(self, _deadline: Deadline) -> None:
+        await self._note("close")
+
+
+def test_async_functions_run_on_one_loop() -> None:
+    function = AsyncFunction()
+    harness = RuntimeHarness(
+        cast("Recorder", function), invocation(1, b'"a"'), ACCEPTED, invocation(2, b'"fail"'), ACCEPTED, terminate
+    )
+    assert harness.run() == EXIT_OK
+    assert harness.sent == [(f"{INVOCATION}/id-1/response", ""), (f"{INVOCATION}/id-2/error", "Function.KeyError")]
+    assert harness.body(0) == "a"
+    assert function.calls == ["open", "invoke", "invoke", "flush", "close"]
+    assert len(function.loops) == 1
+
+
+def test_an_async_invocation_that_hangs_ends_before_its_deadline_and_goes_no_further() -> None:
+    reached: list[str] = []
+
+    async def hang(event: Any) -> str:
+        if event == "hang":
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                reached.append("cleaned up")
+            reached.append("went on")
+        await asyncio.sleep(0.01)
+        return "after it"
+
+    first, second = invocation(1, b'"hang"', deadline_ms="1790000000100"), invocation(2, b"1")
+    recorder = Recorder(lambda event, _context: hang(event))
+    harness = RuntimeHarness(recorder, first, ACCEPTED, second, ACCEPTED, terminate)
+    assert harness.run() == EXIT_OK
+    assert harness.sent[0] == (f"{INVOCATION}/id-1/error", DEADLINE_ERROR_TYPE)
+    assert harness.body(1) == "after it"
+    assert reached == ["cleaned up"]
+
+
+def test_an_interruption_is_told_to_the_next_invocation_and_to_the_shutdown() -> None:
+    told: list[bool] = []
+
+    def act(event: Any, context: Context) -> None:
+        told.append(context.follows_interruption)
+        if event == "late":
+            raise DeadlineReached
+        if event == "wrong":
+            raise KeyError(event)
+        if event == "killed":
+            raise SigtermReceived
+
+    events = [b"1", b'"late"', b'"wrong"', b"2", b'"killed"']
+    steps = [step for number, event in enumerate(events) for step in (invocation(number, event), ACCEPTED)]
+    harness = RuntimeHarness(Recorder(act), *steps)
+    assert harness.run() == EXIT_OK
+    assert told == [False, False, True, False, False]
+    shutdown = dict(harness.function.calls)
+    assert [shutdown[name].follows_interruption for name in ("flush", "close")] == [True, True]
+
+
+def test_a_quiet_shutdown_follows_no_interruption() -> None:
+    harness = RuntimeHarness(Recorder(), invocation(1), ACCEPTED, terminate)
+    harness.run()
+    assert not dict(harness.function.calls)["flush"].follows_interruption

@@ -1,4 +1,46 @@
 """The runtime: a Lambda custom runtime for any stateful Python function. It knows nothing of video or of S3's layout.
 
-A function meets it in `function.py` (the contract), `clock.py` and `outbox.py`, and in nothing else.
+A function meets it in the names below, which are all that it needs, and in nothing else: `function.py` is the contract.
+Each module is imported when one of its names is asked for: the extension's process needs few of them.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from timelapse_runtime.runtime.clock import Clock, SystemClock
+    from timelapse_runtime.runtime.function import Context, Deadline, Environment, StatefulFunction
+    from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived
+    from timelapse_runtime.runtime.outbox import Outbox, OutboxPut
+    from timelapse_runtime.runtime.result import Result
+
+__all__ = [
+    "Clock",
+    "Context",
+    "Deadline",
+    "DeadlineReached",
+    "Environment",
+    "Outbox",
+    "OutboxPut",
+    "Result",
+    "SigtermReceived",
+    "StatefulFunction",
+    "SystemClock",
+]
+
+_MODULES = {
+    "clock": ("Clock", "SystemClock"),
+    "function": ("Context", "Deadline", "Environment", "StatefulFunction"),
+    "interrupts": ("DeadlineReached", "SigtermReceived"),
+    "outbox": ("Outbox", "OutboxPut"),
+    "result": ("Result",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

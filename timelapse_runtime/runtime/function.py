@@ -6,9 +6,12 @@ come from the main thread. SIGKILL may end the process between any two calls or 
 be in durable storage by then, or to be found again from there.
 
 `invoke` may be interrupted at any point: by SIGTERM, or by the alarm that the runtime sets shortly before the
-invocation's deadline (`interrupts.py`). Both are BaseExceptions, raised in the main thread. After one of them, state
-that `invoke` was changing may be half changed when `flush` sees it: a function that catches neither must drop such
-state.
+invocation's deadline (`interrupts.py`). Both are BaseExceptions, raised in the main thread. State that `invoke` was
+changing may then be half changed. A function that does not catch them is told: the next invocation by
+`context.follows_interruption`, and `flush` and `close` by `deadline.follows_interruption`. It must drop such state, or
+bring it in order.
+
+`flush` and `close` may be missing. Each of the four may be async: all run on one event loop, which is kept.
 
 `loader.py` finds the function that `_HANDLER` names.
 """
@@ -16,13 +19,16 @@ state.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.outbox import Outbox
 from timelapse_runtime.runtime.protocol.invocation import ClientContext, CognitoIdentity
+
+Done: TypeAlias = Awaitable[None] | None
+"""What `open`, `flush` and `close` return: nothing, now or when it is awaited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,8 @@ class Deadline:
     """A moment on the wall clock, in Unix milliseconds. A monotonic clock is no use here: Lambda freezes processes."""
 
     epoch_ms: int
+    follows_interruption: bool = False
+    """Of a shutdown: SIGTERM, or the alarm before its deadline, interrupted the last `invoke`."""
 
     def remaining_ms(self, now_epoch_ms: int) -> int:
         """Milliseconds from `now_epoch_ms` to the deadline, 0 if it has passed."""
@@ -70,6 +78,8 @@ class Context:
     client_context: ClientContext | None
     deadline: Deadline
     clock: Clock
+    follows_interruption: bool = False
+    """The alarm before its deadline interrupted the invocation before this one."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until Lambda ends the invocation, 0 if that time has passed."""
@@ -89,20 +99,23 @@ class RemainingTime(Protocol):
 
 
 class StatefulFunction(Protocol):
-    """An object that is opened once, invoked once per event, asked to flush, and closed before a deadline."""
+    """An object that is opened once, invoked once per event, asked to flush, and closed before a deadline.
 
-    def open(self, environment: Environment) -> None:
+    The runtime takes classes and objects that lack `flush` or `close`, too (`loader.py`).
+    """
+
+    def open(self, environment: Environment) -> Done:
         """Called in the init phase (10 s). An error here is reported as `init/error` and ends the process."""
         ...
 
     def invoke(self, event: Any, context: Context) -> Any:
-        """Called once per invocation. The result must be JSON-serialisable. An error fails this invocation only."""
+        """Called once per invocation. `result.py` says what the result may be. An error fails this invocation only."""
         ...
 
-    def flush(self, deadline: Deadline) -> None:
+    def flush(self, deadline: Deadline) -> Done:
         """Save at once what can be saved without waiting: the first call after SIGTERM."""
         ...
 
-    def close(self, deadline: Deadline) -> None:
+    def close(self, deadline: Deadline) -> Done:
         """Finish what time allows and free everything. Must return before `deadline`; then the process ends."""
         ...

@@ -1,7 +1,8 @@
 """Finds the stateful function that `_HANDLER` names.
 
 `package/module.attribute` or `package.module.attribute`, found from LAMBDA_TASK_ROOT on. The attribute is a
-class or an object with `open`, `invoke`, `flush` and `close`, or a plain `handler(event, context)`.
+class or an object with `open`, `invoke` and, if there is anything to save, `flush` and `close`, or a plain
+`handler(event, context)`.
 """
 
 from __future__ import annotations
@@ -16,27 +17,44 @@ from typing import Any, cast
 from timelapse_runtime.runtime.errors import HandlerError
 from timelapse_runtime.runtime.function import Context, Deadline, Environment, StatefulFunction
 
-METHODS = ("open", "invoke", "flush", "close")
+REQUIRED, OPTIONAL = ("open", "invoke"), ("flush", "close")
 
 
-class PlainFunction:
-    """A `handler(event, context)` as a stateful function without state."""
-
-    def __init__(self, handler: Callable[[Any, Context], Any]) -> None:
-        self._handler = handler
+class _Nothing:
+    """Does what is missing of a stateful function: nothing."""
 
     def open(self, environment: Environment) -> None:
         """Nothing to open."""
-
-    def invoke(self, event: Any, context: Context) -> Any:
-        """Call the handler."""
-        return self._handler(event, context)
 
     def flush(self, deadline: Deadline) -> None:
         """Nothing is held."""
 
     def close(self, deadline: Deadline) -> None:
         """Nothing is held."""
+
+
+class Completed(_Nothing):
+    """A stateful function that lacks `flush`, `close` or both."""
+
+    def __init__(self, function: Any) -> None:
+        for name in (*REQUIRED, *OPTIONAL):
+            if callable(method := getattr(function, name, None)):
+                setattr(self, name, method)
+
+    def invoke(self, event: Any, context: Context) -> Any:
+        """The function's own takes its place."""
+        raise NotImplementedError
+
+
+class PlainFunction(_Nothing):
+    """A `handler(event, context)` as a stateful function without state."""
+
+    def __init__(self, handler: Callable[[Any, Context], Any]) -> None:
+        self._handler = handler
+
+    def invoke(self, event: Any, context: Context) -> Any:
+        """Call the handler."""
+        return self._handler(event, context)
 
 
 def resolve(name: str, task_root: Path) -> StatefulFunction:
@@ -78,19 +96,24 @@ def _module(name: str, module_name: str, task_root: Path) -> ModuleType:
 
 
 def _stateful(name: str, found: Any) -> StatefulFunction:
-    missing = [method for method in METHODS if not callable(getattr(found, method, None))]
+    missing = [method for method in REQUIRED if not callable(getattr(found, method, None))]
     if isinstance(found, type):
         if missing:
             raise HandlerError(f"_HANDLER is {name!r}: class {found.__name__} has no {', '.join(missing)}")
         try:
-            return cast(StatefulFunction, found())
+            return _complete(found())
         except TypeError as error:
             raise HandlerError(f"_HANDLER is {name!r}: {found.__name__}() cannot be called: {error}") from error
     if not missing:
-        return cast(StatefulFunction, found)
+        return _complete(found)
     if callable(found):
         return PlainFunction(found)
     raise HandlerError(
         f"_HANDLER is {name!r}: that is a {type(found).__name__}, and neither a function (event, context) "
-        f"nor an object with {', '.join(METHODS)} (it lacks {', '.join(missing)})"
+        f"nor an object with {', '.join(REQUIRED)} (it lacks {', '.join(missing)})"
     )
+
+
+def _complete(found: Any) -> StatefulFunction:
+    is_complete = all(callable(getattr(found, name, None)) for name in OPTIONAL)
+    return cast(StatefulFunction, found) if is_complete else Completed(found)

@@ -15,13 +15,13 @@ Under SnapStart the handler is imported before the snapshot and opened after the
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import os
 import uuid
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from dataclasses import replace
 
+from timelapse_runtime.runtime.awaiting import Awaiting
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.errors import RemoteProtocolError, ServiceGone, TransportError
 from timelapse_runtime.runtime.function import Context, Deadline, Environment, StatefulFunction
@@ -32,6 +32,7 @@ from timelapse_runtime.runtime.protocol.error_report import ErrorReport
 from timelapse_runtime.runtime.protocol.invocation import Invocation
 from timelapse_runtime.runtime.protocol.messages import Request
 from timelapse_runtime.runtime.protocol.runtime_api import Ack, RuntimeApi, RuntimeState
+from timelapse_runtime.runtime.result import marshal
 from timelapse_runtime.runtime.retry import Transport, call
 
 EXIT_OK = 0
@@ -73,6 +74,8 @@ class Runtime:
         self._termination, self._pause = termination, pause
         self._api = RuntimeApi()
         self._opened: StatefulFunction | None = None
+        self._awaiting = Awaiting()
+        self._was_interrupted = False
         self._process_id = os.getpid()
 
     def run(self) -> int:
@@ -97,7 +100,8 @@ class Runtime:
             function = self._resolve()
             if self._variables.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
                 self._api.restored(call(self._transport, self._api.restore_next(), self._pause))
-            function.open(Environment(dict(self._variables), outbox, cold_start_id=uuid.uuid4().hex))
+            environment = Environment(dict(self._variables), outbox, cold_start_id=uuid.uuid4().hex)
+            self._awaiting.result(function.open(environment))
         except SigtermReceived:
             raise
         except BaseException as error:
@@ -153,19 +157,22 @@ class Runtime:
         except (ValueError, RecursionError) as error:
             return self._failed(error, "Runtime.UnmarshalError")
         try:
+            self._was_interrupted = True
             with deadline_alarm(context.deadline, self._clock):
-                result = function.invoke(event, context)
+                result = self._awaiting.result(function.invoke(event, context))
+            self._was_interrupted = False
         except DeadlineReached as error:
             return self._failed(error, DEADLINE_ERROR_TYPE)
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  a function may raise anything; it fails its invocation only
+            self._was_interrupted = False
             return self._failed(error)
         try:
-            body = _marshal(result)
+            marshalled = marshal(result)
         except (TypeError, ValueError, RecursionError) as error:
             return self._failed(error, "Runtime.MarshalError")
-        return self._api.response(body)
+        return self._api.response(marshalled.body, marshalled.content_type)
 
     def _context(self, invocation: Invocation) -> Context:
         """Raises ValueError if what the caller sent with the event is not JSON."""
@@ -183,6 +190,7 @@ class Runtime:
             client_context=invocation.client_context(),
             deadline=Deadline(invocation.deadline_epoch_ms),
             clock=self._clock,
+            follows_interruption=self._was_interrupted,
         )
 
     def _failed(self, error: BaseException, error_type: str | None = None) -> Request:
@@ -214,15 +222,11 @@ class Runtime:
         self._scope.request_id = self._scope.tenant_id = None
         if self._opened is None:
             return
+        deadline = replace(deadline, follows_interruption=self._was_interrupted)
         for step in (self._opened.flush, self._opened.close):
             try:
-                step(deadline)
+                self._awaiting.result(step(deadline))
             except BaseException:
                 logger.exception("%s failed at shutdown", step.__name__)
         remaining_ms = deadline.remaining_ms(self._clock.now_epoch_ms())
         logger.info("Shutdown complete %d ms before the deadline", remaining_ms, extra={"remaining_ms": remaining_ms})
-
-
-def _marshal(result: Any) -> bytes:
-    # NaN and lone surrogates have no JSON form: our error is better than a response that the caller cannot read.
-    return json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

@@ -105,13 +105,13 @@ class RuntimeApi:
         self._headers = {} if invocation.invocation_id is None else {INVOCATION_ID_HEADER: invocation.invocation_id}
         return invocation
 
-    def response(self, body: bytes) -> Request:
-        """Answer the current invocation with JSON."""
+    def response(self, body: bytes, content_type: str = "application/json") -> Request:
+        """Answer the current invocation."""
         self._go(RuntimeTransition.SEND_RESPONSE)
         return Request(
             "POST",
             f"{PREFIX}/invocation/{self._request_id}/response",
-            {"Content-Type": "application/json", **self._headers},
+            {"Content-Type": content_type, **self._headers},
             body,
         )
 
