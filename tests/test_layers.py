@@ -41,7 +41,7 @@ TIMELAPSE = (
     {"recorder", "intake"},
     {"arrival_intake", "name_intake"},
     {"routing", "stream"},
-    {"backfill"},
+    {"backfill", "open_streams"},
     {"function"},
 )  # fmt: skip
 """The function's layers, from the bottom up."""

@@ -1,14 +1,14 @@
 """The timelapse as a stateful function: S3 events in, growing videos out. Named by `_HANDLER`.
 
-Keeps the streams that are open, the least recently used one leaving first. A stream whose state may no longer be
-right (fenced, encoder failed, anything unforeseen) is dropped: what it had not committed is in S3 as photos.
+Events become work on streams (`OpenStreams`). A stream whose state may no longer be right (fenced, encoder failed,
+anything unforeseen) is dropped: what it had not committed is in S3 as photos.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
@@ -23,10 +23,10 @@ from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderTooSlow,
 from timelapse_runtime.timelapse.events import EncodeRange, JoinRanges, PlanRanges, Retry, Sweep, parse_backfill
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.metrics import StreamMetrics
-from timelapse_runtime.timelapse.model.lease import KnownLeases, Lease
+from timelapse_runtime.timelapse.model.lease import Lease
 from timelapse_runtime.timelapse.model.video_size import SMALLEST_SIDE
+from timelapse_runtime.timelapse.open_streams import ElsewhereFactory, OpenStreams, StreamParts
 from timelapse_runtime.timelapse.photo_reader import ReadElsewhere
-from timelapse_runtime.timelapse.ranges.range_codec import RangeCodec
 from timelapse_runtime.timelapse.recorder import Counts
 from timelapse_runtime.timelapse.routing import Router, Work
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -48,8 +48,6 @@ _FENCED_TRIES = 3
 
 StoreFactory = Callable[[Config, Environment], tuple[Store, Store]]
 """Makes the frames' store and the video's."""
-ElsewhereFactory = Callable[[str], ReadElsewhere | None]
-"""Says, for a stream's name, who else reads its photos."""
 
 
 def _s3_stores(config: Config, environment: Environment) -> tuple[Store, Store]:
@@ -77,10 +75,6 @@ class Timelapse:
         self._make_stores, self._clock = stores, clock or SystemClock()
         self._codec = codec or X264Codec()
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="prefetch")
-        self._streams: OrderedDict[str, Stream] = OrderedDict()
-        self._leases = KnownLeases()
-        self._joins: dict[str, ReadElsewhere] = {}
-        """Streams of which encoded ranges are being joined."""
         self._totals: Counter[str] = Counter()
         self._pauses = SweepPauses()
         self._unfinished: set[str] = set()
@@ -90,13 +84,15 @@ class Timelapse:
         """Parse the configuration, make the S3 client, and load the filters' libraries. Raises ConfigError,
         FiltersUnavailable."""
         self._environment = environment
-        self._owner = environment.variables.get("AWS_LAMBDA_LOG_STREAM_NAME") or environment.cold_start_id
         self._config = parse_config(environment.variables)
         self._codec.filters(self._config, (SMALLEST_SIDE, SMALLEST_SIDE))
         function_name = environment.variables.get("AWS_LAMBDA_FUNCTION_NAME", "local")
         self._metrics = StreamMetrics(self._config.metrics, function_name)
         self._frames, self._video = self._make_stores(self._config, environment)
         self._router = Router(self._config, self._frames)
+        owner = environment.variables.get("AWS_LAMBDA_LOG_STREAM_NAME") or environment.cold_start_id
+        shared = self._clock, self._codec, self._executor, self._elsewhere
+        self._streams = OpenStreams(self._config, StreamParts(self._frames, self._video, *shared, owner))
 
     def invoke(self, event: Any, context: RemainingTime) -> dict[str, Any]:
         """Append the event's photos to their videos, and do its sweeps and retries.
@@ -119,8 +115,8 @@ class Timelapse:
                 message.fail(error)
         counts = self._carry_out(work, batch, time_left)
         for name, reasons in work.ignored.items():
-            if name in self._streams:
-                self._streams[name].note_ignored(reasons)
+            if (stream := self._streams.get(name)) is not None:
+                stream.note_ignored(reasons)
             count = reasons.total()
             counts.setdefault(name, {})["ignored"] = count
             self._totals["ignored"] += count
@@ -144,9 +140,9 @@ class Timelapse:
     def close(self, deadline: Deadline) -> None:
         """Save what the time allows to complete."""
         self._save(deadline, drain=True)
-        for name in self._streams:
+        for name, _ in self._streams.busiest_first():
             self._write_metrics(name, at_once=True)
-        self._streams.clear()
+        self._streams.drop_all()
 
     # ---- streams
 
@@ -183,9 +179,9 @@ class Timelapse:
 
     def _append(self, name: str, hints: list[PhotoHint | None], time_left: TimeLeft) -> dict[str, Any]:
         exact = [hint for hint in hints if hint is not None]
-        known = self._leases.live(name, self._clock.now_epoch_ms())
+        known = self._streams.lease_of_other(name)
         takes_over = functools.partial(_takes_over, exact)
-        if name not in self._streams and known is not None and not takes_over(known):
+        if known is not None and not takes_over(known):
             return self._left_to(known, name, len(hints))
         done = self._with_stream(
             name,
@@ -216,26 +212,17 @@ class Timelapse:
         """Do a step of a backfill by many functions, and answer what the next step needs."""
 
         def sweep(name: str, flags: dict[str, bool], elsewhere: ReadElsewhere) -> dict[str, Any]:
-            self._streams.pop(name, None)
-            self._joins[name] = elsewhere
             try:
-                return self._sweep(name, Sweep(name, **flags), time_left)
+                with self._streams.joining(name, elsewhere):
+                    return self._sweep(name, Sweep(name, **flags), time_left)
             finally:
-                self._streams.pop(name, None)
-                del self._joins[name]
                 self._write_metrics(name, at_once=True)
 
         places = self._config, self._frames, self._video
-        backfill = Backfill(*places, self._codec, self._clock, self._open_to_look, sweep)
+        backfill = Backfill(*places, self._codec, self._clock, self._streams.look, sweep)
         answer = backfill.run(step, time_left)
         _log.info("backfill", extra={"answer": {key: value for key, value in answer.items() if key != "ranges"}})
         return answer
-
-    def _open_to_look(self, name: str) -> Stream:
-        """The stream, whoever owns it: nothing will be written through it."""
-        stream = self._open(name, lambda _lease: True, low_delay=False, claims=False)
-        assert isinstance(stream, Stream)
-        return stream
 
     def _retry(self, retry: Retry, time_left: TimeLeft) -> dict[str, Any]:
         done = self._with_stream(
@@ -268,25 +255,23 @@ class Timelapse:
         self._pauses.end(name)
         low_delay, before = False, Counter[str]()
         for left in reversed(range(_FENCED_TRIES)):
-            stream = self._streams.get(name)
+            stream: Stream | None = None
             try:
-                if stream is None:
-                    opened = self._open(name, takes_over, low_delay=low_delay, claims=claims)
-                    if isinstance(opened, Lease):
-                        return opened
-                    stream = self._streams[name] = opened
-                self._streams.move_to_end(name)
+                found = self._streams.open(name, takes_over, low_delay=low_delay, claims=claims)
+                if isinstance(found, Lease):
+                    return found
+                stream = found
                 self._close_least_recently_used(time_left)
                 before = _as_counter(stream.counts)
                 action(stream)
             except Fenced as error:
-                self._streams.pop(name, None)
+                self._streams.drop(name)
                 self._metrics.add(name, {"fenced": 1})
                 _log.warning("fenced: the stream is loaded again", extra={"stream": name}, exc_info=error)
                 if not left:
                     raise
             except EncoderTooSlow as error:
-                self._streams.pop(name, None)
+                self._streams.drop(name)
                 low_delay = True
                 _log.info("the reel begins again", extra={"stream": name, "reason": str(error)})
                 if not left:
@@ -296,7 +281,7 @@ class Timelapse:
                     self._account(name, stream, before)
                 raise  # the state is as right as before: what was not done is done by the next invocation
             except BaseException:
-                self._streams.pop(name, None)
+                self._streams.drop(name)
                 raise
             else:
                 happened = self._account(name, stream, before)
@@ -315,37 +300,12 @@ class Timelapse:
         state = stream.state if stream is not None else self._pauses.state_of(name)
         self._metrics.write(name, state, self._clock.now_epoch_ms(), at_once=at_once)
 
-    def _open(self, name: str, takes_over: Callable[[Lease], bool], *, low_delay: bool, claims: bool) -> Stream | Lease:
-        """The stream; or the lease of another environment that it is left to."""
-        self._config.require_apart(name)
-        stream = Stream(
-            name,
-            self._config.photos_prefix(name),
-            self._config,
-            self._frames,
-            self._video,
-            self._clock,
-            RangeCodec(self._codec) if name in self._joins else self._codec,
-            self._executor,
-            owner=self._owner,
-            low_delay=low_delay,
-            elsewhere=self._joins.get(name) or self._elsewhere(name),
-        )
-
-        def is_left_to(lease: Lease) -> bool:
-            now_epoch_ms = self._clock.now_epoch_ms()
-            return self._leases.add(name, lease, now_epoch_ms).ends_epoch_ms > now_epoch_ms and not takes_over(lease)
-
-        return stream.open(is_left_to=is_left_to, claims=claims) or stream
-
     def _close_least_recently_used(self, time_left: TimeLeft) -> None:
-        """Close streams until no more than TIMELAPSE_OPEN_STREAMS are open and their videos fit into the memory.
-
-        The last one of them stays. A stream whose last frames cannot be committed now is closed all the same: it must
-        not stop the others, and its next photo or a sweep finds those frames in S3.
+        """Close the streams that are too many. One whose last frames cannot be committed now is closed all the same: it
+        must not stop the others, and its next photo or a sweep finds those frames in S3.
         """
-        while len(self._streams) > self._config.open_streams or self._is_memory_full():
-            name, stream = self._streams.popitem(last=False)
+        while (surplus := self._streams.take_surplus()) is not None:
+            name, stream = surplus
             before = _as_counter(stream.counts)
             try:
                 stream.flush(time_left, drain=True)
@@ -354,15 +314,6 @@ class Timelapse:
                     "closed without its last frames; the next open finds them", extra={"stream": name}, exc_info=error
                 )
             self._account(name, stream, before)
-
-    def _is_memory_full(self) -> bool:
-        """Whether several streams are open whose encoders do not fit into the memory together.
-
-        A stream without a video yet counts as large as it may become.
-        """
-        largest = self._config.size or self._config.maximum_size
-        sizes = [stream.video_size or largest for stream in self._streams.values()]
-        return len(sizes) > 1 and not self._config.memory.takes_videos(sizes)
 
     def _summary(self) -> dict[str, Any]:
         requests = Counter(self._frames.request_counts)
@@ -373,7 +324,7 @@ class Timelapse:
     # ---- shutdown
 
     def _save(self, deadline: Deadline, *, drain: bool) -> None:
-        for name, stream in reversed(self._streams.items()):  # the busiest first
+        for name, stream in self._streams.busiest_first():
             before = _as_counter(stream.counts)
             try:
                 self._save_stream(name, stream, deadline, drain=drain)

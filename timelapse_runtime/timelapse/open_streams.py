@@ -1,0 +1,142 @@
+"""The streams that are open in this environment, and what it knows of those that are not.
+
+Owns the open streams, least recently used first, the leases of other environments, and who else reads the photos of a
+stream that is being joined. It opens streams and drops them; what is done with an open one is the caller's. A stream
+that was dropped is opened again from what is in S3.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.model.lease import KnownLeases, Lease
+from timelapse_runtime.timelapse.photo_reader import ReadElsewhere
+from timelapse_runtime.timelapse.ranges.range_codec import RangeCodec
+from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.stream import Stream
+from timelapse_runtime.timelapse.video.codec import Codec
+
+ElsewhereFactory = Callable[[str], ReadElsewhere | None]
+"""Says, for a stream's name, who else reads its photos."""
+TakesOver = Callable[[Lease], bool]
+"""Says whether a stream is taken from the environment that holds this lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamParts:
+    """What all streams share. `owner` is this environment, as checkpoints name it."""
+
+    frames: Store
+    video: Store
+    clock: Clock
+    codec: Codec
+    executor: Executor
+    elsewhere: ElsewhereFactory
+    owner: str
+
+
+class OpenStreams:
+    """See the module."""
+
+    def __init__(self, config: Config, parts: StreamParts) -> None:
+        self._config, self._parts = config, parts
+        self._streams: OrderedDict[str, Stream] = OrderedDict()
+        self._leases = KnownLeases()
+        self._joins: dict[str, ReadElsewhere] = {}
+
+    def get(self, name: str) -> Stream | None:
+        """The stream if it is open."""
+        return self._streams.get(name)
+
+    def busiest_first(self) -> list[tuple[str, Stream]]:
+        """The open streams by name, the most recently used one first."""
+        return list(reversed(self._streams.items()))
+
+    def lease_of_other(self, name: str) -> Lease | None:
+        """The live lease of another environment on a stream that is not open here, as far as it is known."""
+        return None if name in self._streams else self._leases.live(name, self._parts.clock.now_epoch_ms())
+
+    def open(
+        self, name: str, takes_over: TakesOver, *, low_delay: bool = False, claims: bool = False
+    ) -> Stream | Lease:
+        """The open stream, opened if it is not; or the lease of another environment that it is left to.
+
+        `low_delay`: see VideoWriter; `claims`: see Stream.open. Raises as that does, and ConfigError.
+        """
+        if name not in self._streams:
+            opened = self._opened(name, takes_over, low_delay=low_delay, claims=claims)
+            if isinstance(opened, Lease):
+                return opened
+            self._streams[name] = opened
+        self._streams.move_to_end(name)
+        return self._streams[name]
+
+    def look(self, name: str) -> Stream:
+        """The stream, whoever owns it, opened aside: nothing is to be written through it. Raises as `open` does."""
+        stream = self._opened(name, lambda _lease: True, low_delay=False, claims=False)
+        assert isinstance(stream, Stream)
+        return stream
+
+    def drop(self, name: str) -> None:
+        """Forget the stream with all that it has not committed."""
+        self._streams.pop(name, None)
+
+    def drop_all(self) -> None:
+        """Forget all streams."""
+        self._streams.clear()
+
+    def take_surplus(self) -> tuple[str, Stream] | None:
+        """The least recently used stream, which is not open any more, if more than TIMELAPSE_OPEN_STREAMS are, or if
+        their videos do not fit into the memory. The last one of them stays."""
+        if len(self._streams) > self._config.open_streams or self._is_memory_full():
+            return self._streams.popitem(last=False)
+        return None
+
+    @contextmanager
+    def joining(self, name: str, elsewhere: ReadElsewhere) -> Iterator[None]:
+        """Meanwhile, `elsewhere` has read photos of the stream. It is opened for that alone."""
+        self.drop(name)
+        self._joins[name] = elsewhere
+        try:
+            yield
+        finally:
+            self.drop(name)
+            del self._joins[name]
+
+    def _is_memory_full(self) -> bool:
+        """Whether several streams are open whose encoders do not fit into the memory together.
+
+        A stream without a video yet counts as large as it may become.
+        """
+        largest = self._config.size or self._config.maximum_size
+        sizes = [stream.video_size or largest for stream in self._streams.values()]
+        return len(sizes) > 1 and not self._config.memory.takes_videos(sizes)
+
+    def _opened(self, name: str, takes_over: TakesOver, *, low_delay: bool, claims: bool) -> Stream | Lease:
+        self._config.require_apart(name)
+        parts = self._parts
+        stream = Stream(
+            name,
+            self._config.photos_prefix(name),
+            self._config,
+            parts.frames,
+            parts.video,
+            parts.clock,
+            RangeCodec(parts.codec) if name in self._joins else parts.codec,
+            parts.executor,
+            owner=parts.owner,
+            low_delay=low_delay,
+            elsewhere=self._joins.get(name) or parts.elsewhere(name),
+        )
+
+        def is_left_to(lease: Lease) -> bool:
+            now_epoch_ms = parts.clock.now_epoch_ms()
+            return self._leases.add(name, lease, now_epoch_ms).ends_epoch_ms > now_epoch_ms and not takes_over(lease)
+
+        return stream.open(is_left_to=is_left_to, claims=claims) or stream
