@@ -27,6 +27,8 @@ from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 
 _ENVIRONMENTS = 3
+_DAY_MS = 24 * 3_600_000
+_SCHEDULE_MS = 300_000
 SLACK_MS = 20_000
 """Of the product it is five minutes, which no run here lasts."""
 
@@ -163,6 +165,16 @@ class ArrivalRun(FaultRun):
         photos = [self.add(key) for key in keys]
         self.may_be_late |= {photo.number for photo in photos}
         return photos
+
+    def sweep_by_schedule(self) -> None:
+        """The schedule's event. If it succeeds, no photo waits whose event was taken more than a minute ago."""
+        if not self.invoke({"sweep": {"stream": STREAM, "scheduled": True}}) or self.was_left:
+            return
+        watch, video = self.numbered, {number for number, _ in self.numbered.numbers()}
+        for photo in watch.photos.values():
+            is_due = photo.is_told and self.world.clock.now_epoch_ms() - photo.source.uploaded_epoch_ms > 60_000
+            if is_due and photo.number not in video and watch.rejected_etag(photo.source.key) is None:
+                watch.violations.append(f"photo {photo.number} waits although the schedule's sweep has succeeded")
 
     def thaw(self) -> None:
         """Lambda freezes the environment, and thaws the one that was frozen for the longest time; or starts another.
@@ -371,6 +383,24 @@ def overwrite_in_turns(run: ArrivalRun) -> None:
     for _ in range(6):
         run.take("snapshot.jpg", "snapshot.jpg")
         run.thaw()
+
+
+def rest(run: ArrivalRun) -> None:
+    """A camera rests for days, and its stream is not swept by each schedule. Photos end that, each with a few
+    others."""
+    run.take(*(f"{number}.jpg" for number in range(5)))
+    for first in (5, 7, 8):
+        run.world.clock.advance(10 * _DAY_MS)
+        run.sweep_by_schedule()
+        run.world.clock.advance(_SCHEDULE_MS)
+        run.sweep_by_schedule()
+        run.take(*(f"{number}.jpg" for number in range(first, {5: 7, 7: 8, 8: 10}[first])))
+        run.world.clock.advance(_SCHEDULE_MS)
+        run.sweep_by_schedule()
+    run.take("10.jpg")
+    run.new_environment()
+    run.world.clock.advance(_SCHEDULE_MS)
+    run.sweep_by_schedule()
 
 
 def change_order(run: ArrivalRun) -> None:

@@ -17,7 +17,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,14 @@ from tests.recovery.fault_run import Fault
 from tests.recovery.http.points import Server, run_all
 from tests.recovery.machine import run_machine
 from tests.recovery.mutations import MUTATIONS, caught_by
-from tests.recovery.races import ARRIVAL_MEETINGS, CLOSE_MEETINGS, MEETINGS, OWNER_MEETINGS, Meeting
+from tests.recovery.races import (
+    ARRIVAL_MEETINGS,
+    CLOSE_MEETINGS,
+    MEETINGS,
+    OWNER_MEETINGS,
+    RANGES_MEETINGS,
+    Meeting,
+)
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, doubles, run_life, run_pair, run_scenario, singles
 
 Point = tuple[str, Callable[[], tuple[str, ...]]]
@@ -76,8 +83,8 @@ def _drawn_pairs() -> Iterator[Point]:
                 yield "two faults", partial(run_pair, scenario, first, seed)
 
 
-def _pauses() -> Iterator[Point]:
-    for meeting in MEETINGS:
+def _pauses(meetings: Iterable[Meeting]) -> Iterator[Point]:
+    for meeting in meetings:
         for schedule in meeting.pauses():
             yield "one waits", partial(_meet, meeting, schedule)
 
@@ -89,18 +96,6 @@ def _arrival_lives() -> Iterator[Point]:
 
 def _live(seed: int) -> tuple[str, ...]:
     return run_life(seed).wrong
-
-
-def _arrival_pauses() -> Iterator[Point]:
-    for meeting in ARRIVAL_MEETINGS:
-        for schedule in meeting.pauses():
-            yield "one waits", partial(_meet, meeting, schedule)
-
-
-def _owner_pauses() -> Iterator[Point]:
-    for meeting in OWNER_MEETINGS:
-        for schedule in meeting.pauses():
-            yield "one waits", partial(_meet, meeting, schedule)
 
 
 def _interleavings() -> Iterator[Point]:
@@ -116,9 +111,10 @@ def parts() -> Mapping[str, Part]:
         Part("small, real pictures", partial(_singles, SMALL, is_real=True)),
         Part("small, all pairs", _doubles),
         Part("all scenarios, drawn pairs", _drawn_pairs),
-        Part(f"{len(MEETINGS)} meetings", _pauses),
-        Part(f"arrival: {len(ARRIVAL_MEETINGS)} meetings", _arrival_pauses),
-        Part(f"owners: {len(OWNER_MEETINGS)} meetings", _owner_pauses),
+        Part(f"{len(MEETINGS)} meetings", partial(_pauses, MEETINGS)),
+        Part(f"arrival: {len(ARRIVAL_MEETINGS)} meetings", partial(_pauses, ARRIVAL_MEETINGS)),
+        Part(f"owners: {len(OWNER_MEETINGS)} meetings", partial(_pauses, OWNER_MEETINGS)),
+        Part(f"ranges: {len(RANGES_MEETINGS)} meetings", partial(_pauses, RANGES_MEETINGS)),
         Part("arrival: random lives", _arrival_lives),
         Part(f"{len(CLOSE_MEETINGS)} close meetings", _interleavings),
     ]

@@ -307,7 +307,9 @@ class FakeCodec(Codec):
         return cast("ThumbnailEncoder", FakeThumbnailEncoder())
 
 
-def fake_world(settings: Mapping[str, str] | None = None, outbox: Path | None = None) -> World:
+def fake_world(
+    settings: Mapping[str, str] | None = None, outbox: Path | None = None, *, has_filters: bool = True
+) -> World:
     """A world with the codec above, in which a filter is on, and a dozen frames are enough for a multipart upload."""
-    codec = FakeCodec(has_filters=True)
+    codec = FakeCodec(has_filters=has_filters)
     return World(dict(settings or {}), outbox, codec=codec, minimum_part_bytes=MINIMUM_PART_BYTES)

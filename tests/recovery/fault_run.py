@@ -81,8 +81,7 @@ class FaultRun:
     ) -> None:
         outbox = Path(_folders.name) / str(next(_folder_numbers)) if with_extension else None
         small = {"TIMELAPSE_KEYFRAME_INTERVAL": "6", "TIMELAPSE_FLUSH_EVERY": "3", "TIMELAPSE_REORDER_WINDOW": "1"}
-        make_world = fake_world if shows_photos else World
-        self.world = make_world({**small, **(settings or {})}, outbox)
+        self.world = self._make_world({**small, **(settings or {})}, outbox, shows_photos=shows_photos)
         self.world.are_owners_distinct = are_owners_distinct
         self.watch = Watch(self.world, shows_photos=shows_photos)
         self.requests = 0
@@ -100,6 +99,10 @@ class FaultRun:
         for store in (self.world.frames, self.world.video):
             store.around = self._around_of(store)
         self.function = self.world.environment()
+
+    @staticmethod
+    def _make_world(settings: dict[str, str], outbox: Path | None, *, shows_photos: bool) -> World:
+        return fake_world(settings, outbox) if shows_photos else World(settings, outbox)
 
     # ---- between the product and the store
 
@@ -156,6 +159,10 @@ class FaultRun:
 
     def invoke(self, event: Any) -> bool:
         """An asynchronous invocation, with two more attempts. Returns whether one of them succeeded."""
+        return self.answer_to(event) is not None
+
+    def answer_to(self, event: Any) -> dict[str, Any] | None:
+        """The answer of an asynchronous invocation, with two more attempts; None if all fail."""
         for _ in range(3):
             try:
                 answer = self.function.invoke(event, self.world.context(self.deadline_epoch_ms()))
@@ -166,12 +173,12 @@ class FaultRun:
             except (TimelapseError, DeadlineReached):
                 pass
             else:
-                self.was_left = "left_to_owner" in answer["streams"].get(STREAM, {})
+                self.was_left = "left_to_owner" in answer.get("streams", {}).get(STREAM, {})
                 if self.was_left and self._is_fresh:
                     self._check_owner()
                 self._is_fresh = False
-                return True
-        return False
+                return answer
+        return None
 
     def _check_owner(self) -> None:
         """An environment that has read the checkpoint just now leaves photos to nobody but a live owner."""

@@ -30,10 +30,15 @@ from timelapse_runtime.timelapse.model.photo_order import natural_order
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.name_intake import NameIntake
 from timelapse_runtime.timelapse.photo_reader import FetchedPhoto, PhotoRun
+from timelapse_runtime.timelapse.ranges import range_reader
+from timelapse_runtime.timelapse.ranges.encoded_range import Look
+from timelapse_runtime.timelapse.ranges.pictures import PictureElsewhere
+from timelapse_runtime.timelapse.ranges.range_codec import JoiningEncoder
 from timelapse_runtime.timelapse.reconcile import Reconciler
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.stream import Stream
+from timelapse_runtime.timelapse.sweep_pauses import SweepPauses
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettings
 from timelapse_runtime.timelapse.video.sample_table import SampleTable
 from timelapse_runtime.timelapse.writer import VideoWriter
@@ -283,6 +288,10 @@ def _ended_lease_believed(checkpoint: Checkpoint, own: str, **times: int) -> lea
     return _lease_of_other(replace(checkpoint, lease_ms=checkpoint.lease_ms or 75_000), own, **times)
 
 
+def _continues_the_range(self: JoiningEncoder, picture: PictureElsewhere) -> bool:
+    return picture.encoded is self._pictures[0].encoded
+
+
 MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "no If-Match on the checkpoint": lambda: _plans(_no_if_match),
     "checkpoint before segments": lambda: _store("compare_and_swap", _checkpoint_before_segments),
@@ -334,6 +343,10 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "filters remember what is still in the encoder": lambda: patch.object(
         ReelWriter, "_add_fragment", _newest_filter_state_added
     ),
+    "a range that is older than its photo": lambda: patch.object(range_reader, "is_as_listed", lambda *_: True),
+    "a range of other settings": lambda: patch.object(Look, "identity", property(lambda _self: ())),
+    "packets of a group that lacks a photo": lambda: patch.object(JoiningEncoder, "_continues", _continues_the_range),
+    "a pause that outlives a photo": lambda: patch.object(SweepPauses, "end", lambda *_: None),
     "sweep that does not reconcile": lambda: patch.object(Reconciler, "unaccounted", lambda *_, **__: iter(())),
 }
 """By name: the function that seeds the bug."""

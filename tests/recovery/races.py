@@ -4,6 +4,7 @@ work, or up to each of its own requests. Who runs is decided here and handed ove
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,8 @@ from typing import Any
 
 from tests.recovery.arrival import ArrivalRun
 from tests.recovery.fault_run import FaultRun
+from tests.recovery.ranges import SETTINGS as RANGE_SETTINGS
+from tests.recovery.ranges import RangesRun
 from tests.recovery.scenarios import litter
 from tests.world import STREAM, InvocationContext
 from timelapse_runtime.runtime.function import Deadline
@@ -76,14 +79,12 @@ class Instance:
     race: Race
     function: Timelapse
 
-    def invoke(self, event: Any) -> None:
-        """With two more attempts."""
+    def invoke(self, event: Any) -> dict[str, Any] | None:
+        """The answer, with two more attempts; None if all fail."""
         for _ in range(3):
-            try:
-                self.function.invoke(event, InvocationContext())
-            except TimelapseError:
-                continue
-            return
+            with contextlib.suppress(TimelapseError):
+                return self.function.invoke(event, InvocationContext())
+        return None
 
     def deliver(self, *numbers: int) -> None:
         """Deliver each photo's event by itself."""
@@ -147,6 +148,19 @@ def _long_video(instance: Instance, first: int) -> None:
     instance.deliver(*range(first, first + 9))
 
 
+def _join(instance: Instance, first: int) -> None:
+    """No event of these photos came: functions of their own plan, encode and join them."""
+    for number in range(first, first + 3):
+        instance.race.upload(number)
+    others = Instance(instance.race, instance.race.world.environment())
+    planned = others.invoke({"backfill": {"plan": STREAM}})
+    assert planned is not None
+    plan = {"stream": STREAM, "plan": planned["plan"]}
+    for name in planned["ranges"]:
+        others.invoke({"backfill": {"encode": {**plan, "range": name}}})
+    others.invoke({"backfill": {"join": plan}})
+
+
 PIECES: Mapping[str, Piece] = {
     "flushes": _flush,
     "closes the reel": _close,
@@ -156,6 +170,8 @@ PIECES: Mapping[str, Piece] = {
     "begins a day": _next_day,
     "closes a segment": _long_video,
 }
+_JOIN = "joins ranges"
+_PIECES_AND_JOIN = {**PIECES, _JOIN: _join}
 BEFORE = {"warm": 8, "cold": 8, "first": 0}
 """What has happened: photos that the first environment processed (it has them in memory, or it is a new one)."""
 
@@ -196,8 +212,8 @@ class Meeting:
         for number in range(8, 11):
             race.upload(number)
         actors = (
-            Actor(lambda: PIECES[self.first](one, 8)),
-            Actor(lambda: PIECES[self.second](two, 11)),
+            Actor(lambda: _PIECES_AND_JOIN[self.first](one, 8)),
+            Actor(lambda: _PIECES_AND_JOIN[self.second](two, 11)),
         )
         try:
             for position, until in enumerate(schedule):
@@ -272,6 +288,23 @@ class OwnerMeeting(ArrivalMeeting):
         return f"{super().name}, {'a lease ends' if self.pause_ms > 75_000 else 'a lease lasts'}"
 
 
+class RangesRace(ArrivalRace, RangesRun):
+    """A race without filters: with one, no range is encoded apart."""
+
+
+@dataclass(frozen=True)
+class RangesMeeting(ArrivalMeeting):
+    """A backfill by functions meets one that takes events."""
+
+    @property
+    def name(self) -> str:
+        return f"ranges: {super().name}"
+
+    def start(self) -> Race:
+        """See Meeting."""
+        return RangesRace(settings={**self.settings, "TIMELAPSE_REORDER_WINDOW": "1", **RANGE_SETTINGS})
+
+
 MEETINGS = tuple(Meeting(before, first, second) for before in BEFORE for first in PIECES for second in PIECES)
 ARRIVAL_MEETINGS = tuple(
     ArrivalMeeting(before, first, second) for before in BEFORE for first in PIECES for second in PIECES
@@ -284,6 +317,10 @@ OWNER_MEETINGS = tuple(
     for second in PIECES
 )
 """The lease lasts, or it ends while the first one is paused."""
+_WITH_JOIN = (*((name, _JOIN) for name in PIECES), *((_JOIN, name) for name in _PIECES_AND_JOIN))
+RANGES_MEETINGS = tuple(
+    RangesMeeting(before, first, second) for before in ("warm", "first") for first, second in _WITH_JOIN
+)
 CLOSE_MEETINGS = (
     Meeting("warm", "flushes", "flushes"),
     Meeting("cold", "flushes", "sweeps"),

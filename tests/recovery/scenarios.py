@@ -13,9 +13,10 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from tests.recovery import arrival
+from tests.recovery import arrival, ranges
 from tests.recovery.arrival import ArrivalRun
 from tests.recovery.fault_run import Fault, FaultRun, PowerOff
+from tests.recovery.ranges import RangesRun
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -202,12 +203,14 @@ def _small(run: FaultRun) -> None:
 
 @dataclass(frozen=True)
 class ArrivalScenario(Scenario):
-    """In arrival order; its steps drive an `ArrivalRun`."""
+    """In arrival order; its steps drive a `run_class`."""
+
+    run_class: type[ArrivalRun] = ArrivalRun
 
     def start(self, faults: Mapping[int, Fault] | None = None, *, shows_photos: bool = True) -> FaultRun:
         """A fresh world for it."""
         assert shows_photos
-        return ArrivalRun(
+        return self.run_class(
             faults,
             settings=self.settings,
             with_extension=self.with_extension,
@@ -261,6 +264,10 @@ SCENARIOS = (
     ArrivalScenario("arrival: order changed", arrival.change_order),
     ArrivalScenario("arrival: environments take turns", arrival.take_turns, are_owners_distinct=True),
     ArrivalScenario("arrival: overwritten in turns", arrival.overwrite_in_turns, are_owners_distinct=True),
+    ArrivalScenario("arrival: ranges ahead", ranges.read_ahead, ranges.SETTINGS, run_class=RangesRun),
+    ArrivalScenario("arrival: ranges by functions", ranges.by_functions, ranges.SETTINGS, run_class=RangesRun),
+    ArrivalScenario("arrival: ranges behind others", ranges.behind_others, ranges.SETTINGS, run_class=RangesRun),
+    ArrivalScenario("arrival: a camera rests", arrival.rest),
     Scenario("a stream that others own", _grow, are_owners_distinct=True),
     Scenario("appended and repeated", _policies, {"TIMELAPSE_LATE": "append", "TIMELAPSE_REJECTED": "repeat"}),
 )

@@ -19,6 +19,11 @@ STEPS = {
     "147 meetings": 7,
     "arrival: 147 meetings": 13,
     "owners: 294 meetings": 37,
+    "ranges: 30 meetings": 67,
+    "arrival: ranges ahead": 41,
+    "arrival: ranges by functions": 41,
+    "arrival: ranges behind others": 41,
+    "arrival: a camera rests": 41,
     "arrival: random lives": 97,
     "4 close meetings": 29,
 }

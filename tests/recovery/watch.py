@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator
 
 from tests.hls import MediaPlaylist, check_update
-from tests.recovery.fake_media import next_mark, photos_and_marks_in, photos_in
+from tests.recovery.fake_media import FakeCodec, next_mark, photos_and_marks_in, photos_in
 from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
@@ -36,6 +36,7 @@ class Watch:
         self.is_damaged = False
         """A segment was destroyed: less may be stored than the checkpoint says."""
         self._world, self._shows_photos = world, shows_photos
+        self._has_filters = isinstance(world.codec, FakeCodec) and world.codec.has_filters
         self._stored: bytes | None = None
         self._checkpoint: Checkpoint | None = None
         self._sources: dict[str, tuple[bytes, list[tuple[str, Role]]]] = {}
@@ -83,8 +84,10 @@ class Watch:
                     body = self._world.video.peek(where)
                     if body is None or len(body) != segment.size_bytes:
                         yield f"{where} should have {segment.size_bytes} bytes; it has {body and len(body)}"
+                    if segment.count > reel.keyframe_interval:
+                        yield f"{where} has more frames than the {reel.keyframe_interval} from keyframe to keyframe"
             yield from self._check_sum(checkpoint, reels)
-            if self._shows_photos:
+            if self._has_filters:
                 yield from self._check_marks(reels)
         keys = self._world.keys
         for name in {reel.name for reel in reels} if is_removal else {key.split("/")[-2]}:
