@@ -97,6 +97,7 @@ WRONG = {
     "CAPTION": ["a\nb", "x" * 121, "\u6771\u4eac", "\u05e9\u05dc\u05d5\u05dd", "caf\u00e9 \U0001f600"],
     "CAPTION_PLACE": ["middle"],
     "TEXT_SIZE": ["0", "26"],
+    "DEFLICKER": ["", "1", "On"],
     "MASKS": ["", "on", "10,10", "10,10 101,20", "smear 1,1 9,9", "1,1 9,9;", "5,5 5,9"],
 }
 

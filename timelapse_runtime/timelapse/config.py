@@ -92,6 +92,7 @@ class Config:
     maximum_pixels: int
     """What is configured, or less: what fits into the function's memory beside the video."""
     masks: tuple[Mask, ...]
+    deflicker: str
     clock: str | None
     """A format of strftime; None if no clock is drawn."""
     clock_place: Place
@@ -331,6 +332,13 @@ VARIABLES = (
         "areas that nobody is to see; each has its corners in percent of the video's width and height (two of a "
         "rectangle, three or more of a polygon), after `blur`, `pixelate` or `black` (blur if it says none)",
         MASKS,
+    ),
+    Variable(
+        "DEFLICKER",
+        "off",
+        "off, on",
+        "exposure that changes from photo to photo is evened out; light that really changes stays",
+        Choice(("off", "on")),
     ),
     Variable(
         "CLOCK",

@@ -29,6 +29,10 @@ def _steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:
         from timelapse_runtime.timelapse.filters.masks import Masks  # noqa: PLC0415
 
         steps["masks"] = Masks(config.masks, *size)
+    if config.deflicker == "on":
+        from timelapse_runtime.timelapse.filters.deflicker import Deflicker, DeflickerSettings  # noqa: PLC0415
+
+        steps["deflicker"] = Deflicker(DeflickerSettings(), *size)
     lines = []
     if config.caption is not None or config.clock is not None:
         from timelapse_runtime.timelapse.filters.overlay import Overlay, caption, clock  # noqa: PLC0415
