@@ -38,7 +38,7 @@ TIMELAPSE = (
     {"derived", "ingest", "reconcile", "reel_writer", "verify_photos", "verify_video"},
     {"arrangement", "kept_photos", "new_photos", "ranges", "verify"},
     {"writer"},
-    {"recorder", "intake"},
+    {"recorder", "intake", "event_share"},
     {"arrival_intake", "name_intake"},
     {"routing", "stream"},
     {"backfill", "open_streams"},

@@ -375,6 +375,27 @@ def take_turns(run: ArrivalRun) -> None:
     run.take("29.jpg", seconds=400)
 
 
+def told_in_part(run: ArrivalRun) -> None:
+    """Most events reach an environment that leaves the photos to this one. So those announced here wait unread: until a
+    flush is due, a sweep, a restart, a shutdown, or the event of a photo that no listing would show."""
+    run.take("50.jpg", "51.jpg")
+    run.new_environment()
+    run.untold(*(f"{number}.jpg" for number in range(52, 56)))
+    run.take(*(f"{number}.jpg" for number in range(56, 63)))
+    run.untold("63.jpg", "64.jpg")
+    run.take("65.jpg")
+    run.shut_down()
+    run.untold(*(f"{number}.jpg" for number in range(66, 70)))
+    run.take("70.jpg", "10.jpg")
+    run.new_environment()
+    run.take(*(f"{number}.jpg" for number in range(72, 78)))
+    run.sweep()
+    run.untold(*(f"{number}.jpg" for number in range(78, 82)))
+    run.take("82.jpg", "83.jpg", "84.jpg")
+    run.sweep(drain=True)
+    run.take("85.jpg")
+
+
 def overwrite_in_turns(run: ArrivalRun) -> None:
     """One name, written again and again, while two environments take turns: what one leaves to the other may be
     overwritten, so it leaves nothing that was written over another photo."""

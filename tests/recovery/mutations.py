@@ -231,6 +231,10 @@ def _limits_past_the_backlog(self: ArrivalIntake, order: Sequence[SourceFrame]) 
     return [max([*self._tracker.beyond(), *(source.position for source in order), ""])] * (len(order) + 1)
 
 
+def _unread_whatever_its_name(self: ArrivalIntake, _key: str, etag: str | None) -> bool:
+    return self._share.reads_late and bool(etag)
+
+
 def _by_name_alone(photos: Iterable[SourceFrame], _before: Sequence[SourceFrame] = ()) -> list[SourceFrame]:
     return sorted(photos, key=lambda photo: natural_order(photo.key))
 
@@ -329,6 +333,7 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "rest of a bulk upload in the order of uploads": lambda: patch.object(
         arrangement, "is_backlog", lambda photos, _before: is_backlog(photos, ())
     ),
+    "unread whatever its name": lambda: patch.object(ArrivalIntake, "_may_wait_unread", _unread_whatever_its_name),
     "order of names alone": lambda: patch.object(arrival_intake, "arrange", _by_name_alone),
     "content taken for the announced one": lambda: patch.object(ArrivalIntake, "_announce", _content_as_announced),
     "checkpoint of the other order taken as it is": lambda: patch.object(Stream, "_coverage_of", _coverage_as_it_is),
@@ -359,6 +364,7 @@ SHOWN_IN: Mapping[str, str] = {
     "copies not kept": "arrival: overwritten keys",
     "copies removed before the commit": "arrival: overwritten keys",
     "covered taken for known": "arrival: visible late",
+    "unread whatever its name": "arrival: told in part",
     "record of other content taken for this one": "arrival: visible late",
 }
 """The scenario whose faults, or the meeting whose pauses, are tried first: others take minutes to notice these bugs, or

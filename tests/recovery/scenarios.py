@@ -263,6 +263,7 @@ SCENARIOS = (
     ArrivalScenario("arrival: pace changes", arrival.change_pace),
     ArrivalScenario("arrival: order changed", arrival.change_order),
     ArrivalScenario("arrival: environments take turns", arrival.take_turns, are_owners_distinct=True),
+    ArrivalScenario("arrival: told in part", arrival.told_in_part),
     ArrivalScenario("arrival: overwritten in turns", arrival.overwrite_in_turns, are_owners_distinct=True),
     ArrivalScenario("arrival: ranges ahead", ranges.read_ahead, ranges.SETTINGS, run_class=RangesRun),
     ArrivalScenario("arrival: ranges by functions", ranges.by_functions, ranges.SETTINGS, run_class=RangesRun),

@@ -22,11 +22,13 @@ from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.arrangement import arranged
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, FrameRejected
+from timelapse_runtime.timelapse.event_share import EventShare
 from timelapse_runtime.timelapse.ingest import Ingest, with_next
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.kept_photos import KeptPhotos
@@ -56,8 +58,8 @@ _MAXIMUM_AHEAD_BYTES = 75_000
 1,000 with names of 20 characters."""
 _CONTEXT_FRAMES = 32
 _KNOWN_PHOTOS = 2_000
-_MISSED_TO_ANNOUNCED = 4
-"""Events are shared if a fourth of what is announced here was not announced here."""
+_UNREAD_SHARE = 3, 4
+"""Of the time that a frame may wait: so long a photo waits unread. The lease must not end before it is committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,23 @@ class _Waiting:
     source: SourceFrame
     fetched: FetchedPhoto | None = None
     is_kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The photos that are not encoded yet, by position, and which of them are `kept` copies."""
+
+    photos: dict[str, _Waiting]
+    kept: Collection[str]
+
+    @property
+    def sources(self) -> list[SourceFrame]:
+        return [one.source for one in self.photos.values()]
+
+    @property
+    def unread(self) -> list[SourceFrame]:
+        """Those of which nothing is here."""
+        return [one.source for one in self.photos.values() if one.fetched is None and not one.is_kept]
 
 
 class ArrivalIntake:
@@ -84,9 +103,10 @@ class ArrivalIntake:
         checkpoints: CheckpointStore,
         counts: Counts,
         kept: KeptPhotos,
+        clock: Clock,
     ) -> None:
         self.name = name
-        self._config, self._counts = config, counts
+        self._config, self._counts, self._clock = config, counts, clock
         self._tracker, self._catalog, self._ingest, self._records = tracker, catalog, ingest, records
         self._recorder, self._checkpoints, self._kept = recorder, checkpoints, kept
         self._seen = SeenPhotos(max(_KNOWN_PHOTOS, 2 * config.flush_every))
@@ -99,10 +119,9 @@ class ArrivalIntake:
         self._listed_order: list[str] = []
         """The positions of the photos that the last listing left waiting."""
         self._is_caught_up = self._is_below_listings = False
-        self._shares_events = True
-        """Whether another environment may be told of photos that this one is not told of."""
-        self._announced: list[str] = []
-        """The positions of the photos that events announced here since the last listing."""
+        numerator, denominator = _UNREAD_SHARE
+        longest_ms = 1_000 * config.flush_after_seconds * numerator // denominator
+        self._share = EventShare(window=max(1, config.reorder_window), hold_ms=HOLD_MS, longest_ms=longest_ms)
         self._log = StreamLog(_log, name)
 
     def resume(self, sources: Sequence[SourceFrame], *, lists_all: bool) -> None:
@@ -118,16 +137,59 @@ class ArrivalIntake:
     def append(self, hints: Sequence[PhotoHint], time_left: TimeLeft, *, relist: bool) -> None:
         """See Intake. A photo may wait here when this returns: it is in S3, and a listing shows it."""
         if relist or not self._is_caught_up:
-            self.catch_up(time_left)
+            self._look(hints, time_left)
         for hint in hints:
+            if self._may_wait_unread(hint.key, hint.etag):
+                self._counts.duplicates += not self._share.put_off(hint, self._clock.now_epoch_ms())
+                self._tell_of_unread()
+                continue
+            if not self._read_unread(time_left):
+                raise DeadlineTooClose(f"stream {self.name}: photos are left; the next invocation continues")
             announced = self._announce(hint)
             if announced is not None:
-                self._announced.append(announced.position)
+                self._share.announced(announced.position)
             self._release_due(time_left)
+        if self._share.is_listing_due(self._clock.now_epoch_ms()):
+            self._look((), time_left)
         if self._is_below_listings:
             # After a crash, a listing from where the checkpoint says would not show what was announced here.
             self._recorder.commit()
             self._is_below_listings = False
+
+    def _may_wait_unread(self, key: str, etag: str | None) -> bool:
+        """Whether this photo may wait until a flush needs it: the next listing shows it, here and elsewhere."""
+        listing = self._checkpoints.next_listing
+        is_new = bool(etag) and not self._seen.has_key(key)
+        return self._share.reads_late and is_new and listing is not None and listing.shows(key, etag)
+
+    def _tell_of_unread(self) -> None:
+        """Until they are tracked, the checkpoint's listings must not begin above them."""
+        self._tracker.listed_keys([hint.key for hint in self._share.unread])
+
+    def _look(self, hints: Sequence[PhotoHint], time_left: TimeLeft) -> None:
+        """Take a listing, and the photos that it shows, unless they may wait unread. `hints` are those of the event."""
+        has_waited = bool(self._share.unread)
+        listing, now_ms = self._list(hints), self._clock.now_epoch_ms()
+        room = self._config.flush_every - self._tracker.since_flush
+        may_wait = self._share.may_wait(listing.sources, now_ms, room=room)
+        if may_wait and all(self._may_wait_unread(one.key, one.etag) for one in listing.unread):
+            self._share.leave(listing.unread, now_ms, starts_anew=False)
+            self._listing_ends(listing.sources, self._limits(listing.sources)[0])
+            return
+        self._take_listed(listing, time_left, holds=True, leaves_unread=self._share.reads_late)
+        if has_waited:
+            self._recorder.commit()
+            self.flushed()
+
+    def _read_unread(self, time_left: TimeLeft) -> bool:
+        """Read what waits unread, as far as the time allows, and whether that was all."""
+        for hint in self._share.unread:
+            if not time_left.is_enough:
+                return False
+            self._announce(hint)
+            self._share.read(photo_identity(hint.key, hint.etag or ""))
+        self._share.reads_late = False
+        return True
 
     def _release_due(self, time_left: TimeLeft) -> None:
         while self._waiting and self._is_due():
@@ -219,7 +281,7 @@ class ArrivalIntake:
 
     def _suspects_gap(self, first: SourceFrame) -> bool:
         """Whether events seem to be missing before this photo, or others are told of some; asked once for each."""
-        if self._shares_events and first.position not in (self._listed_before, *self._listed_order):
+        if self._share.is_shared and first.position not in (self._listed_before, *self._listed_order):
             self._listed_before = first.position
             return True
         times = sorted(source.uploaded_epoch_ms for source in self._encoded)
@@ -242,20 +304,16 @@ class ArrivalIntake:
 
     def prepare_early_commit(self, time_left: TimeLeft) -> None:
         """See Intake."""
-        if self._shares_events:
+        if self._share.is_shared:
             self.catch_up(time_left)
-
-    def _learn_from(self, listed: Collection[str]) -> None:
-        """Other environments are told of photos too if a listing shows many, at the positions `listed`, that lie below
-        those that were announced here. A few events are late in any case."""
-        if self._announced:
-            newest = max(map(key_order, self._announced))
-            missed = sum(key_order(position) < newest for position in listed)
-            self._shares_events = _MISSED_TO_ANNOUNCED * missed > len(self._announced)
-            self._announced.clear()
 
     def catch_up(self, time_left: TimeLeft, *, holds: bool = True) -> None:
         """See Intake. Photos that may still be overtaken wait."""
+        self._take_listed(self._list(()), time_left, holds=holds, leaves_unread=False)
+
+    def _list(self, hints: Iterable[PhotoHint]) -> _Listing:
+        """Take a listing. Photos that may be overwritten before their turn are read, and announced ones that it does
+        not show; `hints` are those of the event at hand."""
         self._is_caught_up = False
         self._tracker.listing_begins()
         kept = [position for position in self._kept.positions() if not self._tracker.is_covered(position)]
@@ -267,12 +325,19 @@ class ArrivalIntake:
                 self._announce(PhotoHint(source.key))  # it may be overwritten before its turn comes
             else:
                 listed[source.position] = _Waiting(source)
-        self._learn_from(listed)
+        found = [waiting.source for waiting in listed.values()]
+        self._share.listed(found, hints)
+        for hint in self._share.unshown(found):
+            self._announce(hint)
+            self._share.read(photo_identity(hint.key, hint.etag or ""))
         listed |= {position: _Waiting(photo_at(position), is_kept=True) for position in kept}
-        listed |= self._waiting
-        order = arranged([waiting.source for waiting in listed.values()], self._encoded, self._ingest)
+        return _Listing(listed | self._waiting, kept)
+
+    def _take_listed(self, listing: _Listing, time_left: TimeLeft, *, holds: bool, leaves_unread: bool) -> None:
+        """Take the photos of the listing, in order, and commit on the way. Those that wait for others are read."""
+        order = arranged(listing.sources, self._encoded, self._ingest)
         held_count = self._held_count(order) if holds else 0
-        batch = [listed[source.position] for source in order[: len(order) - held_count]]
+        batch = [listing.photos[source.position] for source in order[: len(order) - held_count]]
         prefetch = self._ingest.prefetch(one.source for one in batch if one.fetched is None and not one.is_kept)
         limits = self._limits(order)
         self._tracker.listed_keys([source.key for source in order])
@@ -284,14 +349,23 @@ class ArrivalIntake:
             self._tracker.listed_to(limits[number + 1])
             if self._tracker.since_flush >= self._config.flush_every:
                 self._recorder.commit()
-        for source in order[len(batch) :]:
-            if source.position in kept:
-                self._wait(listed[source.position])
+        rest, unread = order[len(batch) :], list[SourceFrame]()
+        for source in rest:
+            if source.position in listing.kept:
+                self._wait(listing.photos[source.position])
             elif source.position not in self._waiting:
-                self._announce(PhotoHint(source.key))  # it may be overwritten while it waits
-        self._listed_order = [source.position for source in order[len(batch) :]]
-        self._tracker.listed_to(limits[len(batch)])
-        self._tracker.listed_keys(())
+                if leaves_unread and self._may_wait_unread(source.key, source.etag):
+                    unread.append(source)
+                else:
+                    self._announce(PhotoHint(source.key))  # it may be overwritten while it waits
+        self._share.leave(unread, self._clock.now_epoch_ms(), starts_anew=True)
+        self._listing_ends(rest, limits[len(batch)])
+
+    def _listing_ends(self, rest: Sequence[SourceFrame], limit: str) -> None:
+        """Every photo of the listing is tracked, but those of `rest` that wait unread."""
+        self._listed_order = [source.position for source in rest]
+        self._tracker.listed_to(limit)
+        self._tell_of_unread()
         self._is_caught_up = True
 
     def new_photos(self) -> list[SourceFrame]:
@@ -339,6 +413,7 @@ class ArrivalIntake:
                     self._settle(actual, found)
                 self._tracker.settled(source.position)
         self._waiting.pop(source.position, None)
+        self._share.read(source.identity)
 
     def _read(self, waiting: _Waiting, prefetch: PhotoRun, following: _Waiting | None) -> ReadPhoto:
         if waiting.fetched is not None or waiting.is_kept:
@@ -419,12 +494,12 @@ class ArrivalIntake:
 
     def release(self, time_left: TimeLeft) -> None:
         """See Intake."""
-        while self._waiting and time_left.is_enough:
+        while self._read_unread(time_left) and self._waiting and time_left.is_enough:
             self._take_waiting(self._next_waiting())
 
     def release_at_shutdown(self, time_left: TimeLeft) -> None:
         """See Intake."""
-        while self._waiting and time_left.is_enough:
+        while self._waiting and not self._share.unread and time_left.is_enough:
             waiting = self._waiting[self._next_waiting().position]
             if waiting.fetched is None:
                 return

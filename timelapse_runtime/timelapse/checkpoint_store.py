@@ -34,6 +34,7 @@ from timelapse_runtime.timelapse.model.checkpoint import (
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_name
 from timelapse_runtime.timelapse.model.lease import Lease, lease_of_other
+from timelapse_runtime.timelapse.model.next_listing import NextListing
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 
@@ -59,6 +60,7 @@ class CheckpointStore:
         self._owner, self._lease_ms = owner, lease_ms
         self._base: tuple[Checkpoint, str] | None = None
         self._history_size_bytes = 0
+        self._next_listing: tuple[Checkpoint, NextListing] | None = None
         self._loaded_epoch_ms = 0
         self.may_have_orphans = True
         """Whether an attempt here, or one of an earlier instance, may have left objects that no checkpoint names."""
@@ -68,6 +70,15 @@ class CheckpointStore:
     def checkpoint(self) -> Checkpoint | None:
         """The checkpoint as this instance knows it; None before the first commit."""
         return self._base[0] if self._base else None
+
+    @property
+    def next_listing(self) -> NextListing | None:
+        """What the next listing shows for sure; None before the first commit."""
+        if self.checkpoint is None:
+            return None
+        if self._next_listing is None or self._next_listing[0] is not self.checkpoint:
+            self._next_listing = self.checkpoint, NextListing(self.checkpoint)
+        return self._next_listing[1]
 
     @property
     def last_reel(self) -> Reel | None:

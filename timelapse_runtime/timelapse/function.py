@@ -364,7 +364,7 @@ class Timelapse:
 
 def _takes_over(hints: Sequence[PhotoHint], lease: Lease) -> bool:
     """Whether these photos must not be left to the owner."""
-    return not all(lease.shows(hint.key, hint.etag) for hint in hints)
+    return not all(lease.next_listing.shows(hint.key, hint.etag) for hint in hints)
 
 
 def _as_counter(counts: Counts) -> Counter[str]:

@@ -105,7 +105,7 @@ class Stream:
     def _make_intake(self) -> Intake:
         parts = self._catalog, self._ingest, self._records, self._recorder, self._checkpoints, self.counts
         if isinstance(self._tracker, ArrivalTracker):
-            return ArrivalIntake(self.name, self._config, self._tracker, *parts, self._kept)
+            return ArrivalIntake(self.name, self._config, self._tracker, *parts, self._kept, self._clock)
         return NameIntake(self.name, self._config, self._tracker, *parts)
 
     @property

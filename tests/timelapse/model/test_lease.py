@@ -70,7 +70,7 @@ def test_leases_that_have_ended_are_forgotten_when_others_come() -> None:
 def shown(state: Checkpoint, *photos: tuple[str, str | None]) -> list[bool]:
     lease = lease_of_other(state, "mine", stored_epoch_ms=NOW, now_epoch_ms=NOW)
     assert lease is not None
-    return [lease.shows(key, etag) for key, etag in photos]
+    return [lease.next_listing.shows(key, etag) for key, etag in photos]
 
 
 def rising(count: int) -> tuple[str, ...]:

@@ -8,26 +8,19 @@ A lease saves work and proves nothing. Compare-and-swap of the checkpoint keeps 
 say. A lease ends by S3's clock: when the checkpoint was stored, plus its duration. An environment whose clock is behind
 would believe it for too long, so it also ends when this environment has known the same checkpoint for that long.
 
-A photo is left to the owner only if its name tells that the owner's next listing shows it (`Lease.shows`).
+A photo is left to the owner only if its name tells that the owner's next listing shows it (`next_listing.py`).
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint
-from timelapse_runtime.timelapse.model.keys import key_order
-from timelapse_runtime.timelapse.model.source_frame import photo_at, photo_identity
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
+from timelapse_runtime.timelapse.model.next_listing import NextListing
 
 _MARGIN_SECONDS = 15
 _LONGEST_SECONDS = 120
-_SHORT_STREAM = 500
-"""Fewer photos than a listing goes through without finding a new one."""
-_RISING_KEYS = 6
-"""Names of so many photos in a row that rise do so by chance once in 720 times."""
 _REMEMBERED_MS = 900_000
 """How long an ended lease is known: S3 refuses the requests of a clock that differs by more than 15 minutes."""
 
@@ -51,35 +44,10 @@ class Lease:
         """The id of the commit that granted it."""
         return self.checkpoint.commit
 
-    def shows(self, key: str, etag: str | None) -> bool:
-        """Whether the owner's next listing shows this photo for sure. Otherwise its event is all that tells of it.
-
-        A listing begins near the photos that are known, and need not reach a name that does not rise
-        (`new_photos.py`). And a photo that was written over another one may be overwritten itself before a listing.
-        """
-        checkpoint, order = self.checkpoint, key_order(key)
-        if checkpoint.order != ARRIVAL_ORDER:
-            return all(order > key_order(known) for known in (checkpoint.watermark, *checkpoint.ahead))
-        if key in self._newest:
-            return etag is not None and photo_identity(key, etag) in self._newest[key]
-        if checkpoint.frame_count + checkpoint.rejected_count < _SHORT_STREAM:
-            return order > key_order(checkpoint.scan_after)
-        return self._highest_rising is not None and order > self._highest_rising
-
     @functools.cached_property
-    def _newest(self) -> Mapping[str, frozenset[str]]:
-        """The photos that a checkpoint in arrival order names, by key: their identities."""
-        newest: dict[str, frozenset[str]] = {}
-        for photo in map(photo_at, sorted(self.checkpoint.ahead, key=key_order)):
-            newest[photo.key] = newest.get(photo.key, frozenset()) | {photo.identity}
-        return newest
-
-    @functools.cached_property
-    def _highest_rising(self) -> bytes | None:
-        """The last of their keys as S3 orders them, if there are some and each is above the one before; else None."""
-        keys = list(map(key_order, self._newest))
-        rises = len(keys) == len(self.checkpoint.ahead) >= _RISING_KEYS
-        return keys[-1] if rises and all(before < after for before, after in itertools.pairwise(keys)) else None
+    def next_listing(self) -> NextListing:
+        """That of the owner. A photo is left to it only if this shows it."""
+        return NextListing(self.checkpoint)
 
 
 def lease_of_other(checkpoint: Checkpoint, own: str, *, stored_epoch_ms: int, now_epoch_ms: int) -> Lease | None:
