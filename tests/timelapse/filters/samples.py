@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import re
 import subprocess
 from collections.abc import Iterable, Iterator
+from tempfile import NamedTemporaryFile
 from typing import Any, TypeAlias
 
 import numpy
 from numpy.typing import NDArray
 
+from tests.timelapse.filters.pictures import copied
 from timelapse_runtime.emulator.scene import _Light, _Scene
 from timelapse_runtime.timelapse.filters.contract import Moment, PictureFilter, Planes
 
@@ -40,15 +44,10 @@ def planes_of_image(image: Image) -> Planes:
     return Planes(*(numpy.rint(plane).astype(numpy.uint8) for plane in (16 + 219 * luma, 128 + 224 * u, 128 + 224 * v)))
 
 
-def copy_of(picture: Planes) -> Planes:
-    """Another picture with the same samples."""
-    return Planes(picture.y.copy(), picture.u.copy(), picture.v.copy())
-
-
 def filtered(step: PictureFilter, pictures: Iterable[Planes]) -> Iterator[Planes]:
     """Copies of the pictures, passed through the filter."""
     for number, picture in enumerate(pictures):
-        changed = copy_of(picture)
+        changed = copied(picture)
         step.apply(changed, Moment(f"{number:06}.jpg", 1_000 * number))
         yield changed
 
@@ -76,6 +75,36 @@ def ffmpeg(arguments: list[str], size: tuple[int, int], data: bytes) -> bytes:
     return subprocess.run(
         [*head, "-r", "30", "-i", "-", "-threads", "1", *arguments, "-"], input=data, check=True, capture_output=True
     ).stdout
+
+
+def encoded(pictures: Iterable[Planes], size: tuple[int, int]) -> bytes:
+    """The pictures as H.264, with the function's default settings."""
+    x264 = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-g", "180", "-x264-params", "scenecut=0"]
+    return ffmpeg([*x264, "-f", "h264"], size, raw(pictures))
+
+
+def decoded(video: bytes, size: tuple[int, int]) -> list[Planes]:
+    """The pictures of an H.264 stream."""
+    command = ["ffmpeg", "-v", "error", "-f", "h264", "-i", "-", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"]
+    return pictures_of_raw(subprocess.run(command, input=video, check=True, capture_output=True).stdout, size)
+
+
+def ssim(pictures: Iterable[Planes], clean: Iterable[Planes], size: tuple[int, int]) -> float:
+    """The mean structural similarity of all planes, by ffmpeg."""
+    with NamedTemporaryFile(suffix=".yuv") as reference:
+        reference.write(raw(clean))
+        reference.flush()
+        shape = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{size[0]}x{size[1]}"]
+        command = ["ffmpeg", *shape, "-i", "-", *shape, "-i", reference.name, "-lavfi", "ssim", "-f", "null", "-"]
+        told = subprocess.run(command, input=raw(pictures), check=True, capture_output=True).stderr.decode()
+    (mean,) = re.findall(r"SSIM .*All:([0-9.]+)", told)
+    return float(mean)
+
+
+def psnr(one: Planes, other: Planes) -> float:
+    """Of the luma, in dB; infinite if it is the same."""
+    error = numpy.mean((one.y.astype(float) - other.y) ** 2)
+    return float(10 * numpy.log10(255**2 / error)) if error else math.inf
 
 
 def brightness(picture: Planes) -> float:

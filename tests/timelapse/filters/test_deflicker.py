@@ -10,7 +10,8 @@ import numpy
 import pytest
 
 from tests.timelapse.filters.figures import SMALL, flickering, jitter, slow_error
-from tests.timelapse.filters.samples import brightness, copy_of, filtered, planes_of_image, raw, sunrise
+from tests.timelapse.filters.pictures import copied
+from tests.timelapse.filters.samples import brightness, filtered, planes_of_image, raw, sunrise
 from timelapse_runtime.timelapse.filters.contract import FilterState, Moment, Planes
 from timelapse_runtime.timelapse.filters.deflicker import Deflicker, DeflickerSettings, correct
 
@@ -60,7 +61,7 @@ def test_white_stays_white_and_black_black() -> None:
             numpy.arange(256, dtype=numpy.uint8)[None].repeat(2, 0),
             *(numpy.arange(0, 256, 2, dtype=numpy.uint8)[None] for _ in "uv"),
         )
-        before = copy_of(ramp)
+        before = copied(ramp)
         correct(ramp, correction)
         assert [ramp.y[0, level] for level in (0, 16, 235, 255)] == [0, 16, 235, 255]
         assert all(low <= high for low, high in pairwise(ramp.y[0].tolist()))
@@ -93,7 +94,7 @@ def test_a_restart_after_each_frame_changes_no_sample() -> None:
     whole = list(filtered(new(), pictures))
     state: FilterState = None
     for picture, expected in zip(pictures, whole, strict=True):
-        step, made = new(), copy_of(picture)
+        step, made = new(), copied(picture)
         step.resume(state, None, ())
         step.apply(made, MOMENT)
         assert raw([made]) == raw([expected])
@@ -106,6 +107,6 @@ def test_a_restart_after_each_frame_changes_no_sample() -> None:
 def test_a_state_of_another_version_begins_anew(state: FilterState) -> None:
     step, picture = new(), still([1.0])[0]
     step.resume(state, None, ())
-    given = copy_of(picture)
+    given = copied(picture)
     step.apply(picture, MOMENT)
     assert raw([picture]) == raw([given])
