@@ -98,6 +98,7 @@ WRONG = {
     "CAPTION_PLACE": ["middle"],
     "TEXT_SIZE": ["0", "26"],
     "DEFLICKER": ["", "1", "On"],
+    "DENOISE": ["", "on", "0"],
     "MASKS": ["", "on", "10,10", "10,10 101,20", "smear 1,1 9,9", "1,1 9,9;", "5,5 5,9"],
 }
 

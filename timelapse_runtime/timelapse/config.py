@@ -93,6 +93,7 @@ class Config:
     """What is configured, or less: what fits into the function's memory beside the video."""
     masks: tuple[Mask, ...]
     deflicker: str
+    denoise: str
     clock: str | None
     """A format of strftime; None if no clock is drawn."""
     clock_place: Place
@@ -339,6 +340,13 @@ VARIABLES = (
         "off, on",
         "exposure that changes from photo to photo is evened out; light that really changes stays",
         Choice(("off", "on")),
+    ),
+    Variable(
+        "DENOISE",
+        "off",
+        "off, light, medium, strong",
+        "sensor noise is averaged away over time where nothing moves: smaller files",
+        Choice(("off", "light", "medium", "strong")),
     ),
     Variable(
         "CLOCK",

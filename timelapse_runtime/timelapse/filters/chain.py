@@ -33,6 +33,10 @@ def _steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:
         from timelapse_runtime.timelapse.filters.deflicker import Deflicker, DeflickerSettings  # noqa: PLC0415
 
         steps["deflicker"] = Deflicker(DeflickerSettings(), *size)
+    if config.denoise != "off":
+        from timelapse_runtime.timelapse.filters.denoise import DENOISE_SETTINGS, Denoise  # noqa: PLC0415
+
+        steps["denoise"] = Denoise(DENOISE_SETTINGS[config.denoise], *size)
     lines = []
     if config.caption is not None or config.clock is not None:
         from timelapse_runtime.timelapse.filters.overlay import Overlay, caption, clock  # noqa: PLC0415
