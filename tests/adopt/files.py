@@ -14,9 +14,9 @@ from timelapse_runtime.cli.adopt import Adopted, adopt
 from timelapse_runtime.cli.target import configuration
 from timelapse_runtime.timelapse.config import parse_config
 
-SCENE = ("-f", "lavfi", "-i", "testsrc2=s=192x128:r=30:d=4")
-"""120 frames, each of which shows its number."""
-X264 = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "50")
+SCENE = ("-f", "lavfi", "-i", "testsrc2=s=192x128:r=30:d=2")
+"""60 frames, each of which shows its number."""
+X264 = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "25")
 
 
 def ffmpeg(*arguments: str | Path) -> bytes:

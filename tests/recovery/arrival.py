@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from tests.recovery.fake_media import fake_photo, photos_in
 from tests.recovery.fault_run import Fault, FaultRun
-from tests.recovery.watch import Watch
+from tests.recovery.watch import Watch, number_of
 from tests.world import STREAM, World
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.timelapse import Timelapse, arrival_intake
@@ -99,6 +99,7 @@ class ArrivalWatch(Watch):
             claimed = self.photos.get(number)
             named = frame.identity if frame.etag else frame.key
             is_same = claimed is not None and named in (claimed.source.identity, claimed.source.key)
+            is_same = is_same or (not frame.is_photo and number == number_of(frame))
             if not is_same and frame.role is not Role.STAND_IN:
                 self.violations.append(f"{where} names {frame.identity} and shows photo {number}")
         return [(number, frame.role) for number, frame in zip(shown, sources, strict=True)]
@@ -197,7 +198,8 @@ class ArrivalRun(FaultRun):
         report = self.world.verify()
         wrong += [f"verify: {finding.kind} {finding.where}: {finding.detail}" for finding in report.findings]
         wrong += [f"verify: pending {key}" for key in report.pending]
-        video = [number for number, role in watch.numbers() if role is not Role.STAND_IN]
+        wrong += self.check_adopted([number for number, role in watch.numbers() if role is Role.ADOPTED])
+        video = [number for number, role in watch.numbers() if role not in (Role.STAND_IN, Role.ADOPTED)]
         for photo in watch.photos.values():
             is_rejected = watch.rejected_etag(photo.source.key) == photo.source.etag
             if photo.reason and watch.is_current(photo) and not is_rejected:
@@ -238,6 +240,16 @@ def grow(run: ArrivalRun) -> None:
     later, overtaking = run.untold("17.jpg"), [run.add("18.jpg")]
     run.tell(*overtaking, *later)
     run.take(*(f"{number}.jpg" for number in range(19, 26)))
+
+
+def adopt(run: ArrivalRun) -> None:
+    """A video is adopted while a photo lies there that nothing announced, and an environment has rejected another."""
+    run.untold("1.jpg")
+    run.tell(run.add("bad.jpg", b"no photo", reason="undecodable"))
+    run.adopt()
+    run.take(*(f"{number}.jpg" for number in range(2, 10)))
+    run.sweep(close=True)
+    run.take("10.jpg", "11.jpg")
 
 
 def wrap(run: ArrivalRun) -> None:

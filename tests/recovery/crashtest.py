@@ -28,6 +28,7 @@ from tests.recovery.http.points import Server, run_all
 from tests.recovery.machine import run_machine
 from tests.recovery.mutations import MUTATIONS, caught_by
 from tests.recovery.races import (
+    ADOPT_MEETINGS,
     ARRIVAL_MEETINGS,
     CLOSE_MEETINGS,
     MEETINGS,
@@ -115,6 +116,7 @@ def parts() -> Mapping[str, Part]:
         Part(f"arrival: {len(ARRIVAL_MEETINGS)} meetings", partial(_pauses, ARRIVAL_MEETINGS)),
         Part(f"owners: {len(OWNER_MEETINGS)} meetings", partial(_pauses, OWNER_MEETINGS)),
         Part(f"ranges: {len(RANGES_MEETINGS)} meetings", partial(_pauses, RANGES_MEETINGS)),
+        Part(f"adopting: {len(ADOPT_MEETINGS)} meetings", partial(_pauses, ADOPT_MEETINGS)),
         Part("arrival: random lives", _arrival_lives),
         Part(f"{len(CLOSE_MEETINGS)} close meetings", _interleavings),
     ]

@@ -14,9 +14,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from tests.recovery.adopted import ADOPTED_DAY, ADOPTED_FRAMES, adopted_video, adoption_of
 from tests.recovery.fake_media import fake_world
 from tests.recovery.watch import MUTATIONS, Watch
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM, World
+from timelapse_runtime.adopt.errors import CannotAdopt
 from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived
 from timelapse_runtime.runtime.outbox import OutboxPut
@@ -95,6 +97,8 @@ class FaultRun:
         self.skew_ms = 0
         """How far the clock of the next environment is ahead of S3's."""
         self.is_appended_late = self.world.settings.get("TIMELAPSE_LATE") == "append"
+        self.is_adopted = False
+        """Whether a run of `timelapse adopt` said so."""
         self._faults, self._is_dead = dict(faults or {}), False
         for store in (self.world.frames, self.world.video):
             store.around = self._around_of(store)
@@ -294,6 +298,32 @@ class FaultRun:
                 self.world.video.put(where, body[: len(body) // 2])
         self.may_be_rejected.update(dict.fromkeys(self.watch.uploaded, "segment-damaged"))
 
+    # ---- timelapse adopt
+
+    def adopt(self) -> None:
+        """`timelapse adopt`, repeated until it succeeds or is refused."""
+        for _ in range(4):
+            try:
+                with adopted_video() as prepared:
+                    adoption_of(self.world).run(prepared, ADOPTED_DAY)
+            except CannotAdopt:
+                return
+            except (Killed, SigtermReceived, DeadlineReached):
+                self._is_dead = False
+            except TimelapseError:
+                pass
+            else:
+                self.is_adopted = True
+                return
+
+    def check_adopted(self, found: Sequence[object]) -> list[str]:
+        """What is wrong with the adopted frames: there are all of them or none, in the first reel and nowhere else."""
+        first = self.world.reels()[0]
+        expected = first.frame_count if first.date == ADOPTED_DAY else 0
+        if len(found) != expected or expected not in (0, ADOPTED_FRAMES) or (self.is_adopted and not expected):
+            return [f"the video has {len(found)} adopted frames, its first reel {expected}"]
+        return []
+
     # ---- the end
 
     def finish(self) -> None:
@@ -319,7 +349,8 @@ class FaultRun:
         for key, reason in reasons.items():
             if reason not in (self.rejected.get(key), self.may_be_rejected.get(key)):
                 wrong.append(f"{key} is rejected as {reason}")
-        video = [key for key, role in self.watch.video() if role is not Role.STAND_IN]
+        wrong += self.check_adopted([key for key, role in self.watch.video() if role is Role.ADOPTED])
+        video = [key for key, role in self.watch.video() if role not in (Role.STAND_IN, Role.ADOPTED)]
         expected = sorted((key for key in self.watch.uploaded if key not in reasons), key=key_order)
         if sorted(video, key=key_order) != expected or (video != expected and not self.is_appended_late):
             wrong.append(f"the video has {video}; it should have {expected}")

@@ -12,8 +12,10 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.recovery.fake_media import FakeFilters
-from tests.recovery.races import MEETINGS, OWNER_MEETINGS
+from tests.recovery.races import ADOPT_MEETINGS, MEETINGS, OWNER_MEETINGS
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run_scenario, singles
+from timelapse_runtime.adopt import adoption
+from timelapse_runtime.adopt.adoption import Adoption
 from timelapse_runtime.timelapse import arrangement, arrival_intake, checkpoint_store, commit_plan, video_file
 from timelapse_runtime.timelapse.arrival_intake import ArrivalIntake
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
@@ -50,6 +52,7 @@ _announce = ArrivalIntake._announce
 _claim, _checkpoint_put, _lease_of_other = CheckpointStore.claim, commit_plan.checkpoint_put, lease.lease_of_other
 _discard_uncommitted, _begin_filters = VideoWriter.discard_uncommitted, VideoWriter._begin_filters
 _add_fragment = ReelWriter._add_fragment
+_store_adopted, _commit_adopted = Adoption._store_reel, Adoption._commit
 _coverage, _sweep, _append_announced = FrameTracker.coverage, Stream.sweep, NameIntake._append_announced
 
 
@@ -296,6 +299,33 @@ def _continues_the_range(self: JoiningEncoder, picture: PictureElsewhere) -> boo
     return picture.encoded is self._pictures[0].encoded
 
 
+@contextmanager
+def _adopted_before_its_objects() -> Iterator[None]:
+    waiting = list[tuple[Put, Any]]()
+
+    class Later(Put):
+        def send(self, store: Any) -> str:
+            waiting.append((self, store))
+            return ""
+
+    def commit(self: Adoption, reel: Reel) -> None:
+        _commit_adopted(self, reel)
+        while waiting:
+            put, store = waiting.pop(0)
+            Put.send(put, store)
+
+    with patch.object(adoption, "Put", Later), patch.object(Adoption, "_commit", commit):
+        yield
+
+
+def _adopted_objects_stored_once(self: Adoption, *what: Any) -> Reel:
+    """A sweep may have removed them as orphans."""
+    known: Reel | None = self.__dict__.get("known")
+    if known is None:
+        known = self.__dict__["known"] = _store_adopted(self, *what)
+    return known
+
+
 MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "no If-Match on the checkpoint": lambda: _plans(_no_if_match),
     "checkpoint before segments": lambda: _store("compare_and_swap", _checkpoint_before_segments),
@@ -352,6 +382,9 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "a range of other settings": lambda: patch.object(Look, "identity", property(lambda _self: ())),
     "packets of a group that lacks a photo": lambda: patch.object(JoiningEncoder, "_continues", _continues_the_range),
     "a pause that outlives a photo": lambda: patch.object(SweepPauses, "end", lambda *_: None),
+    "adopted before its objects": _adopted_before_its_objects,
+    "adopted objects stored once": lambda: patch.object(Adoption, "_store_reel", _adopted_objects_stored_once),
+    "adopted behind photos": lambda: patch.object(Adoption, "_require_empty", lambda *_: None),
     "sweep that does not reconcile": lambda: patch.object(Reconciler, "unaccounted", lambda *_, **__: iter(())),
 }
 """By name: the function that seeds the bug."""
@@ -359,6 +392,8 @@ SHOWN_IN: Mapping[str, str] = {
     "a non-owner that commits": "arrival: flushes (first) / flushes, a lease lasts",
     "an owner that never expires": "arrival: environments take turns",
     "left to an owner that is gone": "arrival: environments take turns",
+    "adopted objects stored once": "adopts (first) / begins empty",
+    "adopted behind photos": "adopts (first) / closes the reel",
     "watermark past a backlog": "arrival: backlog",
     "rest of a bulk upload in the order of uploads": "arrival: bulk upload",
     "copies not kept": "arrival: overwritten keys",
@@ -386,9 +421,9 @@ def _runs(step: int, *, first: str | None) -> Iterator[tuple[str, tuple[str, ...
     for scenario in SCENARIOS:
         if scenario.name == first:
             yield from _single_faults(scenario, step)
-    for owners in (one for one in OWNER_MEETINGS if one.name == first):
-        for schedule in owners.pauses():
-            yield owners.name, owners.run(schedule)[1]
+    for named in (one for one in (*OWNER_MEETINGS, *ADOPT_MEETINGS) if one.name == first):
+        for schedule in named.pauses():
+            yield named.name, named.run(schedule)[1]
     yield from _single_faults(SMALL, 1)
     for meeting in MEETINGS:
         for schedule in itertools.islice(meeting.pauses(), 0, None, step):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -172,6 +172,23 @@ PIECES: Mapping[str, Piece] = {
 }
 _JOIN = "joins ranges"
 _PIECES_AND_JOIN = {**PIECES, _JOIN: _join}
+
+
+def _adopt(instance: Instance, _first: int) -> None:
+    """No environment's work, but a person's: `timelapse adopt`."""
+    instance.race.adopt()
+
+
+def _begin_empty(instance: Instance, first: int) -> None:
+    """A stream begins with a photo that cannot be used, and another environment sweeps."""
+    instance.race.upload(first, b"no photo", reason="undecodable")
+    instance.deliver(first)
+    instance.sweep()
+    instance.function = instance.race.world.environment()
+    instance.sweep(all_reels=True)
+
+
+_ALL_PIECES = {**_PIECES_AND_JOIN, "adopts": _adopt, "begins empty": _begin_empty}
 BEFORE = {"warm": 8, "cold": 8, "first": 0}
 """What has happened: photos that the first environment processed (it has them in memory, or it is a new one)."""
 
@@ -189,6 +206,8 @@ class Meeting:
     are_owners_distinct: bool = False
     """Whether one environment leaves photos to the other."""
     pause_ms: int = _HOURS_MS
+    unannounced: Sequence[int] = range(8, 11)
+    """Photos that lie there when the two begin."""
 
     @property
     def name(self) -> str:
@@ -209,11 +228,11 @@ class Meeting:
             litter(race)
             one.function = race.world.environment()
         two = Instance(race, race.world.environment())
-        for number in range(8, 11):
+        for number in self.unannounced:
             race.upload(number)
         actors = (
-            Actor(lambda: _PIECES_AND_JOIN[self.first](one, 8)),
-            Actor(lambda: _PIECES_AND_JOIN[self.second](two, 11)),
+            Actor(lambda: _ALL_PIECES[self.first](one, 8)),
+            Actor(lambda: _ALL_PIECES[self.second](two, 11)),
         )
         try:
             for position, until in enumerate(schedule):
@@ -321,6 +340,13 @@ _WITH_JOIN = (*((name, _JOIN) for name in PIECES), *((_JOIN, name) for name in _
 RANGES_MEETINGS = tuple(
     RangesMeeting(before, first, second) for before in ("warm", "first") for first, second in _WITH_JOIN
 )
+ADOPT_MEETINGS = tuple(
+    meeting("first", *pair, unannounced=() if other == "begins empty" else range(8, 11))
+    for meeting in (Meeting, ArrivalMeeting)
+    for other in (*PIECES, "begins empty", "adopts")
+    for pair in dict.fromkeys((("adopts", other), (other, "adopts")))
+)
+"""A video is adopted while an environment begins the stream."""
 CLOSE_MEETINGS = (
     Meeting("warm", "flushes", "flushes"),
     Meeting("cold", "flushes", "sweeps"),

@@ -191,6 +191,16 @@ def _disorder(run: FaultRun) -> None:
     run.shoot(range(24, 28))
 
 
+def _adopt(run: FaultRun) -> None:
+    """A video is adopted while a photo lies there that nothing announced; then photos come."""
+    run.lose(run.upload(0))
+    run.adopt()
+    run.shoot(range(1, 9))
+    run.sweep(close=True)
+    run.shoot(range(9, 13))
+    run.sweep(drain=True)
+
+
 def _small(run: FaultRun) -> None:
     """Two commits, a sweep, a lost event: small enough for two faults at a time."""
     run.shoot(range(3))
@@ -269,6 +279,8 @@ SCENARIOS = (
     ArrivalScenario("arrival: ranges by functions", ranges.by_functions, ranges.SETTINGS, run_class=RangesRun),
     ArrivalScenario("arrival: ranges behind others", ranges.behind_others, ranges.SETTINGS, run_class=RangesRun),
     ArrivalScenario("arrival: a camera rests", arrival.rest),
+    Scenario("adopted", _adopt),
+    ArrivalScenario("arrival: adopted", arrival.adopt),
     Scenario("a stream that others own", _grow, are_owners_distinct=True),
     Scenario("appended and repeated", _policies, {"TIMELAPSE_LATE": "append", "TIMELAPSE_REJECTED": "repeat"}),
 )

@@ -24,6 +24,9 @@ STEPS = {
     "arrival: ranges by functions": 41,
     "arrival: ranges behind others": 41,
     "arrival: a camera rests": 41,
+    "adopted": 23,
+    "arrival: adopted": 23,
+    "adopting: 34 meetings": 37,
     "arrival: random lives": 97,
     "4 close meetings": 29,
 }

@@ -18,10 +18,11 @@ from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
 from timelapse_runtime.timelapse.model.keys import key_order, reel_number
 from timelapse_runtime.timelapse.model.segment_versions import LONGEST_COMMIT_SECONDS, VIEWED_SECONDS
-from timelapse_runtime.timelapse.model.source_frame import Role
+from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.sample_table import SampleTable, head_size_bytes
 
+FIRST_ADOPTED = 1_000_000
 MUTATIONS = frozenset({"PutObject", "CompleteMultipartUpload", "DeleteObjects"})
 
 
@@ -176,7 +177,7 @@ class Watch:
                 if known is None or known[0] is not body or known[1] != mark:
                     before, roles = mark, [one.role for part in read_provenance(body) for one in part.frames]
                     for (photo, shown), role in zip(photos_and_marks_in(body), roles, strict=True):
-                        mark = mark if role is Role.STAND_IN else next_mark(mark, photo)
+                        mark = mark if role in (Role.STAND_IN, Role.ADOPTED) else next_mark(mark, photo)
                         # Where a reel begins with a repeated frame, that is one of the reel before.
                         if mark and shown != mark:
                             yield f"{where} shows photo {photo} as a filter gives it that has seen other frames"
@@ -191,7 +192,7 @@ class Watch:
         if known is None or known[0] is not body:
             sources = [frame for part in read_provenance(body) for frame in part.frames]
             if self._shows_photos:
-                claimed = [int(frame.key[:6]) for frame in sources if frame.role is not Role.STAND_IN]
+                claimed = [number_of(frame) for frame in sources if frame.role is not Role.STAND_IN]
                 shown = [
                     photo
                     for photo, frame in zip(photos_in(body), sources, strict=True)
@@ -259,6 +260,11 @@ class Watch:
         if len(media) < self._video_bytes.get(where, 0):
             yield f"{where} shrinks from {self._video_bytes[where]} to {len(media)} bytes of media"
         self._video_bytes[where] = len(media)
+
+
+def number_of(frame: SourceFrame) -> int:
+    """What the frame's picture must show: the photo's number, or that of the adopted frame above all photos'."""
+    return int(frame.key[:6]) if frame.is_photo else FIRST_ADOPTED + int(frame.key.partition("#")[2])
 
 
 def stream_key(key: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
 
+import av
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
@@ -31,7 +31,6 @@ class Recoder:
 
     def __init__(self, source: SourceFile, codec: Codec, config: Config, times: CaptureTimes) -> None:
         self._source, self._codec, self._config, self._times = source, codec, config, times
-        self._deinterlacer: Graph | None = None
 
     def into(self, prepared: PreparedVideo) -> Iterator[int]:
         """Add all segments; yields the number of frames that were appended since the last time.
@@ -41,7 +40,10 @@ class Recoder:
         writer: ReelWriter | None = None
         picture: Picture | None = None
         count = 0
-        for count, frame in enumerate(self._source.pictures(), start=1):
+        pictures = self._source.pictures()
+        if self._source.facts.is_interlaced:
+            pictures = _deinterlaced(pictures)
+        for count, frame in enumerate(pictures, start=1):
             photo = self._photo(frame)
             if writer is None:
                 settings = encoder_settings(self._config, self._size(photo), low_delay=False)
@@ -63,36 +65,50 @@ class Recoder:
             yield count % _CUT_EVERY
 
     def _photo(self, frame: VideoFrame) -> DecodedPhoto:
-        """The picture as a photo: of whole frames and square pixels, with the turn that it needs."""
+        """The picture as a photo: with square pixels, and the turn that it needs."""
         turn = _ORIENTATIONS.get(round(frame.rotation) % 360, 1)
-        if frame.interlaced_frame:
-            frame = self._deinterlaced(frame)
         ratio = self._source.facts.pixel_ratio
         if ratio not in (0, 1):
             width, height = even_size(round(frame.width * ratio), frame.height)
             frame = frame.reformat(width=width, height=height)
         return DecodedPhoto(frame, turn)
 
-    def _deinterlaced(self, frame: VideoFrame) -> VideoFrame:
-        """One whole frame of two fields: the lines of the second are made from those around them (estdif)."""
-        if self._deinterlacer is None:
-            graph = self._deinterlacer = Graph()
-            source = graph.add_buffer(
-                width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 30)
-            )
-            field = graph.add("estdif", "mode=frame")
-            source.link_to(field)
-            field.link_to(graph.add("buffersink"))
-            graph.configure()
-        self._deinterlacer.push(frame)
-        whole = self._deinterlacer.pull()
-        assert isinstance(whole, VideoFrame)
-        return whole
-
     def _size(self, photo: DecodedPhoto) -> Size:
         if self._config.size is not None:
             return self._config.size
         return automatic_size((photo.width, photo.height), self._config.size_limits(photo.size_bytes)).size
+
+
+def _deinterlaced(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    """Whole frames of two fields each: the lines of the second are made from those around them, and from the frames
+    before and after it."""
+    graph: Graph | None = None
+    for frame in frames:
+        if graph is None:
+            graph = Graph()
+            source = graph.add_buffer(
+                width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+            )
+            whole = graph.add("yadif", "mode=send_frame:deint=interlaced")
+            source.link_to(whole)
+            whole.link_to(graph.add("buffersink"))
+            graph.configure()
+        graph.push(frame)
+        yield from _ready(graph)
+    if graph is not None:
+        graph.push(None)
+        yield from _ready(graph)
+
+
+def _ready(graph: Graph) -> Iterator[VideoFrame]:
+    """The frames that have come out of a graph."""
+    while True:
+        try:
+            frame = graph.pull()
+        except (av.BlockingIOError, av.EOFError):
+            return
+        assert isinstance(frame, VideoFrame)
+        yield frame
 
 
 def _take(writer: ReelWriter, prepared: PreparedVideo) -> None:

@@ -25,10 +25,10 @@ _DATES = ("com.apple.quicktime.creationdate", "creation_time", "date")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the file says of its video. `rotation` is in degrees, counter-clockwise; `pixel_ratio` is the width of
-    a pixel by its height; `rate` is the average one, 0 if it
-    is not known; `began_epoch_ms` is when the recording began, None if it does not say; `modified_epoch_ms` is the
-    time of the file itself."""
+    """What the file says of its video. `rotation` is in degrees, counter-clockwise; `says_order`: its packets have the
+    times at which their frames are shown; `pixel_ratio` is the width of a pixel by its height; `rate` is the average
+    one, 0 if it is not known; `began_epoch_ms` is when the recording began, None if it does not say;
+    `modified_epoch_ms` is the time of the file itself."""
 
     name: str
     codec: str
@@ -36,6 +36,7 @@ class Facts:
     size: Size
     rotation: int
     is_interlaced: bool
+    says_order: bool
     pixel_ratio: Fraction
     rate: Fraction
     began_epoch_ms: int | None
@@ -54,7 +55,7 @@ class SourceFile:
             try:
                 first = next(container.decode(stream), None)
             except (av.FFmpegError, ValueError) as error:
-                raise CannotAdopt(f"{name}: its first frame cannot be decoded: {error}") from error
+                raise CannotAdopt(f"{name}: its first frame cannot be decoded: {_cause(error)}") from error
             if first is None:
                 raise CannotAdopt(f"{name}: there is no frame in it")
             return Facts(
@@ -64,6 +65,7 @@ class SourceFile:
                 size=(first.width, first.height),
                 rotation=first.rotation,
                 is_interlaced=first.interlaced_frame,
+                says_order=container.format.name != "avi" or not stream.codec_context.reorder_depth,
                 pixel_ratio=Fraction(stream.sample_aspect_ratio or 1),
                 rate=Fraction(stream.average_rate or stream.guessed_rate or 0),
                 began_epoch_ms=_began_epoch_ms({**stream.metadata, **container.metadata}),
@@ -74,9 +76,9 @@ class SourceFile:
         """The packets of an H.264 video in decode order, and the parameter sets so far, which are complete with the
         first packet. Raises CannotAdopt, CannotCopy."""
         with self._opened() as (container, stream):
+            count = 0
             try:
                 unpacker = Unpacker(stream.codec_context.extradata or b"")
-                count = 0
                 for packet in container.demux(stream):
                     if not packet.size:
                         continue
@@ -93,24 +95,29 @@ class SourceFile:
                             unpacker.sets,
                         )
             except BadBitstream as error:
-                raise CannotCopy(f"its packets cannot be taken apart: {error}") from error
+                raise CannotCopy(f"its packets cannot be taken apart after frame {count}: {error}") from error
             except (av.FFmpegError, ValueError) as error:
-                raise CannotAdopt(f"{self.facts.name}: it cannot be read to its end: {error}") from error
+                raise CannotAdopt(f"{self.facts.name}: it cannot be read to its end: {_cause(error)}") from error
 
     def pictures(self) -> Iterator[VideoFrame]:
         """The frames that are shown, in order. Raises CannotAdopt."""
+        count = 0
         with self._opened() as (container, stream):
             try:
-                yield from container.decode(stream)
+                for frame in container.decode(stream):
+                    yield frame
+                    count += 1
             except (av.FFmpegError, ValueError) as error:
-                raise CannotAdopt(f"{self.facts.name}: it cannot be decoded to its end: {error}") from error
+                raise CannotAdopt(
+                    f"{self.facts.name}: it does not decode after frame {count}: {_cause(error)}"
+                ) from error
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
         try:
             container = av.open(str(self._path), "r")
         except (av.FFmpegError, ValueError) as error:
-            raise CannotAdopt(f"{self._path.name}: it cannot be opened as a video: {error}") from error
+            raise CannotAdopt(f"{self._path.name}: it cannot be opened as a video: {_cause(error)}") from error
         with container:
             stream = container.streams.best("video")
             if not isinstance(stream, VideoStream) or "attached_pic" in str(stream.disposition).lower():
@@ -127,3 +134,8 @@ def _began_epoch_ms(metadata: dict[str, str]) -> int | None:
         if moment.year > 1971:  # clocks that were never set, and fields that were never written
             return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
     return None
+
+
+def _cause(error: Exception) -> str:
+    """What libav says, without its number and the path."""
+    return getattr(error, "strerror", None) or str(error)

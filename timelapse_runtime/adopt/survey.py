@@ -78,6 +78,8 @@ def require_copyable(facts: Facts) -> None:
         raise CannotCopy(f"its codec is {facts.codec}, and a stream's is H.264")
     if facts.pixel_format not in _PICTURES:
         raise CannotCopy(f"its pictures are {facts.pixel_format}; players need 8 bits and 4:2:0 (yuv420p)")
+    if not facts.says_order:
+        raise CannotCopy("it has B-frames, and an AVI file does not say when frames are shown")
     if facts.is_interlaced:
         raise CannotCopy("it is interlaced")
     if facts.rotation % 360:

@@ -21,13 +21,14 @@ from timelapse_runtime.adopt.errors import CannotAdopt, CannotCopy
 from timelapse_runtime.adopt.prepared import PreparedVideo
 from timelapse_runtime.adopt.recoded import Recoder
 from timelapse_runtime.adopt.source_file import SourceFile
-from timelapse_runtime.adopt.survey import Survey, survey
+from timelapse_runtime.adopt.survey import survey
 from timelapse_runtime.cli import EXIT_OK, CommandFailed
 from timelapse_runtime.cli.progress import Progress
 from timelapse_runtime.cli.selected import epoch_ms_of
 from timelapse_runtime.cli.target import Target, configuration, open_target
 from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.timelapse.config import Config, Location, parse_config, parse_location
+from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.reel_writer import encoder_settings
 from timelapse_runtime.timelapse.storage.contract import Store
@@ -39,19 +40,28 @@ _RANGE_BYTES = 8 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
-class Adopted:
-    """What was done."""
+class Work:
+    """How a file is made a reel of `frame_count` frames."""
 
-    reel: str
+    source: SourceFile
+    maker: Copier | Recoder
     frame_count: int
-    copied_count: int
     hidden_count: int
-    size: tuple[int, int]
-    fps: int
-    file_rate: Fraction
     times: CaptureTimes
-    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What was done: `reel` is what was stored. `is_finished`: its derived objects are there as well."""
+
+    work: Work
+    reel: Reel
     is_finished: bool
+
+    @property
+    def copied_count(self) -> int:
+        """Frames whose packets were copied: all or none."""
+        return self.reel.frame_count if isinstance(self.work.maker, Copier) else 0
 
 
 def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
@@ -81,50 +91,41 @@ def adopt(source: SourceFile, target: Target, config: Config, options: argparse.
         order=config.order,
     )
     adoption.require_possible(source.facts.name)
-    codec, is_quiet = X264Codec(), options.json and not sys.stderr.isatty()
-    found = _surveyed(source, config, recode=options.recode)
-    frame_count = found.frame_count if found else _count(source)
-    times = _times(source, frame_count, config, options)
-    with PreparedVideo() as prepared, Progress(frame_count, quiet=is_quiet) as progress:
-        if found is not None:
-            settings = encoder_settings(config, source.facts.size, low_delay=False)
-            work = Copier(source, found, codec, settings, times).into(prepared)
-        else:
-            work = Recoder(source, codec, config, times).into(prepared)
-        for count in work:
-            progress.step(count)
-        progress.note("storing")
-        day = datetime.fromtimestamp(times.began_epoch_ms / 1000, config.timezone).date().isoformat()
-        reel = adoption.run(prepared, day)
-    return Adopted(
-        reel=reel.name,
-        frame_count=reel.frame_count,
-        copied_count=found.frame_count if found else 0,
-        hidden_count=found.hidden_count if found else 0,
-        size=(reel.width, reel.height),
-        fps=reel.fps,
-        file_rate=source.facts.rate,
-        times=times,
-        size_bytes=reel.media_size_bytes,
-        is_finished=adoption.is_finished,
-    )
-
-
-def _surveyed(source: SourceFile, config: Config, *, recode: bool) -> Survey | None:
-    """How the file is copied; None if it has to be encoded again, and that is wanted. Raises CannotAdopt,
-    CannotCopy."""
+    is_quiet = options.json and not sys.stderr.isatty()
     try:
-        return survey(source, config.keyframe_interval)
+        return _store(_copy(source, config, options), adoption, config, is_quiet=is_quiet)
     except CannotCopy as error:
-        if not recode:
+        if not options.recode:
             raise
         print(f"{source.facts.name}: {error}; it is encoded again", file=sys.stderr)
-        return None
+    return _store(_encode(source, config, options), adoption, config, is_quiet=is_quiet)
 
 
-def _count(source: SourceFile) -> int:
-    """How many frames the file shows: all of it is decoded once for that."""
-    return sum(1 for _ in source.pictures())
+def _copy(source: SourceFile, config: Config, options: argparse.Namespace) -> Work:
+    """Raises CannotAdopt, CannotCopy."""
+    found = survey(source, config.keyframe_interval)
+    times = _times(source, found.frame_count, config, options)
+    settings = encoder_settings(config, source.facts.size, low_delay=False)
+    copier = Copier(source, found, X264Codec(), settings, times)
+    return Work(source, copier, found.frame_count, found.hidden_count, times)
+
+
+def _encode(source: SourceFile, config: Config, options: argparse.Namespace) -> Work:
+    """Decodes the whole file to count its frames: their times depend on it. Raises CannotAdopt."""
+    frame_count = sum(1 for _ in source.pictures())
+    times = _times(source, frame_count, config, options)
+    return Work(source, Recoder(source, X264Codec(), config, times), frame_count, 0, times)
+
+
+def _store(work: Work, adoption: Adoption, config: Config, *, is_quiet: bool) -> Adopted:
+    """Make the reel, and store it. Raises CannotAdopt, CannotCopy, TimelapseError."""
+    day = datetime.fromtimestamp(work.times.began_epoch_ms / 1000, config.timezone).date().isoformat()
+    with PreparedVideo() as prepared, Progress(work.frame_count, quiet=is_quiet) as progress:
+        for count in work.maker.into(prepared):
+            progress.step(count)
+        progress.note("storing them")
+        reel = adoption.run(prepared, day)
+    return Adopted(work, reel, adoption.is_finished)
 
 
 def _times(source: SourceFile, frame_count: int, config: Config, options: argparse.Namespace) -> CaptureTimes:
@@ -172,35 +173,38 @@ def _download(store: Store, key: str, path: Path) -> int:
 
 
 def _value(adopted: Adopted) -> dict[str, Any]:
+    work, reel = adopted.work, adopted.reel
     return {
-        "reel": adopted.reel,
-        "frame_count": adopted.frame_count,
+        "reel": reel.name,
+        "frame_count": reel.frame_count,
         "copied_count": adopted.copied_count,
-        "encoded_count": adopted.frame_count - adopted.copied_count,
-        "hidden_count": adopted.hidden_count,
-        "width": adopted.size[0],
-        "height": adopted.size[1],
-        "frames_per_second": adopted.fps,
-        "frames_per_second_of_file": round(float(adopted.file_rate), 3),
-        "began": _moment(adopted.times.of(0)),
-        "ended": _moment(adopted.times.of(adopted.frame_count - 1)),
-        "times_from": adopted.times.why,
-        "size_bytes": adopted.size_bytes,
+        "encoded_count": reel.frame_count - adopted.copied_count,
+        "hidden_count": work.hidden_count,
+        "width": reel.width,
+        "height": reel.height,
+        "frames_per_second": reel.fps,
+        "frames_per_second_of_file": round(float(work.source.facts.rate), 3),
+        "began": _moment(work.times.of(0)),
+        "ended": _moment(work.times.of(work.frame_count - 1)),
+        "times_from": work.times.why,
+        "size_bytes": reel.media_size_bytes,
         "is_finished": adopted.is_finished,
     }
 
 
 def _text(adopted: Adopted, target: Target) -> str:
+    work, reel = adopted.work, adopted.reel
     how = "copied as they are" if adopted.copied_count else "encoded again"
-    size = f"{adopted.size[0]}x{adopted.size[1]}, {adopted.size_bytes / 1e6:,.1f} MB"
-    lines = [f"{target.video}: {counted(adopted.frame_count, 'frame')} of {size}, {how}, in reel {adopted.reel}"]
-    if adopted.hidden_count:
-        lines.append(f"{counted(adopted.hidden_count, 'frame')} that the file's edit list hides left out")
-    if adopted.file_rate != adopted.fps:
-        rate = f"{float(adopted.file_rate):.3f}".rstrip("0").rstrip(".")
-        lines.append(f"each frame is a frame at {adopted.fps} a second (TIMELAPSE_FPS); the file has {rate} on average")
-    first, last = _moment(adopted.times.of(0)), _moment(adopted.times.of(adopted.frame_count - 1))
-    lines.append(f"taken from {first} to {last}: {adopted.times.why}")
+    size = f"{reel.width}x{reel.height}, {reel.media_size_bytes / 1e6:,.1f} MB"
+    lines = [f"{target.video}: {counted(reel.frame_count, 'frame')} of {size}, {how}, in reel {reel.name}"]
+    if work.hidden_count:
+        lines.append(f"{counted(work.hidden_count, 'frame')} left out: the file's edit list hides them")
+    rate = work.source.facts.rate
+    if rate != reel.fps:
+        text = f"{float(rate):.3f}".rstrip("0").rstrip(".")
+        lines.append(f"each frame is a frame at {reel.fps} a second (TIMELAPSE_FPS); the file has {text} on average")
+    first, last = _moment(work.times.of(0)), _moment(work.times.of(work.frame_count - 1))
+    lines.append(f"taken from {first} to {last}: {work.times.why}")
     if not adopted.is_finished:
         lines.append("video.mp4 or a playlist could not be written: the next sweep of the stream does it")
     return "\n".join(lines)
