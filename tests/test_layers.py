@@ -34,7 +34,7 @@ TIMELAPSE = (
     {"storage", "video"},
     {"commit_plan", "left_out_notes", "verify_report"},
     {"stored_reels"},
-    {"catalog", "checkpoint_store", "photo_reader", "rejection_records", "video_file", "week"},
+    {"catalog", "checkpoint_store", "known_settings", "photo_reader", "rejection_records", "video_file", "week"},
     {"derived", "ingest", "reconcile", "reel_writer", "verify_photos", "verify_video"},
     {"arrangement", "kept_photos", "new_photos", "ranges", "verify"},
     {"writer"},

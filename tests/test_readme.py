@@ -9,7 +9,7 @@ import pytest
 from tests.documents import ROOT
 from timelapse_runtime.runtime import errors as runtime_errors
 from timelapse_runtime.timelapse import errors
-from timelapse_runtime.timelapse.config import table
+from timelapse_runtime.timelapse.config import PREFIX, VARIABLES, table
 
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 INFRA = (ROOT / "infra" / "README.md").read_text()
@@ -27,6 +27,12 @@ SECTIONS = {
 def test_the_documents_table_of_variables_is_the_codes() -> None:
     start, end = "<!-- table: timelapse_runtime/timelapse/config.py -->\n", "<!-- end of table -->"
     assert CONFIGURATION.partition(start)[2].partition(end)[0] == table()
+
+
+def test_the_documents_name_the_variables_that_no_stream_has_for_itself() -> None:
+    _, _, rest = CONFIGURATION.partition("A stream can have all settings but these")
+    named = re.findall(rf"`{PREFIX}(\w+)`", rest.partition("\n\n")[0])
+    assert named == [variable.name for variable in VARIABLES if not variable.is_of_stream]
 
 
 def test_each_alarm_of_the_templates_has_a_section_and_no_other_has() -> None:

@@ -26,10 +26,10 @@ def test_an_etag_tells_bodies_apart_and_has_its_quotes(store: Store) -> None:
     assert first.endswith('"')
 
 
-@pytest.mark.parametrize("call", ["head", "get", "get_range"])
+@pytest.mark.parametrize("call", ["head", "get", "get_range", "get_changed"])
 def test_what_is_not_there_is_not_found(store: Store, call: str) -> None:
     with pytest.raises(ObjectNotFound) as caught:
-        getattr(store, call)("nothing", *((0, 1) if call == "get_range" else ()))
+        getattr(store, call)("nothing", *{"get_range": (0, 1), "get_changed": ('"etag"',)}.get(call, ()))
     assert (caught.value.bucket, caught.value.key) == (store.bucket, "nothing")
 
 
@@ -37,6 +37,17 @@ def test_an_empty_object_is_an_object(store: Store) -> None:
     store.put("empty", b"")
     assert store.get("empty").body == b""
     assert store.head("empty").size_bytes == 0
+
+
+def test_an_object_that_has_not_changed_is_not_read_again(store: Store) -> None:
+    etag = store.put("key", b"one")
+    assert store.get_changed("key", etag) is None
+    found = store.get_changed("key", OTHER.etag)
+    assert found is not None
+    assert (found.body, found.info.etag) == (b"one", etag)
+    later = store.put("key", b"two")
+    assert store.get_changed("key", etag) == store.get("key")
+    assert store.get_changed("key", later) is None
 
 
 def test_an_object_longer_than_asked_for_is_not_read(store: Store) -> None:

@@ -9,6 +9,7 @@
     timelapse watch s3://BUCKET/PREFIX/[STREAM]              watch the videos in a browser, while they grow
     timelapse check-store s3://BUCKET/PREFIX/                can this store hold photos and videos?
     timelapse adopt FILE s3://BUCKET/PREFIX/STREAM           make an existing video the beginning of a stream
+    timelapse set s3://BUCKET/PREFIX/STREAM NAME=VALUE       configure one stream
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
     timelapse cost                                           dollars per camera and month, on Lambda and on EC2
     timelapse simulate                                       how a fleet of cameras would fare on Lambda
@@ -49,6 +50,7 @@ from timelapse_runtime.cli.options import (
 )
 from timelapse_runtime.cli.refusals import describe_storage_error
 from timelapse_runtime.cli.selection_options import add_selection, moment, seconds, speed, video_size
+from timelapse_runtime.cli.setting_options import add_setting_options, take_settings
 from timelapse_runtime.timelapse.errors import REJECTION_REASONS, ConfigError, StorageError, TimelapseError
 
 _REPLAY_NEEDS = ("numpy", "moto", "flask", "flask_cors")
@@ -84,8 +86,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The options of a command. Raises SystemExit after help, and for wrong arguments."""
     parser, commands = _parser()
     options, unknown = parser.parse_known_args(argv)
+    command = commands[options.command]
+    if options.command == "set":
+        try:
+            unknown = take_settings(options, unknown)
+        except argparse.ArgumentTypeError as error:
+            command.error(str(error))
     if unknown:
-        command = commands[options.command]
         known = [name for action in command._actions for name in action.option_strings]
         near = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
@@ -183,6 +190,9 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
         "--reason", choices=REJECTION_REASONS, metavar="WORD", help=f"only those of: {', '.join(REJECTION_REASONS)}"
     )
     again.set_defaults(run=_run_of("retry"))
+    own = commands.add_parser("set", help="configure one stream: settings that differ from the function's")
+    add_setting_options(own)
+    own.set_defaults(run=_run_of("stream_settings"))
     _add_policy(commands.add_parser("policy", help="print the IAM policy of a camera, an operator or a viewer"))
     completion = commands.add_parser("completion", help="print a script for the completion of a shell")
     completion.description = "Print a script that completes commands and options. In ~/.bashrc or ~/.zshrc: "

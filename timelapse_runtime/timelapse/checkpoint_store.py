@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from timelapse_runtime.timelapse.commit_plan import (
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 class CheckpointStore:
     """One stream's checkpoint. `source` is where its photos are and `order` is theirs, as the checkpoint records it.
-    `owner` is this environment, whose commits hold a lease for `lease_ms`."""
+    `owner` is this environment."""
 
     def __init__(
         self,
@@ -54,10 +54,10 @@ class CheckpointStore:
         order: str = NAME_ORDER,
         *,
         owner: str = "",
-        lease_ms: int = 0,
     ) -> None:
         self._store, self._keys, self._source, self._order = store, keys, source, order
-        self._owner, self._lease_ms = owner, lease_ms
+        self._owner, self._lease_ms = owner, 0
+        self._settings: Mapping[str, str] = {}
         self._base: tuple[Checkpoint, str] | None = None
         self._history_size_bytes = 0
         self._next_listing: tuple[Checkpoint, NextListing] | None = None
@@ -102,6 +102,10 @@ class CheckpointStore:
         self._history_size_bytes = history_size_bytes(self._base[0]) if self._base else 0
         return self.checkpoint
 
+    def write_with(self, *, lease_ms: int, settings: Mapping[str, str]) -> None:
+        """From now on, commits hold a lease for so long, and name these settings of the stream."""
+        self._lease_ms, self._settings = lease_ms, settings
+
     @property
     def loaded_epoch_ms(self) -> int:
         """When the checkpoint that was read last was stored, by S3's clock."""
@@ -115,7 +119,7 @@ class CheckpointStore:
         return lease_of_other(self.checkpoint, self._owner, stored_epoch_ms=stored_epoch_ms, now_epoch_ms=now_epoch_ms)
 
     def claim(self) -> Checkpoint:
-        """Become the stream's owner, unless this environment is it, by a commit that changes nothing else. Returns the
+        """Become the stream's owner, unless this environment is it, by a commit that adds no frame. Returns the
         checkpoint. Raises StorageError, Fenced."""
         if self.checkpoint is not None and self.checkpoint.owner == self._owner:
             return self.checkpoint
@@ -126,6 +130,7 @@ class CheckpointStore:
             commit=secrets.token_hex(6),
             owner=self._owner,
             lease_ms=self._lease_ms,
+            settings=self._settings,
         )
         self._base = claimed, self._swap(claimed, checkpoint_put(self._keys, claimed, self._base))
         return claimed
@@ -179,6 +184,7 @@ class CheckpointStore:
             derive_playlists=derive_playlists,
             owner=self._owner,
             lease_ms=0 if ends_lease else self._lease_ms,
+            settings=self._settings,
         )
 
     def compare_and_swap(self, plan: CommitPlan) -> Coverage:

@@ -7,7 +7,7 @@ derived from it. A flush sends the plan; a shutdown leaves the same plan in the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment
@@ -96,6 +96,7 @@ def plan_commit(
     derive_playlists: bool,
     owner: str = "",
     lease_ms: int = 0,
+    settings: Mapping[str, str] | None = None,
 ) -> CommitPlan:
     """Plan the commit that follows `base` (the stored checkpoint and its ETag, or None for the first one).
 
@@ -104,7 +105,7 @@ def plan_commit(
     that is to be written with the commit. `changed` are the segments that are new or longer, in order; the first may
     replace the reel's open one. `last_is_open` says whether the last segment may still grow. `derive_playlists` asks
     for all playlists, and not just for those that this commit changes. `order` is the stream's; `owner` is who commits,
-    and holds the stream for `lease_ms`.
+    and holds the stream for `lease_ms`; `settings` are the stream's own.
     """
     assert reel is not None or not changed
     old = base[0] if base else None
@@ -127,6 +128,7 @@ def plan_commit(
         tail=tail_before(new_reel, old),
         owner=owner,
         lease_ms=lease_ms,
+        settings=settings or {},
     )
     commit = checkpoint_put(keys, checkpoint, base)
     segments = tuple(_segment_put(keys, new_reel, data) for data in added) if new_reel is not None else ()

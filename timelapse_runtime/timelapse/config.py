@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import tzinfo
 from typing import Any
 
@@ -38,6 +38,7 @@ from timelapse_runtime.timelapse.model.setting_values import (
 from timelapse_runtime.timelapse.model.video_size import Size, SizeLimits
 
 PREFIX = "TIMELAPSE_"
+_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 _MIB = 1024**2
 # Lambda gives one vCPU per 1,769 MB (Lambda developer guide, 'Configure memory', read November 2026).
@@ -104,6 +105,24 @@ class Config:
     metrics: str
     memory_mb: int | None
     """The function's memory size, where Lambda says it."""
+    settings: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """The stream's own settings that it has come from, as they were written. How they were written makes two
+    configurations no different."""
+    variables: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """The variables of the function that it has come from."""
+
+    def for_stream(self, settings: Mapping[str, str]) -> Config:
+        """The configuration of a stream that has these settings of its own, by name in lower case.
+
+        Raises ConfigError, also if one is of the function alone, or if they do not fit together.
+        """
+        if not settings:
+            return self
+        for name, text in settings.items():
+            if name not in STREAM_SETTINGS:
+                raise ConfigError(PREFIX + name.upper(), text, f"one of {', '.join(STREAM_SETTINGS)}")
+        own = {PREFIX + name.upper(): text for name, text in settings.items()}
+        return replace(parse_config({**self.variables, **own}), settings=settings, variables=self.variables)
 
     @property
     def slow_pace_ms(self) -> int:
@@ -159,6 +178,8 @@ class Variable:
     allowed: str
     meaning: str
     parse: Integer | Choice | Text
+    is_of_stream: bool = True
+    """Whether a stream may have its own value (`model/stream_settings.py`)."""
 
 
 _LOCATION = r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([\s\S]*))?"
@@ -182,6 +203,7 @@ VARIABLES = (
         "s3://BUCKET/PREFIX/",
         "where photos arrive; each folder below it is a stream",
         LOCATION,
+        is_of_stream=False,
     ),
     Variable(
         "VIDEO",
@@ -189,6 +211,7 @@ VARIABLES = (
         "s3://BUCKET/PREFIX/, not inside FRAMES",
         "where the videos are written, a folder per stream",
         LOCATION,
+        is_of_stream=False,
     ),
     Variable(
         "STREAM",
@@ -196,6 +219,7 @@ VARIABLES = (
         "a name without a slash, or empty",
         "treat all photos below FRAMES as this one stream",
         STREAM_NAME,
+        is_of_stream=False,
     ),
     Variable(
         "INCLUDE",
@@ -260,7 +284,12 @@ VARIABLES = (
         Choice(_PRESETS),
     ),
     Variable(
-        "THREADS", "0", "0 to 16", "x264's threads; 0: one per vCPU of the function's memory size", Integer(0, 16)
+        "THREADS",
+        "0",
+        "0 to 16",
+        "x264's threads; 0: one per vCPU of the function's memory size",
+        Integer(0, 16),
+        is_of_stream=False,
     ),
     Variable("REEL", "day", "day, never", "when a new reel begins", Choice(("day", "never"))),
     Variable(
@@ -276,6 +305,7 @@ VARIABLES = (
         "arrival, name",
         "order of the frames; arrival: upload time, corrected by natural names; name: byte order of the keys",
         Choice(("arrival", "name")),
+        is_of_stream=False,
     ),
     Variable(
         "REORDER_WINDOW",
@@ -304,6 +334,7 @@ VARIABLES = (
         "1 to 1000",
         "streams kept in memory; beyond that the least recently used one is closed",
         Integer(1, 1_000),
+        is_of_stream=False,
     ),
     Variable(
         "MAXIMUM_PHOTO_BYTES",
@@ -378,8 +409,13 @@ VARIABLES = (
         "CloudWatch metrics of each stream, as log lines; basic: age of the newest photo, lag, frames, rejected photos;"
         " all: all counts; each metric costs $0.30 a month and stream",
         Choice(tuple(DECLARED)),
+        is_of_stream=False,
     ),
 )
+
+
+STREAM_SETTINGS = {variable.name.lower(): variable for variable in VARIABLES if variable.is_of_stream}
+"""What a stream may have its own value of, by name."""
 
 
 def parse_variable(variable: Variable, environ: Mapping[str, str]) -> Any:
@@ -416,12 +452,14 @@ def parse_config(environ: Mapping[str, str]) -> Config:
     values: dict[str, Any] = {}
     for variable in VARIABLES:
         values[variable.name.lower()] = parse_variable(variable, environ)
-    memory_size = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+    memory_size = environ.get(_MEMORY, "")
     values["memory_mb"] = int(memory_size) if memory_size.isdigit() else None
     values["threads"] = values["threads"] or _threads(values["memory_mb"])
     if values["reorder_window"] is None:
         values["reorder_window"] = _HELD_PHOTOS[values["order"]]
-    config = Config(**{field.name: values[field.name] for field in fields(Config)})
+    values["settings"] = {}
+    values["variables"] = {name: text for name, text in environ.items() if name.startswith(PREFIX) or name == _MEMORY}
+    config = Config(**{one.name: values[one.name] for one in fields(Config)})
     _refuse_output_among_input(config)
     photo_pixels = config.memory.photo_pixels(config.size)
     if photo_pixels is not None and photo_pixels < config.maximum_pixels:

@@ -3,6 +3,7 @@
     TimelapseError
     ├── ConfigError              a variable is wrong: which one, its value, what is allowed
     ├── FiltersUnavailable       the package lacks what a filter needs
+    ├── SettingsInvalid          a stream's settings.json cannot be used: the settings before it stay
     ├── UnknownEvent             an event that this function does not take
     ├── StorageError
     │   ├── ObjectNotFound
@@ -49,6 +50,12 @@ class FiltersUnavailable(TimelapseError):
     """A filter is on, and the package lacks the library that it needs: no picture may pass without it."""
 
     error_type = "Runtime.FiltersUnavailable"
+
+
+class SettingsInvalid(TimelapseError):
+    """A stream's own settings cannot be used: what is wrong, and what is allowed."""
+
+    error_type = "Function.SettingsInvalid"
 
 
 class UnknownEvent(TimelapseError):

@@ -89,10 +89,10 @@ class Timelapse:
         function_name = environment.variables.get("AWS_LAMBDA_FUNCTION_NAME", "local")
         self._metrics = StreamMetrics(self._config.metrics, function_name)
         self._frames, self._video = self._make_stores(self._config, environment)
-        self._router = Router(self._config, self._frames)
         owner = environment.variables.get("AWS_LAMBDA_LOG_STREAM_NAME") or environment.cold_start_id
         shared = self._clock, self._codec, self._executor, self._elsewhere
         self._streams = OpenStreams(self._config, StreamParts(self._frames, self._video, *shared, owner))
+        self._router = Router(self._config, self._frames, self._streams.settings)
 
     def invoke(self, event: Any, context: RemainingTime) -> dict[str, Any]:
         """Append the event's photos to their videos, and do its sweeps and retries.
@@ -218,7 +218,8 @@ class Timelapse:
             finally:
                 self._write_metrics(name, at_once=True)
 
-        places = self._config, self._frames, self._video
+        config = self._streams.settings.recent(step.stream) or self._streams.settings.read(step.stream)
+        places = config, self._frames, self._video
         backfill = Backfill(*places, self._codec, self._clock, self._streams.look, sweep)
         answer = backfill.run(step, time_left)
         _log.info("backfill", extra={"answer": {key: value for key, value in answer.items() if key != "ranges"}})
@@ -257,6 +258,7 @@ class Timelapse:
         for left in reversed(range(_FENCED_TRIES)):
             stream: Stream | None = None
             try:
+                self._apply_settings(name, time_left)
                 found = self._streams.open(name, takes_over, low_delay=low_delay, claims=claims)
                 if isinstance(found, Lease):
                     return found
@@ -287,6 +289,20 @@ class Timelapse:
                 happened = self._account(name, stream, before)
                 return {**happened, "frames_in_video": stream.frames_in_video}
         raise AssertionError("unreachable")
+
+    def _apply_settings(self, name: str, time_left: TimeLeft) -> None:
+        """If the stream is open with other settings than it has now, end what was made with those: it is to be opened
+        again. Raises as Stream.flush does."""
+        stream = self._streams.outdated(name)
+        if stream is None:
+            return
+        before = _as_counter(stream.counts)
+        try:
+            stream.flush(time_left, drain=True)
+        finally:
+            self._account(name, stream, before)
+        self._streams.drop(name)
+        _log.info("the stream's settings have changed", extra={"stream": name, "from_frame": stream.frames_in_video})
 
     def _account(self, name: str, stream: Stream, before: Counter[str]) -> Counter[str]:
         """Count what happened in the stream since `before`, and return it."""

@@ -1,8 +1,11 @@
 """The streams that are open in this environment, and what it knows of those that are not.
 
-Owns the open streams, least recently used first, the leases of other environments, and who else reads the photos of a
-stream that is being joined. It opens streams and drops them; what is done with an open one is the caller's. A stream
-that was dropped is opened again from what is in S3.
+Owns the open streams, least recently used first, the leases of other environments, the streams' own settings, and who
+else reads the photos of a stream that is being joined. It opens streams and drops them; what is done with an open one
+is the caller's. A stream that was dropped is opened again from what is in S3.
+
+A stream has one configuration from when it is opened until it is dropped. If its settings have changed, the caller
+drains it, drops it and opens it again: so the first frame with the new settings is the first of a segment.
 """
 
 from __future__ import annotations
@@ -14,7 +17,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.known_settings import KnownSettings
+from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.lease import KnownLeases, Lease
 from timelapse_runtime.timelapse.photo_reader import ReadElsewhere
 from timelapse_runtime.timelapse.ranges.range_codec import RangeCodec
@@ -49,10 +55,20 @@ class OpenStreams:
         self._streams: OrderedDict[str, Stream] = OrderedDict()
         self._leases = KnownLeases()
         self._joins: dict[str, ReadElsewhere] = {}
+        self.settings = KnownSettings(config, parts.video, parts.clock)
 
     def get(self, name: str) -> Stream | None:
         """The stream if it is open."""
         return self._streams.get(name)
+
+    def outdated(self, name: str) -> Stream | None:
+        """The stream if it is open with other settings than it has now. Every five minutes they are read. Raises
+        StorageError."""
+        stream = self._streams.get(name)
+        if stream is None:
+            return None
+        config = self.settings.recent(name) or self.settings.read(name, stream.checkpoint)
+        return None if config == stream.config else stream
 
     def busiest_first(self) -> list[tuple[str, Stream]]:
         """The open streams by name, the most recently used one first."""
@@ -114,29 +130,28 @@ class OpenStreams:
 
         A stream without a video yet counts as large as it may become.
         """
-        largest = self._config.size or self._config.maximum_size
-        sizes = [stream.video_size or largest for stream in self._streams.values()]
+        configs = [(stream, stream.config) for stream in self._streams.values()]
+        sizes = [stream.video_size or config.size or config.maximum_size for stream, config in configs]
         return len(sizes) > 1 and not self._config.memory.takes_videos(sizes)
 
     def _opened(self, name: str, takes_over: TakesOver, *, low_delay: bool, claims: bool) -> Stream | Lease:
         self._config.require_apart(name)
-        parts = self._parts
-        stream = Stream(
-            name,
-            self._config.photos_prefix(name),
-            self._config,
-            parts.frames,
-            parts.video,
-            parts.clock,
-            RangeCodec(parts.codec) if name in self._joins else parts.codec,
-            parts.executor,
-            owner=parts.owner,
-            low_delay=low_delay,
-            elsewhere=self._joins.get(name) or parts.elsewhere(name),
-        )
-
-        def is_left_to(lease: Lease) -> bool:
-            now_epoch_ms = parts.clock.now_epoch_ms()
-            return self._leases.add(name, lease, now_epoch_ms).ends_epoch_ms > now_epoch_ms and not takes_over(lease)
-
-        return stream.open(is_left_to=is_left_to, claims=claims) or stream
+        parts, prefix = self._parts, self._config.photos_prefix(name)
+        keys, source = StreamKeys(f"{self._config.video.prefix}{name}/"), f"s3://{parts.frames.bucket}/{prefix}"
+        codec = RangeCodec(parts.codec) if name in self._joins else parts.codec
+        elsewhere = self._joins.get(name) or parts.elsewhere(name)
+        while True:
+            order = self._config.order
+            checkpoints = CheckpointStore(name, parts.video, keys, source, order, owner=parts.owner)
+            checkpoint, now_epoch_ms = checkpoints.load(), parts.clock.now_epoch_ms()
+            lease = checkpoints.lease_of_other(now_epoch_ms)
+            if lease is not None:
+                lease = self._leases.add(name, lease, now_epoch_ms)
+                if lease.ends_epoch_ms > now_epoch_ms and not takes_over(lease):
+                    return lease
+            # After the checkpoint: whoever commits on top of it knows no settings that are older than its frames.
+            config = self.settings.read(name, checkpoint)
+            shared = parts.frames, parts.video, parts.clock, codec, parts.executor
+            stream = Stream(name, prefix, config, *shared, checkpoints, low_delay=low_delay, elsewhere=elsewhere)
+            if stream.open(claims=claims):
+                return stream

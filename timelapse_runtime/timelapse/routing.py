@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from timelapse_runtime.timelapse.batch import Message
 from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.errors import StorageError
 from timelapse_runtime.timelapse.events import FrameHint, Poll, Request, Retry, Sweep, parse_event
 from timelapse_runtime.timelapse.intake import PhotoHint
+from timelapse_runtime.timelapse.known_settings import KnownSettings
 from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
 from timelapse_runtime.timelapse.storage.contract import Store
 
@@ -35,8 +37,8 @@ class Work:
 class Router:
     """Knows where photos and videos are. It lists `frames` if a poll or a sweep names no stream."""
 
-    def __init__(self, config: Config, frames: Store) -> None:
-        self._config, self._frames = config, frames
+    def __init__(self, config: Config, frames: Store, settings: KnownSettings) -> None:
+        self._config, self._frames, self._settings = config, frames, settings
 
     def add(self, message: Message, work: Work) -> None:
         """Add what the message asks for. Raises UnknownEvent, and StorageError if the streams cannot be listed."""
@@ -60,7 +62,7 @@ class Router:
             if located is None:
                 continue
             name, key = located
-            if reason := self._config.include.why_ignored(key):
+            if reason := self._why_ignored(name, key):
                 _log.info("ignored: not a photo", extra={"stream": name, "frame": hint.key, "reason": reason})
                 work.ignored.setdefault(name, Counter())[reason] += 1
                 continue
@@ -68,6 +70,17 @@ class Router:
             exact = PhotoHint(key, hint.etag, hint.version_id) if hint.is_exact else None
             work.hints.setdefault(name, []).append(exact)
         return streams
+
+    def _why_ignored(self, name: str, key: str) -> str | None:
+        """Why the object is no photo, or None if it may be one: a stream that is opened looks again. Only for what the
+        function's variables ignore, the stream's settings are read here."""
+        known = self._settings.recent(name)
+        if known is None and self._config.include.takes(key):
+            return None
+        try:
+            return (known or self._settings.read(name)).include.why_ignored(key)
+        except StorageError:  # the stream that is opened meets it too, and fails alone
+            return None
 
     def _locate(self, hint: FrameHint) -> tuple[str, str] | None:
         """The stream of a photo and its key there, or None if it is not ours, which is logged."""

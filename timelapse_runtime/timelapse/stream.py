@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 
 from timelapse_runtime.runtime.clock import Clock
@@ -40,7 +40,7 @@ from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameTracker
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
-from timelapse_runtime.timelapse.model.lease import Lease, lease_duration_ms
+from timelapse_runtime.timelapse.model.lease import lease_duration_ms
 from timelapse_runtime.timelapse.model.order_change import in_other_order
 from timelapse_runtime.timelapse.model.photo_filter import FOLDER
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at, photo_of
@@ -61,8 +61,8 @@ _LEFTOVERS_EVERY_MS = 3_600_000
 
 
 class Stream:
-    """See the module. `prefix` is what the photos' keys begin with in the frames bucket. `owner` is this environment,
-    as the checkpoint names it. `low_delay`: see VideoWriter; `elsewhere`: see Ingest."""
+    """See the module. `prefix` is what the photos' keys begin with in the frames bucket. `checkpoints` has loaded the
+    checkpoint. `low_delay`: see VideoWriter; `elsewhere`: see Ingest."""
 
     def __init__(
         self,
@@ -74,19 +74,18 @@ class Stream:
         clock: Clock,
         codec: Codec,
         executor: Executor,
+        checkpoints: CheckpointStore,
         *,
-        owner: str = "",
         low_delay: bool = False,
         elsewhere: ReadElsewhere | None = None,
     ) -> None:
         self.name = name
         self.counts = Counts()
-        self._config, self._clock = config, clock
+        self.config, self._clock = config, clock
         keys = StreamKeys(f"{config.video.prefix}{name}/")
         self._catalog = Catalog(frames, video, keys, prefix, config.include, config.order)
-        lease_ms = lease_duration_ms(config.flush_after_seconds)
-        source = self._catalog.source
-        self._checkpoints = CheckpointStore(name, video, keys, source, config.order, owner=owner, lease_ms=lease_ms)
+        self._checkpoints = checkpoints
+        checkpoints.write_with(lease_ms=lease_duration_ms(config.flush_after_seconds), settings=config.settings)
         self._derived = Derived(name, video, keys, self._checkpoints.is_current, clock)
         self._left_out = LeftOutNotes(clock)
         self._records = RejectionRecords(name, video, keys, prefix, clock, self._left_out)
@@ -105,8 +104,8 @@ class Stream:
     def _make_intake(self) -> Intake:
         parts = self._catalog, self._ingest, self._records, self._recorder, self._checkpoints, self.counts
         if isinstance(self._tracker, ArrivalTracker):
-            return ArrivalIntake(self.name, self._config, self._tracker, *parts, self._kept, self._clock)
-        return NameIntake(self.name, self._config, self._tracker, *parts)
+            return ArrivalIntake(self.name, self.config, self._tracker, *parts, self._kept, self._clock)
+        return NameIntake(self.name, self.config, self._tracker, *parts)
 
     @property
     def checkpoint(self) -> Checkpoint | None:
@@ -143,7 +142,7 @@ class Stream:
         may wait, all frames are committed, and the derived objects are up to date."""
         idle_ms = self._clock.now_epoch_ms() - self.state.newest_photo_epoch_ms
         unfinished = self._recorder.holds_frames or self._derived.playlists_are_behind or self._lost
-        return idle_ms >= 1_000 * self._config.flush_after_seconds and not (
+        return idle_ms >= 1_000 * self.config.flush_after_seconds and not (
             unfinished or self._checkpoints.may_have_orphans
         )
 
@@ -155,46 +154,41 @@ class Stream:
 
     # ---- open
 
-    def open(self, *, is_left_to: Callable[[Lease], bool] = lambda _lease: True, claims: bool = False) -> Lease | None:
-        """Read the checkpoint, and prove that the last segment decodes to what it claims.
+    def open(self, *, claims: bool = False) -> bool:
+        """Prove that the last segment decodes to what the checkpoint claims. `claims`: become the owner before.
 
-        If another environment holds a live lease, `is_left_to` says whether the stream is left to it: then it is not
-        open, and the result is that lease. `claims`: become the owner before any work. Raises StorageError,
-        CheckpointCorrupt, Fenced.
+        False if another instance has committed since the checkpoint was loaded, and removed the segment: this object is
+        of no use then. Raises StorageError, CheckpointCorrupt, Fenced.
         """
-        while True:
-            checkpoint = self._checkpoints.load()
-            lease = self._checkpoints.lease_of_other(self._clock.now_epoch_ms())
-            if lease is not None and is_left_to(lease):
-                return lease
-            is_same_order = checkpoint is None or checkpoint.order == self._config.order
-            if claims and is_same_order:  # another order is stated by a commit of its own, below
-                checkpoint = self._checkpoints.claim()
-            coverage = self._coverage_of(checkpoint)
-            self._tracker.resume(coverage.watermark, coverage.committed_ahead, coverage.scan_after)
-            self._recorder.discard_uncommitted()
-            reel, sources = self._checkpoints.open_reel, list[SourceFrame]()
-            if checkpoint is not None and checkpoint.order != self._config.order:
-                self._log.warning("TIMELAPSE_ORDER was changed: a new reel begins", extra={"was": checkpoint.order})
-                self._recorder.restate()
-                self._intake.resume((), lists_all=True)
-                return None
-            try:
-                if reel is not None and reel.segments:
-                    sources += self._recorder.resume(reel, *self._catalog.read_last_segment(reel))
-            except (ObjectNotFound, SegmentCorrupt) as error:
-                if not self._checkpoints.is_current():
-                    continue  # another instance flushed meanwhile, and removed the segment that it replaced
-                assert reel is not None
-                self._give_up_last_segment(reel, error)
-            self._intake.resume(sources, lists_all=False)
-            return None
+        checkpoint = self.checkpoint
+        is_same_order = checkpoint is None or checkpoint.order == self.config.order
+        if claims and is_same_order:  # another order is stated by a commit of its own, below
+            checkpoint = self._checkpoints.claim()
+        coverage = self._coverage_of(checkpoint)
+        self._tracker.resume(coverage.watermark, coverage.committed_ahead, coverage.scan_after)
+        self._recorder.discard_uncommitted()
+        reel, sources = self._checkpoints.open_reel, list[SourceFrame]()
+        if checkpoint is not None and checkpoint.order != self.config.order:
+            self._log.warning("TIMELAPSE_ORDER was changed: a new reel begins", extra={"was": checkpoint.order})
+            self._recorder.restate()
+            self._intake.resume((), lists_all=True)
+            return True
+        try:
+            if reel is not None and reel.segments:
+                sources += self._recorder.resume(reel, *self._catalog.read_last_segment(reel))
+        except (ObjectNotFound, SegmentCorrupt) as error:
+            if not self._checkpoints.is_current():
+                return False
+            assert reel is not None
+            self._give_up_last_segment(reel, error)
+        self._intake.resume(sources, lists_all=False)
+        return True
 
     def _coverage_of(self, checkpoint: Checkpoint | None) -> Coverage:
         """What the checkpoint covers, in terms of the configured order."""
         if checkpoint is None:
             return Coverage("", (), 0, 0)
-        if checkpoint.order == self._config.order:
+        if checkpoint.order == self.config.order:
             return Coverage(checkpoint.watermark, checkpoint.ahead, 0, 0, checkpoint.scan_after)
         listed = (photo_of(key, info) for key, info in self._catalog.listed_after())
         return in_other_order(checkpoint, self._checkpoints.loaded_epoch_ms, listed)
@@ -230,17 +224,25 @@ class Stream:
         They are in memory when this returns, and in S3 after some later flush. Raises StorageError, Fenced,
         EncoderFailed, and DeadlineTooClose if there was more to catch up with than time.
         """
+        hints = [hint for hint in hints if self._is_photo(hint.key)]
         if hints:
             self._checkpoints.claim()  # it may have been opened by a sweep
         self._take_lost(time_left)
         self._intake.append(hints, time_left, relist=relist)
         self._recorder.require_fitting_encoder()
-        if self._tracker.since_flush >= self._config.flush_every:
+        if self._tracker.since_flush >= self.config.flush_every:
             self.flush(time_left)
         elif self._recorder.is_commit_due:
             self._intake.prepare_early_commit(time_left)
             self._recorder.commit_early()
             self._intake.flushed()
+
+    def _is_photo(self, key: str) -> bool:
+        """Whether the stream's own settings take the object for a photo: who routed its event may not know them."""
+        reason = self.config.include.why_ignored(key)
+        if reason is not None:
+            self.note_ignored({reason: 1})
+        return reason is None
 
     def _take_lost(self, time_left: TimeLeft) -> None:
         lost, self._lost = self._lost, []
@@ -281,7 +283,7 @@ class Stream:
         self._take_lost(time_left)
         self._intake.take_unaccounted(unaccounted, time_left)
         idle_ms = self._clock.now_epoch_ms() - self._recorder.newest_uploaded_epoch_ms
-        is_idle = idle_ms >= 1_000 * self._config.flush_after_seconds
+        is_idle = idle_ms >= 1_000 * self.config.flush_after_seconds
         if is_idle:
             self._intake.release(time_left)
         self._recorder.require_fitting_encoder(is_idle=is_idle)

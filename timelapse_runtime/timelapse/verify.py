@@ -216,7 +216,7 @@ class Verifier:
         """An init segment that was prepared for a future reel is not one: a sweep leaves it alone, too. Neither is a
         segment that a longer one has replaced: it waits for its removal by a sweep."""
         keys = self._keys
-        settled = {keys.checkpoint, keys.live, keys.newest_video, keys.main, keys.week, keys.latest}
+        settled = {keys.checkpoint, keys.settings, keys.live, keys.newest_video, keys.main, keys.week, keys.latest}
         for reel in reels:
             named = reel_object_keys(keys, reel)
             stored = [info for where, info in objects.items() if where.startswith(keys.segments(reel.name))]
@@ -254,7 +254,7 @@ class Verifier:
 def describe_folder(video: Store, keys: StreamKeys) -> tuple[Finding | None, str]:
     """What a folder without a checkpoint is: a stream that has lost it (a finding), or something else (a sentence).
 
-    Rejection records and copies of photos may be there before the first commit. Raises StorageError.
+    Settings, rejection records and copies of photos may be there before the first commit. Raises StorageError.
     """
     place = f"s3://{video.bucket}/{keys.folder}"
     found = [info.key for info in video.list_after(keys.folder)]
@@ -262,7 +262,8 @@ def describe_folder(video: Store, keys: StreamKeys) -> tuple[Finding | None, str
         return None, f"{place} is not a stream but a folder of streams: name one of them, such as {streams[0]}"
     if any(where.startswith(keys.reels) or where in (keys.live, keys.newest_video, keys.latest) for where in found):
         return Finding("checkpoint-missing", keys.checkpoint, f"there is none, and {len(found)} other objects"), ""
-    others = [where for where in found if not where.startswith((keys.rejections, keys.kept))]
+    settled = (keys.rejections, keys.kept, keys.settings)
+    others = [where for where in found if not where.startswith(settled)]
     if others:
         return None, f"no video at {place}: there are {len(others)} other objects, such as {others[0]}"
     parent = keys.folder.rstrip("/").rpartition("/")[0]

@@ -24,8 +24,8 @@ import functools
 import json
 import operator
 import zlib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
@@ -156,7 +156,8 @@ class Checkpoint:
     """How far the video has come. `source` is where the stream's photos are; `generation` counts commits; `commit` is
     unique to the attempt that wrote it. In arrival order, a listing after the key `scan_after` shows the photos beyond
     the watermark, as far as they are known. `tail` are the ends of earlier reels, oldest first, that `live.m3u8` still
-    lists. `owner` is the environment that wrote it, and its lease lasts `lease_ms` from then on (`model/lease.py`)."""
+    lists. `owner` is the environment that wrote it, and its lease lasts `lease_ms` from then on (`model/lease.py`).
+    `settings` are the stream's own as that environment knew them (`model/stream_settings.py`)."""
 
     source: str
     generation: int
@@ -171,6 +172,7 @@ class Checkpoint:
     tail: tuple[ReelTail, ...] = ()
     owner: str = ""
     lease_ms: int = 0
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def covers(self, position: str) -> bool:
         """Whether the photo at this position is settled: in the video, or rejected."""
@@ -203,7 +205,8 @@ class Checkpoint:
             reel = None if value["reel"] is None else reel_from_value(value["reel"])
             tail = tuple(_tail_from_value(one) for one in value.get("tail", ()))
             ahead = _positions(value["ahead"], value["order"])
-            return cls(**_typed_fields(cls, value), ahead=ahead, reel=reel, tail=tail)
+            settings = _texts(value.get("settings", {}))
+            return cls(**_typed_fields(cls, value), ahead=ahead, reel=reel, tail=tail, settings=settings)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointCorrupt(f"checkpoint.json cannot be read: {error!r}") from error
 
@@ -281,6 +284,12 @@ def _positions(value: Any, order: Any) -> tuple[str, ...]:
     elif order != NAME_ORDER:
         raise ValueError(f"order is {order!r}")
     return positions
+
+
+def _texts(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise TypeError(f"settings are {value!r}")
+    return value
 
 
 def _keys(value: Any) -> tuple[str, ...]:

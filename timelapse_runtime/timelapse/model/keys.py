@@ -27,6 +27,12 @@ class StreamKeys:
         return f"{self.folder}checkpoint.json"
 
     @property
+    def settings(self) -> str:
+        """What is configured for this stream alone (`model/stream_settings.py`). People write it, the function does
+        not."""
+        return f"{self.folder}settings.json"
+
+    @property
     def live(self) -> str:
         """The playlist that runs over all reels, at a fixed address."""
         return f"{self.folder}live.m3u8"

@@ -122,6 +122,10 @@ class Store(Protocol):
         to b"". Raises ObjectNotFound."""
         ...
 
+    def get_changed(self, key: str, etag: str) -> StoredObject | None:
+        """The object, or None if it still has this ETag: that answer has no body. Raises ObjectNotFound."""
+        ...
+
     def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> StoredObject:
         """Bytes `start` (included) to `end` (excluded); with `etag`, only of that version (PreconditionFailed).
 

@@ -91,6 +91,11 @@ class MemoryStore:
         too_long = maximum_bytes is not None and len(body) > maximum_bytes
         return StoredObject(info, b"" if too_long else body)
 
+    def get_changed(self, key: str, etag: str) -> StoredObject | None:
+        """See Store."""
+        info, body = self._exchange("GetObject", key, lambda: self._found("GetObject", key))
+        return None if info.etag == etag else StoredObject(info, body)
+
     def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> StoredObject:
         """See Store."""
 

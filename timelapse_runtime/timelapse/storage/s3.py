@@ -81,6 +81,10 @@ class _BeyondTheEnd(StorageUnavailable):
     """416: the range begins after the object's last byte."""
 
 
+class _NotModified(StorageError):
+    """304: the object has the ETag that the reader knows."""
+
+
 class _CutShort(StorageUnavailable):
     """The response ended too early: asking again is safe and may help."""
 
@@ -99,6 +103,7 @@ _BY_CODE: Mapping[str, type[StorageError]] = {
     "InvalidRange": _BeyondTheEnd,
 }
 _BY_STATUS: Mapping[int, type[StorageError]] = {
+    304: _NotModified,
     401: AccessDenied,
     403: AccessDenied,
     404: ObjectNotFound,
@@ -221,6 +226,20 @@ class S3Store:
             return StoredObject(info, self._body("GetObject", key, response["Body"]))
 
         return self._again_if_cut_short(get)
+
+    def get_changed(self, key: str, etag: str) -> StoredObject | None:
+        """See Store."""
+        request = self._get_request(key)
+        request["IfNoneMatch"] = etag
+
+        def get() -> StoredObject:
+            response = self._call("GetObject", key, lambda: self._client.get_object(**request))
+            return StoredObject(_info(key, response), self._body("GetObject", key, response["Body"]))
+
+        try:
+            return self._again_if_cut_short(get)
+        except _NotModified:
+            return None
 
     def get_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> StoredObject:
         """See Store."""

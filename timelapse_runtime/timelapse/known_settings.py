@@ -1,0 +1,95 @@
+"""What one environment knows of the streams' own settings, as it has read them from `settings.json`.
+
+An object that cannot be used stops no camera. The settings before it stay: the last good ones of this environment, else
+those that the checkpoint names, else the function's variables. So a mask that was on stays on, whoever damages the
+object, and whichever environment comes next.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.errors import ObjectNotFound, SettingsInvalid
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
+from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.stream_settings import StreamSettings, config_of
+from timelapse_runtime.timelapse.storage.contract import Store, StoredObject
+from timelapse_runtime.timelapse.stream_log import StreamLog
+
+_log = logging.getLogger(__name__)
+
+READ_EVERY_MS = 5 * 60_000
+"""At one photo a second this is a request for 300 frames."""
+_MAXIMUM_STREAMS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """`good` is the last configuration that could be used, and `fallback` stands in for it before there was one. `etag`
+    is that of the object that was read last, usable or not; empty if there was none."""
+
+    good: Config | None
+    fallback: Config
+    etag: str
+    read_epoch_ms: int
+
+    @property
+    def config(self) -> Config:
+        """What counts."""
+        return self.good or self.fallback
+
+
+class KnownSettings:
+    """Of all streams that an environment has met, `config` being its own. `video` is where their folders are."""
+
+    def __init__(self, config: Config, video: Store, clock: Clock) -> None:
+        self._config, self._video, self._clock = config, video, clock
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+
+    def recent(self, name: str) -> Config | None:
+        """The stream's configuration, if it was read within the last five minutes."""
+        known = self._known.get(name)
+        is_recent = known is not None and 0 <= self._clock.now_epoch_ms() - known.read_epoch_ms < READ_EVERY_MS
+        return known.config if known is not None and is_recent else None
+
+    def read(self, name: str, checkpoint: Checkpoint | None = None) -> Config:
+        """The stream's configuration as it is now: one request. `checkpoint` is the stream's, if the caller knows it.
+        Raises StorageError."""
+        known = self._known.get(name) or _Known(None, self._config, "", 0)
+        good, etag, key = known.good, "", StreamKeys(f"{self._config.video.prefix}{name}/").settings
+        try:
+            stored = self._video.get_changed(key, known.etag) if known.etag else self._video.get(key)
+        except ObjectNotFound:
+            good = self._config
+        else:
+            etag = stored.info.etag if stored is not None else known.etag
+            if stored is not None:
+                good = self._good(name, stored) or good
+        fallback = known.fallback if checkpoint is None else self._committed(checkpoint)
+        found = self._known[name] = _Known(good, fallback, etag, self._clock.now_epoch_ms())
+        self._known.move_to_end(name)
+        if len(self._known) > _MAXIMUM_STREAMS:
+            self._known.popitem(last=False)
+        return found.config
+
+    def _good(self, name: str, stored: StoredObject) -> Config | None:
+        """The configuration that an object says; None, and an ERROR in the log, if it cannot be used."""
+        try:
+            return config_of(self._config, StreamSettings.from_json(stored.body).values)
+        except SettingsInvalid as error:
+            place = f"s3://{self._video.bucket}/{stored.info.key}"
+            help_text = f"`timelapse set {place.rpartition('/')[0]}` writes them anew; --show says what is there"
+            fields = {"settings": place, "problem": str(error), "help": help_text}
+            StreamLog(_log, name).error("the stream's settings cannot be used: those before stay", extra=fields)
+            return None
+
+    def _committed(self, checkpoint: Checkpoint) -> Config:
+        """The configuration that the newest frames were made with, or that of the function."""
+        try:
+            return config_of(self._config, checkpoint.settings)
+        except SettingsInvalid:  # another version of the function has made them
+            return self._config
