@@ -58,5 +58,5 @@ def test_neither_product_knows_the_errors_of_the_other() -> None:
 def test_each_reason_of_a_rejection_is_in_the_list() -> None:
     sources = [path.read_text() for path in Path(inspect.getfile(timelapse_errors)).parent.rglob("*.py")]
     said = {reason for text in sources for reason in re.findall(r'FrameRejected\(\s*"([a-z-]+)"', text)}
-    named = {"late", "missing", "forbidden"}  # by constants and error classes
+    named = {"late", "missing", "forbidden", "skipped-frozen"}  # by constants and error classes
     assert said | named == set(timelapse_errors.REJECTION_REASONS)

@@ -23,7 +23,7 @@ def test_each_variable_but_the_places_is_an_option() -> None:
     assert {one.name for one in VARIABLES} - {one.name for one in SETTINGS} == {"FRAMES", "VIDEO", "STREAM"}
     for variable in SETTINGS:
         assert variable.default is not None
-        assert parse(["replay", option_of(variable), variable.default or "x"]).command == "replay"
+        assert parse(["replay", f"{option_of(variable)}={variable.default}"]).command == "replay"
 
 
 def test_an_option_comes_before_the_shells_variable(folder: Path) -> None:

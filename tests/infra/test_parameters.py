@@ -20,6 +20,8 @@ BEYOND_A_PATTERN = {
     ("FLUSH_EVERY", "1.5"),  # CloudFormation has one type for all numbers
     ("CLOCK", "\u6771 %H"),  # only the font knows which characters it has
     *(("CAPTION", value) for value in WRONG["CAPTION"] if value.isprintable() and len(value) <= 120),
+    *(("SKIP", value) for value in ("dark:256", "dark,dark", "blurred:1.5")),
+    *(("PLACE", value) for value in ("91,0", "0,181")),
     ("MASKS", "10,10 101,20"),  # numbers are compared by the function alone
     ("MASKS", "5,5 5,9"),
     *(("INCLUDE", value) for value in WRONG["INCLUDE"] if value and value.isprintable()),

@@ -83,7 +83,7 @@ def test_only_what_runs_in_lambda_is_in_it(unpacked: Path) -> None:
     assert [name for name in found if unwanted.search(name)] == []
     assert [name for name in found if name.endswith(".py") and not name.startswith("timelapse_runtime/")] == []
     packages = {dist_info.name.partition("-")[0] for dist_info in unpacked.rglob("*.dist-info")}
-    chosen = {"av", "boto3", "certifi", "httpx", "pillow", "tzdata"}
+    chosen = {"astral", "av", "boto3", "certifi", "httpx", "pillow", "tzdata"}
     theirs = {"anyio", "botocore", "h11", "httpcore", "idna", "jmespath", "python_dateutil", "s3transfer", "six"}
     assert packages == chosen | theirs | {"typing_extensions", "urllib3"}
     services = {path.name for path in (next(unpacked.rglob("botocore/data"))).iterdir() if path.is_dir()}

@@ -289,6 +289,32 @@ def content_later(run: ArrivalRun) -> None:
     run.sweep()
 
 
+def hang(run: ArrivalRun) -> None:
+    """A camera hangs: it sends one picture again and again, under new names, before and after restarts."""
+
+    def hangs(*keys: str) -> None:
+        same = fake_photo(max(number for number, photo in run.numbered.photos.items() if not photo.reason))
+        for key in keys:
+            run.tell(run.add(key, same, reason="skipped-frozen"))
+
+    run.take("00.jpg")
+    hangs("01.jpg", "02.jpg")
+    run.take("03.jpg", "04.jpg")
+    run.new_environment()
+    hangs("05.jpg", "06.jpg")
+    run.tell(run.add("07.jpg", b"no photo", reason="undecodable"))
+    hangs("08.jpg")
+    run.sweep(drain=True)
+    run.new_environment()
+    hangs("09.jpg")
+    run.take("10.jpg")
+    hangs("11.jpg")
+    run.shut_down()
+    hangs("12.jpg", "13.jpg", "14.jpg", "15.jpg")
+    run.take("16.jpg", "17.jpg")
+    run.invoke({"retry_rejected": {"stream": STREAM}})
+
+
 def late(run: ArrivalRun) -> None:
     """Photos become visible after their time was covered; one's event comes, one's does not."""
     with patch.object(arrival_intake, "_SLACK_MS", 2_000):

@@ -27,6 +27,7 @@ from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import FrameRejected, SegmentCorrupt
 from timelapse_runtime.timelapse.filters.contract import FilterState, Moment
 from timelapse_runtime.timelapse.model.capture_time import CameraTime
+from timelapse_runtime.timelapse.model.skip import Look
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import walk_boxes
@@ -36,6 +37,7 @@ from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, Enco
 from timelapse_runtime.timelapse.video.filtered import PictureFilters
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
 from timelapse_runtime.timelapse.video.init_segment import with_edit_list
+from timelapse_runtime.timelapse.video.looks import PhotoLooks
 from timelapse_runtime.timelapse.video.metadata import Colour
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 from timelapse_runtime.timelapse.video.thumbnail import ThumbnailEncoder
@@ -92,6 +94,14 @@ class FakePictureFitter:
     def fit(self, photo: DecodedPhoto) -> FakePicture:
         frame = cast("FakePicture", photo.frame)
         return FakePicture(frame.photo, *self._size, mark=frame.mark)
+
+
+class FakePhotoLooks:
+    """Photos look different, and the same one looks the same."""
+
+    def look(self, photo: DecodedPhoto) -> Look:
+        number = cast("FakePicture", photo.frame).photo
+        return Look(128, 0, (number, number))
 
 
 def next_mark(mark: int, photo: int) -> int:
@@ -286,6 +296,9 @@ class FakeCodec(Codec):
     def fitter(self, width: int, height: int, fit: str, background: Colour) -> PictureFitter:
         del fit, background
         return cast("PictureFitter", FakePictureFitter(width, height))
+
+    def photo_looks(self) -> PhotoLooks:
+        return cast("PhotoLooks", FakePhotoLooks())
 
     def filters(self, config: Config, size: Size) -> PictureFilters:
         del config, size

@@ -22,6 +22,7 @@ from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
 from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
 from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, StorageUnavailable
+from timelapse_runtime.timelapse.frozen_photos import FrozenPhotos
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.model import lease, playlist, segment_versions, source_frame
 from timelapse_runtime.timelapse.model.backlog_order import is_backlog
@@ -385,6 +386,9 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "adopted before its objects": _adopted_before_its_objects,
     "adopted objects stored once": lambda: patch.object(Adoption, "_store_reel", _adopted_objects_stored_once),
     "adopted behind photos": lambda: patch.object(Adoption, "_require_empty", lambda *_: None),
+    "a hanging camera that is not known after a restart": lambda: patch.object(
+        FrozenPhotos, "resume", lambda *_, **__: None
+    ),
     "sweep that does not reconcile": lambda: patch.object(Reconciler, "unaccounted", lambda *_, **__: iter(())),
 }
 """By name: the function that seeds the bug."""

@@ -265,6 +265,12 @@ SCENARIOS = (
     ArrivalScenario("arrival: counter wraps", arrival.wrap),
     ArrivalScenario("arrival: overwritten keys", arrival.overwrite),
     ArrivalScenario("arrival: content comes later", arrival.content_later),
+    ArrivalScenario("arrival: camera hangs", arrival.hang, {"TIMELAPSE_SKIP": "frozen"}),
+    ArrivalScenario(
+        "arrival: camera hangs, frames repeated",
+        arrival.hang,
+        {"TIMELAPSE_SKIP": "frozen", "TIMELAPSE_REJECTED": "repeat"},
+    ),
     ArrivalScenario("arrival: visible late", arrival.late),
     ArrivalScenario("arrival: backlog", arrival.backlog),
     ArrivalScenario("arrival: bulk upload", arrival.bulk_upload, {"TIMELAPSE_REEL": "day"}),

@@ -99,6 +99,8 @@ WRONG = {
     "TEXT_SIZE": ["0", "26"],
     "DEFLICKER": ["", "1", "On"],
     "DENOISE": ["", "on", "0"],
+    "SKIP": ["", "on", "dim", "dark:", "dark:-1", "dark:256", "dark,dark", "blurred:1.5", "dark bright"],
+    "PLACE": ["Berlin", "52.5", "91,0", "0,181", "52,5,13,4", "52.5 13.4", "+1,2"],
     "MASKS": ["", "on", "10,10", "10,10 101,20", "smear 1,1 9,9", "1,1 9,9;", "5,5 5,9"],
 }
 
@@ -115,6 +117,19 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str) -> N
     assert caught.value.variable == f"TIMELAPSE_{name}"
     assert caught.value.value == value
     assert variable.allowed in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "allowed"),
+    [
+        ({"SKIP": "dark, night"}, "night together with TIMELAPSE_PLACE"),
+        ({"SKIP": "frozen", "ORDER": "name"}, "frozen with TIMELAPSE_ORDER=arrival"),
+    ],
+)
+def test_a_rule_without_its_basis_is_a_mistake(variables: dict[str, str], allowed: str) -> None:
+    environ = {f"TIMELAPSE_{name}": value for name, value in variables.items()}
+    with pytest.raises(ConfigError, match=allowed):
+        parse_config({**REQUIRED, **environ})
 
 
 @pytest.mark.parametrize("name", ["TIMELAPSE_FRAMES", "TIMELAPSE_VIDEO"])

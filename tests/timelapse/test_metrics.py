@@ -71,7 +71,7 @@ def test_a_level_that_hides_messages_hides_no_metrics() -> None:
     assert documents
 
 
-@pytest.mark.parametrize(("level", "count"), [("off", 0), ("basic", 4), ("all", 13)])
+@pytest.mark.parametrize(("level", "count"), [("off", 0), ("basic", 4), ("all", 14)])
 def test_the_level_decides_what_is_declared(level: str, count: int) -> None:
     world = World(settings={"TIMELAPSE_ORDER": "arrival"})
     with recorded() as documents:

@@ -36,7 +36,7 @@ def arranged(photos: Sequence[SourceFrame], before: Sequence[SourceFrame], inges
 def _taken_epoch_ms(source: SourceFrame, ingest: Ingest) -> int | None:
     """What the photo tells; None if it tells nothing, or cannot be used."""
     try:
-        found = ingest.decode(ingest.fetch(source.key))
+        found = ingest.decode(ingest.fetch(source.key), skips=False)
     except FrameRejected:
         return None
     picture = None if isinstance(found.picture, FrameRejected) else found.picture

@@ -29,13 +29,15 @@ from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, FrameRejected
 from timelapse_runtime.timelapse.event_share import EventShare
-from timelapse_runtime.timelapse.ingest import Ingest, with_next
+from timelapse_runtime.timelapse.frozen_photos import FrozenPhotos
+from timelapse_runtime.timelapse.ingest import Ingest, Photo, with_next
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.kept_photos import KeptPhotos
 from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.photo_order import arrange
 from timelapse_runtime.timelapse.model.seen_photos import SeenPhotos
+from timelapse_runtime.timelapse.model.skip import FROZEN, Look
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_at, photo_identity, photo_of
 from timelapse_runtime.timelapse.new_photos import NewPhotos
 from timelapse_runtime.timelapse.photo_reader import FetchedPhoto, PhotoRun, ReadPhoto
@@ -111,6 +113,7 @@ class ArrivalIntake:
         self._recorder, self._checkpoints, self._kept = recorder, checkpoints, kept
         self._seen = SeenPhotos(max(_KNOWN_PHOTOS, 2 * config.flush_every))
         self._new_photos = NewPhotos(tracker, catalog, self._seen)
+        self._frozen = FrozenPhotos(config.skip, ingest)
         self._waiting: dict[str, _Waiting] = {}
         self._encoded: deque[SourceFrame] = deque(maxlen=_CONTEXT_FRAMES)
         self._superseded: dict[str, str] = {}
@@ -128,6 +131,7 @@ class ArrivalIntake:
         """See Intake."""
         self._new_photos.lists_all = lists_all
         self._encoded.extend(sources)
+        self._frozen.resume(sources)
         known = [*sources, *map(photo_at, self._tracker.committed_ahead)]
         for source in sorted(known, key=lambda one: key_order(one.position)):
             self._seen.add(source)
@@ -424,21 +428,34 @@ class ArrivalIntake:
 
     def _settle(self, source: SourceFrame, found: ReadPhoto) -> None:
         if isinstance(found.picture, FrameRejected):
-            self._reject(source, found.picture)
+            self._reject(source, found.picture, found.look)
+        elif rejection := self._frozen_rejection(source, found):
+            self._reject(source, rejection, found.look)
         else:
             has_record = self._records.has(source.key)  # of other content; asked first, as it may fail
             photo = self._ingest.photo(source, found.picture)
-            self._recorder.encode(photo)
+            self._encode(photo, found.look)
             self._encoded.append(photo.source)
             if has_record and key_order(self._seen.newest_position(source.key)) <= key_order(source.position):
                 self._superseded[source.position] = source.key
                 self._records.superseded(source.key)
         self._seen.add(source)
 
-    def _reject(self, source: SourceFrame, rejection: FrameRejected) -> None:
+    def _encode(self, photo: Photo, look: Look | None) -> None:
+        self._recorder.encode(photo)
+        self._frozen.encoded(look)
+
+    def _frozen_rejection(self, source: SourceFrame, found: ReadPhoto) -> FrameRejected | None:
+        """Why the photo is left out, beside the frame before it, if that is in the same reel."""
+        if found.look is None or isinstance(found.picture, FrameRejected):
+            return None
+        begins_reel = self._recorder.begins_reel(self._ingest.photo(source, found.picture).source)
+        return None if begins_reel else self._frozen.check(found.look)
+
+    def _reject(self, source: SourceFrame, rejection: FrameRejected, look: Look | None = None) -> None:
         self._write_record(source, rejection)
         if self._config.rejected == "repeat":
-            self._recorder.encode(self._ingest.photo(replace(source, role=Role.STAND_IN), None))
+            self._encode(self._ingest.photo(replace(source, role=Role.STAND_IN), None), look)
         else:
             self._tracker.rejected(source.position)
 
@@ -456,7 +473,7 @@ class ArrivalIntake:
         else:
             self._counts.late += 1
             self._log.info("a photo became visible late: it is the next frame", extra={"frame": source.key})
-            self._recorder.encode(self._ingest.photo(replace(source, role=Role.OUT_OF_ORDER), found.picture))
+            self._encode(self._ingest.photo(replace(source, role=Role.OUT_OF_ORDER), found.picture), found.look)
 
     # ---- sweeps and shutdowns
 
@@ -485,9 +502,10 @@ class ArrivalIntake:
                 obsolete.append(rejection.key)
                 continue
             found = self._ingest.decode(fetched)
-            if reason not in (None, rejection.reason) or isinstance(found.picture, FrameRejected):
+            is_frozen = rejection.reason == FROZEN and self._config.skip.frozen is not None
+            if is_frozen or reason not in (None, rejection.reason) or isinstance(found.picture, FrameRejected):
                 continue
-            self._recorder.encode(self._ingest.photo(replace(source, role=Role.OUT_OF_ORDER), found.picture))
+            self._encode(self._ingest.photo(replace(source, role=Role.OUT_OF_ORDER), found.picture), found.look)
         self._recorder.flush(drain=True)
         self.flushed()  # only now: a record is the last that is known of a photo
         self._records.remove(obsolete)
@@ -507,6 +525,8 @@ class ArrivalIntake:
             if isinstance(found.picture, FrameRejected):
                 return  # its record would be a request
             if self._recorder.must_commit_before(self._ingest.photo(waiting.source, found.picture).source):
+                return
+            if self._frozen.needs_request or self._frozen_rejection(waiting.source, found):
                 return
             self._settle(waiting.source, found)
             del self._waiting[waiting.source.position]

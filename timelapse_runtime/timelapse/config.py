@@ -23,11 +23,13 @@ from timelapse_runtime.timelapse.model.setting_values import (
     CAPTION,
     CLOCK,
     COLOUR,
+    COORDINATES,
     FIXED_SIZE,
     MASKS,
     PHOTO_FILTER,
     PLACE,
     SIZE,
+    SKIP,
     STREAM_NAME,
     TIMEZONE,
     WINDOW,
@@ -35,6 +37,8 @@ from timelapse_runtime.timelapse.model.setting_values import (
     Integer,
     Text,
 )
+from timelapse_runtime.timelapse.model.skip import SkipRules
+from timelapse_runtime.timelapse.model.sun import Coordinates
 from timelapse_runtime.timelapse.model.video_size import Size, SizeLimits
 
 PREFIX = "TIMELAPSE_"
@@ -92,6 +96,9 @@ class Config:
     """What is laid below a photo's transparent areas: red, green and blue, 0 to 255."""
     maximum_pixels: int
     """What is configured, or less: what fits into the function's memory beside the video."""
+    skip: SkipRules
+    """What makes a photo be left out. With `night`, there is a `place`."""
+    place: Coordinates | None
     masks: tuple[Mask, ...]
     deflicker: str
     denoise: str
@@ -358,6 +365,22 @@ VARIABLES = (
         Integer(256, 10**9),
     ),
     Variable(
+        "SKIP",
+        "off",
+        "off, or some of `dark:16, bright:240, blurred:0.65, frozen:0, night:6`, each with its limit or without",
+        "photos that are left out; dark, bright: mean level of 255; blurred: 0 to 1; frozen: shows what the frame "
+        "before shows, to so many levels (ORDER=arrival); night: the sun is so far below the horizon, in degrees, at "
+        "PLACE",
+        SKIP,
+    ),
+    Variable(
+        "PLACE",
+        "",
+        "latitude,longitude in degrees such as `52.52,13.405`, or empty",
+        "where the camera is, for SKIP=night; south and west are negative",
+        COORDINATES,
+    ),
+    Variable(
         "MASKS",
         "off",
         "off, or masks such as `10,10 25,20; black 60,40 75,40 80,55`",
@@ -461,6 +484,7 @@ def parse_config(environ: Mapping[str, str]) -> Config:
     values["variables"] = {name: text for name, text in environ.items() if name.startswith(PREFIX) or name == _MEMORY}
     config = Config(**{one.name: values[one.name] for one in fields(Config)})
     _refuse_output_among_input(config)
+    _refuse_rules_without_basis(config, environ)
     photo_pixels = config.memory.photo_pixels(config.size)
     if photo_pixels is not None and photo_pixels < config.maximum_pixels:
         return replace(config, maximum_pixels=photo_pixels)
@@ -478,6 +502,15 @@ def _refuse_output_among_input(config: Config) -> None:
         config.require_apart(config.stream)
     elif config.frames.contains(config.video):  # then this holds for every stream
         raise _not_apart(config, config.video)
+
+
+def _refuse_rules_without_basis(config: Config, environ: Mapping[str, str]) -> None:
+    given = environ.get(PREFIX + "SKIP")
+    if config.skip.night is not None and config.place is None:
+        raise ConfigError(PREFIX + "SKIP", given, f"night together with {PREFIX}PLACE: the sun's height depends on it")
+    if config.skip.frozen is not None and config.order == "name":
+        allowed = f"frozen with {PREFIX}ORDER=arrival: in the order of names, a frame's neighbour may come later"
+        raise ConfigError(PREFIX + "SKIP", given, allowed)
 
 
 def _not_apart(config: Config, written: Location) -> ConfigError:

@@ -129,8 +129,14 @@ class CheckpointCorrupt(StateError):
 REJECTION_REASONS = (
     *("empty", "forbidden", "late", "missing", "segment-damaged", "too-large", "too-small", "undecodable"),
     "unsupported-type",
+    *("skipped-blurred", "skipped-bright", "skipped-dark", "skipped-frozen", "skipped-night"),
 )
 """What FrameRejected and the records of rejected photos have as their reason."""
+
+
+def is_skip(reason: str) -> bool:
+    """Whether a photo was rejected because somebody wants such photos left out (TIMELAPSE_SKIP), not for a fault."""
+    return reason.startswith("skipped-")
 
 
 class MediaError(TimelapseError):

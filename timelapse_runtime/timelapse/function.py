@@ -86,6 +86,8 @@ class Timelapse:
         self._environment = environment
         self._config = parse_config(environment.variables)
         self._codec.filters(self._config, (SMALLEST_SIDE, SMALLEST_SIDE))
+        if self._config.skip.need_look:
+            self._codec.photo_looks()
         function_name = environment.variables.get("AWS_LAMBDA_FUNCTION_NAME", "local")
         self._metrics = StreamMetrics(self._config.metrics, function_name)
         self._frames, self._video = self._make_stores(self._config, environment)

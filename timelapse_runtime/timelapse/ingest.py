@@ -126,9 +126,9 @@ class Ingest:
         """The photo at the key of `photo`, decoded; the one at `next_key` is read meanwhile. Raises as `fetch` does."""
         return self._found(photo.key, lambda: prefetch.get(photo, next_key))
 
-    def decode(self, fetched: FetchedPhoto) -> ReadPhoto:
-        """Decode what `fetch` has read. The picture of a photo that cannot be used is its FrameRejected."""
-        return self._reader.decode(fetched)
+    def decode(self, fetched: FetchedPhoto, *, skips: bool = True) -> ReadPhoto:
+        """Decode what `fetch` has read: see PhotoReader."""
+        return self._reader.decode(fetched, skips=skips)
 
     def photo(self, source: SourceFrame, picture: DecodedPhoto | None) -> Photo:
         """The photo with the time at which it was taken, if it tells it (`model/capture_time.py`)."""

@@ -17,12 +17,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from timelapse_runtime.timelapse.errors import is_skip
+
 _log = logging.getLogger(__name__)
 _log.setLevel(logging.INFO)  # an alarm must not depend on the level that somebody chose for the log
 
 _BASIC = {"NewestPhotoAge": "Seconds", "Lag": "Seconds", "Frames": "Count", "Rejected": "Count"}
 _OTHERS = {
     "Photos": "Count",
+    "Skipped": "Count",
     "Flushes": "Count",
     "Duplicates": "Count",
     "Ignored": "Count",
@@ -86,7 +89,11 @@ class StreamMetrics:
         for name, count in counts.items():
             sums.counts[_NAMES[name]] += count
         sums.counts["Photos"] += counts.get("appended", 0) + counts.get("rejected", 0)
-        sums.rejected_reasons.update(rejected_reasons or {})
+        reasons = rejected_reasons or {}
+        skipped = sum(count for reason, count in reasons.items() if is_skip(reason))
+        sums.counts["Rejected"] -= skipped  # of which there is an alarm
+        sums.counts["Skipped"] += skipped
+        sums.rejected_reasons.update(reasons)
 
     def write(self, stream: str, state: StreamState, now_epoch_ms: int, *, at_once: bool = False) -> None:
         """Write the stream's line if it is due, or `at_once`."""

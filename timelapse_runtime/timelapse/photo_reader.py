@@ -14,7 +14,10 @@ from typing import Protocol
 
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import FrameRejected
+from timelapse_runtime.timelapse.model.capture_time import taken_epoch_ms
+from timelapse_runtime.timelapse.model.skip import Look
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
+from timelapse_runtime.timelapse.model.sun import sun_elevation_degrees
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
@@ -26,6 +29,8 @@ class ReadPhoto:
 
     info: ObjectInfo
     picture: DecodedPhoto | FrameRejected
+    look: Look | None = None
+    """What was measured of it, if something asks for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class PhotoReader:
         self._memory, self._video_size = config.memory, config.size
         self._decoder = codec.photo_decoder(maximum_pixels=config.maximum_pixels, background=config.background)
         self._decoding = threading.Lock()
+        self._skip, self._place, self._zone = config.skip, config.place, config.timezone
+        self._looks = codec.photo_looks() if config.skip.need_look else None
         self.newest_uploaded_epoch_ms = 0
         """Of the photos that were read here, usable or not."""
 
@@ -57,8 +64,29 @@ class PhotoReader:
         self.newest_uploaded_epoch_ms = max(self.newest_uploaded_epoch_ms, stored.info.last_modified_epoch_ms)
         return FetchedPhoto(stored.info, stored.body)
 
-    def decode(self, fetched: FetchedPhoto) -> ReadPhoto:
-        """Decode what `fetch` has read. The picture of a photo that cannot be used is its FrameRejected."""
+    def decode(self, fetched: FetchedPhoto, *, skips: bool = True) -> ReadPhoto:
+        """Decode what `fetch` has read. The picture of a photo that cannot be used, or (if it `skips`) that is to be
+        left out by what it shows alone, is its FrameRejected."""
+        found = self._decode(fetched)
+        if isinstance(found.picture, FrameRejected):
+            return found
+        look = None
+        if self._looks is not None:
+            with self._decoding:
+                look = self._looks.look(found.picture)
+        rejection = self._skipped(found.info, found.picture, look) if skips else None
+        return ReadPhoto(found.info, rejection or found.picture, look)
+
+    def _skipped(self, info: ObjectInfo, picture: DecodedPhoto, look: Look | None) -> FrameRejected | None:
+        if self._place is not None and self._skip.night is not None:
+            key, uploaded_epoch_ms = info.key.removeprefix(self._prefix), info.last_modified_epoch_ms
+            taken = taken_epoch_ms(picture.times, key, uploaded_epoch_ms, self._zone)
+            elevation = sun_elevation_degrees(self._place, uploaded_epoch_ms if taken is None else taken)
+            if rejection := self._skip.check_sun(elevation):
+                return rejection
+        return None if look is None else self._skip.check_look(look)
+
+    def _decode(self, fetched: FetchedPhoto) -> ReadPhoto:
         info, size_bytes = fetched.info, fetched.info.size_bytes
         if size_bytes > self._maximum_bytes:
             detail = f"{size_bytes} bytes; TIMELAPSE_MAXIMUM_PHOTO_BYTES is {self._maximum_bytes}"

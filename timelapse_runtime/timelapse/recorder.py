@@ -128,6 +128,11 @@ class Recorder:
         while len(self._window) > self._reorder_window:
             self._encode_oldest()
 
+    def begins_reel(self, source: SourceFrame) -> bool:
+        """Whether the photo would be the first frame of a reel."""
+        is_none_open = self._checkpoints.open_reel is None and not self._writer.is_writing
+        return is_none_open or self._needs_new_reel(source)
+
     def must_commit_before(self, source: SourceFrame) -> bool:
         """Whether the photo begins a reel or an encoder."""
         return self._writer.is_drained or self._needs_new_reel(source) or self._is_unfit

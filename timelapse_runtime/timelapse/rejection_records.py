@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE, Put
-from timelapse_runtime.timelapse.errors import FrameRejected, ObjectNotFound, PreconditionFailed
+from timelapse_runtime.timelapse.errors import FrameRejected, ObjectNotFound, PreconditionFailed, is_skip
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import photo_identity
@@ -77,7 +77,8 @@ class RejectionRecords:
             "error_type": rejection.error_type,
             "time": datetime.fromtimestamp(self._clock.now_epoch_ms() / 1000, UTC).isoformat(timespec="milliseconds"),
         }
-        self._log.warning("frame rejected", extra={"frame": record["key"], "reason": rejection.reason})
+        level = logging.INFO if is_skip(rejection.reason) else logging.WARNING
+        self._log.log(level, "frame rejected", extra={"frame": record["key"], "reason": rejection.reason})
         where, condition = self._keys.rejected(key), None if replaces else IfAbsent()
         try:
             Put(where, json.dumps(record, indent=1).encode(), condition, JSON_TYPE, NO_CACHE).send(self._store)

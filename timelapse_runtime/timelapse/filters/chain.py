@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 
 from timelapse_runtime.timelapse.config import Config
@@ -16,8 +17,15 @@ def steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:
 
     Raises FiltersUnavailable.
     """
-    try:
+    with required():
         return _steps_for(config, size)
+
+
+@contextmanager
+def required() -> Iterator[None]:
+    """Within it, a library that is missing is FiltersUnavailable."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         layer = "add the layer of extension.zip to the function, from the same build as function.zip"
         raise FiltersUnavailable(f"a filter is on that needs {error.name}, and it is not installed: {layer}") from error

@@ -22,6 +22,8 @@ from timelapse_runtime.timelapse.model.drawn_text import (
 )
 from timelapse_runtime.timelapse.model.mask import MASKS_PATTERN, parse_masks
 from timelapse_runtime.timelapse.model.photo_filter import parse_photo_filter
+from timelapse_runtime.timelapse.model.skip import SKIP_PATTERN, parse_skip
+from timelapse_runtime.timelapse.model.sun import PLACE_PATTERN, parse_coordinates
 from timelapse_runtime.timelapse.model.video_size import Size
 
 
@@ -118,3 +120,7 @@ CLOCK = Text(CLOCK_PATTERN, parse_clock)
 CAPTION = Text(CAPTION_PATTERN, parse_caption)
 """See parse_caption."""
 PLACE = Choice(tuple(place.value for place in Place), Place)
+SKIP = Text(SKIP_PATTERN, parse_skip)
+"""See parse_skip."""
+COORDINATES = Text(PLACE_PATTERN, parse_coordinates)
+"""See parse_coordinates."""

@@ -19,6 +19,7 @@ from timelapse_runtime.timelapse.video.decode import PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.filtered import PictureFilters
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
+from timelapse_runtime.timelapse.video.looks import PhotoLooks
 from timelapse_runtime.timelapse.video.metadata import Colour
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 from timelapse_runtime.timelapse.video.thumbnail import ThumbnailEncoder
@@ -38,6 +39,10 @@ class RangeCodec(Codec):
         """See Codec."""
         here = self._here.fitter(width, height, fit, background)
         return FitterElsewhere(here, width, height, fit, background)
+
+    def photo_looks(self) -> PhotoLooks:
+        """See Codec."""
+        return self._here.photo_looks()
 
     def filters(self, config: Config, size: Size) -> PictureFilters:
         """See Codec."""

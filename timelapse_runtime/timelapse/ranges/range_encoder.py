@@ -48,10 +48,13 @@ class RangeEncoder:
 
     def encode(self, photos: Sequence[SourceFrame]) -> EncodedRange:
         """Encode `photos`, in this order. One that S3 does not give is left out: the owner meets the error. If filters
-        are on, the range is empty: they look at the frames before, so the owner encodes all.
+        are on, or frozen photos are skipped, the range is empty: these look at the frames before, so the owner encodes
+        all.
 
         Raises EncoderFailed.
         """
+        if self._config.skip.frozen is not None:
+            return EncodedRange()
         times = islice((photo.uploaded_epoch_ms for photo in photos), _PACE_PHOTOS)
         low_delay = pace_of(times, slow_ms=self._config.slow_pace_ms).is_slow
         outcomes: list[PhotoOutcome] = []

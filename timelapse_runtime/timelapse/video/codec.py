@@ -15,6 +15,7 @@ from timelapse_runtime.timelapse.video.decode import PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.filtered import PictureFilters
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
+from timelapse_runtime.timelapse.video.looks import PhotoLooks
 from timelapse_runtime.timelapse.video.metadata import Colour
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 from timelapse_runtime.timelapse.video.read import decode_segment
@@ -26,6 +27,10 @@ class Codec(Protocol):
 
     def photo_decoder(self, *, maximum_pixels: int, background: Colour) -> PhotoDecoder:
         """Decodes the camera's photos; refuses those of more pixels. `background` is below transparent areas."""
+        ...
+
+    def photo_looks(self) -> PhotoLooks:
+        """Measures decoded photos. Raises FiltersUnavailable."""
         ...
 
     def fitter(self, width: int, height: int, fit: str, background: Colour) -> PictureFitter:
@@ -65,6 +70,10 @@ class X264Codec:
     def photo_decoder(self, *, maximum_pixels: int, background: Colour) -> PhotoDecoder:
         """See Codec."""
         return PhotoDecoder(maximum_pixels=maximum_pixels, background=background)
+
+    def photo_looks(self) -> PhotoLooks:
+        """See Codec."""
+        return PhotoLooks()
 
     def fitter(self, width: int, height: int, fit: str, background: Colour) -> PictureFitter:
         """See Codec."""
