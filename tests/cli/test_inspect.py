@@ -15,6 +15,7 @@ from timelapse_runtime.export.stream_state import StateReader
 from timelapse_runtime.timelapse.config import Location
 from timelapse_runtime.timelapse.errors import AccessDenied
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER
+from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
 
 
 def inspected(world: World, folder: str, zone: str = "UTC") -> Report:
@@ -89,3 +90,27 @@ def test_photos_that_must_not_be_listed_are_said_to_be_so() -> None:
     text = "\n".join(inspected(world, world.keys.folder).lines())
     assert "need s3:ListBucket on arn:aws:s3:::frames-bucket" in text
     assert text.count("not known") == 2
+
+
+def test_a_streams_own_settings_are_shown_and_obeyed() -> None:
+    world = world_of(5)
+    assert "settings      none of its own" in list(inspected(world, world.keys.folder).lines())
+    own = StreamSettings({"timezone": "Asia/Tokyo", "include": "*.dat"})
+    world.video.put(world.keys.settings, own.to_json())
+    world.upload(30)
+    world.upload(31, key="31.dat")
+    report = inspected(world, world.keys.folder)
+    lines = {line.split()[0]: line for line in report.lines()}
+    assert lines["settings"].endswith("include=*.dat, timezone=Asia/Tokyo")
+    assert " JST (" in lines["video"]
+    assert report.to_value()["waiting_count"] == 1, "31.dat"
+    assert report.to_value()["settings"] == own.values
+
+
+def test_settings_that_cannot_be_used_are_named() -> None:
+    world = world_of(5)
+    world.video.put(world.keys.settings, b'{"format": 1, "settings": {"fps": "x"}}')
+    report = inspected(world, world.keys.folder)
+    (line,) = [line for line in report.lines() if line.startswith("settings")]
+    assert "PROBLEM: fps is 'x'; allowed: 1 to 120" in line
+    assert report.to_value()["settings_problem"]

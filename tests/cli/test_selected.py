@@ -18,6 +18,7 @@ from timelapse_runtime.export.errors import CannotExport
 from timelapse_runtime.export.selection import frame_count, thinned
 from timelapse_runtime.export.stream_reader import StreamReader
 from timelapse_runtime.timelapse.errors import ConfigError
+from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
 
 
 def chosen(world: World, *arguments: str, zone: tzinfo = UTC, folder: str | None = None) -> list[int]:
@@ -79,9 +80,16 @@ def test_times_are_those_of_the_time_zone(world: World) -> None:
     assert chosen(world, "--from", f"{day_of(world, 1)}T08:59:45", "--to", day_of(world, 1), zone=east) == [
         *range(5, 30)
     ]
-    assert zone_of({"TIMELAPSE_TIMEZONE": "Asia/Tokyo"}) == east
+
+
+def test_the_time_zone_is_the_streams_own_or_that_of_the_shell() -> None:
+    world, shell = World(), {"TIMELAPSE_TIMEZONE": "Asia/Tokyo"}
+    reader = StreamReader(world.video, world.keys.folder)
+    assert zone_of(shell, reader) == ZoneInfo("Asia/Tokyo")
     with pytest.raises(ConfigError, match="TIMELAPSE_TIMEZONE"):
-        zone_of({"TIMELAPSE_TIMEZONE": "Mars"})
+        zone_of({"TIMELAPSE_TIMEZONE": "Mars"}, reader)
+    world.video.put(world.keys.settings, StreamSettings({"timezone": "Europe/Berlin"}).to_json())
+    assert zone_of(shell, reader) == ZoneInfo("Europe/Berlin")
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,13 @@ from tests.cli.streams import VARIABLES, make_stream
 from tests.world import World
 from timelapse_runtime.cli import CommandFailed
 from timelapse_runtime.cli.main import parse
+from timelapse_runtime.cli.places import config_at
 from timelapse_runtime.cli.setting_options import assignment
-from timelapse_runtime.cli.stream_settings import Change, Stored, config_at, read, report, write
+from timelapse_runtime.cli.stream_settings import Change, report, write
 from timelapse_runtime.timelapse.config import STREAM_SETTINGS, Location
 from timelapse_runtime.timelapse.config import VARIABLES as ROWS
 from timelapse_runtime.timelapse.errors import StorageUnavailable
+from timelapse_runtime.timelapse.known_settings import StoredSettings, stored_settings
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def place(world: World) -> Location:
     return Location(world.video.bucket, world.keys.folder)
 
 
-def change(world: World, *unset: str, resets: bool = False, **values: str) -> Stored:
+def change(world: World, *unset: str, resets: bool = False, **values: str) -> StoredSettings:
     where = place(world)
     return write(world.video, where, config_at(where, VARIABLES), Change(values, frozenset(unset), resets))
 
@@ -148,7 +150,7 @@ def test_what_cannot_be_read_is_written_over_only_with_reset(world: World, body:
 
 def test_a_setting_that_no_version_knows_is_named_and_can_be_unset(world: World) -> None:
     world.video.put(world.keys.settings, b'{"format": 1, "settings": {"fsp": 25, "CRF": 20}}')
-    found = read(world.video, place(world), config_at(place(world), {}))
+    found = stored_settings(world.video, world.keys)
     assert found.problem == "fsp is no setting; did you mean fps?"
     with pytest.raises(CommandFailed, match="fsp"):
         change(world, fps="25")
@@ -162,9 +164,9 @@ def test_settings_that_are_too_long_for_a_checkpoint_are_refused(world: World) -
     assert world.keys.settings not in world.object_keys()
 
 
-def lines(world: World, changed: Stored | None = None) -> list[str]:
+def lines(world: World, changed: StoredSettings | None = None) -> list[str]:
     config = config_at(place(world), VARIABLES)
-    found = changed or read(world.video, place(world), config)
+    found = changed or stored_settings(world.video, world.keys)
     return list(report(world.video, place(world), config, found, is_changed=changed is not None).lines())
 
 

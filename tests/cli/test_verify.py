@@ -9,6 +9,7 @@ from timelapse_runtime.cli.target import NoCheckpoint
 from timelapse_runtime.cli.verify import EXIT_CODES, format_report, repair, report_without_photos, verify
 from timelapse_runtime.timelapse.config import Location
 from timelapse_runtime.timelapse.model.photo_filter import OTHER_TYPE
+from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
 from timelapse_runtime.timelapse.verify_report import InTheWay, VerifyReport
 
 
@@ -107,3 +108,14 @@ def test_the_report_says_if_the_photos_are_not_those_that_the_checkpoint_names()
     assert "compared with s3://b/old/; the checkpoint says s3://b/new/" in format_report(report)
     report.source = report.source_in_checkpoint
     assert "the checkpoint says" not in format_report(report)
+
+
+def test_a_streams_own_settings_say_what_a_photo_is() -> None:
+    world = World()
+    world.video.put(world.keys.settings, StreamSettings({"include": "*.dat"}).to_json())
+    function = world.environment()
+    for number in range(5):
+        world.deliver(function, world.upload(number, key=f"{number}.dat"), world.upload(number, key=f"{number}.jpg"))
+    world.sweep(function, close=True)
+    report = verify(target_of(world), VARIABLES, world.clock)
+    assert (report.frame_count, report.uploaded_count, report.findings, report.pending) == (5, 5, [], [])

@@ -113,8 +113,8 @@ def test_a_long_stream_takes_no_more_requests_than_a_short_one() -> None:
     sent: list[str] = []
     store.on_request = photos.on_request = lambda operation, _key: sent.append(operation)
     state = StateReader(store, lambda _: photos, include=DEFAULT_FILTER, now_epoch_ms=0).look("video/camera/")
-    # The checkpoint, the manifests, the last segment, the records that are read; a listing of records and of photos.
-    assert Counter(sent) == {"GetObject": 1 + (NEWEST_REELS - 1) + 1 + NEWEST_RECORDS, "ListObjectsV2": 2}
+    # The settings, the checkpoint, the manifests, the last segment, the records; a listing of records and of photos.
+    assert Counter(sent) == {"GetObject": 2 + (NEWEST_REELS - 1) + 1 + NEWEST_RECORDS, "ListObjectsV2": 2}
     assert (state.rejected.count, state.rejected.unread_count) == (NEWEST_RECORDS + 50, 50)
     assert len(state.reels) == NEWEST_REELS
     everything = StateReader(store, lambda _: photos, include=DEFAULT_FILTER, now_epoch_ms=0, is_complete=True)
@@ -134,10 +134,10 @@ def test_a_listing_that_finds_no_end_ends() -> None:
     assert (state.photos.is_complete, state.photos.waiting_count) == (False, LISTED_OBJECTS)
 
 
-def test_a_day_of_a_photo_a_second_takes_four_requests() -> None:
+def test_a_day_of_a_photo_a_second_takes_five_requests() -> None:
     store, photos = long_stream(reels=1, segments=480, records=0)
     sent: list[str] = []
     store.on_request = photos.on_request = lambda operation, _key: sent.append(operation)
     state = StateReader(store, lambda _: photos, include=DEFAULT_FILTER, now_epoch_ms=0).look("video/camera/")
     assert (state.checkpoint.frame_count, state.photos.waiting_count) == (86_400, 180)
-    assert Counter(sent) == {"GetObject": 2, "ListObjectsV2": 2}
+    assert Counter(sent) == {"GetObject": 3, "ListObjectsV2": 2}

@@ -12,6 +12,7 @@ from tests.world import STREAM, World
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import StorageUnavailable, UnknownEvent
+from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
 
 COUNT = 500
 DAY_MS = 86_400_000
@@ -214,3 +215,28 @@ def test_a_stream_without_new_photos_has_a_plan_without_ranges() -> None:
 def test_a_step_that_is_not_understood_says_what_is_allowed(value: Any) -> None:
     with pytest.raises(UnknownEvent, match="allowed:"):
         world_of(0).environment().invoke({"backfill": value}, world_of(0).context(10**15))
+
+
+def test_ranges_are_encoded_with_the_streams_own_settings() -> None:
+    world = world_of()
+    own = {"size": "64x48", "fps": "12", "keyframe_interval": "60", "crf": "30", "maximum_photo_bytes": "8"}
+    world.video.put(world.keys.settings, StreamSettings(own).to_json())
+    plan = step(world, "plan", STREAM)
+    encode(world, plan, plan["ranges"])
+    done = join(world, plan)
+    assert (done["done"], done["frames_in_video"], done["read_elsewhere"]) == (True, 100, COUNT)
+    (reel,) = world.reels()
+    assert (reel.width, reel.fps, reel.segments[0].count) == (64, 12, 60)
+    assert shown(world) == [*range(10), *range(10, 100)], "of two digits: the others are too large"
+    assert len(world.rejections()) == COUNT - 100
+
+
+def test_a_range_of_settings_that_have_changed_since_is_encoded_again() -> None:
+    world = world_of()
+    plan = step(world, "plan", STREAM)
+    encode(world, plan, plan["ranges"])
+    world.video.put(world.keys.settings, StreamSettings({"crf": "30"}).to_json())
+    done = join(world, plan)
+    assert (done["done"], done["frames_in_video"]) == (True, COUNT)
+    assert world.frames.request_counts["GetObject"] == 2 * COUNT
+    assert shown(world) == list(range(COUNT))

@@ -127,8 +127,8 @@ class _Backfill:
     def _fill_by(self, workers: Workers, stream: StreamWork, ahead: int) -> None:
         """Fill a stream by ranges, of which up to `ahead` are under way. If it fails, the others stop as well."""
         elsewhere = EncodedElsewhere(
-            self._config,
-            workers.encode(stream.name),
+            stream.config,
+            workers.encode(stream.name, stream.config.settings),
             ahead,
             self._watch.stop.is_set,
             self._photo_was_read,
@@ -151,7 +151,7 @@ class _Backfill:
         if self._sweep(function, stream, {"drain": True}):
             after = self._streams.checkpoint(stream.name)
             now_epoch_ms = SystemClock().now_epoch_ms()
-            if after is not None and is_day_over(after.reel, now_epoch_ms, self._config.timezone):
+            if after is not None and is_day_over(after.reel, now_epoch_ms, stream.config.timezone):
                 self._sweep(function, stream, {"close": True})
         function.close(Deadline(SystemClock().now_epoch_ms() + _SAVE_MS))
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from timelapse_runtime.cli import CommandFailed
+from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import ObjectNotFound
+from timelapse_runtime.timelapse.known_settings import KnownSettings
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import photo_of
@@ -26,10 +28,12 @@ _DATE = re.compile(r"(?:19|20)\d\d(?:[-_.]?(?:0[1-9]|1[0-2])(?:[-_.]?\d\d)?)?")
 
 @dataclass(slots=True)
 class StreamWork:
-    """A stream that is to be filled. `photo_count` photos were listed, of which the checkpoint covered some already."""
+    """A stream that is to be filled, with its own settings. `photo_count` photos were listed, of which the checkpoint
+    covered some already."""
 
     name: str
     prefix: str
+    config: Config
     before: Checkpoint | None
     photo_count: int = 0
     covered_count: int = 0
@@ -64,6 +68,7 @@ class Streams:
 
     def __init__(self, config: Config, frames: Store, video: Store) -> None:
         self._config, self._frames, self._video = config, frames, video
+        self._settings = KnownSettings(config, video, SystemClock())
 
     def look(self) -> list[StreamWork]:
         """The streams that have photos. Raises CommandFailed if there is none, and StorageError."""
@@ -75,13 +80,13 @@ class Streams:
         return [stream for stream in streams if stream.photo_count]
 
     def _looked_at(self, name: str, prefix: str) -> StreamWork:
-        stream = StreamWork(name, prefix, self.checkpoint(name))
-        checkpoint = stream.before
+        checkpoint = self.checkpoint(name)
+        stream = StreamWork(name, prefix, self._settings.read(name, checkpoint), checkpoint)
         if checkpoint is None or checkpoint.order != self._config.order:
             checkpoint = None  # of a stream whose order changes, the function itself looks through all photos
         for info in self._frames.list_after(prefix):
             key = info.key[len(prefix) :]
-            if (reason := self._config.include.why_ignored(key)) is not None:
+            if (reason := stream.config.include.why_ignored(key)) is not None:
                 stream.ignored[reason] += 1
                 continue
             stream.photo_count += 1

@@ -61,9 +61,10 @@ class Workers:
         arguments = dict(variables), self._stop
         self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=arguments)
 
-    def encode(self, stream: str) -> Callable[[Sequence[SourceFrame]], Future[bytes]]:
-        """Has ranges of this stream's photos encoded. Raises RuntimeError if no process is left."""
-        return lambda photos: self._pool.submit(_encode, stream, photos)
+    def encode(self, stream: str, settings: Mapping[str, str]) -> Callable[[Sequence[SourceFrame]], Future[bytes]]:
+        """Has ranges of this stream's photos encoded, with its own settings. Raises RuntimeError if no process is
+        left."""
+        return lambda photos: self._pool.submit(_encode, stream, dict(settings), photos)
 
     def stop(self) -> None:
         """They end before the next photo."""
@@ -84,10 +85,11 @@ class _Worker:
         self._frames = S3Store(client, self._config.frames.bucket, requester_pays=True)
         self._stop, self._codec = stop, X264Codec()
 
-    def encode(self, stream: str, photos: Sequence[SourceFrame]) -> bytes:
+    def encode(self, stream: str, settings: Mapping[str, str], photos: Sequence[SourceFrame]) -> bytes:
+        config = self._config.for_stream(settings)
         before = Counter(self._frames.request_counts)
-        reader = PhotoReader(self._config, self._frames, self._config.photos_prefix(stream), self._codec)
-        encoder = RangeEncoder(self._config, reader, self._codec, may_stop=self._stop.is_set)
+        reader = PhotoReader(config, self._frames, config.photos_prefix(stream), self._codec)
+        encoder = RangeEncoder(config, reader, self._codec, may_stop=self._stop.is_set)
         encoded = encoder.encode(photos)
         requests = Counter(self._frames.request_counts) - before
         return replace(encoded, request_counts=dict(requests)).to_bytes()
@@ -111,6 +113,6 @@ def _end_with_parent() -> None:
     os._exit(1)  # killed: nobody waits for what is being encoded
 
 
-def _encode(stream: str, photos: Sequence[SourceFrame]) -> bytes:
+def _encode(stream: str, settings: Mapping[str, str], photos: Sequence[SourceFrame]) -> bytes:
     assert _worker is not None
-    return _worker.encode(stream, photos)
+    return _worker.encode(stream, settings, photos)

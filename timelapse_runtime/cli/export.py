@@ -46,7 +46,7 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
 
 def export(reader: StreamReader, options: argparse.Namespace, wanted: Wanted, variables: Mapping[str, str]) -> Written:
     """Write the file. Raises CommandFailed, CannotExport, TimelapseError."""
-    pieces = selected(reader, options, zone_of(variables))
+    pieces = selected(reader, options, zone_of(variables, reader))
     plan = plan_export(pieces, wanted)
     is_quiet = options.json and not sys.stderr.isatty()
     with (

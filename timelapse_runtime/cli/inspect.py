@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     video = stores[options.stream.bucket]
     reader = StateReader(video, photos, include=settings["INCLUDE"], now_epoch_ms=now_epoch_ms, is_complete=options.all)
     report = inspect(reader, video, options.stream, settings["TIMEZONE"])
-    _draw(StreamReader(video, options.stream.prefix), options, settings["TIMEZONE"])
+    _draw(StreamReader(video, options.stream.prefix), options, report.zone)
     requests = sum((Counter(store.request_counts) for store in stores.values()), Counter[str]())
     if options.json:
         print(json.dumps({**report.to_value(), "s3_requests": dict(sorted(requests.items()))}))
@@ -95,7 +95,8 @@ def _title(place: str, pieces: Sequence[Piece]) -> str:
 def inspect(reader: StateReader, video: Store, place: Location, zone: tzinfo) -> Report:
     """The stream in `place`, or else those below it. Raises CommandFailed if there is neither, TimelapseError."""
     try:
-        return Report([reader.look(place.prefix)], zone, is_overview=False)
+        stream = reader.look(place.prefix)
+        return Report([stream], stream.settings.value("timezone", zone), is_overview=False)
     except ObjectNotFound:
         streams = reader.streams(place.prefix)
     if streams:

@@ -20,7 +20,7 @@ class Report:
     """What was found, as JSON and as text. `streams` is one stream in full, or several briefly (`is_overview`)."""
 
     def __init__(self, streams: list[StreamState], zone: tzinfo, *, is_overview: bool) -> None:
-        self._streams, self._zone, self._is_overview = streams, zone, is_overview
+        self._streams, self.zone, self._is_overview = streams, zone, is_overview
 
     def to_value(self) -> dict[str, Any]:
         """The report as JSON values. Times are milliseconds since 1970."""
@@ -31,7 +31,7 @@ class Report:
     def lines(self) -> Iterator[str]:
         """The report as text."""
         if not self._is_overview:
-            yield from _lines(self._streams[0], self._zone)
+            yield from _lines(self._streams[0], self.zone)
             return
         width = max(len(_name(state)) for state in self._streams)
         for state in self._streams:
@@ -61,6 +61,8 @@ def _value(state: StreamState) -> dict[str, Any]:
         "committed_epoch_ms": state.committed_epoch_ms,
         "owner": checkpoint.owner or None,
         "lease_ends_epoch_ms": _lease_ends_epoch_ms(state),
+        "settings": dict(state.settings.settings.values),
+        "settings_problem": state.settings.problem or None,
         "waiting_count": photos.waiting_count,
         "oldest_waiting_epoch_ms": photos.oldest_waiting_epoch_ms,
         "rejected_count": state.rejected.count,
@@ -111,6 +113,7 @@ def _lines(state: StreamState, zone: tzinfo) -> Iterator[str]:
         ("waiting", _waiting(state)),
         ("watermark", _watermark(state, zone)),
         ("owner", _owner(state)),
+        ("settings", _settings(state)),
         ("rejected", _rejected(state)),
         ("ignored", _ignored(state)),
     ):
@@ -180,6 +183,14 @@ def _owner(state: StreamState) -> str:
     if ends_epoch_ms is None or ends_epoch_ms <= state.looked_epoch_ms:
         return f"none; {state.checkpoint.owner} was the last" if state.checkpoint.owner else "none"
     return f"{state.checkpoint.owner}, for {duration((ends_epoch_ms - state.looked_epoch_ms) // 1000)} more"
+
+
+def _settings(state: StreamState) -> str:
+    stored = state.settings
+    if stored.problem:
+        return f"PROBLEM: {stored.problem}; those before stay in effect (`timelapse set {state.place} --show`)"
+    own = ", ".join(f"{name}={text}" for name, text in sorted(stored.settings.values.items()))
+    return own or "none of its own"
 
 
 def _rejected(state: StreamState) -> str:

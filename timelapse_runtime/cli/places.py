@@ -1,4 +1,4 @@
-"""The configuration of a function whose places are arguments of a command: `backfill` and `run`."""
+"""The configuration of a function whose places are arguments of a command, and that of one of its streams."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 
 from timelapse_runtime.cli import CommandFailed
-from timelapse_runtime.timelapse.config import PREFIX, Config, parse_config
+from timelapse_runtime.timelapse.config import PREFIX, STREAM_SETTINGS, Config, Location, parse_config
 from timelapse_runtime.timelapse.errors import ConfigError
 
 
@@ -28,3 +28,15 @@ def parse_in_places(options: argparse.Namespace, configured: Mapping[str, str]) 
                 f"{options.frames}: name a folder that is not in the other, nor around it, or another bucket"
             ) from error
         raise
+
+
+def config_at(place: Location, variables: Mapping[str, str]) -> Config:
+    """What a function with the variables of this shell has for a stream whose video is in `place`. Raises
+    ConfigError."""
+    named = {f"{PREFIX}{name.upper()}" for name in STREAM_SETTINGS}
+    known = {name: text for name, text in variables.items() if name in named}
+    parent = place.prefix.rstrip("/").rpartition("/")[0]
+    video = Location(place.bucket, f"{parent}/" if parent else "")
+    # Where the photos are does not matter here: a place in which no video can be.
+    photos = Location(place.bucket, f"{place.prefix}no photos/")
+    return parse_config({**known, f"{PREFIX}FRAMES": str(photos), f"{PREFIX}VIDEO": str(video)})

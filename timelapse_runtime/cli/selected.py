@@ -10,18 +10,20 @@ from datetime import datetime, timedelta, tzinfo
 from timelapse_runtime.cli import CommandFailed
 from timelapse_runtime.export.selection import Piece, Selector, TimeRange
 from timelapse_runtime.export.stream_reader import StreamReader
-from timelapse_runtime.timelapse.config import VARIABLES, parse_variable
+from timelapse_runtime.timelapse.config import STREAM_SETTINGS, parse_variable
 from timelapse_runtime.timelapse.errors import ObjectNotFound
+from timelapse_runtime.timelapse.known_settings import stored_settings
 from timelapse_runtime.timelapse.verify import describe_folder
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-def zone_of(variables: Mapping[str, str]) -> tzinfo:
-    """The time zone of days, and of times without one: TIMELAPSE_TIMEZONE. Raises ConfigError."""
-    (variable,) = (variable for variable in VARIABLES if variable.name == "TIMEZONE")
-    zone: tzinfo = parse_variable(variable, variables)
-    return zone
+def zone_of(variables: Mapping[str, str], reader: StreamReader) -> tzinfo:
+    """The time zone of days, and of times without one: the stream's own, or TIMELAPSE_TIMEZONE. Raises ConfigError,
+    StorageError."""
+    zone: tzinfo = parse_variable(STREAM_SETTINGS["timezone"], variables)
+    own: tzinfo = stored_settings(reader.store, reader.keys).value("timezone", zone)
+    return own
 
 
 def selected(reader: StreamReader, options: argparse.Namespace, zone: tzinfo) -> list[Piece]:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from timelapse_runtime.cli import EXIT_OK, CommandFailed
+from timelapse_runtime.cli.places import config_at
 from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE
-from timelapse_runtime.timelapse.config import PREFIX, STREAM_SETTINGS, Config, Location, parse_config
+from timelapse_runtime.timelapse.config import PREFIX, STREAM_SETTINGS, Config, Location
 from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, SettingsInvalid
-from timelapse_runtime.timelapse.known_settings import READ_EVERY_MS
+from timelapse_runtime.timelapse.known_settings import READ_EVERY_MS, StoredSettings, stored_settings
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings, config_of
@@ -40,16 +41,6 @@ class Change:
         return not (self.values or self.unset or self.resets)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The settings as they are in S3. `problem`: why they cannot be used; empty if they can. `etag` is None if there is
-    no object."""
-
-    settings: StreamSettings
-    etag: str | None
-    problem: str
-
-
 def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     """Change the stream's settings, and print them; the exit code. Raises CommandFailed, StorageError."""
     store = S3Store(make_client(variables=variables, user_agent="timelapse-set"), options.stream.bucket)
@@ -59,49 +50,21 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     if both := sorted(change.unset & change.values.keys()):
         raise CommandFailed(f"{both[0]} is to be set and unset")
     config = config_at(options.stream, variables)
-    before = read(store, options.stream, config)
+    before = stored_settings(store, StreamKeys(options.stream.prefix))
     after = before if change.is_empty else write(store, options.stream, config, change)
     found = report(store, options.stream, config, after, is_changed=after.etag != before.etag)
     print(json.dumps(found.to_value()) if options.json else "\n".join(found.lines()))
     return EXIT_OK
 
 
-def config_at(place: Location, variables: Mapping[str, str]) -> Config:
-    """What a function with the variables of this shell has for a stream, whose video is in `place`."""
-    named = {f"{PREFIX}{name.upper()}" for name in STREAM_SETTINGS}
-    known = {name: text for name, text in variables.items() if name in named}
-    parent = place.prefix.rstrip("/").rpartition("/")[0]
-    video = Location(place.bucket, f"{parent}/" if parent else "")
-    # Where the photos are does not matter here: a place in which no video can be.
-    photos = Location(place.bucket, f"{place.prefix}no photos/")
-    return parse_config({**known, f"{PREFIX}FRAMES": str(photos), f"{PREFIX}VIDEO": str(video)})
-
-
-def read(store: Store, place: Location, config: Config) -> Stored:
-    """The settings of the stream in `place`. Raises StorageError."""
-    try:
-        found = store.get(StreamKeys(place.prefix).settings)
-    except ObjectNotFound:
-        return Stored(StreamSettings(), None, "")
-    try:
-        settings = StreamSettings.from_json(found.body)
-    except SettingsInvalid as error:
-        return Stored(StreamSettings(), found.info.etag, str(error))
-    try:
-        config_of(config, settings.values)
-    except SettingsInvalid as error:
-        return Stored(settings, found.info.etag, str(error))
-    return Stored(settings, found.info.etag, "")
-
-
-def write(store: Store, place: Location, config: Config, change: Change) -> Stored:
+def write(store: Store, place: Location, config: Config, change: Change) -> StoredSettings:
     """Change the settings of the stream in `place`. Nothing is written if they are so already.
 
     Raises CommandFailed if what comes of it cannot be used, and StorageError.
     """
     key = StreamKeys(place.prefix).settings
     for _ in range(_TRIES):
-        stored = read(store, place, config)
+        stored = stored_settings(store, StreamKeys(place.prefix))
         old = StreamSettings(revision=stored.settings.revision) if change.resets else stored.settings
         if stored.problem and not stored.settings.values and not change.resets:
             raise CommandFailed(
@@ -120,11 +83,11 @@ def write(store: Store, place: Location, config: Config, change: Change) -> Stor
             etag = store.put(key, body, condition=condition, content_type=JSON_TYPE, cache_control=NO_CACHE)
         except PreconditionFailed:
             continue  # another writer was first, or this one, whose answer was lost
-        return Stored(settings, etag, "")
+        return StoredSettings(settings, etag)
     raise CommandFailed(f"others write s3://{place.bucket}/{key} all the time: try again")
 
 
-def report(store: Store, place: Location, config: Config, stored: Stored, *, is_changed: bool) -> Report:
+def report(store: Store, place: Location, config: Config, stored: StoredSettings, *, is_changed: bool) -> Report:
     """What to print. Raises StorageError, CheckpointCorrupt."""
     return Report(place, config, stored, is_changed, _has_video(store, place))
 
@@ -142,7 +105,7 @@ class Report:
 
     place: Location
     config: Config
-    stored: Stored
+    stored: StoredSettings
     is_changed: bool
     has_video: bool
 

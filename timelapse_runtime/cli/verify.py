@@ -12,6 +12,7 @@ from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.runtime.clock import Clock, SystemClock
 from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
+from timelapse_runtime.timelapse.known_settings import KnownSettings
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.verify import Verifier, describe_folder
@@ -43,11 +44,14 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
 
 def verify(target: Target, variables: Mapping[str, str], clock: Clock | None = None) -> VerifyReport:
     """Compare the stream with its photos. Changes nothing. Raises ConfigError if a TIMELAPSE_ variable is wrong."""
-    config = parse_config(configuration(target, variables))
+    clock = clock or SystemClock()
+    config = KnownSettings(parse_config(configuration(target, variables)), target.video_store, clock).read(
+        target.stream
+    )
     rule = FlushRule(config.flush_every, config.flush_after_seconds)
     places = target.video.prefix, target.frames.prefix
     stores = target.frames_store, target.video_store
-    return Verifier(*stores, *places, include=config.include, rule=rule, clock=clock or SystemClock()).run()
+    return Verifier(*stores, *places, include=config.include, rule=rule, clock=clock).run()
 
 
 def report_without_photos(error: NoCheckpoint) -> VerifyReport:

@@ -17,6 +17,7 @@ from timelapse_runtime.export.stream_reader import StreamReader
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.config import Location, parse_location
 from timelapse_runtime.timelapse.errors import AccessDenied, ObjectNotFound, SegmentCorrupt
+from timelapse_runtime.timelapse.known_settings import StoredSettings, stored_settings
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_of
@@ -72,6 +73,7 @@ class StreamState:
     last_frame: SourceFrame | None
     photos: Photos
     rejected: Rejected
+    settings: StoredSettings
     looked_epoch_ms: int
 
     @property
@@ -90,7 +92,8 @@ class StreamState:
 
 
 class StateReader:
-    """Looks at streams. `photos` gives the store of a bucket of photos; `include` tells photos from other objects."""
+    """Looks at streams. `photos` gives the store of a bucket of photos; `include` tells photos from other objects,
+    where a stream has no such setting of its own."""
 
     def __init__(
         self,
@@ -111,6 +114,8 @@ class StateReader:
         """
         reader = StreamReader(self._video, folder)
         checkpoint, committed_epoch_ms = reader.checkpoint()
+        settings = stored_settings(self._video, reader.keys)
+        include = settings.value("include", self._include)
         limit = 1 if is_brief else None if self._is_complete else NEWEST_REELS
         reels = list(itertools.islice(reader.reels(checkpoint), limit))
         return StreamState(
@@ -119,8 +124,9 @@ class StateReader:
             committed_epoch_ms=committed_epoch_ms,
             reels=reels,
             last_frame=None if is_brief else _last_frame(reader, reels),
-            photos=self._look_at_photos(reader, checkpoint),
+            photos=self._look_at_photos(reader, checkpoint, include),
             rejected=Rejected(checkpoint.rejected_count) if is_brief else self._look_at_records(reader),
+            settings=settings,
             looked_epoch_ms=self._now_epoch_ms,
         )
 
@@ -132,26 +138,34 @@ class StateReader:
                 found.append(self.look(inner, is_brief=True))
         return found
 
-    def _look_at_photos(self, reader: StreamReader, checkpoint: Checkpoint) -> Photos:
+    def _look_at_photos(self, reader: StreamReader, checkpoint: Checkpoint, include: PhotoFilter) -> Photos:
         place = parse_location(checkpoint.source)
         after = checkpoint.watermark if checkpoint.order == NAME_ORDER else checkpoint.scan_after
         found = Photos("" if self._is_complete else after)
         try:
             store = self._photos(place.bucket)
-            catalog = Catalog(store, self._video, reader.keys, place.prefix, self._include, checkpoint.order)
-            self._list(store, place, catalog, checkpoint, found)
+            catalog = Catalog(store, self._video, reader.keys, place.prefix, include, checkpoint.order)
+            self._list(store, place, catalog, checkpoint, include, found)
         except AccessDenied as error:
             found.denied = error
         return found
 
-    def _list(self, store: Store, place: Location, catalog: Catalog, checkpoint: Checkpoint, found: Photos) -> None:
+    def _list(
+        self,
+        store: Store,
+        place: Location,
+        catalog: Catalog,
+        checkpoint: Checkpoint,
+        include: PhotoFilter,
+        found: Photos,
+    ) -> None:
         for info in store.list_after(place.prefix, place.prefix + found.after if found.after else ""):
             if found.listed_count == LISTED_OBJECTS and not self._is_complete:
                 found.is_complete = False
                 return
             found.listed_count += 1
             key = info.key.removeprefix(place.prefix)
-            if (reason := self._include.why_ignored(key)) is not None:
+            if (reason := include.why_ignored(key)) is not None:
                 found.ignored[reason] += 1
                 continue
             position = catalog.position_of(key, info)

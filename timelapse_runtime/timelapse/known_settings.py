@@ -1,4 +1,4 @@
-"""What one environment knows of the streams' own settings, as it has read them from `settings.json`.
+"""The streams' own settings as they are read from `settings.json`: once, or again and again by one environment.
 
 An object that cannot be used stops no camera. The settings before it stay: the last good ones of this environment, else
 those that the checkpoint names, else the function's variables. So a mask that was on stays on, whoever damages the
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from timelapse_runtime.runtime.clock import Clock
-from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.config import STREAM_SETTINGS, Config
 from timelapse_runtime.timelapse.errors import ObjectNotFound, SettingsInvalid
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.model.stream_settings import StreamSettings, config_of
+from timelapse_runtime.timelapse.model.stream_settings import StreamSettings, check_values, config_of
 from timelapse_runtime.timelapse.storage.contract import Store, StoredObject
 from timelapse_runtime.timelapse.stream_log import StreamLog
 
@@ -25,6 +26,36 @@ _log = logging.getLogger(__name__)
 READ_EVERY_MS = 5 * 60_000
 """At one photo a second this is a request for 300 frames."""
 _MAXIMUM_STREAMS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSettings:
+    """The settings as they are in S3. `problem`: why they cannot be used; empty if they can, as far as each is looked
+    at alone. `etag` is None if there is no object."""
+
+    settings: StreamSettings = field(default_factory=StreamSettings)
+    etag: str | None = None
+    problem: str = ""
+
+    def value(self, name: str, default: Any) -> Any:
+        """What a setting says, parsed; `default` if it says nothing, or if the settings cannot be used."""
+        text = None if self.problem else self.settings.values.get(name)
+        return default if text is None else STREAM_SETTINGS[name].parse(text.strip())
+
+
+def stored_settings(store: Store, keys: StreamKeys) -> StoredSettings:
+    """Those of a stream. Raises StorageError."""
+    try:
+        found = store.get(keys.settings)
+    except ObjectNotFound:
+        return StoredSettings()
+    settings = StreamSettings()
+    try:
+        settings = StreamSettings.from_json(found.body)
+        check_values(settings.values)
+    except SettingsInvalid as error:
+        return StoredSettings(settings, found.info.etag, str(error))
+    return StoredSettings(settings, found.info.etag)
 
 
 @dataclass(frozen=True, slots=True)

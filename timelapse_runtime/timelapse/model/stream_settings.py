@@ -67,13 +67,22 @@ def _text(name: str, value: Any) -> str:
 
 def config_of(config: Config, values: Mapping[str, str]) -> Config:
     """The configuration of a stream with these settings, from that of the function. Raises SettingsInvalid."""
-    for name in values:
-        setting_named(name)
+    check_values(values)
     try:
         return config.for_stream(values)
     except ConfigError as error:
         name = error.variable.removeprefix(PREFIX).lower()
         raise SettingsInvalid(f"{name} is {error.value!r}; allowed: {error.allowed}") from error
+
+
+def check_values(values: Mapping[str, str]) -> None:
+    """Look at each setting alone. Raises SettingsInvalid."""
+    for name, text in values.items():
+        variable = STREAM_SETTINGS[setting_named(name)]
+        try:
+            variable.parse(text.strip())
+        except ValueError as error:
+            raise SettingsInvalid(f"{name} is {text!r}; allowed: {variable.allowed}") from error
 
 
 def setting_named(text: str) -> str:
