@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.timelapse.filters.pictures import copied, flat
-from tests.timelapse.filters.samples import decoded, encoded, planes_of_image, psnr, raw, sunrise
+from tests.timelapse.filters.samples import planes_of_image, raw, sunrise
 from timelapse_runtime.timelapse.filters.contract import FilterState, Moment, Planes
 from timelapse_runtime.timelapse.filters.stabilise import Stabilise, StabiliseSettings
 
@@ -109,22 +109,20 @@ def test_a_camera_that_was_turned_is_followed() -> None:
         assert place(picture, other.picture(0, 0)) <= 0.3
 
 
-def test_a_restart_moves_the_place_by_less_than_a_twentieth_of_a_sample() -> None:
-    camera, still = Camera(2), Camera(0).picture(0, 0)
-    whole = Stabilise(SETTINGS, *SIZE)
+def test_a_restart_after_each_frame_changes_no_sample() -> None:
+    camera, whole = Camera(2), Stabilise(SETTINGS, *SIZE)
     state: FilterState = None
-    last: Planes | None = None
-    for restarts, (down, right) in enumerate(shakes(10)):
+    for down, right in shakes(16):
         given = camera.picture(down, right)
         expected, made = copied(given), copied(given)
         whole.apply(expected, MOMENT)
         step = Stabilise(SETTINGS, *SIZE)
-        step.resume(state, last, ())
+        step.resume(state, None, ())
         step.apply(made, MOMENT)
-        assert place(made, still) <= 0.3 + 0.05 * restarts
-        assert psnr(made, expected) > 30  # a half sample may fall to either side
-        state = json.loads(json.dumps(step.state))
-        (last,) = decoded(encoded([made], SIZE), SIZE)
+        assert raw([made]) == raw([expected])
+        text = json.dumps(step.state)
+        assert len(text) < 1_000
+        state = json.loads(text)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (18, 600), (640, 34)])
@@ -136,7 +134,9 @@ def test_small_black_and_plain_pictures_pass(size: tuple[int, int]) -> None:
         assert raw([picture]) == raw([flat(*size, level)])
 
 
-@pytest.mark.parametrize("state", [None, 7, [], {"off": 1}, {"off": [9.0, 9.0], "strange": 0}, {"off": [0.0, 0.0]}])
+@pytest.mark.parametrize(
+    "state", [None, 7, [], {"reference": "AAAA", "strange": 0}, {"reference": "/" * 768, "strange": 0}]
+)
 def test_without_a_state_that_it_knows_the_filter_begins_anew(state: FilterState) -> None:
     step, picture = Stabilise(SETTINGS, *SIZE), Camera().picture(3, 3)
     step.resume(state, Camera().picture(0, 0), ())
