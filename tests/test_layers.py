@@ -35,7 +35,7 @@ TIMELAPSE = (
     {"commit_plan", "left_out_notes", "verify_report"},
     {"stored_reels"},
     {"catalog", "checkpoint_store", "known_settings", "photo_reader", "rejection_records", "video_file", "week"},
-    {"derived", "ingest", "reconcile", "reel_writer", "verify_photos", "verify_video"},
+    {"derived", "ingest", "reconcile", "reel_writer", "segment_removal", "verify_photos", "verify_video"},
     {"arrangement", "frozen_photos", "kept_photos", "new_photos", "ranges", "verify"},
     {"writer"},
     {"recorder", "intake", "event_share"},

@@ -28,6 +28,7 @@ from timelapse_runtime.timelapse.ranges.range_encoder import RangeEncoder
 from timelapse_runtime.timelapse.ranges.range_reader import EncodedElsewhere
 from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
+from timelapse_runtime.timelapse.stored_reels import read_segment
 from timelapse_runtime.timelapse.verify import Verifier
 from timelapse_runtime.timelapse.verify_report import VerifyReport
 from timelapse_runtime.timelapse.video.boxes import read_provenance
@@ -219,8 +220,8 @@ class World:
         found = []
         for reel in self.reels():
             init_segment = self.video.get(self.keys.init(reel.name)).body
-            for segment in reel.segments:
-                body = self.video.get(segment_key(self.keys, reel, segment)).body
+            for position, segment in enumerate(reel.segments):
+                body = read_segment(self.video, self.keys, reel, position)
                 self.codec.decode_segment(
                     init_segment,
                     body,

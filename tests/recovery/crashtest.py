@@ -34,6 +34,7 @@ from tests.recovery.races import (
     MEETINGS,
     OWNER_MEETINGS,
     RANGES_MEETINGS,
+    REMOVAL_MEETINGS,
     Meeting,
 )
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, doubles, run_life, run_pair, run_scenario, singles
@@ -117,6 +118,7 @@ def parts() -> Mapping[str, Part]:
         Part(f"owners: {len(OWNER_MEETINGS)} meetings", partial(_pauses, OWNER_MEETINGS)),
         Part(f"ranges: {len(RANGES_MEETINGS)} meetings", partial(_pauses, RANGES_MEETINGS)),
         Part(f"adopting: {len(ADOPT_MEETINGS)} meetings", partial(_pauses, ADOPT_MEETINGS)),
+        Part(f"removal: {len(REMOVAL_MEETINGS)} meetings", partial(_pauses, REMOVAL_MEETINGS)),
         Part("arrival: random lives", _arrival_lives),
         Part(f"{len(CLOSE_MEETINGS)} close meetings", _interleavings),
     ]

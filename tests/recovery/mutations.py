@@ -16,7 +16,14 @@ from tests.recovery.races import ADOPT_MEETINGS, MEETINGS, OWNER_MEETINGS
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run_scenario, singles
 from timelapse_runtime.adopt import adoption
 from timelapse_runtime.adopt.adoption import Adoption
-from timelapse_runtime.timelapse import arrangement, arrival_intake, checkpoint_store, commit_plan, video_file
+from timelapse_runtime.timelapse import (
+    arrangement,
+    arrival_intake,
+    checkpoint_store,
+    commit_plan,
+    segment_removal,
+    video_file,
+)
 from timelapse_runtime.timelapse.arrival_intake import ArrivalIntake
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
@@ -40,6 +47,7 @@ from timelapse_runtime.timelapse.ranges.range_codec import JoiningEncoder
 from timelapse_runtime.timelapse.reconcile import Reconciler
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
+from timelapse_runtime.timelapse.segment_removal import SegmentRemoval
 from timelapse_runtime.timelapse.stream import Stream
 from timelapse_runtime.timelapse.sweep_pauses import SweepPauses
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettings
@@ -52,8 +60,8 @@ _before_commit, _finish = Derived.before_commit, Derived._finish
 _announce = ArrivalIntake._announce
 _claim, _checkpoint_put, _lease_of_other = CheckpointStore.claim, commit_plan.checkpoint_put, lease.lease_of_other
 _discard_uncommitted, _begin_filters = VideoWriter.discard_uncommitted, VideoWriter._begin_filters
-_add_fragment = ReelWriter._add_fragment
 _store_adopted, _commit_adopted = Adoption._store_reel, Adoption._commit
+_add_fragment, _hand_over = ReelWriter._add_fragment, SegmentRemoval._hand_over
 _coverage, _sweep, _append_announced = FrameTracker.coverage, Stream.sweep, NameIntake._append_announced
 
 
@@ -239,6 +247,11 @@ def _unread_whatever_its_name(self: ArrivalIntake, _key: str, etag: str | None) 
     return self._share.reads_late and bool(etag)
 
 
+def _removed_before_the_manifest_says_so(self: SegmentRemoval, reel: Reel, manifest: Any, time_left: Any) -> None:
+    self._store.delete([info.key for info in self._store.list_after(self._keys.segments(reel.name))])
+    _hand_over(self, reel, manifest, time_left)
+
+
 def _by_name_alone(photos: Iterable[SourceFrame], _before: Sequence[SourceFrame] = ()) -> list[SourceFrame]:
     return sorted(photos, key=lambda photo: natural_order(photo.key))
 
@@ -364,6 +377,10 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "rest of a bulk upload in the order of uploads": lambda: patch.object(
         arrangement, "is_backlog", lambda photos, _before: is_backlog(photos, ())
     ),
+    "segments removed before the manifest says so": lambda: patch.object(
+        SegmentRemoval, "_hand_over", _removed_before_the_manifest_says_so
+    ),
+    "segments removed under a player": lambda: patch.object(segment_removal, "VIEWED_SECONDS", 0),
     "unread whatever its name": lambda: patch.object(ArrivalIntake, "_may_wait_unread", _unread_whatever_its_name),
     "order of names alone": lambda: patch.object(arrival_intake, "arrange", _by_name_alone),
     "content taken for the announced one": lambda: patch.object(ArrivalIntake, "_announce", _content_as_announced),
@@ -402,6 +419,8 @@ SHOWN_IN: Mapping[str, str] = {
     "rest of a bulk upload in the order of uploads": "arrival: bulk upload",
     "copies not kept": "arrival: overwritten keys",
     "copies removed before the commit": "arrival: overwritten keys",
+    "segments removed before the manifest says so": "segments removed",
+    "segments removed under a player": "segments removed",
     "covered taken for known": "arrival: visible late",
     "unread whatever its name": "arrival: told in part",
     "record of other content taken for this one": "arrival: visible late",

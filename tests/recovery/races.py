@@ -15,7 +15,7 @@ from tests.recovery.arrival import ArrivalRun
 from tests.recovery.fault_run import FaultRun
 from tests.recovery.ranges import SETTINGS as RANGE_SETTINGS
 from tests.recovery.ranges import RangesRun
-from tests.recovery.scenarios import litter
+from tests.recovery.scenarios import REMOVAL, litter
 from tests.world import STREAM, InvocationContext
 from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.timelapse import Timelapse
@@ -143,6 +143,16 @@ def _next_day(instance: Instance, first: int) -> None:
     instance.deliver(first, first + 1, first + 2)
 
 
+def _remove_segments(instance: Instance, first: int) -> None:
+    """Each sweep looks at one closed reel; two hours later the segments may go."""
+    for _ in range(3):
+        instance.sweep()
+    instance.race.world.clock.advance(2 * 3600 * 1000)
+    for _ in range(3):
+        instance.sweep()
+    instance.deliver(first)
+
+
 def _long_video(instance: Instance, first: int) -> None:
     """Past the end of a segment, at least."""
     instance.deliver(*range(first, first + 9))
@@ -172,6 +182,7 @@ PIECES: Mapping[str, Piece] = {
 }
 _JOIN = "joins ranges"
 _PIECES_AND_JOIN = {**PIECES, _JOIN: _join}
+_REMOVE = "removes segments"
 
 
 def _adopt(instance: Instance, _first: int) -> None:
@@ -188,7 +199,7 @@ def _begin_empty(instance: Instance, first: int) -> None:
     instance.sweep(all_reels=True)
 
 
-_ALL_PIECES = {**_PIECES_AND_JOIN, "adopts": _adopt, "begins empty": _begin_empty}
+_ALL_PIECES = {**_PIECES_AND_JOIN, "adopts": _adopt, "begins empty": _begin_empty, _REMOVE: _remove_segments}
 BEFORE = {"warm": 8, "cold": 8, "first": 0}
 """What has happened: photos that the first environment processed (it has them in memory, or it is a new one)."""
 
@@ -324,6 +335,26 @@ class RangesMeeting(ArrivalMeeting):
         return RangesRace(settings={**self.settings, "TIMELAPSE_REORDER_WINDOW": "1", **RANGE_SETTINGS})
 
 
+class RemovalMeeting(Meeting):
+    """On a stream of which an earlier day's reel has been closed for two days."""
+
+    @property
+    def name(self) -> str:
+        return f"removal: {super().name}"
+
+    def start(self) -> Race:
+        """See Meeting."""
+        race = Race(settings=REMOVAL)
+        before = Instance(race, race.function)
+        before.deliver(0, 1)
+        race.world.clock.advance(_DAY_MS)
+        before.deliver(*range(2, 8))
+        before.sweep(drain=True)
+        race.world.clock.advance(2 * _DAY_MS)
+        race.new_environment()
+        return race
+
+
 MEETINGS = tuple(Meeting(before, first, second) for before in BEFORE for first in PIECES for second in PIECES)
 ARRIVAL_MEETINGS = tuple(
     ArrivalMeeting(before, first, second) for before in BEFORE for first in PIECES for second in PIECES
@@ -336,7 +367,7 @@ OWNER_MEETINGS = tuple(
     for second in PIECES
 )
 """The lease lasts, or it ends while the first one is paused."""
-_WITH_JOIN = (*((name, _JOIN) for name in PIECES), *((_JOIN, name) for name in _PIECES_AND_JOIN))
+_WITH_JOIN = (*((name, _JOIN) for name in PIECES), *((_JOIN, name) for name in (*PIECES, _JOIN)))
 RANGES_MEETINGS = tuple(
     RangesMeeting(before, first, second) for before in ("warm", "first") for first, second in _WITH_JOIN
 )
@@ -347,6 +378,10 @@ ADOPT_MEETINGS = tuple(
     for pair in dict.fromkeys((("adopts", other), (other, "adopts")))
 )
 """A video is adopted while an environment begins the stream."""
+REMOVAL_MEETINGS = (
+    *(RemovalMeeting("first", _REMOVE, name) for name in ("flushes", "closes the reel", "sweeps", _REMOVE)),
+    *(RemovalMeeting("first", name, _REMOVE) for name in ("closes the reel", "sweeps")),
+)
 CLOSE_MEETINGS = (
     Meeting("warm", "flushes", "flushes"),
     Meeting("cold", "flushes", "sweeps"),

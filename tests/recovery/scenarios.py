@@ -72,6 +72,26 @@ def _roll(run: FaultRun) -> None:
     run.sweep(close=True)
 
 
+def _remove_segments(run: FaultRun) -> None:
+    """Three days, and the segments of the first are removed. Events of its photos come again before and after that."""
+    run.shoot(range(4))
+    run.world.clock.advance(_DAY_MS)
+    run.shoot(range(4, 8))
+    run.world.clock.advance(_DAY_MS)
+    run.shoot(range(8, 16))
+    run.sweep()
+    run.sweep()
+    run.new_environment()
+    run.sweep()
+    run.sweep()
+    run.world.clock.advance(2 * 3_600_000)
+    run.deliver(run.world.key(1))
+    run.sweep()
+    run.sweep()
+    run.deliver(run.world.key(2))
+    run.shoot([16])
+
+
 def _shut_down(run: FaultRun) -> None:
     """Environments that live for a few frames, each with a clean shutdown."""
     run.shoot(range(2))
@@ -250,9 +270,18 @@ def run_life(seed: int) -> Outcome:
     return run_scenario(life, faults)
 
 
+REMOVAL = {
+    "TIMELAPSE_REEL": "day",
+    "TIMELAPSE_KEEP_SEGMENTS": "day",
+    "TIMELAPSE_FPS": "1",
+    "TIMELAPSE_KEYFRAME_INTERVAL": "2",
+    "TIMELAPSE_FLUSH_EVERY": "2",
+}
+"""A reel soon has as much as `live.m3u8` needs, and then names no segment of the one before."""
 SCENARIOS = (
     Scenario("growing video", _grow),
     Scenario("reels by day and by close", _roll, {"TIMELAPSE_REEL": "day"}),
+    Scenario("segments removed", _remove_segments, REMOVAL),
     Scenario("shutdown, outbox sent", _shut_down, with_extension=True),
     Scenario("shutdown without extension", _shut_down),
     Scenario("shutdown, outbox lost", _outbox_lost, with_extension=True),

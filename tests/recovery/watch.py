@@ -11,11 +11,11 @@ import json
 import traceback
 from collections.abc import Iterator
 
-from tests.hls import MediaPlaylist, check_update
+from tests.hls import MediaPlaylist, check_handed_over, check_update
 from tests.recovery.fake_media import FakeCodec, next_mark, photos_and_marks_in, photos_in
 from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum, reel_from_value
 from timelapse_runtime.timelapse.model.keys import key_order, reel_number
 from timelapse_runtime.timelapse.model.segment_versions import LONGEST_COMMIT_SECONDS, VIEWED_SECONDS
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
@@ -71,22 +71,24 @@ class Watch:
         reels = list(self._reels(self._checkpoint.reel)) if self._checkpoint else []
         for reel in reversed(reels):
             for segment in reel.segments:
-                found += self._frames(segment_key(self._world.keys, reel, segment))
+                found += self._frames(reel, segment)
         return found
+
+    def _body(self, reel: Reel, segment: Segment) -> bytes | None:
+        """A segment's bytes: of one that may be removed, those that `video.mp4` has."""
+        keys, peek = self._world.keys, self._world.video.peek
+        video = peek(keys.video(reel.name)) if reel.video_etag else None
+        if video is None:
+            return peek(segment_key(keys, reel, segment))
+        start = len(video) - sum(one.size_bytes for one in reel.segments if one.first >= segment.first)
+        return video[start : start + segment.size_bytes]
 
     def _check(self, key: str, *, is_removal: bool) -> Iterator[str]:
         yield from self._check_progress()
         checkpoint = self._checkpoint
         reels = list(self._reels(checkpoint.reel)) if checkpoint else []
         if not self.is_damaged:
-            for reel in reels:
-                for segment in reel.segments:
-                    where = segment_key(self._world.keys, reel, segment)
-                    body = self._world.video.peek(where)
-                    if body is None or len(body) != segment.size_bytes:
-                        yield f"{where} should have {segment.size_bytes} bytes; it has {body and len(body)}"
-                    if segment.count > reel.keyframe_interval:
-                        yield f"{where} has more frames than the {reel.keyframe_interval} from keyframe to keyframe"
+            yield from self._check_segments(reels)
             yield from self._check_sum(checkpoint, reels)
             if self._has_filters:
                 yield from self._check_marks(reels)
@@ -100,6 +102,18 @@ class Watch:
                 yield from self._check_derived(where, reels)
         if is_removal and not self.is_damaged:
             yield from self._check_viewers()
+
+    def _check_segments(self, reels: list[Reel]) -> Iterator[str]:
+        for reel in reels:
+            for segment in reel.segments:
+                where = segment_key(self._world.keys, reel, segment)
+                body = self._body(reel, segment)
+                if body is None or len(body) != segment.size_bytes:
+                    yield f"{where} should have {segment.size_bytes} bytes; it has {body and len(body)}"
+                elif reel.video_etag and checksum(body) != segment.crc32:
+                    yield f"{where} may be removed, and video.mp4 does not hold it"
+                if segment.count > reel.keyframe_interval:
+                    yield f"{where} has more frames than the {reel.keyframe_interval} from keyframe to keyframe"
 
     def _check_progress(self) -> Iterator[str]:
         stored = self._world.video.peek(self._world.keys.checkpoint)
@@ -117,6 +131,11 @@ class Watch:
         self._stored, self._checkpoint = stored, checkpoint
         if before is not None:
             self._note_viewers(before, checkpoint)
+
+    def _note_reader(self, where: str, playlist: MediaPlaylist) -> None:
+        """Somebody loads a closed reel's `index.m3u8` just before its segments are handed over."""
+        folder = where.rpartition("/")[0]
+        self._viewers.append((self._world.clock.now_epoch_ms(), {f"{folder}/{one.uri}" for one in playlist.entries}))
 
     def _note_viewers(self, before: Checkpoint, after: Checkpoint) -> None:
         """Somebody loads `video.m3u8` just before the commit that makes it old. Of no account are one that a crash left
@@ -149,7 +168,7 @@ class Watch:
         frames = 0
         for reel in reels:
             for segment in reel.segments:
-                for key, role in self._frames(segment_key(self._world.keys, reel, segment)):
+                for key, role in self._frames(reel, segment):
                     frames += 1
                     if role is not Role.STAND_IN:
                         video[key] = video.get(key, 0) + 1
@@ -172,9 +191,9 @@ class Watch:
             mark = 0
             for segment in reel.segments:
                 where = segment_key(self._world.keys, reel, segment)
-                body = self._world.video.peek(where) or b""
+                body = self._body(reel, segment) or b""
                 known = self._marked.get(where)
-                if known is None or known[0] is not body or known[1] != mark:
+                if known is None or known[0] != body or known[1] != mark:
                     before, roles = mark, [one.role for part in read_provenance(body) for one in part.frames]
                     for (photo, shown), role in zip(photos_and_marks_in(body), roles, strict=True):
                         mark = mark if role in (Role.STAND_IN, Role.ADOPTED) else next_mark(mark, photo)
@@ -184,12 +203,12 @@ class Watch:
                     known = self._marked[where] = body, before, mark
                 mark = known[2]
 
-    def _frames(self, where: str) -> list[tuple[str, Role]]:
-        body = self._world.video.peek(where)
+    def _frames(self, reel: Reel, segment: Segment) -> list[tuple[str, Role]]:
+        body, where = self._body(reel, segment), segment_key(self._world.keys, reel, segment)
         if body is None:
             return []
         known = self._sources.get(where)
-        if known is None or known[0] is not body:
+        if known is None or known[0] != body:
             sources = [frame for part in read_provenance(body) for frame in part.frames]
             if self._shows_photos:
                 claimed = [number_of(frame) for frame in sources if frame.role is not Role.STAND_IN]
@@ -227,7 +246,12 @@ class Watch:
     def _check_version(self, where: str, before: MediaPlaylist, after: MediaPlaylist) -> None:
         """Raises AssertionError if the playlist must not change so."""
         if where != self._world.keys.newest_video:
-            check_update(before, after)
+            is_index = where.endswith("/index.m3u8")
+            if is_index and before.has_end:
+                check_handed_over(before, after)
+                self._note_reader(where, before)
+            else:
+                check_update(before, after)
             return
         places = [(reel_number(one.entries[0].map.split("/")[-2]), one.seconds) for one in (before, after)]
         assert places[0] <= places[1], "it goes back"
@@ -238,7 +262,7 @@ class Watch:
         self._viewers = [viewer for viewer in self._viewers if viewer[0] > oldest_epoch_ms]
         for uri in sorted({uri for _, uris in self._viewers for uri in uris}):
             if self._world.video.peek(uri) is None:
-                yield f"a viewer who loaded video.m3u8 within the last hour asks for {uri}, which is gone"
+                yield f"a viewer who loaded a playlist within the last hour asks for {uri}, which is gone"
 
     def _check_video(self, where: str, body: bytes, reels: list[Reel]) -> Iterator[str]:
         named = [reel for reel in reels if self._world.keys.video(reel.name) == where]
@@ -250,7 +274,7 @@ class Watch:
         reel, peek = named[0], self._world.video.peek
         head_bytes = head_size_bytes(body)
         media, table = body[head_bytes:], SampleTable()
-        committed = b"".join(peek(segment_key(self._world.keys, reel, segment)) or b"" for segment in reel.segments)
+        committed = b"".join(self._body(reel, segment) or b"" for segment in reel.segments)
         if not committed.startswith(media):
             yield f"{where} ({len(media)} bytes of media) holds what is not committed ({len(committed)} bytes)"
             return

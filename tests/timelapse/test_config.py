@@ -83,6 +83,7 @@ WRONG = {
     "PRESET": ["placebo", "VERYFAST"],
     "THREADS": ["17"],
     "REEL": ["hour"],
+    "KEEP_SEGMENTS": ["never", "7"],
     "TIMEZONE": ["Mars/Olympus", "../etc/passwd"],
     "ORDER": ["time", "NAME", ""],
     "REORDER_WINDOW": ["-1"],

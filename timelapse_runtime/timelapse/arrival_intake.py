@@ -199,7 +199,9 @@ class ArrivalIntake:
         while self._waiting and self._is_due():
             first = self._next_waiting()
             if self._suspects_gap(first):
-                self.catch_up(time_left)
+                self._look((), time_left)
+                if self._share.unread:
+                    return
             else:
                 self._take_waiting(first)
 

@@ -85,6 +85,7 @@ class Config:
     preset: str
     threads: int
     reel: str
+    keep_segments: str
     timezone: tzinfo
     order: str
     reorder_window: int
@@ -299,6 +300,13 @@ VARIABLES = (
         is_of_stream=False,
     ),
     Variable("REEL", "day", "day, never", "when a new reel begins", Choice(("day", "never"))),
+    Variable(
+        "KEEP_SEGMENTS",
+        "always",
+        "always, week, day",
+        "how long a closed reel's segments stay; then `video.mp4` alone has its frames",
+        Choice(("always", "week", "day")),
+    ),
     Variable(
         "TIMEZONE",
         "UTC",

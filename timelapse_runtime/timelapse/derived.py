@@ -124,7 +124,11 @@ class Derived:
         """Make a closed reel's derived objects final. Raises StorageError; may be repeated."""
         if self.is_finished(reel):
             return
-        self._store.put(self._keys.manifest(reel.name), reel_to_json(reel), content_type=JSON_TYPE)
+        manifest = self._keys.manifest(reel.name)
+        try:
+            self._store.put(manifest, reel_to_json(reel), condition=IfAbsent(), content_type=JSON_TYPE)
+        except PreconditionFailed:
+            self._store.head(manifest)  # it is there, and may say more by now (`segment_removal.py`)
         index = index_playlist(reel)
         if index is not None:
             self._playlists.write([playlist_put(self._keys.index(reel.name), index)])

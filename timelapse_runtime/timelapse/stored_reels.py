@@ -13,12 +13,15 @@ from timelapse_runtime.timelapse.storage.contract import Store
 
 def read_manifest(store: Store, keys: StreamKeys, reel_name: str) -> Reel:
     """A closed reel. Raises StorageError, CheckpointCorrupt."""
-    key = keys.manifest(reel_name)
-    body = store.get(key).body
+    return parse_manifest(keys, reel_name, store.get(keys.manifest(reel_name)).body)
+
+
+def parse_manifest(keys: StreamKeys, reel_name: str, body: bytes) -> Reel:
+    """A closed reel's manifest, as it was read. Raises CheckpointCorrupt."""
     try:
         return reel_from_value(json.loads(body))
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointCorrupt(f"{key} cannot be read: {error!r}") from error
+        raise CheckpointCorrupt(f"{keys.manifest(reel_name)} cannot be read: {error!r}") from error
 
 
 def read_segment(store: Store, keys: StreamKeys, reel: Reel, position: int, size_bytes: int | None = None) -> bytes:
@@ -26,6 +29,8 @@ def read_segment(store: Store, keys: StreamKeys, reel: Reel, position: int, size
 
     The segments of a closed reel may have been removed: then they are read from its `video.mp4`.
     """
+    if reel.video_etag:
+        return read_from_video(store, keys, reel, position, size_bytes)
     segment = reel.segments[position]
     key = segment_key(keys, reel, segment)
     try:

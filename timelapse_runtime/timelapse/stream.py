@@ -50,6 +50,7 @@ from timelapse_runtime.timelapse.photo_reader import ReadElsewhere
 from timelapse_runtime.timelapse.reconcile import Leftovers, Reconciler
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
+from timelapse_runtime.timelapse.segment_removal import SegmentRemoval
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
@@ -96,6 +97,7 @@ class Stream:
         parts = codec, self._tracker, self._checkpoints, self._derived, self.counts, clock, self._left_out
         self._recorder = Recorder(name, config, *parts, low_delay=low_delay)
         self._kept = KeptPhotos(video, keys)
+        self._removal = SegmentRemoval(name, video, keys, clock, config.keep_segments)
         self._intake = self._make_intake()
         self._lost: list[str] = []
         self._looked_for_leftovers_ms = 0
@@ -293,6 +295,7 @@ class Stream:
         if not self._derived.playlists_are_behind:  # or one of them may still name these
             self._derived.remove([*left.orphans, *left.replaced])
             self._checkpoints.may_have_orphans = False
+            self._removal.step(self.checkpoint, time_left)
 
     def _leftovers(self, *, all_reels: bool) -> Leftovers:
         """What may be removed. Looked for if there may be orphans, and once an hour for what was replaced."""

@@ -234,7 +234,9 @@ class Verifier:
         video.run()
         expected = {self._keys.index(reel.name): index_playlist(reel)}
         if reel.is_closed and video.head_size_bytes is not None:
-            expected[self._keys.ranges(reel.name)] = ranges_playlist(reel, video.head_size_bytes)
+            ranges = expected[self._keys.ranges(reel.name)] = ranges_playlist(reel, video.head_size_bytes)
+            if reel.video_etag:
+                expected[self._keys.index(reel.name)] = ranges
         elif video.is_earlier and reel != checkpoint.reel:
             expected = {self._keys.index(reel.name): earlier_index_playlist(reel)}
         if reel == checkpoint.reel:

@@ -106,6 +106,8 @@ class Reel:
     """Its encoders give each frame at once (`model/pace.py`)."""
     left_out: tuple[LeftOut, ...] = ()
     """The newest of what was uploaded and did not become a frame."""
+    video_etag: str = ""
+    """Of a closed reel whose segments are removed, or may be at any time: the `video.mp4` that holds them."""
 
     @property
     def highest_key(self) -> str:
@@ -224,6 +226,7 @@ def reel_from_value(value: dict[str, Any]) -> Reel:
         "discontinuity": value["number"] - 1,
         "codecs": "",
         "low_delay": False,
+        "video_etag": "",
     }
     value = defaults | value
     segments = tuple(_segment_from_value(one) for one in value["segments"])
