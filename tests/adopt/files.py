@@ -37,11 +37,13 @@ def decoded(video: Path | str) -> list[str]:
     return [line.rpartition(",")[2].strip() for line in lines.splitlines() if not line.startswith("#")]
 
 
-def adopt_into(world: World, path: Path, *, recode: bool = False, **variables: str) -> Adopted:
+def adopt_into(
+    world: World, path: Path, *, recode: bool = False, began: str | None = None, **variables: str
+) -> Adopted:
     """`timelapse adopt` of this file into the world's stream."""
     target = target_of(world)
     config = parse_config(configuration(target, {**VARIABLES, "TIMELAPSE_ORDER": "name", **variables}))
-    options = argparse.Namespace(recode=recode, began=None, every=None, json=True)
+    options = argparse.Namespace(recode=recode, began=began, every=None, json=True)
     return adopt(SourceFile(path, path.name, 1_700_000_000_000), target, config, options)
 
 

@@ -31,7 +31,7 @@ def capture_times(
     file's own.
     """
     played_ms = 1000 / (facts.rate or rate)
-    ended_ms, steps = facts.modified_epoch_ms, max(1, frame_count - 1)
+    ended_ms, steps = facts.modified_epoch_ms, frame_count - 1
     began_ms = facts.began_epoch_ms if began_epoch_ms is None else began_epoch_ms
     beginning = "its creation time" if began_epoch_ms is None else "the beginning that was given"
     if began_ms is None:
@@ -40,7 +40,7 @@ def capture_times(
         return CaptureTimes(ended_ms - int(steps * step), step, f"{how}, back from the time of the file")
     if every_ms:
         return CaptureTimes(began_ms, every_ms, f"{beginning}, and the step that was given")
-    if ended_ms - began_ms > steps * played_ms:
+    if steps and ended_ms - began_ms > steps * played_ms:
         spread = Fraction(ended_ms - began_ms, steps)
         return CaptureTimes(began_ms, spread, f"spread from {beginning} to the time of the file")
     return CaptureTimes(began_ms, played_ms, f"{beginning}, and the pace of playback")

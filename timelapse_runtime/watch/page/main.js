@@ -9,6 +9,7 @@ import { explain, say, silence } from "./message.js";
 import { PhotoPanel } from "./panel.js";
 import { Photos } from "./photos.js";
 import { parsePlaylist } from "./playlist.js";
+import { ADOPTED } from "./provenance.js";
 import { readStreams, Stream } from "./source.js";
 import { Stage } from "./stage.js";
 
@@ -255,7 +256,7 @@ class Page {
   }
 
   #silence() {
-    if (this.reel?.name !== this.newest?.name || !this.lastPhoto) return null;
+    if (this.reel?.name !== this.newest?.name || !this.lastPhoto || this.lastPhoto.role === ADOPTED) return null;
     return silence(this.lastPhoto.uploadedEpochMs, Date.now() + this.clockOffsetMs, this.photos.pace());
   }
 

@@ -3,6 +3,7 @@
 
 import { boxes, find } from "./boxes.js";
 
+export const ADOPTED = 3; // the role of a frame without a photo, from a video that another tool made
 const PROVENANCE = "7d9a1f6e52c44c1b9a570e3b6c8d2f10";
 
 // [{number, key, uploadedEpochMs, role, etag, capturedEpochMs}, …] of all frames in a segment's bytes.
