@@ -22,8 +22,10 @@ from timelapse_runtime.timelapse.video.fit import Picture
 
 FILTERS: Mapping[str, Mapping[str, str]] = {
     "masks": {"MASKS": "blur 10,10 35,30; pixelate 60,40 75,40 80,55; black 90,90 100,100"},
+    "stabilise": {"STABILISE": "on"},
     "deflicker": {"DEFLICKER": "on"},
     "denoise": {"DENOISE": "medium"},
+    "blend": {"BLEND": "4"},
     "overlay": {"CLOCK": "%A, %-d %B %Y, %H:%M:%S", "CAPTION": "Bergsee"},
 }
 """By name: the variables that turn it on."""

@@ -100,6 +100,8 @@ WRONG = {
     "TEXT_SIZE": ["0", "26"],
     "DEFLICKER": ["", "1", "On"],
     "DENOISE": ["", "on", "0"],
+    "STABILISE": ["", "yes"],
+    "BLEND": ["", "on", "1", "17"],
     "SKIP": ["", "on", "dim", "dark:", "dark:-1", "dark:256", "dark,dark", "blurred:1.5", "dark bright"],
     "PLACE": ["Berlin", "52.5", "91,0", "0,181", "52,5,13,4", "52.5 13.4", "+1,2"],
     "MASKS": ["", "on", "10,10", "10,10 101,20", "smear 1,1 9,9", "1,1 9,9;", "5,5 5,9"],

@@ -20,6 +20,7 @@ from timelapse_runtime.timelapse.model.memory_budget import MemoryBudget
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter, is_hidden_folder
 from timelapse_runtime.timelapse.model.refusal import Refusal
 from timelapse_runtime.timelapse.model.setting_values import (
+    BLEND,
     CAPTION,
     CLOCK,
     COLOUR,
@@ -101,8 +102,11 @@ class Config:
     """What makes a photo be left out. With `night`, there is a `place`."""
     place: Coordinates | None
     masks: tuple[Mask, ...]
+    stabilise: str
     deflicker: str
     denoise: str
+    blend: int | None
+    """How many photos are mixed; None: none."""
     clock: str | None
     """A format of strftime; None if no clock is drawn."""
     clock_place: Place
@@ -397,6 +401,13 @@ VARIABLES = (
         MASKS,
     ),
     Variable(
+        "STABILISE",
+        "off",
+        "off, on",
+        "shifts of a camera in the wind are taken back, up to 1/60 of the picture's longer side",
+        Choice(("off", "on")),
+    ),
+    Variable(
         "DEFLICKER",
         "off",
         "off, on",
@@ -409,6 +420,13 @@ VARIABLES = (
         "off, light, medium, strong",
         "sensor noise is averaged away over time where nothing moves: smaller files",
         Choice(("off", "light", "medium", "strong")),
+    ),
+    Variable(
+        "BLEND",
+        "off",
+        "off, or 2 to 16",
+        "motion blur: each frame is a mix of about so many photos, the newest counts most",
+        BLEND,
     ),
     Variable(
         "CLOCK",

@@ -84,9 +84,17 @@ def pictures_of(settings: dict[str, str], *, restarts: bool) -> Pictures:
     return codec.pictures
 
 
-@pytest.mark.parametrize("name", FILTERS)
+JUDGED = [name for name in FILTERS if name != "stabilise"]
+"""What a restart does to a shift is judged in samples (`test_stabilise.py`): noise that is moved by a twentieth of a
+sample is other noise."""
+ALL_TOGETHER = "all together"
+
+
+@pytest.mark.parametrize("name", [*JUDGED, ALL_TOGETHER])
 def test_a_restart_after_each_frame_is_not_visible(name: str) -> None:
-    settings = dict(FILTERS[name])
+    # With blend, the picture that the video has is not what denoise gave: together they reach 43 dB.
+    chosen = [one for one in JUDGED if one != "blend"] if name == ALL_TOGETHER else [name]
+    settings = {key: value for one in chosen for key, value in FILTERS[one].items()}
     through, restarted, plain = (
         pictures_of(settings, restarts=False),
         pictures_of(settings, restarts=True),

@@ -37,6 +37,10 @@ def _steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:
         from timelapse_runtime.timelapse.filters.masks import Masks  # noqa: PLC0415
 
         steps["masks"] = Masks(config.masks, *size)
+    if config.stabilise == "on":
+        from timelapse_runtime.timelapse.filters.stabilise import Stabilise, StabiliseSettings  # noqa: PLC0415
+
+        steps["stabilise"] = Stabilise(StabiliseSettings(), *size)
     if config.deflicker == "on":
         from timelapse_runtime.timelapse.filters.deflicker import Deflicker, DeflickerSettings  # noqa: PLC0415
 
@@ -45,6 +49,10 @@ def _steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:
         from timelapse_runtime.timelapse.filters.denoise import DENOISE_SETTINGS, Denoise  # noqa: PLC0415
 
         steps["denoise"] = Denoise(DENOISE_SETTINGS[config.denoise], *size)
+    if config.blend is not None:
+        from timelapse_runtime.timelapse.filters.blend import Blend, BlendSettings  # noqa: PLC0415
+
+        steps["blend"] = Blend(BlendSettings(config.blend), *size)
     lines = []
     if config.caption is not None or config.clock is not None:
         from timelapse_runtime.timelapse.filters.overlay import Overlay, caption, clock  # noqa: PLC0415
