@@ -108,17 +108,7 @@ class World:
     def environment(self, *, skew_ms: Any = 0, **settings: str) -> Timelapse:
         """A new environment: nothing in memory, and a clock that is ahead of S3's by `skew_ms`."""
         stores = self.frames, self.video
-        variables = {
-            "TIMELAPSE_FRAMES": f"s3://{self.frames.bucket}/frames/",
-            "TIMELAPSE_VIDEO": f"s3://{self.video.bucket}/video/",
-            "TIMELAPSE_FLUSH_EVERY": "5",
-            "TIMELAPSE_KEYFRAME_INTERVAL": "12",
-            "TIMELAPSE_PRESET": "superfast",
-            "TIMELAPSE_REEL": "never",
-            "TIMELAPSE_ORDER": "name",
-            **self.settings,
-            **{f"TIMELAPSE_{name.upper()}": value for name, value in settings.items()},
-        }
+        variables = self.variables(**settings)
         self._environments += 1
         variables["AWS_LAMBDA_LOG_STREAM_NAME"] = f"log-{self._environments if self.are_owners_distinct else 0}"
         function = Timelapse(
@@ -131,6 +121,20 @@ class World:
         outbox = Outbox(self.outbox, self.clock) if self.outbox else None
         function.open(Environment(variables, outbox, "cold-start"))
         return function
+
+    def variables(self, **settings: str) -> dict[str, str]:
+        """Those of an environment."""
+        return {
+            "TIMELAPSE_FRAMES": f"s3://{self.frames.bucket}/frames/",
+            "TIMELAPSE_VIDEO": f"s3://{self.video.bucket}/video/",
+            "TIMELAPSE_FLUSH_EVERY": "5",
+            "TIMELAPSE_KEYFRAME_INTERVAL": "12",
+            "TIMELAPSE_PRESET": "superfast",
+            "TIMELAPSE_REEL": "never",
+            "TIMELAPSE_ORDER": "name",
+            **self.settings,
+            **{f"TIMELAPSE_{name.upper()}": value for name, value in settings.items()},
+        }
 
     def elsewhere(self, config: Config) -> EncodedElsewhere:
         """Ranges, encoded at once: what kills a process is raised when the owner asks for one."""
@@ -197,7 +201,7 @@ class World:
     def upgrade(self) -> None:
         """Make each reel's init segment what an earlier version wrote: one without an edit list."""
         for reel in self.reels():
-            key = self.keys.init(reel.name)
+            key = self.keys.init(reel.path)
             self.video.put(key, without_edit_list(self.video.get(key).body))
 
     # ---- what came of it
@@ -219,7 +223,7 @@ class World:
         it must give just the frames that the checkpoint claims."""
         found = []
         for reel in self.reels():
-            init_segment = self.video.get(self.keys.init(reel.name)).body
+            init_segment = self.video.get(self.keys.init(reel.path)).body
             for position, segment in enumerate(reel.segments):
                 body = read_segment(self.video, self.keys, reel, position)
                 self.codec.decode_segment(
@@ -250,7 +254,7 @@ class World:
         """A reel's `video.mp4` as it is published."""
         newest = reel or self.checkpoint().reel
         assert newest is not None
-        return self.video.get(self.keys.video(newest.name)).body
+        return self.video.get(self.keys.video(newest.path)).body
 
     def media_bytes(self, reel: Reel | None = None) -> bytes:
         """A reel's `video.mp4` as it is published, without its head."""

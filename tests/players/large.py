@@ -81,7 +81,7 @@ class LongReel:
             return
         if self._reel is None:
             size = len(init.body), init.sha256
-            self._reel = Reel(1, self._file.reel_name, *SIZE, _FPS, _INTERVAL, init.reorder_frames, *size, 0, None)
+            self._reel = Reel(1, self._file.reel_path, *SIZE, _FPS, _INTERVAL, init.reorder_frames, *size, 0, None)
             self._store.put(_KEYS.init(self._reel.name), init.body)
         segments = {segment.first: segment for segment in self._reel.segments}
         for data in self._writer.uncommitted():

@@ -222,7 +222,7 @@ def _playlists_without_condition(self: PlaylistWriter, put: Put) -> None:
 
 def _manifest_left_out(self: Derived, last: Any, plan: CommitPlan) -> None:
     """The next reel is committed before the closed one is finished."""
-    self._finished_reel = last.name if last else ""
+    self._finished = last
     _before_commit(self, last, plan)
 
 

@@ -77,7 +77,7 @@ class Watch:
     def _body(self, reel: Reel, segment: Segment) -> bytes | None:
         """A segment's bytes: of one that may be removed, those that `video.mp4` has."""
         keys, peek = self._world.keys, self._world.video.peek
-        video = peek(keys.video(reel.name)) if reel.video_etag else None
+        video = peek(keys.video(reel.path)) if reel.video_etag else None
         if video is None:
             return peek(segment_key(keys, reel, segment))
         start = len(video) - sum(one.size_bytes for one in reel.segments if one.first >= segment.first)
@@ -92,9 +92,9 @@ class Watch:
             yield from self._check_sum(checkpoint, reels)
             if self._has_filters:
                 yield from self._check_marks(reels)
-        keys = self._world.keys
-        for name in {reel.name for reel in reels} if is_removal else {key.split("/")[-2]}:
-            for where in (keys.index(name), keys.ranges(name), keys.video(name)):
+        keys, paths = self._world.keys, {reel.name: reel.path for reel in reels}
+        for name in paths if is_removal else {key.removeprefix(self._world.keys.reels).partition("/")[0]}:
+            for where in (keys.index(name), keys.ranges(name), keys.video(paths.get(name, name))):
                 if is_removal or key == where:
                     yield from self._check_derived(where, reels)
         for where in (keys.live, keys.newest_video):
@@ -173,8 +173,9 @@ class Watch:
                     if role is not Role.STAND_IN:
                         video[key] = video.get(key, 0) + 1
         yield from (f"{key} is in the video {times} times" for key, times in video.items() if times > 1)
-        if checkpoint is not None and checkpoint.frame_count != frames:
-            yield f"the checkpoint counts {checkpoint.frame_count} frames; the video has {frames}"
+        removed = sum(reel.removed_count for reel in reels)
+        if checkpoint is not None and checkpoint.frame_count != frames + removed:
+            yield f"the checkpoint counts {checkpoint.frame_count} frames; the video has {frames}, {removed} less"
         ahead = frozenset(checkpoint.ahead) if checkpoint else frozenset()
         watermark = key_order(checkpoint.watermark) if checkpoint else b""
         for key in self.uploaded:
@@ -265,7 +266,7 @@ class Watch:
                 yield f"a viewer who loaded a playlist within the last hour asks for {uri}, which is gone"
 
     def _check_video(self, where: str, body: bytes, reels: list[Reel]) -> Iterator[str]:
-        named = [reel for reel in reels if self._world.keys.video(reel.name) == where]
+        named = [reel for reel in reels if self._world.keys.video(reel.path) == where]
         if not named:
             yield f"{where} belongs to no reel"
             return
@@ -279,7 +280,7 @@ class Watch:
             yield f"{where} ({len(media)} bytes of media) holds what is not committed ({len(committed)} bytes)"
             return
         table.append(media)
-        if head_bytes is None or body[:head_bytes] != table.head(peek(self._world.keys.init(reel.name)) or b""):
+        if head_bytes is None or body[:head_bytes] != table.head(peek(self._world.keys.init(reel.path)) or b""):
             yield f"{where} has the head of another video"
         if len(media) < self._video_bytes.get(where, 0):
             yield f"{where} shrinks from {self._video_bytes[where]} to {len(media)} bytes of media"

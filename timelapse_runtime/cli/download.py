@@ -57,7 +57,7 @@ def download_video(store: Store, folder: str, out: Path) -> Download:
     (out / "checkpoint.json").write_bytes(body)
     reel = checkpoint.reel
     newest = keys.reel(reel.name) if reel else ""
-    current = {f"{keys.segments(reel.name)}{_name(segment)}" for segment in reel.segments} if reel else set()
+    current = {f"{keys.segments(reel.path)}{_name(segment)}" for segment in reel.segments} if reel else set()
     reasons, reels, videos = Counter[str](), set(), []
     for info in store.list_after(folder):
         relative = info.key[len(folder) :]

@@ -10,6 +10,7 @@
     timelapse check-store s3://BUCKET/PREFIX/                can this store hold photos and videos?
     timelapse adopt FILE s3://BUCKET/PREFIX/STREAM           make an existing video the beginning of a stream
     timelapse set s3://BUCKET/PREFIX/STREAM NAME=VALUE       configure one stream
+    timelapse remove s3://BUCKET/PREFIX/STREAM KEY...        take photos' frames out of the video, for good
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
     timelapse cost                                           dollars per camera and month, on Lambda and on EC2
     timelapse simulate                                       how a fleet of cameras would fare on Lambda
@@ -177,6 +178,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     _add_export(commands.add_parser("export", help="write frames of a video into one file"))
     _add_watch(commands.add_parser("watch", help="watch videos in a browser, while they grow"))
     _add_check_store(commands.add_parser("check-store", help="can a store hold photos and videos?"))
+    _add_remove(commands.add_parser("remove", help="take photos' frames out of a video, for good"))
     _add_adopt(commands.add_parser("adopt", help="make an existing video the beginning of a stream"))
     for name, add_options, text in (
         ("cost", fleet_options.add_cost, "dollars per camera and month, on Lambda and on EC2"),
@@ -313,6 +315,17 @@ def _add_check_store(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Exit code 0: it can hold photos and videos; 1: not all that is needed holds; 2: it cannot be used."
     parser.add_argument("place", type=location, help="where to try it: s3://BUCKET/PREFIX/")
     parser.set_defaults(run=_run_of("check_store"))
+
+
+def _add_remove(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Take photos' frames out of a video, for good: their reels are made again from the other photos, and the old "
+        "objects are removed. TIMELAPSE_ variables of this shell configure it: set those that the deployment has."
+    )
+    parser.add_argument("stream", type=stream_folder, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
+    parser.add_argument("keys", nargs="+", metavar="KEY", help="of a photo, whole or below the stream's prefix")
+    parser.add_argument("--skip-missing", action="store_true", help="leave out frames whose photos are gone, too")
+    parser.set_defaults(run=_run_of("remove"))
 
 
 def _add_adopt(parser: argparse.ArgumentParser) -> None:

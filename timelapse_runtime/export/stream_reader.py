@@ -43,21 +43,21 @@ class StreamReader:
 
     def init_segment(self, reel: Reel) -> bytes:
         """A reel's ftyp and moov; read once."""
-        if reel.name not in self._init_segments:
-            self._init_segments[reel.name] = self.store.get(self.keys.init(reel.name)).body
-        return self._init_segments[reel.name]
+        if reel.path not in self._init_segments:
+            self._init_segments[reel.path] = self.store.get(self.keys.init(reel.path)).body
+        return self._init_segments[reel.path]
 
     def segment(self, reel: Reel, position: int) -> bytes:
         """The segment at this position of the reel."""
-        kept = self._kept.get((reel.name, position))
+        kept = self._kept.get((reel.path, position))
         return read_segment(self.store, self.keys, reel, position) if kept is None else kept
 
     def keep(self, reel: Reel, position: int) -> bytes:
         """The same, and its bytes stay in memory. A flush replaces the open segment, and an hour later its
         earlier versions are gone."""
-        return self._kept.setdefault((reel.name, position), self.segment(reel, position))
+        return self._kept.setdefault((reel.path, position), self.segment(reel, position))
 
     def segment_start(self, reel: Reel, position: int, size_bytes: int) -> bytes:
         """The segment's first bytes."""
-        kept = self._kept.get((reel.name, position))
+        kept = self._kept.get((reel.path, position))
         return read_segment(self.store, self.keys, reel, position, size_bytes) if kept is None else kept[:size_bytes]

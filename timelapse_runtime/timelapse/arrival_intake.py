@@ -405,6 +405,10 @@ class ArrivalIntake:
     def _take(self, waiting: _Waiting, prefetch: PhotoRun, following: _Waiting | None) -> None:
         """Encode the photo, or reject it. It waits until that has succeeded."""
         source = waiting.source
+        if self._records.is_removed(source):
+            self._tracker.rejected(source.position)
+            self._waiting.pop(source.position, None)
+            return
         try:
             found = self._read(waiting, prefetch, following)
         except FrameRejected as rejection:
@@ -489,7 +493,7 @@ class ArrivalIntake:
 
     def retry_rejected(self, time_left: TimeLeft, *, reason: str | None) -> None:
         """See Intake."""
-        rejections = self._records.read()
+        rejections = self._records.to_retry()
         self.catch_up(time_left)
         self.release(time_left)
         self._recorder.flush(drain=True)
@@ -524,7 +528,7 @@ class ArrivalIntake:
             if waiting.fetched is None:
                 return
             found = self._ingest.decode(waiting.fetched)
-            if isinstance(found.picture, FrameRejected):
+            if isinstance(found.picture, FrameRejected) or self._records.is_removed(waiting.source):
                 return  # its record would be a request
             if self._recorder.must_commit_before(self._ingest.photo(waiting.source, found.picture).source):
                 return

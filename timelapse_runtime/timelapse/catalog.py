@@ -126,7 +126,7 @@ class Catalog:
     def read_last_segment(self, reel: Reel) -> tuple[bytes, bytes]:
         """The init segment of the open `reel`, and its last segment. Raises StorageError."""
         body = self._video.get(segment_key(self._keys, reel, reel.segments[-1])).body
-        return self._video.get(self._keys.init(reel.name)).body, body
+        return self._video.get(self._keys.init(reel.path)).body, body
 
     def read_frames(self, reel: Reel, position: int) -> list[SourceFrame]:
         """The photos that the segment at `position` names. Raises StorageError, SegmentCorrupt."""

@@ -29,6 +29,7 @@ from timelapse_runtime.timelapse.model.checkpoint import (
     NAME_ORDER,
     Checkpoint,
     Reel,
+    ReelTail,
     history_size_bytes,
 )
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
@@ -135,6 +136,37 @@ class CheckpointStore:
         self._base = claimed, self._swap(claimed, checkpoint_put(self._keys, claimed, self._base))
         return claimed
 
+    def replace_reel(self, reel: Reel) -> Checkpoint:
+        """Commit nothing but another entry of the closed reel that the checkpoint has. Returns the checkpoint. If it
+        counts its segments from another number, `live.m3u8` begins with it. Raises StorageError, Fenced."""
+        old = self._base[0] if self._base else None
+        assert old is not None
+        assert old.reel is not None
+        assert old.reel.name == reel.name
+        is_continued = old.reel.first_sequence == reel.first_sequence
+        return self._restate(old, reel, old.tail if is_continued else ())
+
+    def drop_tail(self, reel_name: str) -> Checkpoint:
+        """Commit nothing but that `live.m3u8` no longer lists this reel, and those before it. Returns the checkpoint.
+        Raises StorageError, Fenced."""
+        old = self._base[0] if self._base else None
+        assert old is not None
+        names = [part.name for part in old.tail]
+        return self._restate(old, old.reel, old.tail[names.index(reel_name) + 1 :])
+
+    def fence(self) -> Checkpoint:
+        """Commit nothing, so that each environment has to load the stream again before its next commit. Returns the
+        checkpoint. Raises StorageError, Fenced."""
+        old = self._base[0] if self._base else None
+        assert old is not None
+        return self._restate(old, old.reel, old.tail)
+
+    def _restate(self, old: Checkpoint, reel: Reel | None, tail: tuple[ReelTail, ...]) -> Checkpoint:
+        commit, generation = secrets.token_hex(6), old.generation + 1
+        stated = replace(old, generation=generation, commit=commit, owner="", lease_ms=0, reel=reel, tail=tail)
+        self._base = stated, self._swap(stated, checkpoint_put(self._keys, stated, self._base))
+        return stated
+
     def is_current(self) -> bool:
         """Ask S3 whether the checkpoint is still the one that is known here."""
         return self._read() == self._base
@@ -149,7 +181,7 @@ class CheckpointStore:
             try:
                 init_put(self._keys, reel, init_segment).send(self._store)
             except PreconditionFailed:
-                if self._store.get(self._keys.init(reel.name)).body == init_segment:
+                if self._store.get(self._keys.init(reel.path)).body == init_segment:
                     return reel
                 number = reel.number + 1
                 reel = replace(reel, number=number, name=reel_name(number, reel.date))

@@ -180,19 +180,19 @@ def checkpoint_put(keys: StreamKeys, checkpoint: Checkpoint, base: tuple[Checkpo
 def init_put(keys: StreamKeys, reel: Reel, init_segment: bytes) -> Put:
     """The reel's init segment, written once, before the first commit that names the reel."""
     assert init_sha256(init_segment) == reel.init_sha256
-    return Put(keys.init(reel.name), init_segment, IfAbsent(), VIDEO_TYPE, IMMUTABLE)
+    return Put(keys.init(reel.path), init_segment, IfAbsent(), VIDEO_TYPE, IMMUTABLE)
 
 
 def segment_key(keys: StreamKeys, reel: Reel, segment: Segment) -> str:
     """The object key of a committed segment."""
-    return keys.segments(reel.name) + segment_name(segment.first, segment.count, segment.attempt)
+    return keys.segments(reel.path) + segment_name(segment.first, segment.count, segment.attempt)
 
 
 def reel_object_keys(keys: StreamKeys, reel: Reel) -> set[str]:
     """All objects that belong to a reel, derived ones included."""
     segments = {segment_key(keys, reel, segment) for segment in reel.segments}
-    name = reel.name
-    return {keys.init(name), keys.index(name), keys.video(name), keys.ranges(name), keys.manifest(name), *segments}
+    name, path = reel.name, reel.path
+    return {keys.init(path), keys.index(name), keys.video(path), keys.ranges(name), keys.manifest(name), *segments}
 
 
 def _segment_put(keys: StreamKeys, reel: Reel, data: SegmentData) -> Put:

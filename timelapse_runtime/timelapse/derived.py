@@ -14,8 +14,6 @@ from dataclasses import replace
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.commit_plan import (
-    IMMUTABLE,
-    JSON_TYPE,
     NO_CACHE,
     CommitPlan,
     Put,
@@ -30,14 +28,15 @@ from timelapse_runtime.timelapse.errors import (
     SegmentCorrupt,
     StorageError,
 )
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_to_json
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.playlist import index_playlist, ranges_playlist
 from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
 from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
+from timelapse_runtime.timelapse.stored_reels import write_manifest
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.video_file import CachedSegments, VideoFile
-from timelapse_runtime.timelapse.week import closed_reels_of_the_week
+from timelapse_runtime.timelapse.week import write_week
 
 _log = logging.getLogger(__name__)
 
@@ -49,10 +48,10 @@ class Derived:
     """One stream's derived objects. `is_current` asks S3 whether the checkpoint is still the one known here."""
 
     def __init__(self, name: str, store: Store, keys: StreamKeys, is_current: Callable[[], bool], clock: Clock) -> None:
-        self._store, self._keys, self._clock = store, keys, clock
+        self._store, self._keys, self._is_current, self._clock = store, keys, is_current, clock
         self._playlists = PlaylistWriter(store, is_current)
         self._video_file: VideoFile | None = None
-        self._finished_reel = ""
+        self._finished: Reel | None = None
         self._written_latest: bytes | None = None
         self._playlists_are_behind = True  # what an earlier instance left behind is not known
         self._log = StreamLog(_log, name)
@@ -64,7 +63,7 @@ class Derived:
 
     def is_finished(self, reel: Reel) -> bool:
         """Whether a closed reel's derived objects are known to be final."""
-        return self._finished_reel == reel.name
+        return self._finished == reel
 
     def before_commit(self, last: Reel | None, plan: CommitPlan) -> None:
         """Finish the closed reel `last` if the planned checkpoint no longer holds it. Raises StorageError."""
@@ -106,6 +105,11 @@ class Derived:
             put = Put(self._keys.latest, latest, None, "image/jpeg", NO_CACHE)
             self._written_latest = latest if self._try("latest.jpg", lambda: put.send(self._store)) else None
 
+    def finish(self, reel: Reel) -> None:
+        """Make the derived objects of a closed reel those of its edition. It is not the checkpoint's. Raises
+        StorageError."""
+        self._finish(reel, _NO_SEGMENTS, is_newest=False)
+
     def with_known_conditions(self, plan: CommitPlan, *, is_first_reel: bool) -> CommitPlan:
         """The plan as it may be sent later, by another process: only the playlists whose condition is known. Before the
         stream's first reel there are none."""
@@ -120,15 +124,11 @@ class Derived:
     def _write_playlists(self, puts: Sequence[Put]) -> None:
         self._playlists_are_behind = not self._try("playlists", lambda: self._playlists.write(puts))
 
-    def _finish(self, reel: Reel, cached: CachedSegments) -> None:
+    def _finish(self, reel: Reel, cached: CachedSegments, *, is_newest: bool = True) -> None:
         """Make a closed reel's derived objects final. Raises StorageError; may be repeated."""
         if self.is_finished(reel):
             return
-        manifest = self._keys.manifest(reel.name)
-        try:
-            self._store.put(manifest, reel_to_json(reel), condition=IfAbsent(), content_type=JSON_TYPE)
-        except PreconditionFailed:
-            self._store.head(manifest)  # it is there, and may say more by now (`segment_removal.py`)
+        write_manifest(self._store, self._keys, reel)
         index = index_playlist(reel)
         if index is not None:
             self._playlists.write([playlist_put(self._keys.index(reel.name), index)])
@@ -137,29 +137,28 @@ class Derived:
             video_file.publish(reel, cached, force=True)
             # Its ranges lie in the final video.mp4, and so it comes after that.
             ranges = ranges_playlist(reel, video_file.head_size_bytes)
-            put = playlist_put(self._keys.ranges(reel.name), ranges)
-            self._playlists.write([replace(put, cache_control=IMMUTABLE)])
-            self._try("week.m3u8", lambda: self._write_week(reel))
+            self._playlists.write([playlist_put(self._keys.ranges(reel.name), ranges)])
+            if is_newest:
+                self._try("week.m3u8", lambda: self._write_week(reel))
         except (ObjectNotFound, SegmentCorrupt) as error:
             # No later attempt would find more, and the next reel has to begin.
             what = "a closed reel's segment is gone or damaged; its video.mp4 stays as it is"
             self._log.error(what, extra={"reel": reel.name}, exc_info=error)
         # The reel is closed: whatever was prepared for it can no longer be committed.
-        versions = SegmentVersions(reel, self._store.list_after(self._keys.segments(reel.name)))
+        versions = SegmentVersions(reel, self._store.list_after(self._keys.segments(reel.path)))
         named = reel_object_keys(self._keys, reel)
         if not self._playlists_are_behind:  # or one of them may still name these; then a sweep removes them
             self.remove([*versions.strays(named), *versions.replaced(named, self._clock.now_epoch_ms())])
         self._playlists.forget([self._keys.index(reel.name), self._keys.ranges(reel.name)])
-        self._finished_reel = reel.name
+        self._finished = reel
 
     def _write_week(self, reel: Reel) -> None:
-        if reel.segments:
-            week = closed_reels_of_the_week(self._store, self._keys, reel)
-            self._playlists.write([playlist_put(self._keys.week, week)])
+        if reel.segments or reel.edition:
+            write_week(self._store, self._keys, reel, self._is_current)
 
     def _video_file_of(self, reel: Reel) -> VideoFile:
-        if self._video_file is None or self._video_file.reel_name != reel.name:
-            self._video_file = VideoFile(self._store, self._keys, reel.name)
+        if self._video_file is None or self._video_file.reel_path != reel.path:
+            self._video_file = VideoFile(self._store, self._keys, reel.path)
         return self._video_file
 
     def _try(self, object_name: str, action: Callable[[], object]) -> bool:

@@ -12,10 +12,12 @@
     │   └── StorageUnavailable   time-out, 5xx, SlowDown, 409, broken answer
     ├── StateError
     │   ├── Fenced               another instance committed: drop the state and reload
+    │   ├── EditionLost          another edition of the reel was begun
     │   ├── EncoderTooSlow       another kind of encoder is needed: drop the state and reload
     │   └── CheckpointCorrupt    checkpoint.json cannot be read
     ├── MediaError
     │   ├── FrameRejected        this photo cannot be used
+    │   ├── MissingPhotos        a reel cannot be made again from its photos
     │   ├── SegmentCorrupt       a stored segment does not decode to what the checkpoint claims
     │   └── EncoderFailed        libx264 failed: open a new encoder
     └── DeadlineTooClose         not enough time left in the invocation
@@ -26,6 +28,7 @@ never on text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -114,6 +117,12 @@ class Fenced(StateError):
     error_type = "Function.Fenced"
 
 
+class EditionLost(StateError):
+    """An edition of a reel cannot be shown: another one was begun after it, or the reel is open."""
+
+    error_type = "Function.EditionLost"
+
+
 class EncoderTooSlow(StateError):
     """The camera is slower than it seemed when the reel began, and none of it is committed: begin it with low delay."""
 
@@ -132,6 +141,10 @@ REJECTION_REASONS = (
     *("skipped-blurred", "skipped-bright", "skipped-dark", "skipped-frozen", "skipped-night"),
 )
 """What FrameRejected and the records of rejected photos have as their reason."""
+
+
+REMOVED = "removed"
+"""The reason in the record of a photo whose frame a person had taken out of the video: it is not tried again."""
 
 
 def is_skip(reason: str) -> bool:
@@ -153,6 +166,16 @@ class FrameRejected(MediaError):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason, self.detail = reason, detail
+
+
+class MissingPhotos(MediaError):
+    """A reel cannot be made again from its photos: these `keys` are gone, have other content, or cannot be used."""
+
+    error_type = "Function.MissingPhotos"
+
+    def __init__(self, keys: Sequence[str], detail: str) -> None:
+        super().__init__(f"{', '.join(keys[:3])}{' …' * (len(keys) > 3)}: {detail}")
+        self.keys = tuple(keys)
 
 
 class SegmentCorrupt(MediaError):

@@ -147,7 +147,7 @@ class NameIntake:
         """Count the late photo as a duplicate if the video has it, else write its record."""
         if self._catalog.is_in_video(self._checkpoints.last_reel, SourceFrame(key, 0)):
             self._counts.duplicates += 1
-        else:
+        elif not self._records.is_removed(SourceFrame(key, 0)):
             self._records.add(key, None, FrameRejected("late", "frames that follow it are in the video already"))
             self._counts.rejected += 1
             self._tracker.late(key)
@@ -165,7 +165,7 @@ class NameIntake:
 
         Also removes the records of photos that are in the video: a crash may have left them. Raises as `append` does.
         """
-        rejections = self._records.read()
+        rejections = self._records.to_retry()
         # A photo that was fixed after its rejection may still come in order: then it must be seen in the video below.
         self._flush_drained(time_left)
         in_video, again = [], []

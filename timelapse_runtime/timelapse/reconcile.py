@@ -22,9 +22,10 @@ from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.commit_plan import reel_object_keys
 from timelapse_runtime.timelapse.errors import ObjectNotFound, SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel, photos_checksum
-from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order, reel_number
+from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order, reel_number, segment_name
 from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
 from timelapse_runtime.timelapse.model.source_frame import photo_at
+from timelapse_runtime.timelapse.model.stored_editions import StoredEditions
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
@@ -188,13 +189,26 @@ class Reconciler:
                 committed.add(name)
         if committed:
             self._log.warning("reels that no checkpoint knows are left alone", extra={"reels": sorted(committed)})
+        on_live = _live_keys(self._keys, checkpoint)
         orphans = [key for name, keys in of_unknown.items() if name not in committed for key in keys]
         replaced = list[str]()
         for name, stored in of_known.items():
-            versions, named = SegmentVersions(known[name], stored), reel_object_keys(self._keys, known[name])
+            editions = StoredEditions(self._keys, known[name], stored)
+            replaced += set(editions.replaced(now_epoch_ms)) - on_live
+            versions, named = SegmentVersions(known[name], editions.shown), reel_object_keys(self._keys, known[name])
             orphans += versions.strays(named)
             replaced += versions.replaced(named, now_epoch_ms)
         return Leftovers(tuple(orphans), tuple(replaced))
+
+
+def _live_keys(keys: StreamKeys, checkpoint: Checkpoint) -> set[str]:
+    """What `live.m3u8` names of reels before the newest one."""
+    segments = {
+        keys.segments(part.path) + segment_name(segment.first, segment.count, segment.attempt)
+        for part in checkpoint.tail
+        for segment in part.segments
+    }
+    return segments | {keys.init(part.path) for part in checkpoint.tail}
 
 
 def _key_ranges(reel: Reel) -> Iterator[_KeyRange]:

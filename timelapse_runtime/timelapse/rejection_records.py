@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE, Put
-from timelapse_runtime.timelapse.errors import FrameRejected, ObjectNotFound, PreconditionFailed, is_skip
+from timelapse_runtime.timelapse.errors import REMOVED, FrameRejected, ObjectNotFound, PreconditionFailed, is_skip
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
-from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
-from timelapse_runtime.timelapse.model.source_frame import photo_identity
+from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_identity
 from timelapse_runtime.timelapse.storage.contract import IfAbsent, Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 
@@ -62,8 +62,7 @@ class RejectionRecords:
     ) -> None:
         self._left_out = left_out
         self._store, self._keys, self._prefix, self._clock = store, keys, prefix, clock
-        self._known: set[str] = set()
-        self._known_from: str | None = None  # all records from this object key on are known
+        self._listed: set[str] | None = None
         self._written: Counter[str] = Counter()
         self._log = StreamLog(_log, name)
 
@@ -88,7 +87,8 @@ class RejectionRecords:
         else:
             self._written[rejection.reason] += 1
         self._left_out.rejected(key, rejection.reason)
-        self._known.add(where)
+        if self._listed is not None:
+            self._listed.add(where)
 
     def superseded(self, key: str) -> None:
         """Other content under this key becomes a frame: the record is removed once that is committed."""
@@ -100,24 +100,24 @@ class RejectionRecords:
         return written
 
     def has(self, key: str) -> bool:
-        """Whether there is a record for this key, of whatever content.
-
-        They are listed once, from the lowest key on that was asked for: if names rise, that is one request, however
-        many photos were rejected or skipped before.
-        """
-        where, known_from = self._keys.rejected(key), self._known_from
-        if known_from is None or key_order(where) < key_order(known_from):
-            for info in self._store.list_after(self._keys.rejections, where[:-1]):  # it sorts right before `where`
-                if known_from is not None and key_order(info.key) >= key_order(known_from):
-                    break
-                self._known.add(info.key)
-            self._known_from = where
-        return where in self._known
+        """Whether there is a record for this key, of whatever content. The records are listed once."""
+        if self._listed is None:
+            self._listed = {info.key for info in self._store.list_after(self._keys.rejections)}
+        return self._keys.rejected(key) in self._listed
 
     def names(self, key: str, etag: str) -> bool:
         """Whether there is a record for this content of the key."""
         record = self._read(self._keys.rejected(key)) if self.has(key) else None
         return record is not None and record.names(etag)
+
+    def is_removed(self, source: SourceFrame) -> bool:
+        """Whether a person had this photo's frame taken out of the video. It never becomes a frame again."""
+        record = self._read(self._keys.rejected(source.key)) if self.has(source.key) else None
+        return record is not None and record.reason == REMOVED and (not source.etag or record.names(source.etag))
+
+    def to_retry(self) -> list[Rejection]:
+        """All records that can be read, but for those of photos whose frames were removed."""
+        return [record for record in self.read() if record.reason != REMOVED]
 
     def read(self) -> list[Rejection]:
         """All records that can be read."""
@@ -141,4 +141,4 @@ class RejectionRecords:
                 self._left_out.in_video(key)
             records = [self._keys.rejected(key) for key in keys]
             self._store.delete(records)
-            self._known.difference_update(records)
+            self._listed = None if self._listed is None else self._listed.difference(records)

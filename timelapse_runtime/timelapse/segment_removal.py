@@ -23,7 +23,7 @@ import logging
 from dataclasses import replace
 
 from timelapse_runtime.runtime.clock import Clock
-from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, playlist_put
+from timelapse_runtime.timelapse.commit_plan import playlist_put
 from timelapse_runtime.timelapse.errors import (
     CheckpointCorrupt,
     ObjectNotFound,
@@ -31,12 +31,12 @@ from timelapse_runtime.timelapse.errors import (
     SegmentCorrupt,
     StorageError,
 )
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, checksum, reel_to_json
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, checksum
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.playlist import ranges_playlist
 from timelapse_runtime.timelapse.model.segment_versions import VIEWED_SECONDS
 from timelapse_runtime.timelapse.storage.contract import IfMatch, ObjectInfo, Store
-from timelapse_runtime.timelapse.stored_reels import parse_manifest
+from timelapse_runtime.timelapse.stored_reels import parse_manifest, put_manifest
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.sample_table import SampleTable
@@ -87,7 +87,7 @@ class SegmentRemoval:
     def _look(self, name: str, in_use: set[str], now_ms: int, time_left: TimeLeft) -> tuple[Reel, bool]:
         """The closed reel, and whether its segments are gone. Raises StorageError, CheckpointCorrupt."""
         stored = self._store.get(self._keys.manifest(name))
-        reel = parse_manifest(self._keys, name, stored.body)
+        reel = parse_manifest(stored)
         if reel.name in in_use or not reel.segments:
             return reel, False
         if reel.video_etag:
@@ -111,17 +111,17 @@ class SegmentRemoval:
             self._log.warning("out of time to read a video.mp4 back", extra={"reel": reel.name})
             return
         handed_over = replace(reel, video_etag=video.etag)
-        key, body = self._keys.manifest(reel.name), reel_to_json(handed_over)
+        index = self._store.head(self._keys.index(reel.name))
         try:
-            self._store.put(key, body, condition=IfMatch(manifest.etag), content_type=JSON_TYPE)
+            put_manifest(self._store, self._keys, handed_over, IfMatch(manifest.etag))
+            self._write_index(handed_over, video, index)
         except PreconditionFailed:
-            return  # another environment does it, and the next look shows how far it came
-        self._write_index(handed_over, video)
+            return  # another environment does it, or the reel is made again; the next look shows how far it came
 
     def _read_back(self, reel: Reel, time_left: TimeLeft) -> ObjectInfo | None:
         """The reel's `video.mp4`, if it holds all of the reel; None if the time is up. Raises SegmentCorrupt,
         ObjectNotFound, and PreconditionFailed if it was replaced meanwhile."""
-        key, table = self._keys.video(reel.name), SampleTable()
+        key, table = self._keys.video(reel.path), SampleTable()
         video = self._store.head(key)
         start = offset = _media_start(reel, video)
         for segment in reel.segments:
@@ -134,23 +134,25 @@ class SegmentRemoval:
             table.append(body)
             offset = end
         head = self._store.get_range(key, 0, start, etag=video.etag).body
-        if head != table.head(self._store.get(self._keys.init(reel.name)).body):
+        if head != table.head(self._store.get(self._keys.init(reel.path)).body):
             raise SegmentCorrupt(f"{key}: bytes 0 to {start} are not the head of what follows")
         return video
 
-    def _write_index(self, reel: Reel, video: ObjectInfo) -> None:
+    def _write_index(self, reel: Reel, video: ObjectInfo, before: ObjectInfo) -> None:
+        """In the place of `before`, which was seen while the manifest was as it is known here. Raises
+        PreconditionFailed if the reel was made again since (`editions.py`)."""
         put = playlist_put(self._keys.index(reel.name), ranges_playlist(reel, _media_start(reel, video)))
-        put.send(self._store)
+        replace(put, condition=IfMatch(before.etag)).send(self._store)
 
     # ---- step 4
 
     def _remove(self, reel: Reel, manifest: ObjectInfo, now_ms: int) -> bool:
         """Whether the segments are gone, before this. Raises StorageError."""
-        segments = [info.key for info in self._store.list_after(self._keys.segments(reel.name))]
+        segments = [info.key for info in self._store.list_after(self._keys.segments(reel.path))]
         if not segments:
             return True
         try:
-            video = self._store.head(self._keys.video(reel.name))
+            video = self._store.head(self._keys.video(reel.path))
         except ObjectNotFound:
             video = None
         if video is None or video.etag != reel.video_etag:
@@ -159,7 +161,8 @@ class SegmentRemoval:
             return False
         index = self._store.get(self._keys.index(reel.name))
         if index.body != ranges_playlist(reel, _media_start(reel, video)):
-            self._write_index(reel, video)  # a crash came between manifest and index
+            if self._store.head(manifest.key).etag == manifest.etag:
+                self._write_index(reel, video, index.info)  # a crash came between manifest and index
             return False
         since_ms = max(manifest.last_modified_epoch_ms, index.info.last_modified_epoch_ms)
         if now_ms - since_ms >= VIEWED_SECONDS * 1_000:

@@ -1,27 +1,77 @@
-"""Reads reels as they are stored: a closed reel's manifest, and segments, wherever their bytes are. Owns nothing."""
+"""Reads reels as they are stored: a closed reel's manifest, and segments, wherever their bytes are. Owns nothing.
+
+A closed reel's manifest is its truth from the first commit of the next reel on. It changes if the reel is made again
+(`editions.py`), and only forward: to a later edition, begun or shown.
+"""
 
 from __future__ import annotations
 
 import json
 
-from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
-from timelapse_runtime.timelapse.model.checkpoint import Reel, reel_from_value
-from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, segment_key
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound, PreconditionFailed
+from timelapse_runtime.timelapse.model.checkpoint import Reel, reel_from_value, reel_to_json
+from timelapse_runtime.timelapse.model.keys import StreamKeys, edition_number
+from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store, StoredObject
+
+_TRIES = 3
 
 
 def read_manifest(store: Store, keys: StreamKeys, reel_name: str) -> Reel:
     """A closed reel. Raises StorageError, CheckpointCorrupt."""
-    return parse_manifest(keys, reel_name, store.get(keys.manifest(reel_name)).body)
+    return parse_manifest(store.get(keys.manifest(reel_name)))
 
 
-def parse_manifest(keys: StreamKeys, reel_name: str, body: bytes) -> Reel:
-    """A closed reel's manifest, as it was read. Raises CheckpointCorrupt."""
+def parse_manifest(stored: StoredObject) -> Reel:
+    """The reel that a manifest describes. Raises CheckpointCorrupt."""
     try:
-        return reel_from_value(json.loads(body))
+        return reel_from_value(json.loads(stored.body))
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointCorrupt(f"{keys.manifest(reel_name)} cannot be read: {error!r}") from error
+        raise CheckpointCorrupt(f"{stored.info.key} cannot be read: {error!r}") from error
+
+
+def write_manifest(store: Store, keys: StreamKeys, reel: Reel) -> None:
+    """Store the manifest of a closed reel, as a checkpoint has it that is about to lose it. A later one stays: whoever
+    closed the reel may have been frozen before this. Raises StorageError."""
+    key = keys.manifest(reel.name)
+    condition: Condition = IfAbsent()
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            put_manifest(store, keys, reel, condition)
+        except PreconditionFailed:
+            found = _stored_manifest(store, key)
+            if found is not None and _is_at_least(found, reel):
+                return
+            if not tries_left:
+                raise
+            condition = IfAbsent() if found is None else IfMatch(found.info.etag)
+        else:
+            return
+
+
+def put_manifest(store: Store, keys: StreamKeys, reel: Reel, condition: Condition) -> str:
+    """Store the manifest, and return its ETag. Raises StorageError."""
+    return store.put(keys.manifest(reel.name), reel_to_json(reel), condition=condition, content_type=JSON_TYPE)
+
+
+def _stored_manifest(store: Store, key: str) -> StoredObject | None:
+    try:
+        return store.get(key)
+    except ObjectNotFound:
+        return None
+
+
+def _is_at_least(stored: StoredObject, reel: Reel) -> bool:
+    """Whether the stored manifest is as new as `reel`. One that cannot be read is not."""
+    try:
+        found = parse_manifest(stored)
+    except CheckpointCorrupt:
+        return False
+    return _editions(found) >= _editions(reel)
+
+
+def _editions(reel: Reel) -> tuple[int, int]:
+    return edition_number(reel.last_edition), edition_number(reel.edition)
 
 
 def read_segment(store: Store, keys: StreamKeys, reel: Reel, position: int, size_bytes: int | None = None) -> bytes:
@@ -45,7 +95,7 @@ def read_segment(store: Store, keys: StreamKeys, reel: Reel, position: int, size
 
 def read_from_video(store: Store, keys: StreamKeys, reel: Reel, position: int, size_bytes: int | None = None) -> bytes:
     """The same from a closed reel's `video.mp4`, which ends with the bytes of all segments. Raises StorageError."""
-    segment, video = reel.segments[position], store.head(keys.video(reel.name))
+    segment, video = reel.segments[position], store.head(keys.video(reel.path))
     to_the_end = sum(later.size_bytes for later in reel.segments[position:])
     start = max(0, video.size_bytes - to_the_end)
     wanted = segment.size_bytes if size_bytes is None else min(size_bytes, segment.size_bytes)

@@ -27,6 +27,7 @@ from timelapse_runtime.timelapse.model.playlist import (
 )
 from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, highest_in_order, out_of_order
+from timelapse_runtime.timelapse.model.stored_editions import StoredEditions
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.stored_reels import read_from_video
 from timelapse_runtime.timelapse.verify_photos import FlushRule, PhotoComparison
@@ -80,7 +81,7 @@ class Verifier:
         self.report.order = checkpoint.order
         reels = list(self._reels(checkpoint))
         frames = [frame for reel in reels for frame in self._read_reel(reel, objects)]
-        self.report.frame_count = len(frames)
+        self.report.frame_count, self.report.removed_count = len(frames), sum(reel.removed_count for reel in reels)
         self.report.adopted_count = sum(not frame.is_photo for frame in frames)
         self._compare_photos(
             checkpoint, [frame for frame in frames if frame.is_photo and frame.role is not Role.STAND_IN], objects
@@ -136,13 +137,13 @@ class Verifier:
     def _read_reel(self, reel: Reel, objects: Mapping[str, ObjectInfo]) -> list[SourceFrame]:
         """The photos of a reel's frames, in the video's order, as far as they can be read."""
         try:
-            init_segment = self._video.get(self._keys.init(reel.name)).body
+            init_segment = self._video.get(self._keys.init(reel.path)).body
         except ObjectNotFound:
-            self.report.add("init-missing", self._keys.init(reel.name), f"reel {reel.name} does not play without it")
+            self.report.add("init-missing", self._keys.init(reel.path), f"reel {reel.name} does not play without it")
             init_segment = b""
         start_ticks = reel.reorder_frames * TICKS_PER_FRAME
         if init_segment and not is_init_segment(init_segment, reel.init_sha256, start_ticks=start_ticks):
-            self.report.add("init-changed", self._keys.init(reel.name), "it is not what the reel was begun with")
+            self.report.add("init-changed", self._keys.init(reel.path), "it is not what the reel was begun with")
         found: list[SourceFrame] = []
         last_key = reel.after
         for position, segment in enumerate(reel.segments):
@@ -170,7 +171,7 @@ class Verifier:
         """A closed reel may live in its video.mp4 alone."""
         if not reel.is_closed:
             return []
-        segment, where = reel.segments[position], self._keys.video(reel.name)
+        segment, where = reel.segments[position], self._keys.video(reel.path)
         try:
             body = read_from_video(self._video, self._keys, reel, position)
         except ObjectNotFound:
@@ -214,14 +215,17 @@ class Verifier:
 
     def _find_orphans(self, reels: list[Reel], objects: Mapping[str, ObjectInfo]) -> None:
         """An init segment that was prepared for a future reel is not one: a sweep leaves it alone, too. Neither is a
-        segment that a longer one has replaced: it waits for its removal by a sweep."""
+        segment that a longer one has replaced, or another edition of a reel: they wait for their removal by a sweep."""
         keys = self._keys
         settled = {keys.checkpoint, keys.settings, keys.live, keys.newest_video, keys.main, keys.week, keys.latest}
         for reel in reels:
             named = reel_object_keys(keys, reel)
-            stored = [info for where, info in objects.items() if where.startswith(keys.segments(reel.name))]
-            strays = SegmentVersions(reel, stored).strays(named)
-            settled |= named | {info.key for info in stored}.difference(strays)
+            of_reel = [info for where, info in objects.items() if where.startswith(keys.reel(reel.name))]
+            shown = StoredEditions(keys, reel, of_reel).shown
+            segments = [info for info in shown if info.key.startswith(keys.segments(reel.path))]
+            strays = SegmentVersions(reel, segments).strays(named)
+            settled |= named | {info.key for info in of_reel if info not in shown}
+            settled |= {info.key for info in segments}.difference(strays)
         for where in sorted(objects):
             name, _, rest = where.removeprefix(keys.reels).partition("/")
             is_ready = rest == "init.mp4" and reel_number(name) > (reels[-1].number if reels else 0)

@@ -115,8 +115,10 @@ class PhotoComparison:
             is_of_this_order = bool(frame.etag) == (self._order == ARRIVAL_ORDER)
             if is_of_this_order and not checkpoint.covers(position):
                 self.report.add("unclaimed", frame.key, "the video has it, and the checkpoint does not cover it")
-        if checkpoint.frame_count != self.report.frame_count:
-            detail = f"the checkpoint counts {checkpoint.frame_count} frames; the video has {self.report.frame_count}"
+        frame_count, removed_count = self.report.frame_count, self.report.removed_count
+        if checkpoint.frame_count != frame_count + removed_count:
+            removed = f", and {removed_count} were removed" if removed_count else ""
+            detail = f"the checkpoint counts {checkpoint.frame_count} frames; the video has {frame_count}{removed}"
             self.report.add("frame-count", self._keys.checkpoint, detail)
 
     def _list(self) -> list[SourceFrame]:

@@ -53,6 +53,8 @@ class VerifyReport:
     frame_count: int = 0
     adopted_count: int = 0
     """Those of them that are from a video that was adopted: there is no photo behind them."""
+    removed_count: int = 0
+    """Frames that were taken out of closed reels."""
     uploaded_count: int = 0
     """Photos in S3: objects that the function takes for photos."""
     rejected: dict[str, int] = field(default_factory=dict)

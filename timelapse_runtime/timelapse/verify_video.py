@@ -23,7 +23,7 @@ class VideoCheck:
 
     def __init__(self, video: Store, keys: StreamKeys, reel: Reel, report: VerifyReport) -> None:
         self._video, self._keys, self._reel, self._report = video, keys, reel, report
-        self._where = keys.video(reel.name)
+        self._where = keys.video(reel.path)
         self.head_size_bytes: int | None = None
         self.is_earlier = False
 
@@ -49,7 +49,7 @@ class VideoCheck:
     def _check(self, info: ObjectInfo, media_start: int) -> None:
         try:
             table = self._read_media(info, media_start)
-            init_segment = self._stored(self._keys.init(self._reel.name))
+            init_segment = self._stored(self._keys.init(self._reel.path))
             expected = table.head(init_segment) if table and init_segment and not self.is_earlier else init_segment
         except SegmentCorrupt as error:
             self._add(str(error))

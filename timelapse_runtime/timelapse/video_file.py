@@ -71,9 +71,9 @@ class _Stored:
 class VideoFile:
     """Keeps one reel's `video.mp4`; remembers what is stored there."""
 
-    def __init__(self, store: Store, keys: StreamKeys, reel_name: str) -> None:
-        self.reel_name = reel_name
-        self._store, self._keys, self._key = store, keys, keys.video(reel_name)
+    def __init__(self, store: Store, keys: StreamKeys, reel_path: str) -> None:
+        self.reel_path = reel_path
+        self._store, self._keys, self._key = store, keys, keys.video(reel_path)
         self._known: _Stored | None = None
         self._init_segment = b""
         self._minimum_part_bytes = store.minimum_part_bytes
@@ -140,7 +140,7 @@ class VideoFile:
             table.append(fragments)
         if not isinstance(new, list):
             new = self._read(reel, cached, kept_bytes)
-        self._init_segment = self._init_segment or self._store.get(self._keys.init(reel.name)).body
+        self._init_segment = self._init_segment or self._store.get(self._keys.init(reel.path)).body
         head = table.head(self._init_segment)
         metadata = {"frames": str(reel.frame_count), "reel": reel.name, _HEAD: str(len(head))}
         metadata |= {_FINAL: "true"} if reel.is_closed else {}

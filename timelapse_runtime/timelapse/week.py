@@ -5,25 +5,56 @@ Reads the reels before it by their manifests, and each one's playlist of ranges:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 
-from timelapse_runtime.timelapse.errors import ObjectNotFound
+from timelapse_runtime.timelapse.commit_plan import playlist_put
+from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.playlist import week_playlist
-from timelapse_runtime.timelapse.storage.contract import Store
+from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
 from timelapse_runtime.timelapse.stored_reels import read_manifest
 
+_TRIES = 3
 _DAYS, _REELS = 7, 31
 """Reels may be shorter than a day."""
 
 
-def closed_reels_of_the_week(store: Store, keys: StreamKeys, last: Reel) -> bytes:
-    """The playlist that ends with `last`, a closed reel that has its playlist of ranges.
+def write_week(store: Store, keys: StreamKeys, last: Reel, is_current: Callable[[], bool]) -> None:
+    """Write the playlist that ends with `last`, unless `is_current` says that the stream has gone on. Raises
+    StorageError.
+
+    It is made of what is stored after its present version was seen: so of two that write at once, the one that has
+    seen the newer reels comes last.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            condition: Condition = IfMatch(store.head(keys.week).etag)
+        except ObjectNotFound:
+            condition = IfAbsent()
+        if not is_current():
+            return
+        body = closed_reels_of_the_week(store, keys, last)
+        if body is None:
+            store.delete([keys.week])
+            return
+        try:
+            replace(playlist_put(keys.week, body), condition=condition).send(store)
+        except PreconditionFailed:
+            if not tries_left:
+                raise
+        else:
+            return
+
+
+def closed_reels_of_the_week(store: Store, keys: StreamKeys, last: Reel) -> bytes | None:
+    """The playlist that ends with `last`, a closed reel that has its playlist of ranges; None if no reel has frames.
 
     It begins after a reel that has none, such as one that an earlier version closed. Raises StorageError.
     """
-    found, reel = [(last, store.get(keys.ranges(last.name)).body)], last
+    found, reel = [(last, store.get(keys.ranges(last.name)).body)] if last.segments else [], last
     first_day = date.fromisoformat(last.date) - timedelta(days=_DAYS - 1)
     while reel.previous is not None and len(found) < _REELS:
         try:
@@ -34,4 +65,4 @@ def closed_reels_of_the_week(store: Store, keys: StreamKeys, last: Reel) -> byte
                 found.append((reel, store.get(keys.ranges(reel.name)).body))
         except ObjectNotFound:
             break
-    return week_playlist(found[::-1])
+    return week_playlist(found[::-1]) if found else None

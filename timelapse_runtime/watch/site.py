@@ -30,6 +30,7 @@ from timelapse_runtime.timelapse.errors import (
     PreconditionFailed,
     TimelapseError,
 )
+from timelapse_runtime.timelapse.model.keys import EDITION
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.watch.files import CONTENT_TYPES, FOLDER, INDEX, OCTETS, STREAMS, page_files, photo_type
 from timelapse_runtime.watch.streams import Streams, streams_json
@@ -37,8 +38,8 @@ from timelapse_runtime.watch.streams import Streams, streams_json
 PIECE_BYTES = 4 * 1024**2
 """An object is read and sent in pieces of this size: it may be larger than the memory."""
 
-_OBJECTS = re.compile(r"(live|main|video|week)\.m3u8|latest\.jpg|reels/[^/]+/(segments/)?[^/]+")
-_NEVER_CHANGES = re.compile(r"reels/[^/]+/(segments/.*|init\.mp4)")
+_OBJECTS = re.compile(rf"(live|main|video|week)\.m3u8|latest\.jpg|reels/[^/]+/({EDITION}/)?(segments/)?[^/]+")
+_NEVER_CHANGES = re.compile(rf"reels/[^/]+/({EDITION}/)?(segments/.*|init\.mp4)")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _TEXT = "text/plain; charset=utf-8"
 _POLICY = (

@@ -108,6 +108,23 @@ class Reel:
     """The newest of what was uploaded and did not become a frame."""
     video_etag: str = ""
     """Of a closed reel whose segments are removed, or may be at any time: the `video.mp4` that holds them."""
+    edition: str = ""
+    """The folder, within the reel's, of its init segment, its segments and `video.mp4`; empty if the reel was not made
+    again since it was closed (`editions.py`)."""
+    last_edition: str = ""
+    """The edition that was begun last: `edition`, or a later one that may still take its place."""
+    removed_count: int = 0
+    """Frames that the checkpoint's `frame_count` counts, and that this edition does not have."""
+
+    @property
+    def path(self) -> str:
+        """Where its init segment, its segments and `video.mp4` lie, below the folder of all reels."""
+        return f"{self.name}/{self.edition}" if self.edition else self.name
+
+    @property
+    def counted_frames(self) -> int:
+        """What the checkpoint's `frame_count` has of it."""
+        return self.frame_count + self.removed_count
 
     @property
     def highest_key(self) -> str:
@@ -151,6 +168,12 @@ class ReelTail:
     first_sequence: int
     discontinuity: int
     segments: tuple[Segment, ...]
+    edition: str = ""
+
+    @property
+    def path(self) -> str:
+        """As of Reel."""
+        return f"{self.name}/{self.edition}" if self.edition else self.name
 
 
 @dataclass(frozen=True)
@@ -227,6 +250,9 @@ def reel_from_value(value: dict[str, Any]) -> Reel:
         "codecs": "",
         "low_delay": False,
         "video_etag": "",
+        "edition": "",
+        "last_edition": "",
+        "removed_count": 0,
     }
     value = defaults | value
     segments = tuple(_segment_from_value(one) for one in value["segments"])
@@ -242,7 +268,7 @@ def reel_from_value(value: dict[str, Any]) -> Reel:
 
 def _tail_from_value(value: dict[str, Any]) -> ReelTail:
     segments = tuple(_segment_from_value(one) for one in value["segments"])
-    return ReelTail(**_typed_fields(ReelTail, value), segments=segments)
+    return ReelTail(**_typed_fields(ReelTail, {"edition": "", **value}), segments=segments)
 
 
 def _segment_from_value(value: dict[str, Any]) -> Segment:

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 
 _S3_KEY_LIMIT_BYTES = 1024
+EDITION = r"r\d{4,}-[0-9a-f]{12}"
+"""The name of an edition of a reel, as a regular expression: its number, and what is unique to it."""
 _SEGMENT_NAME = re.compile(r"(\d{8,})-(\d+)-[^/]*\.m4s")
 
 
@@ -66,13 +68,13 @@ class StreamKeys:
         """A reel's folder."""
         return f"{self.reels}{reel}/"
 
-    def init(self, reel: str) -> str:
-        """ftyp + moov."""
-        return f"{self.reel(reel)}init.mp4"
+    def init(self, path: str) -> str:
+        """ftyp + moov. `path` is the reel's (`Reel.path`): its name, or that and an edition."""
+        return f"{self.reel(path)}init.mp4"
 
-    def segments(self, reel: str) -> str:
-        """The folder of a reel's segments."""
-        return f"{self.reel(reel)}segments/"
+    def segments(self, path: str) -> str:
+        """The folder of a reel's segments, by its path."""
+        return f"{self.reel(path)}segments/"
 
     def index(self, reel: str) -> str:
         """A reel's playlist."""
@@ -82,9 +84,9 @@ class StreamKeys:
         """A closed reel's playlist of ranges in its `video`."""
         return f"{self.reel(reel)}video.m3u8"
 
-    def video(self, reel: str) -> str:
-        """A reel in one file."""
-        return f"{self.reel(reel)}video.mp4"
+    def video(self, path: str) -> str:
+        """A reel in one file, by its path."""
+        return f"{self.reel(path)}video.mp4"
 
     def manifest(self, reel: str) -> str:
         """A closed reel's entry in full: what the checkpoint held of it when it closed."""
@@ -131,6 +133,23 @@ def reel_number(name: str) -> int:
     """The number in a reel's name; -1 where it is no reel's name."""
     number = name.rpartition("-")[2]
     return int(number) if number.isdecimal() else -1
+
+
+def next_edition(last: str, unique: str) -> str:
+    """The name of the edition that follows `last` (empty: the one that was recorded); `unique` has 12 hexadecimal
+    digits. Names compare by `edition_number`."""
+    return f"r{edition_number(last) + 1:04d}-{unique}"
+
+
+def edition_number(edition: str) -> int:
+    """0 of the edition that was recorded."""
+    return int(edition[1:].partition("-")[0]) if edition else 0
+
+
+def edition_in(key: str) -> str:
+    """The edition whose folder the key of an object, relative to its reel's folder, lies in; empty: none."""
+    folder = key.partition("/")[0]
+    return folder if re.fullmatch(EDITION, folder) else ""
 
 
 def segment_name(first: int, count: int, attempt: str) -> str:

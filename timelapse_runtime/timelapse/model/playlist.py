@@ -38,8 +38,9 @@ def index_playlist(reel: Reel) -> bytes | None:
     """`reels/<reel>/index.m3u8`: the closed segments of one reel. Each version begins with the one before."""
     if not reel.closed_segments:
         return None
-    lines = [*_head(reel), "#EXT-X-PLAYLIST-TYPE:EVENT", "#EXT-X-MEDIA-SEQUENCE:0", '#EXT-X-MAP:URI="init.mp4"']
-    lines += _entries(reel, reel.closed_segments, "")
+    folder = f"{reel.edition}/" if reel.edition else ""
+    lines = [*_head(reel), "#EXT-X-PLAYLIST-TYPE:EVENT", "#EXT-X-MEDIA-SEQUENCE:0"]
+    lines += [f'#EXT-X-MAP:URI="{folder}init.mp4"', *_entries(reel, reel.closed_segments, folder)]
     if reel.is_closed:
         lines.append("#EXT-X-ENDLIST")
     return _text(lines)
@@ -52,7 +53,7 @@ def video_playlist(reel: Reel) -> bytes | None:
     """
     if not reel.segments:
         return None
-    folder = f"reels/{reel.name}/"
+    folder = f"reels/{reel.path}/"
     lines = [*_head(reel), *_VOD, f'#EXT-X-MAP:URI="{folder}init.mp4"']
     times = CaptureTimes()
     for segment in reel.segments:
@@ -93,7 +94,8 @@ def week_playlist(reels: Sequence[tuple[Reel, bytes]]) -> bytes:
             if tag == "#EXT-X-TARGETDURATION":
                 target = max(target, int(value))
             elif tag == "#EXT-X-MAP":
-                lines.append(f'#EXT-X-MAP:URI="{folder}init.mp4",BYTERANGE="{reel.init_size_bytes}@0"')
+                init = f"reels/{reel.path}/init.mp4"
+                lines.append(f'#EXT-X-MAP:URI="{init}",BYTERANGE="{reel.init_size_bytes}@0"')
             elif tag in ("#EXTINF", "#EXT-X-BYTERANGE") or (tag == "#EXT-X-PROGRAM-DATE-TIME" and value > newest_date):
                 lines.append(line)
                 newest_date = value if tag == "#EXT-X-PROGRAM-DATE-TIME" else newest_date
@@ -104,11 +106,12 @@ def week_playlist(reels: Sequence[tuple[Reel, bytes]]) -> bytes:
 
 def ranges_playlist(reel: Reel, head_size_bytes: int) -> bytes:
     """`reels/<reel>/video.m3u8` of a closed reel, whose `video.mp4` has `head_size_bytes` before its segments."""
-    lines = [*_head(reel), *_VOD, '#EXT-X-MAP:URI="init.mp4"']
+    folder = f"{reel.edition}/" if reel.edition else ""
+    lines = [*_head(reel), *_VOD, f'#EXT-X-MAP:URI="{folder}init.mp4"']
     times, offset = CaptureTimes(), head_size_bytes
     for segment in reel.segments:
         lines += [*times.tags(segment), _duration_tag(reel, segment)]
-        lines += [f"#EXT-X-BYTERANGE:{segment.size_bytes}@{offset}", "video.mp4"]
+        lines += [f"#EXT-X-BYTERANGE:{segment.size_bytes}@{offset}", f"{folder}video.mp4"]
         offset += segment.size_bytes
     return _text([*lines, "#EXT-X-ENDLIST"])
 
@@ -139,7 +142,7 @@ def live_playlist(checkpoint: Checkpoint) -> bytes | None:
         f"#EXT-X-DISCONTINUITY-SEQUENCE:{parts[0].discontinuity}",
     ]
     for number, part in enumerate(parts):
-        folder = f"reels/{part.name}/"
+        folder = f"reels/{part.path}/"
         lines += ["#EXT-X-DISCONTINUITY"] if number else []
         lines.append(f'#EXT-X-MAP:URI="{folder}init.mp4"')
         lines += _entries(part, _listed(part), folder)
@@ -195,7 +198,8 @@ def _as_tail(reel: Reel) -> Iterator[ReelTail]:
     """All of a reel's segments, without what a playlist does not say."""
     segments = tuple(replace(segment, last_key="", out_of_order=(), photos="") for segment in reel.closed_segments)
     if segments:
-        yield ReelTail(reel.name, reel.fps, reel.keyframe_interval, reel.first_sequence, reel.discontinuity, segments)
+        numbers = reel.fps, reel.keyframe_interval, reel.first_sequence, reel.discontinuity
+        yield ReelTail(reel.name, *numbers, segments, reel.edition)
 
 
 def _listed(part: Reel | ReelTail) -> tuple[Segment, ...]:

@@ -60,7 +60,7 @@ export class Stream {
 
   // What a closed reel was when it closed: fps, frames, and which reel came before it.
   async manifest(reel) {
-    const response = await request(new URL(`reels/${encodeURIComponent(reel)}/reel.json`, this.url));
+    const response = await request(new URL(`reels/${encodeURIComponent(reel)}/reel.json`, this.url), { cache: "no-cache" });
     return response.json();
   }
 

@@ -1,0 +1,164 @@
+"""A photo's frame is taken out of the video, and never comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.hls import MediaPlaylist
+from tests.probe import ffmpeg_numbers
+from tests.world import PHOTOS, STREAM, ImmediateExecutor, World
+from timelapse_runtime.timelapse import Timelapse
+from timelapse_runtime.timelapse.config import parse_config
+from timelapse_runtime.timelapse.errors import EditionLost, MissingPhotos
+from timelapse_runtime.timelapse.remaking import Remaking
+
+_DAY_MS = 24 * 3_600_000
+
+
+def remaking(world: World) -> Remaking:
+    """As the commands have it."""
+    return Remaking(
+        STREAM,
+        f"frames/{STREAM}/",
+        parse_config(world.variables()),
+        world.frames,
+        world.video,
+        world.clock,
+        world.codec,
+        ImmediateExecutor(),
+        lambda: world.sweep(world.environment(), close=True),
+    )
+
+
+@pytest.fixture(params=["arrival", "name"])
+def world(request: pytest.FixtureRequest) -> World:
+    return World({"TIMELAPSE_ORDER": request.param, "TIMELAPSE_REEL": "day", "TIMELAPSE_LATE": "append"})
+
+
+def days(world: World, *lengths: int) -> Timelapse:
+    """A reel for each day, the last one open."""
+    function, first = world.environment(), 0
+    for length in lengths:
+        world.clock.advance(_DAY_MS * bool(first))
+        world.shoot(function, range(first, first + length))
+        first += length
+    world.sweep(function, drain=True)
+    return function
+
+
+def names(world: World, count: int, *without: int) -> list[str]:
+    return [world.key(number) for number in range(count) if number not in without]
+
+
+def test_all_but_the_frame_is_there_and_its_reel_has_new_objects(world: World, tmp_path: Path) -> None:
+    function = days(world, 16, 20, 5)
+    before, old = world.object_keys(), world.reels()[1]
+    (change,) = remaking(world).remove([world.key(20)])
+    reel, video = world.reels()[1], tmp_path / "video.mp4"
+    assert (change.name, change.frames_before, change.frames_after) == (old.name, 20, 19)
+    video.write_bytes(world.video_bytes(reel))
+    assert ffmpeg_numbers(video) == [number for number in range(16, 36) if number != 20]
+    assert world.keys_in_video() == names(world, 41, 20)
+    kept = {world.keys.manifest(old.name), world.keys.index(old.name), world.keys.ranges(old.name)}
+    replaced = {key for key in before if key.startswith(world.keys.reel(old.name))} - kept
+    assert before - world.object_keys() == replaced == set(change.removed)
+    assert world.rejections() == {world.key(20): "removed"}
+    assert not world.verify().findings
+    world.shoot(function, range(41, 44))
+    world.sweep(function, close=True, all_reels=True)
+    assert world.keys_in_video() == names(world, 44, 20)
+    assert not world.verify().findings
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_frame_of_the_newest_reel(world: World, is_closed: bool) -> None:
+    function = days(world, 7, 14)
+    if is_closed:
+        world.sweep(function, close=True)
+    old = world.video.get(world.keys.latest).body
+    remaking(world).remove([world.key(20)])
+    assert world.keys_in_video() == names(world, 20)
+    assert world.video.get(world.keys.latest).body != old, "it was the newest picture"
+    assert not world.verify().findings
+    world.shoot(function, range(21, 30))
+    world.sweep(function, close=True)
+    assert world.keys_in_video() == names(world, 30, 20)
+    assert not world.verify().findings
+
+
+def test_no_playlist_names_an_object_that_was_removed(world: World) -> None:
+    days(world, 13, 14, 5)
+    remaking(world).remove([world.key(0), world.key(20)])
+    stored = world.object_keys()
+    playlists = [key for key in stored if key.endswith("m3u8") and not key.endswith("main.m3u8")]
+    assert {key.removeprefix(world.keys.folder) for key in playlists} >= {"week.m3u8", "video.m3u8"}
+    for key in playlists:
+        folder = key.rpartition("/")[0]
+        for entry in MediaPlaylist.parse(world.video.get(key).body).entries:
+            assert {f"{folder}/{entry.uri}", f"{folder}/{entry.map}"} <= stored, key
+
+
+def test_it_does_not_come_back(world: World) -> None:
+    function = days(world, 8, 8)
+    remaking(world).remove([world.key(3)])
+    world.deliver(function, world.key(3))
+    world.deliver(world.environment(), world.key(3))
+    world.sweep(world.environment(), drain=True, all_reels=True)
+    world.upload(3)  # the same content once more
+    world.deliver(function, world.key(3))
+    world.shoot(function, range(16, 18))
+    function.invoke({"retry_rejected": STREAM}, world.context(10**15))
+    world.sweep(function, close=True, all_reels=True)
+    assert world.keys_in_video() == names(world, 18, 3)
+    assert world.rejections() == {world.key(3): "removed"}
+    assert not world.verify().findings
+
+
+def test_a_reel_may_lose_all_of_its_frames(world: World) -> None:
+    function = days(world, 3, 14, 2)
+    remaking(world).remove(names(world, 3))
+    assert world.keys_in_video() == [world.key(number) for number in range(3, 19)]
+    assert not world.verify().findings
+    world.sweep(function, close=True)
+    remaking(world).remove(names(world, 19))
+    assert world.keys_in_video() == []
+    assert not world.verify().findings
+    world.shoot(world.environment(), range(19, 26))
+    world.sweep(world.environment(), close=True)
+    assert world.keys_in_video() == [world.key(number) for number in range(19, 26)]
+    assert not world.verify().findings
+
+
+def test_a_reel_whose_photos_are_gone_is_not_changed(world: World) -> None:
+    days(world, 6, 3)
+    world.frames.delete([f"frames/{STREAM}/{world.key(number)}" for number in (1, 2)])
+    before = world.object_keys()
+    with pytest.raises(MissingPhotos) as error:
+        remaking(world).remove([world.key(1)])
+    assert error.value.keys == (world.key(2),), "the photo of the frame itself is not needed"
+    assert world.object_keys() == before
+    remaking(world).remove([world.key(1)], skip_missing=True)
+    assert world.keys_in_video() == names(world, 9, 1, 2)
+
+
+def test_new_content_under_the_key_is_another_photo() -> None:
+    world = World({"TIMELAPSE_ORDER": "arrival"})
+    function = days(world, 6)
+    remaking(world).remove([world.key(2)])
+    world.deliver(function, world.upload(2, PHOTOS[40]))
+    world.sweep(function, drain=True)
+    assert world.keys_in_video() == [*names(world, 6, 2), world.key(2)]
+    assert world.rejections() == {}
+    assert not world.verify().findings
+
+
+def test_of_two_that_make_a_reel_again_the_second_one_wins(world: World) -> None:
+    days(world, 6, 3)
+    first, name = remaking(world), world.reels()[0].name
+    begun = first.editions.begin(name)
+    remaking(world).remove([world.key(2)])
+    with pytest.raises(EditionLost):
+        first.editions.show(begun)
+    assert world.keys_in_video() == names(world, 9, 2)

@@ -1,0 +1,82 @@
+"""`timelapse remove`: take photos' frames out of a video, for good."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from timelapse_runtime.cli import EXIT_OK, CommandFailed
+from timelapse_runtime.cli.target import Target, configuration, open_target, run_function
+from timelapse_runtime.runtime.clock import SystemClock
+from timelapse_runtime.timelapse.config import PREFIX, Location, parse_config
+from timelapse_runtime.timelapse.errors import MissingPhotos
+from timelapse_runtime.timelapse.known_settings import KnownSettings
+from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
+from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.remaking import ReelChange, Remaking
+from timelapse_runtime.timelapse.verify_report import counted
+from timelapse_runtime.timelapse.video.codec import X264Codec
+
+_MAXIMUM_THREADS = 16
+
+
+def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
+    """Remove the frames of the photos `options.keys`. Prints what was removed; the exit code."""
+    target = open_target(options.stream, None, variables)
+    keys = [relative_key(key, target.frames) for key in options.keys]
+    with ThreadPoolExecutor(1) as executor:
+        try:
+            changes = remaking(target, variables, executor).remove(keys, skip_missing=options.skip_missing)
+        except MissingPhotos as error:
+            raise CommandFailed(f"nothing was changed. {error}; --skip-missing leaves their frames out, too") from error
+    if not changes:
+        raise CommandFailed(f"no frame of {', '.join(keys)} in {target.video}")
+    if options.json:
+        reels = [{"reel": one.name, "frames_removed": one.frames_before - one.frames_after} for one in changes]
+        removed = [key for change in changes for key in change.removed]
+        print(json.dumps({"reels": reels, "objects_removed": removed}))
+    else:
+        print("\n".join(described(changes, target)))
+    return EXIT_OK
+
+
+def remaking(target: Target, variables: Mapping[str, str], executor: ThreadPoolExecutor) -> Remaking:
+    """What makes the target's reels again, with all processors unless TIMELAPSE_THREADS says otherwise."""
+    threads = {f"{PREFIX}THREADS": str(min(os.cpu_count() or 1, _MAXIMUM_THREADS))}
+    config = parse_config({**threads, **configuration(target, variables)})
+    checkpoint = Checkpoint.from_json(target.video_store.get(StreamKeys(target.video.prefix).checkpoint).body)
+    config = KnownSettings(config, target.video_store, SystemClock()).read(target.stream, checkpoint)
+    close = {"sweep": {"stream": target.stream, "close": True}}
+    return Remaking(
+        target.stream,
+        target.frames.prefix,
+        config,
+        target.frames_store,
+        target.video_store,
+        SystemClock(),
+        X264Codec(),
+        executor,
+        lambda: run_function(target, close, variables),
+    )
+
+
+def relative_key(key: str, frames: Location) -> str:
+    """A photo's key below the stream's prefix; it may be given whole, or as a URL."""
+    return key.removeprefix(f"s3://{frames.bucket}/").removeprefix(frames.prefix)
+
+
+def described(changes: Sequence[ReelChange], target: Target) -> list[str]:
+    """What a person is to know."""
+    lines = []
+    for change in changes:
+        frames = counted(change.frames_before - change.frames_after, "frame")
+        lines.append(f"{change.name}: {frames} removed, {change.frames_after} left")
+    objects = counted(sum(len(change.removed) for change in changes), "object")
+    lines.append(f"{objects} removed from s3://{target.video.bucket}/. Not removed, and yours to remove if need be:")
+    lines.append(f"  the photos themselves, at {target.frames}")
+    lines.append("  earlier versions of these objects, if the bucket keeps versions: --json names the objects")
+    lines += [f"  copies in a CDN: invalidate {target.video.prefix}reels/{change.name}/*" for change in changes]
+    return [*lines, f"next: timelapse verify {target.video}"]
