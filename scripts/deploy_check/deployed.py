@@ -18,6 +18,7 @@ from cfnlint.jsonschema import CfnTemplateValidator
 from cfnlint.template import Template
 
 FUNCTION = "AWS::Serverless::Function"
+STATE_MACHINE = "AWS::Serverless::StateMachine"
 HANDLER = "timelapse_runtime.timelapse.Timelapse"
 
 

@@ -15,7 +15,7 @@ from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.template import Template
 
 from scripts.deploy_check import permissions
-from scripts.deploy_check.deployed import FUNCTION, HANDLER, Deployed
+from scripts.deploy_check.deployed import FUNCTION, HANDLER, STATE_MACHINE, Deployed
 from timelapse_runtime.timelapse.config import PREFIX, Config, Location, config_errors, parse_config
 from timelapse_runtime.timelapse.errors import ConfigError
 
@@ -95,9 +95,10 @@ def _match(path: Sequence[str | int], what: str, remedy: str) -> RuleMatch:
 
 
 def _sources(deployed: Deployed, name: str, config: Config) -> Iterator[RuleMatch]:
-    """The function, or a router before it, must get the events of all its photos and no others."""
+    """The function, or a router before it, must get the events of all its photos and no others. A state machine needs
+    no events: it is started by hand."""
     sources = list(_notified(deployed))
-    if not sources:
+    if not sources and not list(deployed.of_type(STATE_MACHINE)):
         remedy = "add a notification of the frames bucket, or an EventBridge rule for its 'Object Created'"
         yield _match([], "nothing tells the function of new photos", remedy)
     for path, place in sources:

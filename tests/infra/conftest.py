@@ -19,7 +19,11 @@ import pytest
 from timelapse_runtime.emulator.s3_server import REGION, EmbeddedS3
 
 ROOT = Path(__file__).parents[2]
-TEMPLATES = {name: ROOT / "infra" / f"{name}.yaml" for name in ("template", "cameras")}
+OF_CAMERAS = ("template", "cameras")
+"""The templates that take events of cameras, and make the buckets."""
+TEMPLATES = {name: ROOT / "infra" / f"{name}.yaml" for name in (*OF_CAMERAS, "backfill")}
+GIVEN = {"backfill": {"FramesBucket": "photos", "VideoBucket": "videos"}}
+"""What a template asks of its user: parameters that have no default."""
 PYTHON = ROOT / ".venv-infra" / "bin" / "python"
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -54,7 +58,7 @@ class Infra:
 
     def resources(self, name: str, **parameters: str) -> dict[str, Any]:
         """A template's resources by logical ID, as CloudFormation would create them; Globals are merged."""
-        return self._ask({"resolve": str(TEMPLATES[name]), "set": parameters})
+        return self._ask({"resolve": str(TEMPLATES[name]), "set": GIVEN.get(name, {}) | parameters})
 
     def close(self) -> None:
         self._process.communicate()

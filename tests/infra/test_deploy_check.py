@@ -249,6 +249,17 @@ def test_a_parameter_without_a_value_is_named(check: Check) -> None:
     assert check("--set", "BucketPrefix=x", edit={"    Default: timelapse\n": ""})[0] == 0
 
 
+def test_a_backfill_needs_no_events_but_places_and_a_right_role(check: Check) -> None:
+    places = ("--set", "FramesBucket=photos", "--set", "VideoBucket=videos")
+    assert check(*places, template="backfill")[0] == 0
+    code, said = check(template="backfill")
+    assert code == 1
+    assert "parameter FramesBucket: it has no value" in said
+    code, said = check(*places, template="backfill", edit={"'s3:DeleteObject', ": ""})
+    assert code == 1
+    assert "it does not allow s3:DeleteObject on arn:aws:s3:::videos/video/camera/object" in said
+
+
 def without(name: str, **more: int) -> dict[str, int]:
     return {key: mode for key, mode in CONTENT.items() if key != name} | more
 

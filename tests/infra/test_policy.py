@@ -15,7 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from scripts.deploy_check.permissions import allows
-from tests.infra.conftest import Stack
+from tests.infra.conftest import Infra, Stack
 from tests.infra.recorder import ACTIONS, Recorder
 from tests.photos import make_photos
 from tests.world import InvocationContext
@@ -199,6 +199,35 @@ def test_deploy_check_knows_what_the_function_needs(recorded: list[Recorder], st
         for name in ("FramesBucket", "VideoBucket")
     }
     assert of == {"FramesBucket": set(READ_FRAMES), "VideoBucket": set(WRITE_VIDEO)}
+
+
+def test_the_role_of_a_backfill_allows_what_its_steps_ask_and_what_the_other_roles_do(
+    stack: Stack, infra: Infra
+) -> None:
+    """Plan, encode and join of photos that are there: its plan's objects are written, read and removed as well."""
+    s3, bucket = stack.client("s3"), stack.resources["FramesBucket"]
+    for number, body in enumerate(make_photos(9, (128, 72))):
+        s3.put_object(Bucket=bucket, Key=f"frames/old/{number:06d}.jpg", Body=body)
+    camera = open_camera(stack)
+    planned = camera.ask({"backfill": {"plan": "old"}})
+    plan = {"stream": "old", "plan": planned["plan"]}
+    for name in planned["ranges"]:
+        camera.ask({"backfill": {"encode": {**plan, "range": name}}})
+    assert camera.ask({"backfill": {"join": plan}})["frames_in_video"] == 9
+    places = {name: stack.resources[name] for name, _ in PLACES}
+    (attached,) = infra.resources("backfill", **places)["TimelapseRole"]["Properties"]["Policies"]
+    statements = attached["PolicyDocument"]["Statement"]
+    assert {"DeleteObjects", "PutObject", "ListObjectsV2", "GetObject"} <= camera.recorder.operations
+    for one in camera.recorder.permissions:
+        assert allows(statements, one.action, one.resource, one.context), one
+    usual = {one["Sid"]: one for one in stack.statements("TimelapseRole") if one["Sid"] != "ReportFailures"}
+    assert [one["Sid"] for one in statements] == list(usual)
+    for one in statements:
+        if one["Sid"] != "Log":
+            assert (one["Action"], one.get("Condition")) == (
+                usual[one["Sid"]]["Action"],
+                usual[one["Sid"]].get("Condition"),
+            )
 
 
 def test_both_templates_give_the_function_the_same_of_s3(stack: Stack, cameras: Stack) -> None:

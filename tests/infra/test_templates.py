@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from infra.dispatcher import dispatch, route
-from tests.infra.conftest import TEMPLATES, Infra, infra_program, transformed
+from tests.infra.conftest import OF_CAMERAS, TEMPLATES, Infra, infra_program, transformed
 from tests.timelapse.metric_lines import recorded
 from tests.world import World
 from timelapse_runtime.runtime import loader
@@ -22,7 +22,8 @@ from timelapse_runtime.runtime.log import JsonFormatter, LogScope
 from timelapse_runtime.timelapse.config import PREFIX, VARIABLES
 from timelapse_runtime.watch.files import page_files
 
-EACH = pytest.mark.parametrize("name", sorted(TEMPLATES))
+EACH = pytest.mark.parametrize("name", OF_CAMERAS)
+ALL = pytest.mark.parametrize("name", sorted(TEMPLATES))
 
 
 def variables(resources: dict[str, Any], function: str = "TimelapseFunction") -> dict[str, Any]:
@@ -40,7 +41,7 @@ def cfn_lint(path: Path, text: str | None = None) -> list[str]:
     return done.stdout.splitlines()
 
 
-@EACH
+@ALL
 def test_cfn_lint_says_nothing_of_a_template(name: str) -> None:
     assert cfn_lint(TEMPLATES[name]) == []
 
@@ -73,14 +74,17 @@ def test_the_transform_leaves_nothing_of_sam(name: str) -> None:
     assert not any(kind.startswith("AWS::Serverless") for kind in kinds)
 
 
-@EACH
+@ALL
 def test_every_variable_is_a_parameter_with_its_default(name: str, infra: Infra) -> None:
     resources = infra.resources(name)
     ours = {PREFIX + one.name: one.default for one in VARIABLES if one.default is not None}
-    fixed = {} if name == "template" else {f"{PREFIX}OPEN_STREAMS": "1"}
-    absent = set() if name == "template" else {f"{PREFIX}STREAM"}
-    expected = {key: value for key, value in {**ours, **fixed}.items() if key not in absent}
-    given = {key: value for key, value in variables(resources).items() if key[len(PREFIX) :] not in {"FRAMES", "VIDEO"}}
+    fixed = {f"{PREFIX}OPEN_STREAMS": "1"} if name == "cameras" else {}
+    # A tenant is one stream, and a backfill names the stream that it is of.
+    absent = {"template": set(), "cameras": {"STREAM"}, "backfill": {"STREAM", "OPEN_STREAMS"}}[name]
+    expected = {key: value for key, value in {**ours, **fixed}.items() if key[len(PREFIX) :] not in absent}
+    function = "BackfillFunction" if name == "backfill" else "TimelapseFunction"
+    there = variables(resources, function).items()
+    given = {key: value for key, value in there if key[len(PREFIX) :] not in {"FRAMES", "VIDEO"}}
     assert given == expected
 
 
@@ -109,7 +113,7 @@ def stars(value: Any, where: str = "") -> Iterator[str]:
             yield f"{where}: {value}"
 
 
-@EACH
+@ALL
 def test_no_role_has_a_wildcard_for_an_action_or_for_all_resources(name: str, infra: Infra) -> None:
     roles = [body for body in infra.resources(name).values() if body["Type"] == "AWS::IAM::Role"]
     assert roles
@@ -122,7 +126,7 @@ def test_no_role_has_a_wildcard_for_an_action_or_for_all_resources(name: str, in
 
 
 def test_both_templates_keep_photos_and_videos_in_the_same_way(infra: Infra) -> None:
-    few, many = (infra.resources(name, Watch="cloudfront") for name in TEMPLATES)
+    few, many = (infra.resources(name, Watch="cloudfront") for name in OF_CAMERAS)
     for name in ("VideoBucket", "FramesBucketPolicy", "VideoBucketPolicy", "Distribution", "OriginAccess", "LogGroup"):
         assert few[name] == many[name], name
     different = {"DependsOn", "NotificationConfiguration"}
