@@ -1,10 +1,12 @@
-"""Does anything of a stream grow without bound? `python -m tests.timelapse.year [reel] [year]`.
+"""Does anything of a stream grow without bound? `python -m tests.timelapse.year [reel] [bulk] [year]`.
 
 The real function with stores in memory, a clock that is set, and a codec that costs microseconds.
 
 `reel`: 100,000 photos at one a second into one open reel, in order and in worse ways: how large does the checkpoint
-become, how many reels are there? `year`: 365 days of a camera, scaled down to PHOTOS_A_DAY; photos are deleted after 30
-days, environments restart, sweeps come every hour. A line for each quarter: sizes, objects, and requests a photo.
+become, how many reels are there? `bulk`: the photos of 20 days, uploaded at once in a shuffled order of the days: the
+largest checkpoint, and the bytes of all of them. `year`: 365 days of a camera, scaled down to PHOTOS_A_DAY; photos are
+deleted after 30 days, environments restart, sweeps come every hour. A line for each quarter: sizes, objects, and
+requests a photo.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from types import FunctionType, ModuleType
+from typing import Any
 
 from tests.recovery.fake_media import fake_photo, fake_world
 from tests.timelapse.listing_cost import requests_of
@@ -127,6 +131,51 @@ def print_reels() -> bool:
             f"{way.count:,} {way.title}: reels {reels}; at most {sizes} ({time.monotonic() - began:.0f} s)", flush=True
         )
     return is_small
+
+
+# ---- bulk uploads
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """What the checkpoints of a bulk upload have, in bytes."""
+
+    photos: int
+    largest_bytes: int
+    all_bytes: int
+    commits: int
+
+
+def bulk_upload(per_day: int, days: int = 20) -> Bulk:
+    """Photos of several days, the days in a shuffled order and the photos of each in theirs; one sweep takes them."""
+    world = fake_world(_SETTINGS | {"TIMELAPSE_REEL": "day"})
+    world.clock.advance(1_000 * _DAY_SECONDS * 365 * 40)
+    order = random.Random(1).sample(range(days), days)
+    for number, (day, place) in enumerate((day, place) for day in order for place in range(per_day)):
+        moment = datetime(2024, 5, 1, 6) + timedelta(days=day, seconds=30 * place)
+        world.clock.advance(100)
+        world.frames.put(f"frames/{STREAM}/day{day:02d}/IMG_{place:05d}.jpg", fake_photo(number, moment))
+    sizes: list[int] = []
+
+    def measure(operation: str, key: str, effect: Callable[[], Any]) -> Any:
+        answer = effect()
+        if operation == "PutObject" and key == world.keys.checkpoint:
+            sizes.append(len(world.video.peek(key) or b""))
+        return answer
+
+    world.video.around = measure
+    world.sweep(world.environment(), drain=True)
+    assert world.checkpoint().frame_count == per_day * days
+    return Bulk(per_day * days, max(sizes), sum(sizes), len(sizes))
+
+
+def print_bulk() -> None:
+    """A line for each size of a bulk upload."""
+    print("\n20 days, uploaded at once in a shuffled order")
+    for per_day in (50, 150, 300, 500, 950):
+        one = bulk_upload(per_day)
+        sizes = f"at most {one.largest_bytes / 1000:.0f} kB, {one.all_bytes / 1e6:.0f} MB in {one.commits} commits"
+        print(f"{one.photos:,} photos: checkpoints of {sizes}", flush=True)
 
 
 # ---- a year
@@ -240,10 +289,12 @@ def is_like(last: float, first: float) -> bool:
 def main() -> int:
     """Print the tables; 1 if something grows."""
     logging.disable(logging.CRITICAL)
-    wanted = sys.argv[1:] or ["reel", "year"]
+    wanted = sys.argv[1:] or ["reel", "bulk", "year"]
     is_good = True
     if "reel" in wanted:
         is_good &= print_reels()
+    if "bulk" in wanted:
+        print_bulk()
     if "year" in wanted:
         is_good &= print_year()
     return 0 if is_good else 1
