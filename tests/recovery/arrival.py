@@ -199,6 +199,7 @@ class ArrivalRun(FaultRun):
         wrong += [f"verify: {finding.kind} {finding.where}: {finding.detail}" for finding in report.findings]
         wrong += [f"verify: pending {key}" for key in report.pending]
         wrong += self.check_adopted([number for number, role in watch.numbers() if role is Role.ADOPTED])
+        wrong += self.wrong_quality()
         video = [number for number, role in watch.numbers() if role not in (Role.STAND_IN, Role.ADOPTED)]
         for photo in watch.photos.values():
             is_rejected = watch.rejected_etag(photo.source.key) == photo.source.etag
@@ -460,6 +461,25 @@ def rest(run: ArrivalRun) -> None:
     run.new_environment()
     run.world.clock.advance(_SCHEDULE_MS)
     run.sweep_by_schedule()
+
+
+def change_settings_in_turns(run: ArrivalRun) -> None:
+    """Three environments take turns while the settings change. Each comes back within five minutes of its last reading
+    of them, and takes over what another one has gone on with, by newer ones."""
+    run.take(*(f"{number}.jpg" for number in range(4)))
+    for quality in range(24, 29):
+        run.sweep(drain=True)
+        run.configure(quality)
+        run.thaw()
+        run.take(*(f"{number}.jpg" for number in range(quality * 3, quality * 3 + 3)), seconds=30)
+    run.damage_settings()
+    run.new_environment()
+    run.take("87.jpg", "88.jpg", seconds=200)
+    run.thaw()
+    run.take("89.jpg", "90.jpg", seconds=200)
+    run.sweep(drain=True)
+    run.configure(29)
+    run.take("91.jpg", "92.jpg", "93.jpg", "94.jpg", seconds=400)
 
 
 def change_order(run: ArrivalRun) -> None:

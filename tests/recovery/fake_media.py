@@ -45,9 +45,10 @@ from timelapse_runtime.timelapse.video.thumbnail import ThumbnailEncoder
 DELAY_FRAMES = 4
 MINIMUM_PART_BYTES = 350
 """So low that a video of a dozen fake frames is above two of it, and is written by parts."""
-_DATA = struct.Struct(">IIII?")
-"""Photo, its mark, encoder, place in the encoder's decode order, whether it is a keyframe: a packet's data."""
-_PACKET = struct.Struct(">IIIII?")
+_DATA = struct.Struct(">IIBII?")
+"""Photo, its mark, the encoder's quality (crf), encoder, place in the encoder's decode order, whether it is a keyframe:
+a packet's data."""
+_PACKET = struct.Struct(">IIIBII?")
 """The frame's number as muxed, and the packet's data."""
 _NUMBER_BY_BODY = {body: number for number, body in enumerate(PHOTOS)}
 _encoder_ids = itertools.count(1)
@@ -200,7 +201,7 @@ class FakeEncoder(Encoder):
             self._planned = [group[-1], *group[:-1]]
         number = self._planned.pop(0)
         is_key, picture = self._is_key(number), self._pictures.pop(number)
-        data = _DATA.pack(picture.photo, picture.mark, self._id, self._emitted, is_key)
+        data = _DATA.pack(picture.photo, picture.mark, self._settings.crf, self._id, self._emitted, is_key)
         self._emitted += 1
         self._held.append(EncodedFrame(number, is_key, data))
 
@@ -254,7 +255,7 @@ class _Decoded:
 
     def packets(self, data: bytes) -> None:
         found: dict[int, FakePicture] = {}
-        for number, photo, mark, encoder, place, is_key in _PACKET.iter_unpack(data):
+        for number, photo, mark, _, encoder, place, is_key in _PACKET.iter_unpack(data):
             if self.previous is None and not is_key:
                 raise SegmentCorrupt(f"frame {number} begins the segment and is no keyframe")
             if self.previous is not None and self.previous != (encoder, place - 1):
@@ -281,6 +282,12 @@ def photos_and_marks_in(segment: bytes) -> list[tuple[int, int]]:
             for number, photo, mark, *_ in _PACKET.iter_unpack(segment[box.payload : box.end]):
                 found[number] = photo, mark
     return [found[number] for number in sorted(found)]
+
+
+def qualities_in(segment: bytes) -> set[int]:
+    """The values of crf that a segment's pictures were encoded with."""
+    mdats = [segment[box.payload : box.end] for box in walk_boxes(segment) if box.type == "mdat"]
+    return {quality for mdat in mdats for _, _, _, quality, *_ in _PACKET.iter_unpack(mdat)}
 
 
 @dataclass(kw_only=True, eq=False)

@@ -28,6 +28,7 @@ from timelapse_runtime.timelapse.errors import PreconditionFailed, StorageUnavai
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role
+from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
 from timelapse_runtime.timelapse.storage.memory import MemoryStore
 
 _CONDITIONAL = ("PutObject", "CompleteMultipartUpload", "UploadPartCopy")
@@ -96,6 +97,8 @@ class FaultRun:
         """Whether the last invocation left its photos to another environment."""
         self.skew_ms = 0
         """How far the clock of the next environment is ahead of S3's."""
+        self.quality: int | None = None
+        """What the last frames must show: that of the stream's settings, which came five minutes before them."""
         self.is_appended_late = self.world.settings.get("TIMELAPSE_LATE") == "append"
         self.is_adopted = False
         """Whether a run of `timelapse adopt` said so."""
@@ -287,6 +290,18 @@ class FaultRun:
         for number in numbers:
             self.deliver(self.upload(number))
 
+    def configure(self, quality: int, **settings: str) -> None:
+        """Somebody gives the stream settings of its own, with a greater quality each time: the frames show it."""
+        self.quality = quality
+        own = StreamSettings({"crf": str(quality), **settings}, revision=quality)
+        with self.aside():
+            self.world.video.put(self.world.keys.settings, own.to_json())
+
+    def damage_settings(self) -> None:
+        """Somebody writes settings that cannot be used."""
+        with self.aside():
+            self.world.video.put(self.world.keys.settings, b'{"format": 1, "settings": {"crf": "best"}}')
+
     def destroy_last_segment(self) -> None:
         """Cut the newest segment in half. Its photos may be rejected for that."""
         self.watch.is_damaged = True
@@ -336,12 +351,19 @@ class FaultRun:
             if self.is_appended_late:
                 self.invoke({"retry_rejected": {"stream": STREAM, "reason": "late"}})
 
+    def wrong_quality(self) -> list[str]:
+        """Whether the last frames are of the stream's newest settings, if the photos after the change came."""
+        is_known = self.quality is not None and Fault.POWER_OFF not in self.fired
+        shown = self.watch.qualities()[-1:] if is_known else []
+        return [f"the last segment has quality {one}, not {self.quality}" for one in shown if one != self.quality]
+
     def check(self) -> list[str]:
         """What is wrong at the end, and what was wrong on the way."""
         world, wrong = self.world, list(self.watch.violations)
         report = world.verify()
         wrong += [f"verify: {finding.kind} {finding.where}: {finding.detail}" for finding in report.findings]
         wrong += [f"verify: pending {key}" for key in report.pending]
+        wrong += self.wrong_quality()
         reasons = world.rejections()
         for key, reason in self.rejected.items():
             if reasons.get(key) != reason:

@@ -17,20 +17,24 @@ from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run_scenario, s
 from timelapse_runtime.adopt import adoption
 from timelapse_runtime.adopt.adoption import Adoption
 from timelapse_runtime.timelapse import (
+    Timelapse,
     arrangement,
     arrival_intake,
     checkpoint_store,
     commit_plan,
+    known_settings,
     segment_removal,
     video_file,
 )
 from timelapse_runtime.timelapse.arrival_intake import ArrivalIntake
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
+from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
 from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.frozen_photos import FrozenPhotos
 from timelapse_runtime.timelapse.intake import PhotoHint
+from timelapse_runtime.timelapse.known_settings import KnownSettings
 from timelapse_runtime.timelapse.model import lease, playlist, segment_versions, source_frame
 from timelapse_runtime.timelapse.model.backlog_order import is_backlog
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
@@ -61,6 +65,7 @@ _announce = ArrivalIntake._announce
 _claim, _checkpoint_put, _lease_of_other = CheckpointStore.claim, commit_plan.checkpoint_put, lease.lease_of_other
 _discard_uncommitted, _begin_filters = VideoWriter.discard_uncommitted, VideoWriter._begin_filters
 _store_adopted, _commit_adopted = Adoption._store_reel, Adoption._commit
+_read_settings = KnownSettings.read
 _add_fragment, _hand_over = ReelWriter._add_fragment, SegmentRemoval._hand_over
 _coverage, _sweep, _append_announced = FrameTracker.coverage, Stream.sweep, NameIntake._append_announced
 
@@ -340,6 +345,22 @@ def _adopted_objects_stored_once(self: Adoption, *what: Any) -> Reel:
     return known
 
 
+def _settings_believed(self: KnownSettings, name: str, checkpoint: Checkpoint | None = None) -> Config:
+    return self.recent(name) or _read_settings(self, name, checkpoint)
+
+
+def _settings_changed_in_place(self: Timelapse, name: str, _time_left: Any) -> None:
+    """The encoder that is open goes on with the new settings."""
+    stream = self._streams.outdated(name)
+    if stream is None or (config := self._streams.settings.recent(name)) is None:
+        return
+    writer = stream._recorder._writer
+    stream.config = writer._config = config
+    if (reel_writer := writer._reel_writer) is not None:
+        encoder: Any = reel_writer._encoder
+        encoder._settings = replace(encoder._settings, crf=config.crf)
+
+
 MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "no If-Match on the checkpoint": lambda: _plans(_no_if_match),
     "checkpoint before segments": lambda: _store("compare_and_swap", _checkpoint_before_segments),
@@ -406,10 +427,20 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "a hanging camera that is not known after a restart": lambda: patch.object(
         FrozenPhotos, "resume", lambda *_, **__: None
     ),
+    "settings believed from memory after a take-over": lambda: patch.object(KnownSettings, "read", _settings_believed),
+    "settings that are never read again": lambda: patch.object(known_settings, "READ_EVERY_MS", 10**12),
+    "settings changed within a segment": lambda: patch.object(Timelapse, "_apply_settings", _settings_changed_in_place),
+    "damaged settings taken for none": lambda: patch.object(
+        KnownSettings, "_committed", lambda self, _checkpoint: self._config
+    ),
     "sweep that does not reconcile": lambda: patch.object(Reconciler, "unaccounted", lambda *_, **__: iter(())),
 }
 """By name: the function that seeds the bug."""
 SHOWN_IN: Mapping[str, str] = {
+    "settings believed from memory after a take-over": "arrival: settings change in turns",
+    "settings that are never read again": "settings change",
+    "settings changed within a segment": "settings change",
+    "damaged settings taken for none": "settings change",
     "a non-owner that commits": "arrival: flushes (first) / flushes, a lease lasts",
     "an owner that never expires": "arrival: environments take turns",
     "left to an owner that is gone": "arrival: environments take turns",

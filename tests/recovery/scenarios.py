@@ -19,6 +19,8 @@ from tests.recovery.fault_run import Fault, FaultRun, PowerOff
 from tests.recovery.ranges import RangesRun
 
 _DAY_MS = 24 * 3600 * 1000
+_FIVE_MINUTES_MS = 5 * 60_000
+"""Within which an environment reads the stream's settings again."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,28 @@ def _adopt(run: FaultRun) -> None:
     run.sweep(drain=True)
 
 
+def _change_settings(run: FaultRun) -> None:
+    """The stream's settings change within a flush and between two, while an environment has it open and while none has;
+    to such that the reel can hold and to others; and they are damaged."""
+    run.shoot(range(5))
+    run.configure(24)
+    run.shoot(range(5, 8))
+    run.world.clock.advance(_FIVE_MINUTES_MS)
+    run.shoot(range(8, 13))
+    run.configure(25, fps="12")
+    run.shut_down()
+    run.shoot(range(13, 17))
+    run.damage_settings()
+    run.new_environment()
+    run.shoot(range(17, 20))
+    run.world.clock.advance(_FIVE_MINUTES_MS)
+    run.shoot([20])
+    run.configure(26, fps="12", keyframe_interval="4")
+    run.world.clock.advance(_FIVE_MINUTES_MS)
+    run.sweep()
+    run.shoot(range(21, 26))
+
+
 def _small(run: FaultRun) -> None:
     """Two commits, a sweep, a lost event: small enough for two faults at a time."""
     run.shoot(range(3))
@@ -290,6 +314,8 @@ SCENARIOS = (
     Scenario("damaged last segment", _damage),
     Scenario("late frames", _late),
     Scenario("disorder beyond the window", _disorder),
+    Scenario("settings change", _change_settings, with_extension=True),
+    ArrivalScenario("arrival: settings change in turns", arrival.change_settings_in_turns, are_owners_distinct=True),
     ArrivalScenario("arrival: growing video", arrival.grow),
     ArrivalScenario("arrival: counter wraps", arrival.wrap),
     ArrivalScenario("arrival: overwritten keys", arrival.overwrite),

@@ -27,6 +27,8 @@ STEPS = {
     "arrival: ranges by functions": 41,
     "arrival: ranges behind others": 41,
     "arrival: a camera rests": 41,
+    "settings change": 61,
+    "arrival: settings change in turns": 97,
     "adopted": 23,
     "arrival: adopted": 23,
     "adopting: 34 meetings": 37,

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator
 
 from tests.hls import MediaPlaylist, check_handed_over, check_update
-from tests.recovery.fake_media import FakeCodec, next_mark, photos_and_marks_in, photos_in
+from tests.recovery.fake_media import FakeCodec, next_mark, photos_and_marks_in, photos_in, qualities_in
 from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum, reel_from_value
@@ -43,6 +43,8 @@ class Watch:
         self._sources: dict[str, tuple[bytes, list[tuple[str, Role]]]] = {}
         self._marked: dict[str, tuple[bytes, int, int]] = {}
         """Of segments whose marks were checked: the bytes, and the marks before and at the end."""
+        self._qualities: dict[str, tuple[bytes, set[int]]] = {}
+        """Of segments: the bytes, and what quality they show."""
         self._playlists: dict[str, MediaPlaylist] = {}
         self._viewers: list[tuple[int, set[str]]] = []
         self._stored_epoch_ms: dict[str, int] = {}
@@ -90,8 +92,8 @@ class Watch:
         if not self.is_damaged:
             yield from self._check_segments(reels)
             yield from self._check_sum(checkpoint, reels)
-            if self._has_filters:
-                yield from self._check_marks(reels)
+            yield from self._check_marks(reels)
+            yield from self._check_settings(reels)
         keys, paths = self._world.keys, {reel.name: reel.path for reel in reels}
         for name in paths if is_removal else {key.removeprefix(self._world.keys.reels).partition("/")[0]}:
             for where in (keys.index(name), keys.ranges(name), keys.video(paths.get(name, name))):
@@ -188,7 +190,7 @@ class Watch:
 
     def _check_marks(self, reels: list[Reel]) -> Iterator[str]:
         """The filter saw each frame of a reel once, in order, whatever ended between two of them."""
-        for reel in reels:
+        for reel in reels if self._has_filters else ():
             mark = 0
             for segment in reel.segments:
                 where = segment_key(self._world.keys, reel, segment)
@@ -203,6 +205,33 @@ class Watch:
                             yield f"{where} shows photo {photo} as a filter gives it that has seen other frames"
                     known = self._marked[where] = body, before, mark
                 mark = known[2]
+
+    def qualities(self) -> list[int]:
+        """The quality of each committed segment, in video order; the lowest, if it has several."""
+        reels = list(self._reels(self._checkpoint.reel)) if self._checkpoint else []
+        return [min(qualities) for _, qualities in self._segment_qualities(reels)]
+
+    def _check_settings(self, reels: list[Reel]) -> Iterator[str]:
+        """A change of the stream's settings (here always to a greater quality) begins a segment, and no frame goes back
+        to those before."""
+        newest = 0
+        for where, qualities in self._segment_qualities(reels if self._shows_photos else []):
+            if len(qualities) != 1:
+                yield f"{where} has frames of different settings: {sorted(qualities)}"
+            if min(qualities) < newest:
+                yield f"{where} goes back to settings before: {min(qualities)} follows {newest}"
+            newest = max(qualities)
+
+    def _segment_qualities(self, reels: list[Reel]) -> Iterator[tuple[str, set[int]]]:
+        for reel in reversed(reels):
+            for segment in reel.segments:
+                where = segment_key(self._world.keys, reel, segment)
+                body = self._body(reel, segment) or b""
+                known = self._qualities.get(where)
+                if known is None or known[0] != body:
+                    known = self._qualities[where] = body, qualities_in(body)
+                if known[1]:
+                    yield where, known[1]
 
     def _frames(self, reel: Reel, segment: Segment) -> list[tuple[str, Role]]:
         body, where = self._body(reel, segment), segment_key(self._world.keys, reel, segment)

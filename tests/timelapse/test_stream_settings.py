@@ -72,6 +72,20 @@ def test_a_change_that_a_reel_cannot_hold_begins_a_reel_at_the_first_frame_after
     assert world.verify().findings == []
 
 
+def test_in_arrival_order_the_photo_that_comes_next_is_the_first_with_a_change() -> None:
+    world = fake_world({"TIMELAPSE_ORDER": "arrival", "TIMELAPSE_KEYFRAME_INTERVAL": "60"})
+    function = world.environment()
+    world.shoot(function, range(20))
+    write(world, crf=30)
+    world.clock.advance(FIVE_MINUTES_MS)
+    world.shoot(function, range(20, 30))
+    world.sweep(function, drain=True)
+    (reel,) = world.reels()
+    assert spans(reel) == [(0, 20), (20, 10)]
+    assert world.checkpoint().settings == {"crf": "30"}
+    assert world.verify().findings == []
+
+
 def test_a_change_of_quality_begins_a_segment(world: World) -> None:
     function = world.environment()
     world.shoot(function, range(7))

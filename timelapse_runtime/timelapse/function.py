@@ -294,13 +294,13 @@ class Timelapse:
 
     def _apply_settings(self, name: str, time_left: TimeLeft) -> None:
         """If the stream is open with other settings than it has now, end what was made with those: it is to be opened
-        again. Raises as Stream.flush does."""
+        again. Raises as Stream.end_segment does."""
         stream = self._streams.outdated(name)
         if stream is None:
             return
         before = _as_counter(stream.counts)
         try:
-            stream.flush(time_left, drain=True)
+            stream.end_segment(time_left)
         finally:
             self._account(name, stream, before)
         self._streams.drop(name)

@@ -1,8 +1,8 @@
 """The streams' own settings as they are read from `settings.json`: once, or again and again by one environment.
 
-An object that cannot be used stops no camera. The settings before it stay: the last good ones of this environment, else
-those that the checkpoint names, else the function's variables. So a mask that was on stays on, whoever damages the
-object, and whichever environment comes next.
+An object that cannot be used stops no camera. The settings before it stay: the last good ones of this environment, or
+those that the checkpoint names if it is newer, else the function's variables. So a mask that was on stays on, whoever
+damages the object, and whichever environment comes next.
 """
 
 from __future__ import annotations
@@ -60,18 +60,15 @@ def stored_settings(store: Store, keys: StreamKeys) -> StoredSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """`good` is the last configuration that could be used, and `fallback` stands in for it before there was one. `etag`
-    is that of the object that was read last, usable or not; empty if there was none."""
+    """`config` is what counts: what the object says if it `is_usable`, else what was before. `generation` is that of
+    the newest checkpoint that was known meanwhile. `etag` is that of the object that was read last, usable or not;
+    empty if there was none."""
 
-    good: Config | None
-    fallback: Config
-    etag: str
-    read_epoch_ms: int
-
-    @property
-    def config(self) -> Config:
-        """What counts."""
-        return self.good or self.fallback
+    config: Config
+    is_usable: bool = True
+    generation: int = -1
+    etag: str = ""
+    read_epoch_ms: int = 0
 
 
 class KnownSettings:
@@ -90,22 +87,27 @@ class KnownSettings:
     def read(self, name: str, checkpoint: Checkpoint | None = None) -> Config:
         """The stream's configuration as it is now: one request. `checkpoint` is the stream's, if the caller knows it.
         Raises StorageError."""
-        known = self._known.get(name) or _Known(None, self._config, "", 0)
-        good, etag, key = known.good, "", StreamKeys(f"{self._config.video.prefix}{name}/").settings
+        known = self._known.get(name) or _Known(self._config)
+        key = StreamKeys(f"{self._config.video.prefix}{name}/").settings
+        found: Config | None = self._config
+        etag = ""
         try:
             stored = self._video.get_changed(key, known.etag) if known.etag else self._video.get(key)
         except ObjectNotFound:
-            good = self._config
+            pass
         else:
-            etag = stored.info.etag if stored is not None else known.etag
-            if stored is not None:
-                good = self._good(name, stored) or good
-        fallback = known.fallback if checkpoint is None else self._committed(checkpoint)
-        found = self._known[name] = _Known(good, fallback, etag, self._clock.now_epoch_ms())
+            etag = known.etag if stored is None else stored.info.etag
+            found = (known.config if known.is_usable else None) if stored is None else self._good(name, stored)
+        config, generation = found, known.generation if checkpoint is None else checkpoint.generation
+        if config is None:
+            # Others may have gone on with newer settings than are known here: then the checkpoint names them.
+            is_behind = checkpoint is not None and generation > known.generation
+            config = self._committed(checkpoint) if checkpoint is not None and is_behind else known.config
+        self._known[name] = _Known(config, found is not None, generation, etag, self._clock.now_epoch_ms())
         self._known.move_to_end(name)
         if len(self._known) > _MAXIMUM_STREAMS:
             self._known.popitem(last=False)
-        return found.config
+        return config
 
     def _good(self, name: str, stored: StoredObject) -> Config | None:
         """The configuration that an object says; None, and an ERROR in the log, if it cannot be used."""

@@ -269,6 +269,12 @@ class Stream:
         self._intake.catch_up(time_left)
         self._flush_listed(time_left, drain=drain, close=close, force=force)
 
+    def end_segment(self, time_left: TimeLeft) -> None:
+        """Commit all frames that are here, which ends the segment. Photos that nothing announced here are taken before
+        only if the order would suffer else: they are to begin the next segment. Raises as `append` does."""
+        self._intake.prepare_early_commit(time_left)
+        self._flush_listed(time_left, drain=True, close=False, force=False)
+
     def _flush_listed(self, time_left: TimeLeft, *, drain: bool, close: bool, force: bool) -> None:
         """Flush after a listing."""
         if drain or close:
