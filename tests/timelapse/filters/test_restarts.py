@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import io
-from collections.abc import Iterator
 
 import numpy
 import pytest
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from scripts.benchmark.filter_cost import FILTERS
-from tests.photos import make_photos
 from tests.world import World
+from timelapse_runtime.emulator.scene import render_scene
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.filters.contract import FilterState, Moment
 from timelapse_runtime.timelapse.model.video_size import Size
@@ -20,7 +20,7 @@ from timelapse_runtime.timelapse.video.codec import X264Codec
 from timelapse_runtime.timelapse.video.filtered import PictureFilters
 from timelapse_runtime.timelapse.video.fit import Picture
 
-SIZE, PHOTOS = (192, 108), 24
+SIZE, PHOTOS = (320, 180), 14
 EXACT = frozenset({"masks", "stabilise", "deflicker", "overlay"})
 """These look at no pixels of the video."""
 LOWEST_PSNR_DB = 45
@@ -59,16 +59,23 @@ class RecordingCodec(X264Codec):
         return Recording(super().filters(config, size), self.pictures)
 
 
-def hand_held_photos() -> Iterator[bytes]:
+@functools.cache
+def hand_held_photos() -> list[bytes]:
     """Exposures that change by up to 8 %, noise, and a camera that shakes by two samples."""
-    draw = numpy.random.default_rng(3)
-    for body in make_photos(PHOTOS, SIZE):
+    draw, photos = numpy.random.default_rng(3), list[bytes]()
+    for body in render_scene(600, SIZE, only=range(250, 250 + PHOTOS)):
         picture = ImageEnhance.Brightness(Image.open(io.BytesIO(body))).enhance(draw.uniform(0.92, 1.08))
         shaken = numpy.roll(numpy.asarray(picture.convert("RGB")), draw.integers(-2, 3, 2), (0, 1))
         noisy = shaken + draw.normal(0, 3, shaken.shape)
         target = io.BytesIO()
         Image.fromarray(noisy.clip(0, 255).astype(numpy.uint8)).save(target, "JPEG", quality=95)
-        yield target.getvalue()
+        photos.append(target.getvalue())
+    return photos
+
+
+@functools.cache
+def plain_pictures() -> Pictures:
+    return pictures_of({}, restarts=False)
 
 
 def pictures_of(settings: dict[str, str], *, restarts: bool) -> Pictures:
@@ -93,11 +100,8 @@ def test_a_restart_after_each_frame_is_not_visible(name: str) -> None:
     # With blend, the picture that the video has is not what denoise gave: together they reach 43 dB.
     chosen = [one for one in FILTERS if one != "blend"] if name == ALL_TOGETHER else [name]
     settings = {key: value for one in chosen for key, value in FILTERS[one].items()}
-    through, restarted, plain = (
-        pictures_of(settings, restarts=False),
-        pictures_of(settings, restarts=True),
-        pictures_of({}, restarts=False),
-    )
+    through, restarted = (pictures_of(settings, restarts=restarts) for restarts in (False, True))
+    plain = plain_pictures()
     assert any((through[key] != plain[key]).any() for key in plain), "the filter does nothing"
     for number, (key, picture) in enumerate(through.items()):
         error = ((picture.astype(float) - restarted[key]) ** 2).mean()
