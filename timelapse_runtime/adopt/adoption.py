@@ -12,7 +12,7 @@ is refused then, and all is stored again under other names. For that the checkpo
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 
 from timelapse_runtime.adopt.errors import CannotAdopt
@@ -36,11 +36,23 @@ _TRIES = 3
 
 
 class Adoption:
-    """Adopts a video as the beginning of the stream `name`, whose photos are at `source` in this `order`."""
+    """Adopts a video as the beginning of the stream `name`, whose photos are at `source` in this `order`. `settings`
+    are the stream's own."""
 
-    def __init__(self, name: str, store: Store, keys: StreamKeys, clock: Clock, *, source: str, order: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        keys: StreamKeys,
+        clock: Clock,
+        *,
+        source: str,
+        order: str,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self._store, self._keys, self._order = store, keys, order
         self._checkpoints = CheckpointStore(name, store, keys, source, order)
+        self._checkpoints.write_with(lease_ms=0, settings=settings or {})
         self._derived = Derived(name, store, keys, self._checkpoints.is_current, clock)
 
     def require_possible(self, file_name: str) -> None:
@@ -71,7 +83,7 @@ class Adoption:
                     "Name another stream, or remove what is there"
                 )
 
-    def run(self, prepared: PreparedVideo, date: str, *, on_segment: Callable[[], None] = lambda: None) -> Reel:
+    def run(self, prepared: PreparedVideo, date: str) -> Reel:
         """Store the video, and return its reel, which has the day `date`. It may be repeated after a crash.
 
         Raises CannotAdopt if the stream has frames, StorageError.
@@ -82,7 +94,7 @@ class Adoption:
                 self._derive(prepared)  # a run before this one was interrupted behind its commit
                 return known.reel
             self._require_empty(known)
-            reel = self._store_reel(prepared, date, on_segment)
+            reel = self._store_reel(prepared, date)
             try:
                 self._commit(reel)
             except Fenced:
@@ -99,7 +111,7 @@ class Adoption:
         reel = self._checkpoints.last_reel
         return reel is not None and self._derived.is_finished(reel)
 
-    def _store_reel(self, prepared: PreparedVideo, date: str, on_segment: Callable[[], None]) -> Reel:
+    def _store_reel(self, prepared: PreparedVideo, date: str) -> Reel:
         """Store the init segment and the segments of the reel, which nothing names yet."""
         assert prepared.init_segment is not None
         assert prepared.settings is not None
@@ -114,7 +126,6 @@ class Adoption:
         for segment in reel.segments:
             body = prepared[segment.first, segment.count]
             Put(segment_key(self._keys, reel, segment), body, IfAbsent(), SEGMENT_TYPE, IMMUTABLE).send(self._store)
-            on_segment()
         return reel
 
     def _commit(self, reel: Reel) -> None:

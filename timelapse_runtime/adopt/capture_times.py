@@ -15,6 +15,7 @@ class CaptureTimes:
     began_epoch_ms: int
     every_ms: Fraction
     why: str
+    is_step_given: bool = False
 
     def of(self, number: int) -> int:
         """The time of a frame."""
@@ -37,9 +38,12 @@ def capture_times(
     if began_ms is None:
         step = every_ms or played_ms
         how = "the step that was given" if every_ms else "the pace of playback"
-        return CaptureTimes(ended_ms - int(steps * step), step, f"{how}, back from the time of the file")
+        began_ms = ended_ms - int(steps * step)
+        return CaptureTimes(
+            began_ms, step, f"{how}, back from the time of the file", is_step_given=every_ms is not None
+        )
     if every_ms:
-        return CaptureTimes(began_ms, every_ms, f"{beginning}, and the step that was given")
+        return CaptureTimes(began_ms, every_ms, f"{beginning}, and the step that was given", is_step_given=True)
     if steps and ended_ms - began_ms > steps * played_ms:
         spread = Fraction(ended_ms - began_ms, steps)
         return CaptureTimes(began_ms, spread, f"spread from {beginning} to the time of the file")

@@ -5,7 +5,7 @@ All that forbids it is known before anything is made or stored. Nothing is decod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from timelapse_runtime.adopt.errors import CannotAdopt, CannotCopy
@@ -34,10 +34,10 @@ class Survey:
     parameter_sets: bytes
 
 
-def survey(source: SourceFile, segment_frames: int, *, on_frame: Callable[[], None] = lambda: None) -> Survey:
+def survey(source: SourceFile, segment_frames: int) -> Survey:
     """Read the file, for segments of about so many frames. Raises CannotAdopt, CannotCopy."""
     require_copyable(source.facts)
-    reading = Reading(source, on_frame)
+    reading = Reading(source)
     reorder = longest = frame_count = 0
     for segment in in_segments(reading.groups(), segment_frames):
         reorder = max(reorder, *(group.reorder_frames for group in segment))
@@ -53,8 +53,8 @@ def survey(source: SourceFile, segment_frames: int, *, on_frame: Callable[[], No
 class Reading:
     """One reading of the packets. The parameter sets are complete once a group was given."""
 
-    def __init__(self, source: SourceFile, on_frame: Callable[[], None] = lambda: None) -> None:
-        self._source, self._on_frame = source, on_frame
+    def __init__(self, source: SourceFile) -> None:
+        self._source = source
         self.sets = ParameterSets()
         self.hidden_count = 0
 
@@ -68,7 +68,6 @@ class Reading:
                 self.sets = sets
                 _require_plain(sets)
             self.hidden_count += packet.is_hidden
-            self._on_frame()
             yield packet
 
 

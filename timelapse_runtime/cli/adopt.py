@@ -28,8 +28,10 @@ from timelapse_runtime.cli.selected import epoch_ms_of
 from timelapse_runtime.cli.target import Target, configuration, open_target
 from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.timelapse.config import Config, Location, parse_config, parse_location
+from timelapse_runtime.timelapse.known_settings import stored_settings
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.stream_settings import config_of
 from timelapse_runtime.timelapse.reel_writer import encoder_settings
 from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
@@ -81,14 +83,19 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
 
 def adopt(source: SourceFile, target: Target, config: Config, options: argparse.Namespace) -> Adopted:
     """Read the file and store it. Raises CannotAdopt, CannotCopy, TimelapseError."""
-    photos = f"s3://{target.frames.bucket}/{target.frames.prefix}"
+    keys = StreamKeys(target.video.prefix)
+    stored = stored_settings(target.video_store, keys)
+    if stored.problem:
+        raise CannotAdopt(f"{keys.settings}: {stored.problem}; `timelapse set` fixes it")
+    config = config_of(config, stored.settings.values)
     adoption = Adoption(
         target.stream,
         target.video_store,
-        StreamKeys(target.video.prefix),
+        keys,
         SystemClock(),
-        source=photos,
+        source=f"s3://{target.frames.bucket}/{target.frames.prefix}",
         order=config.order,
+        settings=config.settings,
     )
     adoption.require_possible(source.facts.name)
     is_quiet = options.json and not sys.stderr.isatty()
@@ -204,7 +211,8 @@ def _text(adopted: Adopted, target: Target) -> str:
         text = f"{float(rate):.3f}".rstrip("0").rstrip(".")
         lines.append(f"each frame is a frame at {reel.fps} a second (TIMELAPSE_FPS); the file has {text} on average")
     first, last = _moment(work.times.of(0)), _moment(work.times.of(work.frame_count - 1))
-    lines.append(f"taken from {first} to {last}: {work.times.why}")
+    hint = "" if work.times.is_step_given else "; --every says the time between two frames"
+    lines.append(f"taken from {first} to {last}: {work.times.why}{hint}")
     if not adopted.is_finished:
         lines.append("video.mp4 or a playlist could not be written: the next sweep of the stream does it")
     return "\n".join(lines)
