@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.hls import MediaPlaylist
-from tests.probe import ffmpeg_numbers
+from tests.probe import ffmpeg_lumas, ffmpeg_numbers
+from tests.recovery.fake_media import fake_world
 from tests.world import PHOTOS, STREAM, ImmediateExecutor, World
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.errors import EditionLost, MissingPhotos
+from timelapse_runtime.timelapse.model.segment_versions import REPLACED_KEPT_SECONDS
+from timelapse_runtime.timelapse.model.stream_settings import config_of
 from timelapse_runtime.timelapse.remaking import Remaking
 
 _DAY_MS = 24 * 3_600_000
@@ -162,3 +169,79 @@ def test_of_two_that_make_a_reel_again_the_second_one_wins(world: World) -> None
     with pytest.raises(EditionLost):
         first.editions.show(begun)
     assert world.keys_in_video() == names(world, 9, 2)
+
+
+class Killed(BaseException):
+    """The process ends at this request."""
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("number", "first"), [(3, 1), (9, 4), (16, 7)], ids=["earlier reel", "reel before", "open reel"]
+)
+def test_a_kill_at_any_request_leaves_a_video_that_the_same_command_finishes(
+    number: int, first: int, is_done: bool
+) -> None:
+    """A function appends meanwhile. Nothing but the removed frame is ever lost, and in the end it is gone. Each
+    EVERY-th request, from `first` on, until there is none."""
+    at = first
+    while run_killed(number, at, is_done=is_done):
+        at += EVERY
+    assert at > 30
+
+
+EVERY = 9
+"""1 for the whole enumeration."""
+
+
+def run_killed(number: int, at: int, *, is_done: bool) -> bool:
+    """Remove the frame of a photo in a process that is killed at its request number `at`, before or after it took
+    effect, and once more in another one. False if it ended before."""
+    world = fake_world({"TIMELAPSE_ORDER": "arrival", "TIMELAPSE_REEL": "day"}, None)
+    function, numbers = days(world, 7, 8, 3), count(1)
+    fired: list[int] = []
+
+    def around(_operation: str, _key: str, effect: Callable[[], Any]) -> Any:
+        this = next(numbers)
+        if this == at:
+            fired.append(this)
+            if is_done:
+                effect()
+            raise Killed
+        return effect()
+
+    no_fault = world.video.around
+    world.video.around = around
+    with suppress(Killed):
+        remaking(world).remove([world.key(number)])
+    world.video.around = no_fault
+    others = [key for key in world.keys_in_video() if key != world.key(number)]
+    assert others == names(world, 18, number), f"killed at request {at}"
+    world.shoot(function, range(18, 22))
+    remaking(world).remove([world.key(number)])
+    world.sweep(function, close=True, all_reels=True)
+    assert world.keys_in_video() == names(world, 22, number), f"killed at request {at}"
+    assert not world.verify().findings, f"killed at request {at}"
+    return bool(fired)
+
+
+def test_a_reel_is_made_again_with_another_look(world: World, tmp_path: Path) -> None:
+    function = days(world, 16, 20, 5)
+    before, old = world.object_keys(), world.reels()[1]
+    work = remaking(world)
+    ((change, replaced),) = work.render([old.name], config_of(work.config, {"size": "96x48", "fps": "10"}))
+    reel, video = world.reels()[1], tmp_path / "video.mp4"
+    assert (reel.width, reel.height, reel.fps, change.frames_after) == (96, 48, 10, 20)
+    video.write_bytes(world.video_bytes(reel))
+    assert len(list(ffmpeg_lumas(video))) == 20
+    assert before < world.object_keys(), "players may still ask for the objects of before"
+    assert set(replaced) <= before
+    assert not world.verify().findings
+    world.clock.advance(REPLACED_KEPT_SECONDS * 1000)
+    world.shoot(function, [41])
+    world.sweep(function, drain=True, all_reels=True)
+    live = MediaPlaylist.parse(world.video.get(world.keys.live).body).entries
+    shown_live = {f"{world.keys.folder}{uri}" for entry in live for uri in (entry.uri, entry.map)}
+    assert world.object_keys() & set(replaced) == shown_live & set(replaced) != set(replaced)
+    assert world.keys_in_video() == names(world, 42)
+    assert not world.verify().findings

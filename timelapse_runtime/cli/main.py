@@ -10,6 +10,7 @@
     timelapse check-store s3://BUCKET/PREFIX/                can this store hold photos and videos?
     timelapse adopt FILE s3://BUCKET/PREFIX/STREAM           make an existing video the beginning of a stream
     timelapse set s3://BUCKET/PREFIX/STREAM NAME=VALUE       configure one stream
+    timelapse render s3://BUCKET/PREFIX/STREAM --reel NAME   make closed reels again from their photos
     timelapse remove s3://BUCKET/PREFIX/STREAM KEY...        take photos' frames out of the video, for good
     timelapse retry-rejected s3://BUCKET/PREFIX/STREAM       append the rejected photos that can be used now
     timelapse cost                                           dollars per camera and month, on Lambda and on EC2
@@ -30,6 +31,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,7 +53,7 @@ from timelapse_runtime.cli.options import (
 )
 from timelapse_runtime.cli.refusals import describe_storage_error
 from timelapse_runtime.cli.selection_options import add_selection, moment, seconds, speed, video_size
-from timelapse_runtime.cli.setting_options import add_setting_options, take_settings
+from timelapse_runtime.cli.setting_options import add_setting_options, assignment, take_settings
 from timelapse_runtime.timelapse.errors import REJECTION_REASONS, ConfigError, StorageError, TimelapseError
 
 _REPLAY_NEEDS = ("numpy", "moto", "flask", "flask_cors")
@@ -88,7 +90,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser, commands = _parser()
     options, unknown = parser.parse_known_args(argv)
     command = commands[options.command]
-    if options.command == "set":
+    if options.command in ("set", "render"):
         try:
             unknown = take_settings(options, unknown)
         except argparse.ArgumentTypeError as error:
@@ -178,6 +180,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     _add_export(commands.add_parser("export", help="write frames of a video into one file"))
     _add_watch(commands.add_parser("watch", help="watch videos in a browser, while they grow"))
     _add_check_store(commands.add_parser("check-store", help="can a store hold photos and videos?"))
+    _add_render(commands.add_parser("render", help="make closed reels again from their photos"))
     _add_remove(commands.add_parser("remove", help="take photos' frames out of a video, for good"))
     _add_adopt(commands.add_parser("adopt", help="make an existing video the beginning of a stream"))
     for name, add_options, text in (
@@ -192,7 +195,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
         "--reason", choices=REJECTION_REASONS, metavar="WORD", help=f"only those of: {', '.join(REJECTION_REASONS)}"
     )
     again.set_defaults(run=_run_of("retry"))
-    own = commands.add_parser("set", help="configure one stream: settings that differ from the function's")
+    own = commands.add_parser("set", help="configure one stream apart from the function")
     add_setting_options(own)
     own.set_defaults(run=_run_of("stream_settings"))
     _add_policy(commands.add_parser("policy", help="print the IAM policy of a camera, an operator or a viewer"))
@@ -215,11 +218,12 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
 
 
 class _Dense(argparse.HelpFormatter):
-    """No empty lines between groups of options, and no line for the word COMMAND: the help of a command fits a terminal
-    of 80 columns and 24 lines."""
+    """No empty lines between groups of options, no line for the word COMMAND, and none for a command's long name alone:
+    the help of a command fits a terminal of 80 columns and 24 lines."""
 
     def format_help(self) -> str:
-        return re.sub(r"\n\n(?=\S[^\n]*:\n  )", "\n", super().format_help()).replace("\n  COMMAND\n", "\n")
+        text = re.sub(r"\n\n(?=\S[^\n]*:\n  )", "\n", super().format_help()).replace("\n  COMMAND\n", "\n")
+        return re.sub(r"\n {4}([a-z-]+)\n +", r"\n    \1 ", text)
 
 
 def _required(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -315,6 +319,28 @@ def _add_check_store(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Exit code 0: it can hold photos and videos; 1: not all that is needed holds; 2: it cannot be used."
     parser.add_argument("place", type=location, help="where to try it: s3://BUCKET/PREFIX/")
     parser.set_defaults(run=_run_of("check_store"))
+
+
+def _add_render(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Make closed reels again from their photos, and take each into the place of the old one by one write. Settings "
+        "are the stream's own, the TIMELAPSE_ variables of this shell, and before all those given here."
+    )
+    parser.add_argument("stream", type=stream_folder, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
+    parser.add_argument("settings", type=assignment, nargs="*", metavar="NAME=VALUE", help="such as crf=20 fps=25")
+    parser.add_argument("--reel", action="append", default=[], metavar="NAME", help="this reel (may be repeated)")
+    parser.add_argument("--from", dest="start", type=_day, metavar="DAY", help="reels that begin on this day or later")
+    parser.add_argument("--to", dest="end", type=_day, metavar="DAY", help="reels that begin on this day or earlier")
+    parser.add_argument("--skip-missing", action="store_true", help="leave out frames whose photos are gone")
+    parser.set_defaults(run=_run_of("render"))
+
+
+def _day(text: str) -> str:
+    """Type of an argument: a day, such as 2026-11-20."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a day such as 2026-11-20") from error
 
 
 def _add_remove(parser: argparse.ArgumentParser) -> None:

@@ -9,9 +9,9 @@ the frames as rejected and in the video.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
@@ -21,6 +21,7 @@ from timelapse_runtime.timelapse.errors import REMOVED, FrameRejected, MissingPh
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.skip import SkipRules
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.reel_maker import ReelMaker, as_recorded
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
@@ -54,7 +55,7 @@ class Remaking:
         executor: Executor,
         close_reel: Callable[[], object],
     ) -> None:
-        self._config, self._video, self._close_reel = config, video, close_reel
+        self.config, self._video, self._close_reel = config, video, close_reel
         keys = StreamKeys(f"{config.video.prefix}{name}/")
         checkpoints = CheckpointStore(name, video, keys, f"s3://{frames.bucket}/{prefix}", config.order)
         self.editions = Editions(name, video, keys, checkpoints, clock)
@@ -79,6 +80,24 @@ class Remaking:
             if reel.name not in done and self.editions.replaced(reel):  # an earlier call was interrupted
                 changes.append(self._finish(reel.name, reel.frame_count, reel, None))
         return changes
+
+    def render(
+        self, names: Collection[str], config: Config, *, skip_missing: bool = False
+    ) -> Iterator[tuple[ReelChange, Sequence[str]]]:
+        """Make the closed reels `names` again with this configuration, one after another, oldest first; each with the
+        keys of the objects that it replaced, which players may still ask for.
+
+        Raises MissingPhotos before anything of a reel is changed, TimelapseError.
+        """
+        reels = [reel for reel in self.editions.reels() if reel.is_closed and reel.name in names]
+        for reel in reversed(reels):
+            frames = self._maker.frames_of(reel)
+            left_out = self._left_out(frames, (), skip_missing=skip_missing)
+            begun = self.editions.begin(reel.name)
+            made = self._maker.make(begun, replace(config, order=reel.order, skip=SkipRules()), frames, left_out)
+            shown = self.editions.show(made.reel)
+            replaced = self.editions.finish(reel.name, latest=made.latest)
+            yield ReelChange(reel.name, len(frames), shown.frame_count, ()), replaced
 
     def _close_if_needed(self, keys: Collection[str]) -> None:
         newest = next(iter(self.editions.reels()), None)
@@ -111,7 +130,7 @@ class Remaking:
 
     def _change(self, reel: Reel, frames: Sequence[SourceFrame], left_out: set[int]) -> ReelChange:
         begun = self.editions.begin(reel.name)
-        made = self._maker.make(begun, as_recorded(self._config, reel), frames, left_out)
+        made = self._maker.make(begun, as_recorded(self.config, reel), frames, left_out)
         return self._finish(reel.name, len(frames), self.editions.show(made.reel), made.latest)
 
     def _finish(self, name: str, frames_before: int, reel: Reel, latest: bytes | None) -> ReelChange:

@@ -1,0 +1,53 @@
+"""`timelapse render`: make closed reels again from their photos, with other settings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from timelapse_runtime.cli import EXIT_OK, CommandFailed
+from timelapse_runtime.cli.remove import remaking
+from timelapse_runtime.cli.target import open_target
+from timelapse_runtime.timelapse.errors import MissingPhotos
+from timelapse_runtime.timelapse.model.checkpoint import Reel
+from timelapse_runtime.timelapse.model.stream_settings import config_of
+
+
+def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
+    """Render the reels that the options name, one after another. Prints a line for each; the exit code."""
+    if not (options.reel or options.start or options.end):
+        raise CommandFailed("say which reels: --reel NAME, or --from DAY and --to DAY")
+    target = open_target(options.stream, None, variables)
+    done: list[dict[str, Any]] = []
+    with ThreadPoolExecutor(1) as executor:
+        work = remaking(target, variables, executor)
+        config = config_of(work.config, dict(options.settings))
+        names = [reel.name for reel in work.editions.reels() if is_chosen(reel, options)]
+        if not names:
+            raise CommandFailed(f"no closed reel of {target.video} is named by --reel, or begins within these days")
+        try:
+            for change, replaced in work.render(names, config, skip_missing=options.skip_missing):
+                counts = {"frames_before": change.frames_before, "frames_after": change.frames_after}
+                done.append({"reel": change.name, **counts, "objects_replaced": len(replaced)})
+                if not options.json:
+                    print(f"{change.name}: {change.frames_after} of {change.frames_before} frames", flush=True)
+        except MissingPhotos as error:
+            raise CommandFailed(f"{error}; --skip-missing leaves their frames out") from error
+    if options.json:
+        print(json.dumps({"reels": done}))
+    else:
+        print(
+            "The objects of before stay for players that show them; a sweep of all reels removes them after 75 minutes:"
+        )
+        print(f"  timelapse verify {target.video} --repair")
+    return EXIT_OK
+
+
+def is_chosen(reel: Reel, options: argparse.Namespace) -> bool:
+    """Whether the options name the reel."""
+    if not reel.is_closed or (options.reel and reel.name not in options.reel):
+        return False
+    return (options.start or "") <= reel.date <= (options.end or "9999")
