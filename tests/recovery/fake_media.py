@@ -98,11 +98,11 @@ class FakePictureFitter:
 
 
 class FakePhotoLooks:
-    """Photos look different, and the same one looks the same."""
+    """Photos look different, and the same one looks the same. The first ones are dark."""
 
     def look(self, photo: DecodedPhoto) -> Look:
         number = cast("FakePicture", photo.frame).photo
-        return Look(128, 0, (number, number))
+        return Look(number, 0, (number, number))
 
 
 def next_mark(mark: int, photo: int) -> int:

@@ -17,7 +17,7 @@ from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE, Put
 from timelapse_runtime.timelapse.errors import REMOVED, FrameRejected, ObjectNotFound, PreconditionFailed, is_skip
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
-from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_identity
 from timelapse_runtime.timelapse.storage.contract import IfAbsent, Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
@@ -62,7 +62,8 @@ class RejectionRecords:
     ) -> None:
         self._left_out = left_out
         self._store, self._keys, self._prefix, self._clock = store, keys, prefix, clock
-        self._listed: set[str] | None = None
+        self._known: set[str] = set()
+        self._known_from: str | None = None  # all records from this object key on are known
         self._written: Counter[str] = Counter()
         self._log = StreamLog(_log, name)
 
@@ -87,8 +88,7 @@ class RejectionRecords:
         else:
             self._written[rejection.reason] += 1
         self._left_out.rejected(key, rejection.reason)
-        if self._listed is not None:
-            self._listed.add(where)
+        self._known.add(where)
 
     def superseded(self, key: str) -> None:
         """Other content under this key becomes a frame: the record is removed once that is committed."""
@@ -100,10 +100,19 @@ class RejectionRecords:
         return written
 
     def has(self, key: str) -> bool:
-        """Whether there is a record for this key, of whatever content. The records are listed once."""
-        if self._listed is None:
-            self._listed = {info.key for info in self._store.list_after(self._keys.rejections)}
-        return self._keys.rejected(key) in self._listed
+        """Whether there is a record for this key, of whatever content.
+
+        They are listed once, from the lowest key on that was asked for: if names rise, that is one request, however
+        many photos were rejected or skipped before.
+        """
+        where, known_from = self._keys.rejected(key), self._known_from
+        if known_from is None or key_order(where) < key_order(known_from):
+            for info in self._store.list_after(self._keys.rejections, where[:-1]):  # it sorts right before `where`
+                if known_from is not None and key_order(info.key) >= key_order(known_from):
+                    break
+                self._known.add(info.key)
+            self._known_from = where
+        return where in self._known
 
     def names(self, key: str, etag: str) -> bool:
         """Whether there is a record for this content of the key."""
@@ -141,4 +150,4 @@ class RejectionRecords:
                 self._left_out.in_video(key)
             records = [self._keys.rejected(key) for key in keys]
             self._store.delete(records)
-            self._listed = None if self._listed is None else self._listed.difference(records)
+            self._known.difference_update(records)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.recovery.fake_media import FakeCodec, fake_photo, photos_and_marks_in, photos_in
 from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderFailed, StorageUnavailable
+from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderFailed, StorageUnavailable, is_skip
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.video.codec import Codec
 
@@ -270,3 +270,12 @@ def test_filters_see_every_frame_in_order_though_ranges_were_asked_for() -> None
     assert marks[0] == marks[1]
     assert len(set(marks[0])) == alone.checkpoint().frame_count
     assert parallel.elsewhere_keys == []
+
+
+@pytest.mark.parametrize(("skip", "rejected"), [("dark:9", "skip"), ("dark:9", "repeat"), ("frozen:1", "skip")])
+def test_the_same_photos_are_skipped_whoever_reads_them(skip: str, rejected: str) -> None:
+    uploads = [Upload(number % 7 != 3) for number in range(60)]
+    alone, parallel = (filled(uploads, has_ranges=one, skip=skip, rejected=rejected) for one in (False, True))
+    assert_equal(parallel, alone)
+    assert any(is_skip(reason) for reason in alone.rejections().values())
+    assert bool(parallel.elsewhere_keys) == (skip != "frozen:1")
