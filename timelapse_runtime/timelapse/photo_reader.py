@@ -15,7 +15,7 @@ from typing import Protocol
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import FrameRejected
 from timelapse_runtime.timelapse.model.capture_time import taken_epoch_ms
-from timelapse_runtime.timelapse.model.skip import Look
+from timelapse_runtime.timelapse.model.skip import Look, SkipRules
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.model.sun import sun_elevation_degrees
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
@@ -53,6 +53,12 @@ class PhotoReader:
         self._looks = codec.photo_looks() if config.skip.need_look else None
         self.newest_uploaded_epoch_ms = 0
         """Of the photos that were read here, usable or not."""
+
+    @property
+    def rules(self) -> str:
+        """What decides which photos are skipped, as a text; empty if none are."""
+        rules = self._skip, self._place, self._zone
+        return "" if self._skip == SkipRules() else repr(rules)
 
     def read(self, key: str) -> ReadPhoto:
         """The photo at `key`, decoded. Raises StorageError."""

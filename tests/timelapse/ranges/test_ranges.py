@@ -16,6 +16,7 @@ from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderFailed, StorageUnavailable, is_skip
 from timelapse_runtime.timelapse.model.checkpoint import Reel
+from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
 from timelapse_runtime.timelapse.video.codec import Codec
 
 START = datetime(1970, 1, 2, 12)
@@ -279,3 +280,16 @@ def test_the_same_photos_are_skipped_whoever_reads_them(skip: str, rejected: str
     assert_equal(parallel, alone)
     assert any(is_skip(reason) for reason in alone.rejections().values())
     assert bool(parallel.elsewhere_keys) == (skip != "frozen:1")
+
+
+@pytest.mark.parametrize(("of_function", "of_stream"), [("off", "dark:9"), ("dark:9", "off"), ("dark:9", "dark:20")])
+def test_photos_that_others_left_out_by_other_rules_are_read_again(of_function: str, of_stream: str) -> None:
+    uploads = [Upload(number % 7 != 3) for number in range(40)]
+    alone, parallel = (world_of(uploads, has_ranges=one, skip=of_function) for one in (False, True))
+    for world in (alone, parallel):
+        world.video.put(world.keys.settings, StreamSettings({"skip": of_stream}).to_json())
+        world.sweep(world.environment(), drain=True)
+    assert_equal(parallel, alone)
+    limit = int(of_stream.partition(":")[2] or 0)
+    assert sum(map(is_skip, alone.rejections().values())) == sum(one.is_good for one in uploads[:limit])
+    assert parallel.elsewhere_keys == []

@@ -82,6 +82,8 @@ class EncodedRange:
     groups: tuple[Group, ...] = ()
     request_counts: dict[str, int] = field(default_factory=dict)
     """What it cost, by S3's names of the operations."""
+    rules: str = ""
+    """By what photos were left out: PhotoReader.rules of who read them."""
 
     def to_bytes(self) -> bytes:
         """As sent or stored."""
@@ -90,6 +92,7 @@ class EncodedRange:
             "photos": [_photo_value(photo) for photo in self.photos],
             "groups": [_group_value(group) for group in self.groups],
             "requests": self.request_counts,
+            "rules": self.rules,
         }
         packed = zlib.compress(json.dumps(header, separators=(",", ":")).encode())
         data = [data for group in self.groups for data in _data_of(group)]
@@ -110,7 +113,7 @@ class EncodedRange:
             raise ValueError(f"this is no encoded range: {error!r}") from error
         if not reader.is_at_end:
             raise ValueError("there are bytes behind the range's last packet")
-        return cls(photos, groups, dict(header["requests"]))
+        return cls(photos, groups, dict(header["requests"]), str(header.get("rules", "")))
 
 
 class _Data:

@@ -88,7 +88,7 @@ class RangeEncoder:
             day.add(source)
             run.append(position, picture)
         groups += run.end() if run is not None else ()
-        return EncodedRange(tuple(outcomes), tuple(groups))
+        return EncodedRange(tuple(outcomes), tuple(groups), rules=self._reader.rules)
 
     def _dated(self, key: str, uploaded_epoch_ms: int, picture: DecodedPhoto) -> SourceFrame:
         taken = taken_epoch_ms(picture.times, key, uploaded_epoch_ms, self._config.timezone)

@@ -41,7 +41,8 @@ class RangeRun(PhotoRun):
     """A run of photos that others have read, as far as `ranges` has them; `reader` reads the rest. `on_photo` is told
     the keys of the former.
 
-    What others have read is taken if it is what the owner's listing shows. A range may be hours old: a photo that was
+    What others have read is taken if they leave out the same photos (a stream may have rules of its own), and if it is
+    what the owner's listing shows. A range may be hours old: a photo that was
     written over meanwhile is read again, or the new one would be lost."""
 
     def __init__(self, ranges: Ranges, reader: PhotoReader, on_photo: Callable[[str], None]) -> None:
@@ -57,7 +58,8 @@ class RangeRun(PhotoRun):
             self._range = found
             self._positions = {outcome.key: position for position, outcome in enumerate(found.photos)}
         position = self._positions.get(key)
-        if position is None or not is_as_listed(self._range.photos[position], photo):
+        is_by_our_rules = self._range.rules == self._reader.rules
+        if position is None or not is_by_our_rules or not is_as_listed(self._range.photos[position], photo):
             return self._reader.read(key)
         self._on_photo(key)
         outcome = self._range.photos[position]
