@@ -18,7 +18,7 @@ from timelapse_runtime.timelapse.filters.overlay import Line, Overlay, caption, 
 from timelapse_runtime.timelapse.model.drawn_text import CHARACTERS, Place
 
 SUMMER_EPOCH_MS = 1_785_000_000_000  # 25 July 2026, 17:20:00 UTC
-SIZES = ((320, 240), (240, 320), (1920, 1080), (64, 48), (16, 16), (322, 182))
+SIZES = ((320, 240), (240, 320), (640, 360), (64, 48), (16, 16), (322, 182))
 LONG = "%A, %-d. %B %Y %H:%M:%S %Z"
 
 
