@@ -19,19 +19,61 @@ from timelapse_runtime.timelapse.filters.contract import Moment, PictureFilter, 
 Image: TypeAlias = NDArray[numpy.floating[Any]]
 """3 x rows x columns: red, green and blue, 0 to 255."""
 
+MIDDLE = (640, 360)
 SUNRISE = (-12.0, 25.0)
 """The sun's elevation in degrees at the beginning and at the end."""
 
 
-def sunrise(count: int, size: tuple[int, int], *, seed: int = 1) -> Iterator[Image]:
-    """`count` images of a sunrise, without noise and with an exposure that never changes."""
+def sunrise(count: int, size: tuple[int, int], *, seed: int = 1, shown: slice = slice(None)) -> Iterator[Image]:
+    """`count` images of a sunrise, or those that are `shown`, without noise and with an exposure that never changes."""
     width, height = size
     scene = _Scene(width, height, numpy.random.default_rng((seed, 1 << 32)))
     times = numpy.linspace(0, 0.5, 2_000)
     elevations = [_Light(time).elevation for time in times]
     first, last = numpy.interp(SUNRISE, elevations, times)
-    for time in numpy.linspace(first, last, count):
+    for time in numpy.linspace(first, last, count)[shown]:
         yield scene.paint(_Light(float(time))) * 255
+
+
+def wall(count: int, size: tuple[int, int] = MIDDLE) -> list[Image]:
+    """One moment of the scene, before which a dark bird flies and a faint shadow wanders the other way."""
+    width, height = size
+    *_, still = sunrise(2, size)
+    images = []
+    for number in range(count):
+        image, right = still.copy(), number * width // 60 % width
+        image[:, height // 6 : height // 5, max(0, right - width // 27) : right] *= 0.3
+        left = width - number * width // 180 - width // 20
+        image[:, height // 2 : height * 2 // 3, max(0, left) : max(0, left + width // 20)] += 12
+        images.append(image)
+    return images
+
+
+def lake(count: int, size: tuple[int, int] = MIDDLE) -> list[Image]:
+    """A part of a sunrise of 3,600 frames: ripples and clouds move in all of them."""
+    begin = 2_400
+    return [image.copy() for image in sunrise(3_600, size, shown=slice(begin, begin + count))]
+
+
+def noised(image: Image, sigma: float, number: int) -> Image:
+    """The image with a sensor's noise, the same for all colours."""
+    noisy: Image = image + sigma * numpy.random.default_rng(number).standard_normal((1, *image.shape[1:]))
+    return noisy
+
+
+def shaken(count: int, size: tuple[int, int], sigma: float) -> Iterator[tuple[Planes, tuple[float, float]]]:
+    """Pictures of a camera that sways by up to six samples, and by how much, down and to the right. The first is where
+    the others belong."""
+    margin, rng = 16, numpy.random.default_rng(3)
+    width, height = size[0] + 2 * margin, size[1] + 2 * margin
+    *_, image = sunrise(2, (width, height))
+    spectrum = numpy.fft.rfft2(image)
+    rows, columns = numpy.fft.fftfreq(height)[:, None], numpy.fft.rfftfreq(width)[None]
+    for number in range(count):
+        down, right = rng.uniform(-6, 6, 2) if number else (0.0, 0.0)
+        turn = numpy.exp(-2j * numpy.pi * (rows * down + columns * right))
+        moved = numpy.fft.irfft2(spectrum * turn)[:, margin:-margin, margin:-margin]
+        yield planes_of_image(noised(moved, sigma, number)), (float(down), float(right))
 
 
 def planes_of_image(image: Image) -> Planes:

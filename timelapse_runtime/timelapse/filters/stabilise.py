@@ -32,7 +32,7 @@ Shift: TypeAlias = tuple[float, float]
 Values: TypeAlias = NDArray[numpy.floating[Any]]
 Lines: TypeAlias = NDArray[numpy.complexfloating[Any]]
 
-_SMALL_SIDE = 320
+_SMALL_SIDE = 640
 _LOW_FREQUENCY = 0.3
 """In periods per sample of the small picture: above it are noise and aliases."""
 _LINES = 96
@@ -53,7 +53,7 @@ class StabiliseSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    """Lines of a spectrum: their places in it, flat, and their values, the largest of which is about 1."""
+    """Lines of a spectrum: their places in it, and their values, the largest of which is about 1."""
 
     places: NDArray[numpy.uint16]
     values: NDArray[numpy.float16]
@@ -97,8 +97,9 @@ class Stabilise:
         window = numpy.outer(numpy.hanning(rows + 2)[1:-1], numpy.hanning(columns + 2)[1:-1])
         self._window: NDArray[numpy.float32] = window.astype(numpy.float32)
         down, right = numpy.meshgrid(numpy.fft.fftfreq(rows), numpy.fft.rfftfreq(columns), indexing="ij")
-        self._is_low = ((numpy.hypot(down, right) < _LOW_FREQUENCY) & (numpy.hypot(down, right) > 0)).ravel()
-        self._down, self._right = down.ravel(), right.ravel()
+        frequency = numpy.hypot(down, right)
+        self._low = numpy.flatnonzero((frequency < _LOW_FREQUENCY) & (frequency > 0))  # fewer than 2**16
+        self._down, self._right = down.ravel()[self._low], right.ravel()[self._low]
         reach = math.ceil(self._largest / self._factor) + 1
         self._steps = numpy.arange(-reach, reach + 1)
         self._reference: _Reference | None = None
@@ -130,7 +131,7 @@ class Stabilise:
         """See PictureFilter. The last picture is not needed."""
         del last, drawn
         try:
-            self._reference = _Reference.of_state(state["reference"], len(self._is_low))
+            self._reference = _Reference.of_state(state["reference"], len(self._low))
             self._strange_count = int(state["strange"])
         except (TypeError, KeyError, ValueError):
             self._reference, self._strange_count = None, 0
@@ -141,16 +142,16 @@ class Stabilise:
         return ()
 
     def _spectrum(self, luma: Plane) -> Lines:
-        """Of the small picture, flat."""
+        """Of the small picture, at low frequencies."""
         small = _reduced(luma, self._factor).astype(numpy.float32)
         small -= small.mean()
         small *= self._window
-        spectrum: Lines = numpy.fft.rfft2(small).ravel()
+        spectrum: Lines = numpy.fft.rfft2(small).ravel()[self._low]
         return spectrum
 
     def _begin(self, spectrum: Lines) -> _Reference | None:
         """The lines that tell most of a shift, half of them down and half to the right; None of too few."""
-        detail = numpy.where(self._is_low, numpy.abs(spectrum) * numpy.hypot(self._down, self._right), 0)
+        detail = numpy.abs(spectrum) * numpy.hypot(self._down, self._right)
         down = numpy.argsort(detail * numpy.abs(self._down))[-_LINES // 2 :]
         detail[down] = 0
         right = numpy.argsort(detail * self._right)[-_LINES // 2 :]
