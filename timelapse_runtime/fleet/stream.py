@@ -15,6 +15,7 @@ from timelapse_runtime.fleet.measured import Figures
 from timelapse_runtime.fleet.usage import add
 from timelapse_runtime.timelapse.arrival_intake import HOLD_MS
 from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.known_settings import READ_EVERY_MS
 from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES
 from timelapse_runtime.timelapse.video_file import GROWTH
 
@@ -65,6 +66,7 @@ class StreamModel:
         self._since_flush = self._reel_frames = 0
         self._published_bytes = 0.0
         self._is_behind = False
+        self._settings_read: float | None = None
         self.pending: list[float] = []
         self.commits = 0
 
@@ -73,7 +75,7 @@ class StreamModel:
     def open(self) -> Work:
         """Open it in an environment. Photos that the one before had and did not commit are read again."""
         work, again = Work(), self.pending
-        self.pending = []
+        self.pending, self._settings_read = [], None
         for uploaded in again:
             self._do(self._photo, work)
             self._held.append(uploaded)
@@ -102,6 +104,7 @@ class StreamModel:
     def append(self, uploaded: float, now: float) -> Work:
         """A photo's invocation."""
         work = Work()
+        self._read_settings(now, work)
         self._do(self._photo, work)
         self._held.append(uploaded)
         while self._held and self._is_due():
@@ -117,6 +120,7 @@ class StreamModel:
         """A sweep's part for this stream: it lists and flushes, and drains a stream that is idle. The first one in an
         environment looks at more."""
         work = Work()
+        self._read_settings(now, work)
         self._do("first_sweep" if is_first else "sweep", work)
         newest = max([self._newest_encoded, *list(self._held)[-1:]])
         is_idle = now - newest >= self._config.flush_after_seconds
@@ -137,6 +141,12 @@ class StreamModel:
         work.cpu_ms += operation.cpu_ms
         if requests:
             add(work.requests, operation.requests)
+
+    def _read_settings(self, now: float, work: Work) -> None:
+        """The stream's own settings are read when it is opened, and every five minutes."""
+        if self._settings_read is None or now - self._settings_read >= READ_EVERY_MS / 1000:
+            self._settings_read = now
+            add(work.requests, {"GetObject": 1.0})
 
     def _is_due(self) -> bool:
         first, newest = self._held[0], max(self._held)
