@@ -15,8 +15,11 @@ from tests.probe import ffmpeg_lumas, ffmpeg_numbers
 from tests.recovery.fake_media import fake_world
 from tests.world import PHOTOS, STREAM, ImmediateExecutor, World
 from timelapse_runtime.timelapse import Timelapse
+from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.config import parse_config
-from timelapse_runtime.timelapse.errors import EditionLost, MissingPhotos
+from timelapse_runtime.timelapse.editions import Editions
+from timelapse_runtime.timelapse.errors import EditionLost, MissingPhotos, ObjectNotFound
+from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.segment_versions import REPLACED_KEPT_SECONDS
 from timelapse_runtime.timelapse.model.stream_settings import config_of
 from timelapse_runtime.timelapse.remaking import Remaking
@@ -245,3 +248,18 @@ def test_a_reel_is_made_again_with_another_look(world: World, tmp_path: Path) ->
     assert world.object_keys() & set(replaced) == shown_live & set(replaced) != set(replaced)
     assert world.keys_in_video() == names(world, 42)
     assert not world.verify().findings
+
+
+def test_a_removal_before_the_swap_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A seeded bug: what an edition replaces is deleted before the edition is shown."""
+    show = Editions.show
+
+    def removed_too_early(self: Editions, made: Reel) -> Reel:
+        old = self.find(made.name)
+        self._store.delete([segment_key(self._keys, old, segment) for segment in old.segments])
+        self._store.delete([self._keys.video(old.path)])
+        return show(self, made)
+
+    monkeypatch.setattr(Editions, "show", removed_too_early)
+    with pytest.raises((AssertionError, ObjectNotFound)):
+        all(run_killed(3, at, is_done=True) for at in count(1))
