@@ -46,9 +46,9 @@ _TRIES = 3
 _AT_ONCE = 2
 _ROUND_FRAMES = 25
 _SAMPLE_EVERY = 20
-_WARM_FRAMES = 500
-"""So many frames of a process do not count for its growth: caches fill, and the encoder begins."""
-_SHORTEST_LIFE = 1_000
+_WARM_FRAMES = 2_000
+"""So many frames of a process do not count for its growth: it remembers its last 2,000 photos, which fills up first."""
+_SHORTEST_LIFE = 3_000
 _FLAT_KB_PER_THOUSAND = 1_000
 _SECONDS = 60
 

@@ -16,6 +16,6 @@ def test_streams_of_processes_that_are_killed_at_random_lose_nothing_and_double_
 
 
 def test_the_growth_of_a_process_is_that_of_its_warm_frames() -> None:
-    filling = [(frame, 50_000_000 + 100_000 * frame) for frame in range(20, 500, 20)]
-    warm = [(frame, 100_000_000 + 70 * frame) for frame in range(500, 2_000, 20)]
+    filling = [(frame, 50_000_000 + 100_000 * frame) for frame in range(20, 2_000, 20)]
+    warm = [(frame, 300_000_000 + 70 * frame) for frame in range(2_000, 4_000, 20)]
     assert round(Life([*filling, *warm]).growth_kb) == 70
