@@ -333,8 +333,8 @@ class FaultRun:
 
     def check_adopted(self, found: Sequence[object]) -> list[str]:
         """What is wrong with the adopted frames: there are all of them or none, in the first reel and nowhere else."""
-        first = self.world.reels()[0]
-        expected = first.frame_count if first.date == ADOPTED_DAY else 0
+        first = next(iter(self.world.reels()), None)  # a run may end before its first frame
+        expected = first.frame_count if first is not None and first.date == ADOPTED_DAY else 0
         if len(found) != expected or expected not in (0, ADOPTED_FRAMES) or (self.is_adopted and not expected):
             return [f"the video has {len(found)} adopted frames, its first reel {expected}"]
         return []
