@@ -26,9 +26,10 @@ def required() -> Iterator[None]:
     """Within it, a library that is missing is FiltersUnavailable."""
     try:
         yield
-    except ModuleNotFoundError as error:
+    except ImportError as error:  # Pillow without FreeType says so in words alone
         layer = "add the layer of extension.zip to the function, from the same build as function.zip"
-        raise FiltersUnavailable(f"a filter is on that needs {error.name}, and it is not installed: {layer}") from error
+        name = error.name or str(error)
+        raise FiltersUnavailable(f"a filter is on that needs {name}, and it is not installed: {layer}") from error
 
 
 def _steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:
