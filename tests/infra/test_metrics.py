@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from tests.contract.conftest import MINISTACK
-from tests.infra.conftest import PROGRAMS, TEMPLATES, Infra, infra_program
+from tests.infra.conftest import OF_CAMERAS, PROGRAMS, Infra, infra_program
 from tests.timelapse.metric_lines import recorded, values
 from tests.world import InvocationContext, World
 from timelapse_runtime.emulator.s3_server import REGION, EmbeddedS3
@@ -80,7 +80,7 @@ def publish(cloudwatch: Any, documents: list[dict[str, Any]]) -> None:
             cloudwatch.put_metric_data(Namespace=directive["Namespace"], MetricData=data)
 
 
-@pytest.mark.parametrize("name", sorted(TEMPLATES))
+@pytest.mark.parametrize("name", OF_CAMERAS)
 def test_the_alarm_of_a_silent_camera_sounds_after_an_hour(name: str, infra: Infra, cloudwatch: Any) -> None:
     described = infra.resources(name)["SilentCameraAlarm"]["Properties"]
     alarm = {key: value for key, value in described.items() if not key.endswith("Actions")}

@@ -24,7 +24,8 @@ from tests.documents import commands
 from timelapse_runtime.cli import EXIT_INTERRUPTED, EXIT_OK
 from timelapse_runtime.cli.main import main
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
-from timelapse_runtime.timelapse.storage.s3 import make_session
+from timelapse_runtime.emulator.scene import render_scene
+from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client, make_session
 
 ROOT = Path(__file__).parents[2]
 LINES = sorted({one.text.removeprefix("scripts/") for one in commands()})
@@ -36,8 +37,12 @@ PLACES = {
     r"s3://(IN/PREFIX|…/frames)/": "s3://bucket/frames/",
     r"STREAM": "camera",
     r"2026-11-25": datetime.now(UTC).date().isoformat(),
+    r"--reel NAME": "--reel 2026-11-20-0001",
+    r"KEY\.\.\.": "2026/11/20/000126.jpg",
+    r"KEY$": "2026/11/20/000125.jpg",
 }
 """What the documents write in place of a name: the name that it has here."""
+STREAM, CLOSED_STREAM = "s3://bucket/video/camera", "s3://bucket/closed/camera"
 SMALL_FLEET = ("--cameras", "2", "--seconds", "600")
 """Given last, it counts: a simulation of 100 cameras takes minutes."""
 SMALL_SCENE = ("--scene-frames", "12", "--size", "320x180")
@@ -45,7 +50,7 @@ SMALL_SCENE = ("--scene-frames", "12", "--size", "320x180")
 
 @pytest.fixture(scope="module")
 def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A server with a stream of the sample scene."""
+    """A server with a stream of the sample scene, whose video is at `VIDEO`, and one with a reel that is closed."""
     out = tmp_path_factory.mktemp("out") / "out"
     with EmbeddedS3() as server:
         server.create_buckets("bucket")
@@ -54,7 +59,12 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         shell["QUEUE_URL"] = queues.create_queue(QueueName="photos")["QueueUrl"]
         place = ("--endpoint-url", server.endpoint_url, "--bucket", "bucket", "--out", str(out))
         subprocess.run(program("replay", *SMALL_SCENE, *place), check=True, env=shell, capture_output=True)
-        yield shell
+        store = S3Store(make_client(variables=server.variables()), "bucket")
+        for number, photo in enumerate(render_scene(10, (320, 180)), start=120):
+            store.put(f"old/camera/2026/11/20/{number:06d}.jpg", photo)
+        backfill = program("backfill", "s3://bucket/old/", "s3://bucket/closed/")
+        subprocess.run(backfill, check=True, env=shell, capture_output=True)
+        yield {**shell, "VIDEO": str(out / "video.mp4")}
 
 
 def program(*arguments: str) -> list[str]:
@@ -94,6 +104,12 @@ def test_a_replay_runs(line: str, photos: Callable[..., list[Path]], tmp_path: P
 def test_a_command_runs(line: str, variables: dict[str, str], tmp_path: Path) -> None:
     for word, meaning in PLACES.items():
         line = re.sub(word, meaning.format(tmp_path.name), line)
+    given = re.findall(r" adopt (\S+)", line)
+    for name in given:
+        shutil.copy(variables["VIDEO"], tmp_path / name)
+        line = line.replace(STREAM, f"s3://bucket/{tmp_path.name}/camera")
+    if re.search(" (remove|render) ", line):
+        line = line.replace(STREAM, CLOSED_STREAM)
     command = program(*shlex.split(line.replace("QUEUE_URL", variables["QUEUE_URL"]))[1:])
     if " watch " in line and "--publish" not in line:
         # The default port may be in use here; and a suite that runs in the background ignores SIGINT.
@@ -122,6 +138,6 @@ def test_a_command_runs(line: str, variables: dict[str, str], tmp_path: Path) ->
     done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == EXIT_OK, done.stderr
     assert done.stdout
-    files = re.findall(r"--(?:out|plot|contact-sheet) (\S+)", line)
+    files = given + re.findall(r"--(?:out|plot|contact-sheet) (\S+)", line)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(files)
     assert all((tmp_path / name).stat().st_size for name in files)
