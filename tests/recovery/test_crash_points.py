@@ -14,10 +14,12 @@ from tests.recovery.crashtest import Share, parts
 
 STEPS = {
     "small, real pictures": 13,
-    "small, all pairs": 97,
-    "all scenarios, drawn pairs": 263,
-    "147 meetings": 7,
-    "arrival: 147 meetings": 13,
+    "small, all pairs": 291,
+    "all scenarios, drawn pairs": 789,
+    "147 meetings": 21,
+    "arrival: 147 meetings": 39,
+    "arrival: environments take turns": 21,
+    "arrival: pace changes": 21,
     "owners: 294 meetings": 37,
     "ranges: 30 meetings": 67,
     "removal: 6 meetings": 29,
