@@ -11,7 +11,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 from timelapse_runtime.runtime.errors import HandlerError
@@ -20,41 +20,24 @@ from timelapse_runtime.runtime.function import Context, Deadline, Environment, S
 REQUIRED, OPTIONAL = ("open", "invoke"), ("flush", "close")
 
 
-class _Nothing:
-    """Does what is missing of a stateful function: nothing."""
+class PlainFunction:
+    """A `handler(event, context)` as a stateful function without state."""
+
+    def __init__(self, handler: Callable[[Any, Context], Any]) -> None:
+        self._handler = handler
 
     def open(self, environment: Environment) -> None:
         """Nothing to open."""
+
+    def invoke(self, event: Any, context: Context) -> Any:
+        """Call the handler."""
+        return self._handler(event, context)
 
     def flush(self, deadline: Deadline) -> None:
         """Nothing is held."""
 
     def close(self, deadline: Deadline) -> None:
         """Nothing is held."""
-
-
-class Completed(_Nothing):
-    """A stateful function that lacks `flush`, `close` or both."""
-
-    def __init__(self, function: Any) -> None:
-        for name in (*REQUIRED, *OPTIONAL):
-            if callable(method := getattr(function, name, None)):
-                setattr(self, name, method)
-
-    def invoke(self, event: Any, context: Context) -> Any:
-        """The function's own takes its place."""
-        raise NotImplementedError
-
-
-class PlainFunction(_Nothing):
-    """A `handler(event, context)` as a stateful function without state."""
-
-    def __init__(self, handler: Callable[[Any, Context], Any]) -> None:
-        self._handler = handler
-
-    def invoke(self, event: Any, context: Context) -> Any:
-        """Call the handler."""
-        return self._handler(event, context)
 
 
 def resolve(name: str, task_root: Path) -> StatefulFunction:
@@ -115,5 +98,13 @@ def _stateful(name: str, found: Any) -> StatefulFunction:
 
 
 def _complete(found: Any) -> StatefulFunction:
-    is_complete = all(callable(getattr(found, name, None)) for name in OPTIONAL)
-    return cast(StatefulFunction, found) if is_complete else Completed(found)
+    """`found`, whose methods `flush` and `close` may be missing: then nothing is done."""
+    methods = {name: getattr(found, name, None) for name in (*REQUIRED, *OPTIONAL)}
+    if all(map(callable, methods.values())):
+        return cast(StatefulFunction, found)
+    given = {name: method if callable(method) else _do_nothing for name, method in methods.items()}
+    return cast(StatefulFunction, SimpleNamespace(**given))
+
+
+def _do_nothing(_deadline: Deadline) -> None:
+    """In place of a missing `flush` or `close`."""
