@@ -21,10 +21,12 @@ class StoredEditions:
     def __init__(self, keys: StreamKeys, reel: Reel, stored: Iterable[ObjectInfo]) -> None:
         self._reel, self._folder = reel, keys.reel(reel.name)
         self._fixed = {keys.manifest(reel.name), keys.index(reel.name), keys.ranges(reel.name)}
-        stored = list(stored)
-        self.shown = [info for info in stored if info.key in self._fixed or self._edition(info) == reel.edition]
+        self.shown: list[ObjectInfo] = []
         """The objects of the edition that is shown, and those that tell which one it is."""
-        self._others = [info for info in stored if info not in self.shown]
+        self._others: list[ObjectInfo] = []
+        for info in stored:
+            is_shown = info.key in self._fixed or self._edition(info) == reel.edition
+            (self.shown if is_shown else self._others).append(info)
 
     def dead(self) -> list[str]:
         """The keys of objects of editions that can never be shown any more. Players may still ask for those that were
