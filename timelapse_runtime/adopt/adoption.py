@@ -27,7 +27,7 @@ from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import adopted_frame
 from timelapse_runtime.timelapse.storage.contract import IfAbsent, Store
-from timelapse_runtime.timelapse.stored_reels import read_manifest, read_segment
+from timelapse_runtime.timelapse.stored_reels import read_segment, reels_from
 from timelapse_runtime.timelapse.verify_report import counted
 from timelapse_runtime.timelapse.video.boxes import read_sources
 from timelapse_runtime.timelapse.writer import ReelStart
@@ -146,10 +146,8 @@ class Adoption:
     def _is_in_stream(self, reel: Reel) -> bool:
         """Whether the stored checkpoint, or a reel before it, is this reel. Raises StorageError, CheckpointCorrupt."""
         self._checkpoints.load()
-        found = self._checkpoints.last_reel
-        while found is not None and found.name != reel.name and found.previous is not None:
-            found = read_manifest(self._store, self._keys, found.previous)
-        return found == reel
+        reels = reels_from(self._store, self._keys, self._checkpoints.last_reel)
+        return next((found == reel for found in reels if found.name == reel.name), False)
 
 
 def _is_this(checkpoint: Checkpoint, prepared: PreparedVideo) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.storage.contract import Store
-from timelapse_runtime.timelapse.stored_reels import read_manifest, read_segment
+from timelapse_runtime.timelapse.stored_reels import read_segment, reels_from
 
 
 class StreamReader:
@@ -35,11 +35,7 @@ class StreamReader:
 
     def reels(self, checkpoint: Checkpoint) -> Iterator[Reel]:
         """All reels with frames, newest first; one GET for each but the first. Raises CheckpointCorrupt."""
-        reel = checkpoint.reel
-        while reel is not None:
-            if reel.segments:
-                yield reel
-            reel = None if reel.previous is None else read_manifest(self.store, self.keys, reel.previous)
+        return (reel for reel in reels_from(self.store, self.keys, checkpoint.reel) if reel.segments)
 
     def init_segment(self, reel: Reel) -> bytes:
         """A reel's ftyp and moov; read once."""

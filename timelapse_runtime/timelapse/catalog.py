@@ -8,6 +8,7 @@ further back). The provenance boxes of the segment name its frames.
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Iterator
 
 from timelapse_runtime.timelapse.commit_plan import segment_key
@@ -16,7 +17,7 @@ from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_of
 from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
-from timelapse_runtime.timelapse.stored_reels import read_manifest, read_segment
+from timelapse_runtime.timelapse.stored_reels import read_manifest, read_segment, reels_from
 from timelapse_runtime.timelapse.video.boxes import read_sources
 
 
@@ -73,23 +74,20 @@ class Catalog:
         """The highest position of the reels before this one; empty if there is none. Raises StorageError."""
         if reel.order == ARRIVAL_ORDER:
             return reel.after
-        while reel.previous is not None:
-            reel = self.manifest(reel.previous)
-            if reel.segments and reel.segments[-1].last_key:
-                return reel.segments[-1].last_key
-        return ""
+        earlier = itertools.islice(reels_from(self._video, self._keys, reel), 1, None)
+        last_keys = (one.segments[-1].last_key for one in earlier if one.segments)
+        return next((key for key in last_keys if key), "")
 
     def is_in_video(self, reel: Reel | None, photo: SourceFrame, *, as_itself: bool = False) -> bool:
         """Whether a committed segment of `reel`, or of a reel before it, names the photo.
 
         With `as_itself`, a place in which the frame before it is repeated does not count.
         """
-        while reel is not None:
-            look = self._is_in_reel if reel.order == self._order else self._is_in_reel_of_other_order
-            answer = look(reel, photo, as_itself=as_itself)
+        for one in reels_from(self._video, self._keys, reel):
+            look = self._is_in_reel if one.order == self._order else self._is_in_reel_of_other_order
+            answer = look(one, photo, as_itself=as_itself)
             if answer is not None:
                 return answer
-            reel = None if reel.previous is None else self.manifest(reel.previous)
         return False
 
     def _is_in_reel(self, reel: Reel, photo: SourceFrame, *, as_itself: bool) -> bool | None:

@@ -34,7 +34,7 @@ from timelapse_runtime.timelapse.model.keys import StreamKeys, next_edition
 from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist, main_playlist, video_playlist
 from timelapse_runtime.timelapse.model.stored_editions import StoredEditions
 from timelapse_runtime.timelapse.storage.contract import IfMatch, Store
-from timelapse_runtime.timelapse.stored_reels import parse_manifest, put_manifest, read_manifest
+from timelapse_runtime.timelapse.stored_reels import parse_manifest, put_manifest, read_manifest, reels_from
 from timelapse_runtime.timelapse.week import write_week
 
 _TRIES = 6
@@ -51,10 +51,7 @@ class Editions:
 
     def reels(self) -> Iterator[Reel]:
         """All reels as they are now, newest first."""
-        reel = self._load().reel
-        while reel is not None:
-            yield reel
-            reel = None if reel.previous is None else read_manifest(self._store, self._keys, reel.previous)
+        return reels_from(self._store, self._keys, self._load().reel)
 
     def find(self, name: str) -> Reel:
         """The reel as it is now."""
@@ -125,9 +122,8 @@ class Editions:
         if not reel.video_etag:  # otherwise its index.m3u8 is another one (`segment_removal.py`)
             entry = Derived(self._name, self._store, self._keys, lambda: self.find(reel.name) == reel, self._clock)
             entry.finish(reel)
-        newest = checkpoint.reel
-        while newest is not None and not newest.is_closed:
-            newest = None if newest.previous is None else read_manifest(self._store, self._keys, newest.previous)
+        reels = reels_from(self._store, self._keys, checkpoint.reel)
+        newest = next((one for one in reels if one.is_closed), None)
         if newest is not None:
             write_week(self._store, self._keys, newest, lambda: True)
 

@@ -1,4 +1,5 @@
-"""Makes closed reels again, and takes photos' frames out of them: the order of work of `timelapse remove`.
+"""Makes closed reels again, and takes photos' frames out of them: the order of work of `timelapse render` and of
+`timelapse remove`.
 
 A removal is, in this order: the rejection records of the photos, with the reason `removed` (from here on nothing brings
 them back); a commit that changes nothing, so that every environment loads the stream with these records; then for each

@@ -7,6 +7,7 @@ A closed reel's manifest is its truth from the first commit of the next reel on.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound, PreconditionFailed
@@ -20,6 +21,15 @@ _TRIES = 3
 def read_manifest(store: Store, keys: StreamKeys, reel_name: str) -> Reel:
     """A closed reel. Raises StorageError, CheckpointCorrupt."""
     return parse_manifest(store.get(keys.manifest(reel_name)))
+
+
+def reels_from(store: Store, keys: StreamKeys, newest: Reel | None) -> Iterator[Reel]:
+    """`newest` and the reels before it, newest first; one GET for each but the first, when its turn comes. Raises
+    StorageError, CheckpointCorrupt."""
+    reel = newest
+    while reel is not None:
+        yield reel
+        reel = None if reel.previous is None else read_manifest(store, keys, reel.previous)
 
 
 def parse_manifest(stored: StoredObject) -> Reel:
