@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tests.timelapse.stored_reels import new_reel
+from tests.world import World
 from timelapse_runtime.cli.main import parse
-from timelapse_runtime.cli.render import is_chosen
+from timelapse_runtime.cli.render import is_chosen, with_settings
+from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 
 PLACE = "s3://bucket/video/camera"
@@ -40,6 +42,13 @@ def test_reels_are_named_or_begin_within_days(reel: Reel, arguments: tuple[str, 
 def test_settings_stand_before_or_behind_options() -> None:
     options = parse(["render", PLACE, "crf=20", "--reel", "2026-11-20-0001", "fps=25"])
     assert dict(options.settings) == {"crf": "20", "fps": "25"}
+
+
+def test_settings_stand_before_the_streams_own_which_stay() -> None:
+    stream = parse_config(World().variables()).for_stream({"masks": "10,10 25,20", "crf": "30"})
+    rendered = with_settings(stream, {"crf": "20"})
+    assert (rendered.crf, rendered.masks) == (20, stream.masks)
+    assert rendered.masks, "what was covered stays covered"
 
 
 def test_a_day_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
