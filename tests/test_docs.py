@@ -15,8 +15,8 @@ from timelapse_runtime.cli.main import main
 from timelapse_runtime.runtime.loader import OPTIONAL, REQUIRED
 
 FOLDERS = ("timelapse_runtime", "scripts", "tests", "docs", "infra", "layer", "requirements", ".ci")
-PRODUCTS = ("runtime", "timelapse", "storage", "video", "model", "dispatcher", "emulator", "cli")
-"""First parts of paths that are written from inside a folder: `storage/s3.py`, `dispatcher/route.py`."""
+PRODUCTS = ("runtime", "timelapse", "video", "model", "dispatcher", "emulator", "cli")
+"""First parts of paths that are written from inside a folder: `video/mux.py`, `dispatcher/route.py`."""
 STARTS = (ROOT, *(ROOT / name for name in ("timelapse_runtime", "timelapse_runtime/timelapse", "infra")))
 
 WITH_SETTINGS = ("replay", "cost", "simulate")

@@ -1,8 +1,9 @@
-"""The trees that the two errors.py draw are the trees of their classes."""
+"""The trees that the three errors.py draw are the trees of their classes."""
 
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,15 @@ from types import ModuleType
 import pytest
 
 from timelapse_runtime.runtime import errors as runtime_errors
+from timelapse_runtime.runtime.state import errors as state_errors
 from timelapse_runtime.timelapse import errors as timelapse_errors
 
 LINE = re.compile(r"^ {4}(?P<branches>[│├└─ ]*)(?P<name>[A-Z]\w+)(?: {2,}.*)?$")
-PRODUCTS = {runtime_errors: runtime_errors.LambdaRuntimeError, timelapse_errors: timelapse_errors.TimelapseError}
+PRODUCTS = {
+    runtime_errors: runtime_errors.LambdaRuntimeError,
+    state_errors: state_errors.StateError,
+    timelapse_errors: timelapse_errors.TimelapseError,
+}
 
 each_product = pytest.mark.parametrize("errors", PRODUCTS, ids=lambda errors: errors.__name__)
 
@@ -50,9 +56,9 @@ def test_each_class_has_its_own_error_type_in_lambdas_form(errors: ModuleType) -
     assert all(isinstance(one, str) and re.fullmatch(r"(Runtime|Function)\.[A-Z][A-Za-z]+", one) for one in types)
 
 
-def test_neither_product_knows_the_errors_of_the_other() -> None:
-    assert not issubclass(timelapse_errors.TimelapseError, runtime_errors.LambdaRuntimeError)
-    assert not issubclass(runtime_errors.LambdaRuntimeError, timelapse_errors.TimelapseError)
+def test_no_tree_is_part_of_another() -> None:
+    for root, other in itertools.permutations(PRODUCTS.values(), 2):
+        assert not issubclass(root, other)
 
 
 def test_each_reason_of_a_rejection_is_in_the_list() -> None:

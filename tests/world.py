@@ -14,10 +14,12 @@ from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.runtime.clock import Clock, ManualClock
 from timelapse_runtime.runtime.function import Deadline, Environment
 from timelapse_runtime.runtime.outbox import JOB_SUFFIX, Outbox, read_job
+from timelapse_runtime.runtime.state.contract import MULTIPART_MINIMUM_BYTES
+from timelapse_runtime.runtime.state.errors import StorageError
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.config import Config, parse_config
-from timelapse_runtime.timelapse.errors import StorageError
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_from_value
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.photo_filter import parse_photo_filter
@@ -26,8 +28,6 @@ from timelapse_runtime.timelapse.photo_reader import PhotoReader
 from timelapse_runtime.timelapse.ranges.range_codec import RangeCodec
 from timelapse_runtime.timelapse.ranges.range_encoder import RangeEncoder
 from timelapse_runtime.timelapse.ranges.range_reader import EncodedElsewhere
-from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
 from timelapse_runtime.timelapse.stored_reels import read_segment
 from timelapse_runtime.timelapse.verify import Verifier
 from timelapse_runtime.timelapse.verify_report import VerifyReport

@@ -20,7 +20,7 @@ from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.result import InvocationResult
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 BUCKET, STREAM = "bench", "camera"
 _LOG_POLLS, _LOG_POLL_SECONDS = 100, 0.05

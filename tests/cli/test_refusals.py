@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from timelapse_runtime.cli.refusals import describe_storage_error
-from timelapse_runtime.timelapse.errors import AccessDenied, StorageUnavailable
+from timelapse_runtime.runtime.state.errors import AccessDenied, StorageUnavailable
 
 
 def refusal(operation: str, code: str = "AccessDenied", key: str = "video/camera/checkpoint.json") -> str:

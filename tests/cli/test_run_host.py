@@ -14,15 +14,10 @@ from tests.recovery.fake_media import fake_photo, fake_world
 from timelapse_runtime.cli.run_host import Host, QueueError
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.runtime.function import Deadline
+from timelapse_runtime.runtime.state.errors import AccessDenied, StorageError, StorageUnavailable
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.config import parse_config
-from timelapse_runtime.timelapse.errors import (
-    AccessDenied,
-    ConfigError,
-    DeadlineTooClose,
-    StorageError,
-    StorageUnavailable,
-)
+from timelapse_runtime.timelapse.errors import ConfigError, DeadlineTooClose
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.routing import stream_names

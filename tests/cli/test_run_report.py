@@ -11,7 +11,7 @@ import pytest
 from tests.world import STREAM, World
 from timelapse_runtime.cli.run_report import ProgressLines, Troubles, Warnings
 from timelapse_runtime.runtime.clock import ManualClock
-from timelapse_runtime.timelapse.errors import AccessDenied, Fenced, StorageUnavailable
+from timelapse_runtime.runtime.state.errors import AccessDenied, Fenced, StorageUnavailable
 
 LOGGER = logging.getLogger("timelapse_runtime.timelapse.test")
 DOWN = StorageUnavailable("GetObject", "bucket", "key", "down", code="EndpointConnectionError")

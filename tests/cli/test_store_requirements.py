@@ -10,8 +10,7 @@ import pytest
 
 from timelapse_runtime.cli.check_store import Finding, check, uses
 from timelapse_runtime.cli.store_requirements import REQUIREMENTS, Trial, Use
-from timelapse_runtime.timelapse.errors import StorageUnavailable
-from timelapse_runtime.timelapse.storage.contract import (
+from timelapse_runtime.runtime.state.contract import (
     BytesPart,
     Condition,
     CopyPart,
@@ -20,7 +19,8 @@ from timelapse_runtime.timelapse.storage.contract import (
     Part,
     StoredObject,
 )
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
+from timelapse_runtime.runtime.state.errors import StorageUnavailable
+from timelapse_runtime.runtime.state.memory import MemoryStore
 
 HEADERS = {"content-type": "application/vnd.apple.mpegurl; charset=utf-8", "cache-control": "no-cache"}
 

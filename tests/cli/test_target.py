@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from timelapse_runtime.cli.target import Target
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.config import parse_location
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ from tests.contract.conftest import MINISTACK
 from tests.infra.conftest import ROOT, transformed
 from tests.recovery.http.proxy import FaultProxy
 from timelapse_runtime.emulator.s3_server import REGION, EmbeddedS3
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 _FUNCTION = "TimelapseFunction"
 _LOG_GROUP = "/timelapse/function"

@@ -28,10 +28,10 @@ from tests.cloud.account import Account, Archives
 from tests.infra.conftest import ROOT
 from tests.photos import make_photos
 from tests.probe import ffmpeg_numbers, ffprobe_frames
-from timelapse_runtime.timelapse.errors import ObjectNotFound
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
+from timelapse_runtime.runtime.state.s3 import S3Store
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.storage.s3 import S3Store
 from timelapse_runtime.timelapse.verify import Verifier
 
 TEMPLATES = {"direct": "template", "fifo": "cameras"}

@@ -18,10 +18,10 @@ import pytest
 from timelapse_runtime.cli.store_requirements import Differs
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.runtime.clock import ManualClock
-from timelapse_runtime.timelapse.errors import StorageError
-from timelapse_runtime.timelapse.storage.contract import Store
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.errors import StorageError
+from timelapse_runtime.runtime.state.memory import MemoryStore
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 MINISTACK = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "ministack"
 RADOSGW = Path(__file__).with_name("radosgw.sh")

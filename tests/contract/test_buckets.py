@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
-from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES, BytesPart, IfAbsent, IfMatch
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.contract import MULTIPART_MINIMUM_BYTES, BytesPart, IfAbsent, IfMatch
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

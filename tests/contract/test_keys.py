@@ -6,8 +6,8 @@ import pytest
 
 from tests.contract.conftest import KnownWrong
 from timelapse_runtime.cli.store_requirements import UNUSUAL_KEYS, USUAL_KEYS
-from timelapse_runtime.timelapse.errors import ObjectNotFound
-from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES, CopyPart, Store
+from timelapse_runtime.runtime.state.contract import MULTIPART_MINIMUM_BYTES, CopyPart, Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 
 KEYS = {**USUAL_KEYS, **UNUSUAL_KEYS, "1024 bytes": "k" * 1024, "512 characters": "é" * 512}
 

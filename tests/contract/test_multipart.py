@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contract.conftest import KnownWrong, UnfinishedUploads
-from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, StorageError
-from timelapse_runtime.timelapse.storage.contract import (
+from timelapse_runtime.runtime.state.contract import (
     MULTIPART_MINIMUM_BYTES,
     BytesPart,
     Condition,
@@ -18,6 +17,7 @@ from timelapse_runtime.timelapse.storage.contract import (
     Part,
     Store,
 )
+from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed, StorageError
 
 BIG = bytes(range(256)) * (MULTIPART_MINIMUM_BYTES // 256)
 OTHER = IfMatch('"00000000000000000000000000000000"')

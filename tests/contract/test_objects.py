@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed
-from timelapse_runtime.timelapse.storage.contract import IfAbsent, IfMatch, Store
+from timelapse_runtime.runtime.state.contract import IfAbsent, IfMatch, Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed
 
 OTHER = IfMatch('"00000000000000000000000000000000"')
 

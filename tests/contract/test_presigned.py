@@ -13,9 +13,9 @@ import pytest
 from tests.contract.conftest import KnownWrong
 from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.runtime.put_sender import HttpxPutSender
-from timelapse_runtime.timelapse.errors import ObjectNotFound
-from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, PresignedPut, Store
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
+from timelapse_runtime.runtime.state.contract import Condition, IfAbsent, IfMatch, PresignedPut, Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
+from timelapse_runtime.runtime.state.memory import MemoryStore
 
 KEY = "a b+c%20d/é.json"
 

@@ -9,8 +9,8 @@ import pytest
 from tests.contract.conftest import KnownWrong
 from timelapse_runtime.cli.check_store import http_client, http_trial
 from timelapse_runtime.cli.store_requirements import REQUIREMENTS, Trial
-from timelapse_runtime.timelapse.storage.contract import Store
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.memory import MemoryStore
 
 DIFFERENCES = {
     ("memory", "metadata and headers"): "keeps no headers",

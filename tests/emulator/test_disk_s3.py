@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from timelapse_runtime.emulator.s3_server import EmbeddedS3, disk_command
-from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed
-from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES, BytesPart, CopyPart, IfAbsent, IfMatch
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.contract import MULTIPART_MINIMUM_BYTES, BytesPart, CopyPart, IfAbsent, IfMatch
+from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 
 @contextmanager

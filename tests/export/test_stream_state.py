@@ -9,10 +9,10 @@ import pytest
 from tests.timelapse.stored_reels import StoredReels, frames
 from tests.world import PHOTOS, STREAM, World
 from timelapse_runtime.export.stream_state import LISTED_OBJECTS, NEWEST_RECORDS, NEWEST_REELS, StateReader
-from timelapse_runtime.timelapse.errors import AccessDenied, ObjectNotFound
+from timelapse_runtime.runtime.state.errors import AccessDenied, ObjectNotFound
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, OTHER_TYPE
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
 
 
 def state_reader(world: World, *, is_complete: bool = False) -> StateReader:

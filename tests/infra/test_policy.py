@@ -26,10 +26,10 @@ from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.runtime.function import Deadline, Environment
 from timelapse_runtime.runtime.outbox import Outbox
+from timelapse_runtime.runtime.state.contract import MULTIPART_MINIMUM_BYTES, Store
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES, Store
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 CAMERA = "frames/camera/"
 PLACES = (("FramesBucket", "frames"), ("VideoBucket", "video"))

@@ -26,7 +26,7 @@ from typing import Any
 from tests.photos import with_capture_time
 from tests.probe import ffmpeg_numbers
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 DAYS, AT_ONCE = 7, 10
 START = datetime(2024, 5, 1, 7)

@@ -29,7 +29,7 @@ from tests.photos import make_photos
 from tests.probe import ffmpeg_numbers
 from tests.programs import require_program
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 
 @dataclass(frozen=True)

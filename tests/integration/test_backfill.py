@@ -27,9 +27,10 @@ from tests.world import InvocationContext
 from timelapse_runtime.cli import main as cli
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.runtime.function import Environment
+from timelapse_runtime.runtime.state.errors import Fenced
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.errors import DeadlineTooClose, Fenced
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.timelapse.errors import DeadlineTooClose
 
 START = datetime(2024, 5, 1, 18)
 PLACES = ["s3://photos/old/", "s3://videos/"]

@@ -16,7 +16,7 @@ from tests.photos import make_photos
 from tests.probe import ffmpeg_numbers
 from timelapse_runtime.cli import main as cli
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 STREAM = "s3://bucket/video/camera"
 

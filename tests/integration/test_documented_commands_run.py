@@ -25,7 +25,7 @@ from timelapse_runtime.cli import EXIT_INTERRUPTED, EXIT_OK
 from timelapse_runtime.cli.main import main
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.emulator.scene import render_scene
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client, make_session
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client, make_session
 
 ROOT = Path(__file__).parents[2]
 LINES = sorted({one.text.removeprefix("scripts/") for one in commands()})

@@ -24,7 +24,7 @@ from tests.probe import ffmpeg_numbers
 from timelapse_runtime.cli import EXIT_ERROR, EXIT_OK
 from timelapse_runtime.cli.main import main
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client, make_session
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client, make_session
 
 _PATIENCE_SECONDS = 60
 SMALL = (128, 64)

@@ -14,7 +14,7 @@ from timelapse_runtime.emulator.deployment import INSTALLED
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "AKIASECRETSECRET1234",

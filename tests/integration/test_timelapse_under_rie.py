@@ -16,8 +16,8 @@ from timelapse_runtime.emulator.deployment import INSTALLED
 from timelapse_runtime.emulator.rie import Emulator
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 BUCKET = "bucket"
 

@@ -17,8 +17,8 @@ import pytest
 from tests.photos import make_photos
 from timelapse_runtime.cli import main as cli
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.model.playlist import LEFT_OUT
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 STREAM = "garden"
 COMMAND = [sys.executable, "-m", "timelapse_runtime.cli.main", "watch"]

@@ -19,10 +19,10 @@ from timelapse_runtime.emulator.deployment import HANDLER
 from timelapse_runtime.emulator.rie import Emulator
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 BUCKET = "bucket"
 FRAMES, FLUSHED = 100, 60

@@ -27,13 +27,13 @@ from av.video.frame import VideoFrame
 from tests.photos import square_size
 from tests.players.measure import measure
 from timelapse_runtime.emulator.s3_server import EmbeddedS3, disk_command
+from timelapse_runtime.runtime.state.contract import IfAbsent, Store
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
-from timelapse_runtime.timelapse.storage.contract import IfAbsent, Store
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.video.codec import X264Codec
 from timelapse_runtime.timelapse.video.encode import EncoderSettings
 from timelapse_runtime.timelapse.video.sample_table import head_size_bytes

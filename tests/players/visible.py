@@ -24,8 +24,8 @@ from timelapse_runtime.emulator.deployment import INSTALLED
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3, disk_command
-from timelapse_runtime.timelapse.errors import StorageError
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.errors import StorageError
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 _BUCKET, _SWEEP_SECONDS = "camera", 300
 _SEGMENT = re.compile(rb"reels/([^/]+)/segments/(\d+)-(\d+)-")

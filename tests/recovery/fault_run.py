@@ -23,13 +23,14 @@ from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived
 from timelapse_runtime.runtime.outbox import OutboxPut
 from timelapse_runtime.runtime.outbox_sender import send_all
+from timelapse_runtime.runtime.state.errors import PreconditionFailed, StateError, StorageUnavailable
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.errors import PreconditionFailed, StorageUnavailable, TimelapseError
+from timelapse_runtime.timelapse.errors import TimelapseError
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
 
 _CONDITIONAL = ("PutObject", "CompleteMultipartUpload", "UploadPartCopy")
 _SHUTDOWN_MS = 2_000
@@ -177,7 +178,7 @@ class FaultRun:
                 self.new_environment()
             except SigtermReceived:
                 self.shut_down()
-            except (TimelapseError, DeadlineReached):
+            except (StateError, TimelapseError, DeadlineReached):
                 pass
             else:
                 self.was_left = "left_to_owner" in answer.get("streams", {}).get(STREAM, {})
@@ -325,7 +326,7 @@ class FaultRun:
                 return
             except (Killed, SigtermReceived, DeadlineReached):
                 self._is_dead = False
-            except TimelapseError:
+            except (StateError, TimelapseError):
                 pass
             else:
                 self.is_adopted = True

@@ -16,9 +16,9 @@ from tests.recovery.fault_run import Fault, FaultRun
 from tests.recovery.model import Model, Process
 from tests.recovery.races import Actor
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
 
 NO_END = 10**9
 """A number of requests: until all work is done."""

@@ -17,11 +17,11 @@ from tests.recovery.races import Actor
 from tests.recovery.watch import Watch, stream_key
 from tests.world import STREAM, World
 from timelapse_runtime.runtime.outbox import JOB_SUFFIX
+from timelapse_runtime.runtime.state.contract import ObjectInfo
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 
 
 @dataclass(eq=False)

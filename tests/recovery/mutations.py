@@ -16,6 +16,7 @@ from tests.recovery.races import ADOPT_MEETINGS, MEETINGS, OWNER_MEETINGS
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run_scenario, singles
 from timelapse_runtime.adopt import adoption
 from timelapse_runtime.adopt.adoption import Adoption
+from timelapse_runtime.runtime.state.errors import Fenced, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse import (
     Timelapse,
     arrangement,
@@ -31,7 +32,6 @@ from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
-from timelapse_runtime.timelapse.errors import Fenced, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.frozen_photos import FrozenPhotos
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.known_settings import KnownSettings

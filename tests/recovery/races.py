@@ -18,9 +18,10 @@ from tests.recovery.ranges import RangesRun
 from tests.recovery.scenarios import REMOVAL, litter
 from tests.world import STREAM, InvocationContext
 from timelapse_runtime.runtime.function import Deadline
+from timelapse_runtime.runtime.state.errors import StateError
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.errors import TimelapseError
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
 
 _DAY_MS = 24 * 3600 * 1000
 _HOURS_MS = 5 * 3600 * 1000
@@ -82,7 +83,7 @@ class Instance:
     def invoke(self, event: Any) -> dict[str, Any] | None:
         """The answer, with two more attempts; None if all fail."""
         for _ in range(3):
-            with contextlib.suppress(TimelapseError):
+            with contextlib.suppress(StateError, TimelapseError):
                 return self.function.invoke(event, InvocationContext())
         return None
 

@@ -12,8 +12,8 @@ from tests.timelapse.video.samples import SAMPLES
 from tests.timelapse.video.test_decode import bomb
 from tests.world import PHOTOS, STREAM, InvocationContext, World
 from timelapse_runtime.emulator.s3_event import object_created_event
+from timelapse_runtime.runtime.state.errors import AccessDenied
 from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.errors import AccessDenied
 
 
 @pytest.fixture

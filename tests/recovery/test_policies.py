@@ -9,8 +9,8 @@ import pytest
 
 from tests.probe import ffmpeg_numbers
 from tests.world import STREAM, InvocationContext, World
+from timelapse_runtime.runtime.state.errors import StorageUnavailable
 from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.errors import StorageUnavailable
 
 
 @pytest.fixture

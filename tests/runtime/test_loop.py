@@ -30,7 +30,7 @@ from timelapse_runtime.runtime.outbox import Outbox
 from timelapse_runtime.runtime.protocol.messages import Request, Response
 from timelapse_runtime.runtime.result import Result
 from timelapse_runtime.runtime.retry import ATTEMPTS
-from timelapse_runtime.timelapse.errors import Fenced
+from timelapse_runtime.runtime.state.errors import Fenced
 
 ACCEPTED = Response(202)
 OUTBOX = Outbox(Path("/outbox"), ManualClock())

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from tests import fragments
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment, checksum, reel_to_json
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_name
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
 from timelapse_runtime.timelapse.video.boxes import pack_provenance
 from timelapse_runtime.timelapse.video.encode import EncodedFrame
 from timelapse_runtime.timelapse.video.sample_table import SampleTable

@@ -9,9 +9,10 @@ import pytest
 
 from tests.recovery.fake_media import FakeCodec, fake_photo, photos_in
 from tests.world import STREAM, World
+from timelapse_runtime.runtime.state.errors import StorageUnavailable
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.errors import StorageUnavailable, UnknownEvent
+from timelapse_runtime.timelapse.errors import UnknownEvent
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
 
 COUNT = 500

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.timelapse.stored_reels import StoredReels, frames
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from tests.timelapse.stored_reels import INIT, new_reel
+from timelapse_runtime.runtime.state.errors import Fenced, StorageUnavailable
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, SegmentData
-from timelapse_runtime.timelapse.errors import CheckpointCorrupt, Fenced, StorageUnavailable
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Segment, checksum
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
 
 KEYS = StreamKeys("video/camera/")
 

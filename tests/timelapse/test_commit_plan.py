@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from tests.timelapse.stored_reels import INIT, new_reel
+from timelapse_runtime.runtime.state.contract import IfAbsent, IfMatch
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.commit_plan import (
     CommitPlan,
     SegmentData,
@@ -18,8 +20,6 @@ from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segme
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.playlist import main_playlist
-from timelapse_runtime.timelapse.storage.contract import IfAbsent, IfMatch
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
 
 KEYS = StreamKeys("video/camera/")
 COVERAGE = Coverage("b", ("d",), 1, 12)

@@ -10,9 +10,11 @@ import pytest
 from tests.hls import MediaPlaylist
 from tests.timelapse.stored_reels import INIT, StoredReels, frames, new_reel
 from timelapse_runtime.runtime.clock import ManualClock
+from timelapse_runtime.runtime.state.contract import IfAbsent, IfMatch
+from timelapse_runtime.runtime.state.errors import StorageUnavailable
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, plan_commit, playlist_put, playlist_puts, segment_key
 from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
-from timelapse_runtime.timelapse.errors import StorageUnavailable
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, reel_to_json
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.playlist import (
@@ -22,8 +24,6 @@ from timelapse_runtime.timelapse.model.playlist import (
     video_playlist,
 )
 from timelapse_runtime.timelapse.model.segment_versions import REPLACED_KEPT_SECONDS
-from timelapse_runtime.timelapse.storage.contract import IfAbsent, IfMatch
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
 
 CLOCK = ManualClock()
 

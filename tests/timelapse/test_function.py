@@ -13,15 +13,9 @@ from tests.recovery.fake_media import FakeCodec, fake_world
 from tests.world import PHOTOS, STREAM, InvocationContext, World
 from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.runtime.outbox import read_job
+from timelapse_runtime.runtime.state.errors import Fenced, PreconditionFailed, StorageError, StorageUnavailable
 from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.errors import (
-    ConfigError,
-    Fenced,
-    PreconditionFailed,
-    StorageError,
-    StorageUnavailable,
-    UnknownEvent,
-)
+from timelapse_runtime.timelapse.errors import ConfigError, UnknownEvent
 from timelapse_runtime.timelapse.video.encode import Encoder, EncoderSettings
 
 

@@ -11,15 +11,16 @@ import pytest
 
 from tests.recovery.fake_media import FakeCodec, FakePhotoDecoder, fake_world
 from tests.world import STREAM, ImmediateExecutor, World
+from timelapse_runtime.runtime.state.contract import ObjectInfo
+from timelapse_runtime.runtime.state.errors import AccessDenied, StorageUnavailable
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.config import parse_config
-from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, StorageUnavailable
+from timelapse_runtime.timelapse.errors import FrameRejected
 from timelapse_runtime.timelapse.ingest import Ingest, with_next
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.photo_reader import FetchedPhoto, Prefetch, ReadPhoto
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from tests.timelapse.test_field_cases import Camera
 from tests.world import STREAM
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.errors import FrameRejected
 from timelapse_runtime.timelapse.kept_photos import KeptPhotos
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import arrival_position
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
 
 KEYS = StreamKeys("video/camera/")
 POSITION = arrival_position("day 1/snapshot ü.jpg", '"etag"', 1_790_000_000_000)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM, World
-from timelapse_runtime.timelapse.errors import StorageUnavailable
+from timelapse_runtime.runtime.state.errors import StorageUnavailable
 from timelapse_runtime.timelapse.model.left_out import IGNORED, REJECTED, LeftOut
 from timelapse_runtime.timelapse.model.playlist import LEFT_OUT
 

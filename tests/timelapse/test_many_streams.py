@@ -11,8 +11,9 @@ import pytest
 from tests.recovery.fake_media import fake_photo, fake_world
 from tests.world import InvocationContext, World
 from timelapse_runtime.emulator.s3_event import object_created_event
+from timelapse_runtime.runtime.state.errors import StorageUnavailable
 from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.errors import DeadlineTooClose, StorageUnavailable, UnknownEvent
+from timelapse_runtime.timelapse.errors import DeadlineTooClose, UnknownEvent
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 
 NAMES = [f"camera-{number}" for number in range(10)]

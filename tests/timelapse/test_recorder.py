@@ -10,10 +10,11 @@ from tests.recovery.fake_media import FakeCodec
 from tests.world import PHOTOS
 from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.runtime.function import Deadline
+from timelapse_runtime.runtime.state.errors import StorageUnavailable
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.derived import Derived
-from timelapse_runtime.timelapse.errors import StorageUnavailable
 from timelapse_runtime.timelapse.ingest import Photo
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
@@ -21,7 +22,6 @@ from timelapse_runtime.timelapse.model.frame_tracker import FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
 from timelapse_runtime.timelapse.time_left import TimeLeft
 
 DAY_MS = 24 * 3600 * 1000

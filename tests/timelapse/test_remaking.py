@@ -14,11 +14,12 @@ from tests.hls import MediaPlaylist
 from tests.probe import ffmpeg_lumas, ffmpeg_numbers
 from tests.recovery.fake_media import fake_world
 from tests.world import PHOTOS, STREAM, ImmediateExecutor, World
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.editions import Editions
-from timelapse_runtime.timelapse.errors import EditionLost, MissingPhotos, ObjectNotFound
+from timelapse_runtime.timelapse.errors import EditionLost, MissingPhotos
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.segment_versions import REPLACED_KEPT_SECONDS
 from timelapse_runtime.timelapse.model.stream_settings import config_of

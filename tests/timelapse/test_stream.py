@@ -10,7 +10,8 @@ from tests.hls import MediaPlaylist
 from tests.photos import make_photos, read_number
 from tests.probe import ffmpeg_lumas, ffmpeg_numbers, ffprobe_frames
 from tests.world import PHOTOS, SIZE, STREAM, InvocationContext, World
-from timelapse_runtime.timelapse.errors import DeadlineTooClose, StorageUnavailable
+from timelapse_runtime.runtime.state.errors import StorageUnavailable
+from timelapse_runtime.timelapse.errors import DeadlineTooClose
 from timelapse_runtime.timelapse.model.playlist import index_playlist
 from timelapse_runtime.timelapse.model.segment_versions import REPLACED_KEPT_SECONDS
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.recovery.fake_media import fake_world
 from tests.world import STREAM, World
-from timelapse_runtime.timelapse.errors import AccessDenied
+from timelapse_runtime.runtime.state.errors import AccessDenied
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 
 FIVE_MINUTES_MS = 5 * 60_000

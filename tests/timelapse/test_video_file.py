@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.timelapse.stored_reels import INIT, StoredReels, frames
+from timelapse_runtime.runtime.state.contract import MULTIPART_MINIMUM_BYTES
+from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.model.checkpoint import Reel
-from timelapse_runtime.timelapse.storage.contract import MULTIPART_MINIMUM_BYTES
 from timelapse_runtime.timelapse.video.sample_table import SampleTable
 from timelapse_runtime.timelapse.video_file import GROWTH, CachedSegments, VideoFile
 

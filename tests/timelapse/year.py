@@ -29,7 +29,7 @@ from tests.timelapse.listing_cost import requests_of
 from tests.timelapse.test_field_cases import Camera
 from tests.world import STREAM, World
 from timelapse_runtime.runtime.clock import ManualClock
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
+from timelapse_runtime.runtime.state.memory import MemoryStore
 
 LIMIT_BYTES = 256_000
 """Of an open reel's checkpoint."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.watch.test_site import DIGITS, VIDEO, site_of
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.watch import site as site_module
 from timelapse_runtime.watch.server import WatchServer
 

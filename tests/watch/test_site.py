@@ -9,10 +9,10 @@ from http import HTTPStatus
 import pytest
 
 from tests.world import STREAM, World
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.errors import AccessDenied, StorageError, StorageUnavailable
+from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.config import Location
-from timelapse_runtime.timelapse.errors import AccessDenied, StorageError, StorageUnavailable
-from timelapse_runtime.timelapse.storage.contract import Store
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
 from timelapse_runtime.watch import site as site_module
 from timelapse_runtime.watch.site import Answer, Site
 from timelapse_runtime.watch.streams import Streams

@@ -18,15 +18,15 @@ from dataclasses import replace
 from timelapse_runtime.adopt.errors import CannotAdopt
 from timelapse_runtime.adopt.prepared import PreparedVideo
 from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.state.contract import IfAbsent, Store
+from timelapse_runtime.runtime.state.errors import Fenced
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import IMMUTABLE, SEGMENT_TYPE, Put, segment_key
 from timelapse_runtime.timelapse.derived import Derived
-from timelapse_runtime.timelapse.errors import Fenced
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import adopted_frame
-from timelapse_runtime.timelapse.storage.contract import IfAbsent, Store
 from timelapse_runtime.timelapse.stored_reels import read_segment, reels_from
 from timelapse_runtime.timelapse.verify_report import counted
 from timelapse_runtime.timelapse.video.boxes import read_sources

@@ -14,14 +14,14 @@ from typing import Any
 
 from timelapse_runtime.cli import CommandFailed
 from timelapse_runtime.runtime.clock import SystemClock
+from timelapse_runtime.runtime.state.contract import ObjectInfo, Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.errors import ObjectNotFound
 from timelapse_runtime.timelapse.known_settings import KnownSettings
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import photo_of
 from timelapse_runtime.timelapse.routing import stream_names
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 
 _DATE = re.compile(r"(?:19|20)\d\d(?:[-_.]?(?:0[1-9]|1[0-2])(?:[-_.]?\d\d)?)?")
 

@@ -17,12 +17,12 @@ from dataclasses import replace
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.model.memory_budget import MemoryBudget
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.photo_reader import PhotoReader
 from timelapse_runtime.timelapse.ranges.range_encoder import RangeEncoder
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.video.codec import X264Codec
 
 _MEMORY_SHARE = 0.75

@@ -19,10 +19,10 @@ import httpx
 
 from timelapse_runtime.cli import EXIT_FINDINGS, EXIT_OK
 from timelapse_runtime.cli.store_requirements import REQUIREMENTS, Differs, Requirement, Trial, Use
+from timelapse_runtime.runtime.state.contract import PresignedPut, Store
+from timelapse_runtime.runtime.state.errors import StorageError
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.config import Location
-from timelapse_runtime.timelapse.errors import StorageError
-from timelapse_runtime.timelapse.storage.contract import PresignedPut, Store
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 _TIMEOUT_SECONDS = 30
 

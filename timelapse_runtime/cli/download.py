@@ -12,10 +12,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from timelapse_runtime.cli import CommandFailed
-from timelapse_runtime.timelapse.errors import ObjectNotFound
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Segment
 from timelapse_runtime.timelapse.model.keys import StreamKeys, segment_name
-from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.video.read import count_frames
 
 _NAME_LIMIT_BYTES = 255

@@ -20,7 +20,7 @@ from timelapse_runtime.export.exporter import Wanted, Written, kind_of, plan_exp
 from timelapse_runtime.export.output_file import picture_format, refuse, written_beside
 from timelapse_runtime.export.selection import Piece, frame_count
 from timelapse_runtime.export.stream_reader import StreamReader
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.verify_report import counted
 
 _MAXIMUM_THREADS = 16

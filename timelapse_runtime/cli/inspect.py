@@ -21,11 +21,11 @@ from timelapse_runtime.export.selection import Piece, frame_count
 from timelapse_runtime.export.stream_reader import StreamReader
 from timelapse_runtime.export.stream_state import StateReader
 from timelapse_runtime.runtime.clock import SystemClock
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.config import VARIABLES, Location, parse_variable
-from timelapse_runtime.timelapse.errors import ObjectNotFound
 from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.storage.contract import Store
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.verify import describe_folder
 from timelapse_runtime.timelapse.verify_report import counted
 

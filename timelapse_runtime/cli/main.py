@@ -54,7 +54,9 @@ from timelapse_runtime.cli.options import (
 from timelapse_runtime.cli.refusals import describe_storage_error
 from timelapse_runtime.cli.selection_options import add_selection, moment, seconds, speed, video_size
 from timelapse_runtime.cli.setting_options import add_setting_options, assignment, take_settings
-from timelapse_runtime.timelapse.errors import REJECTION_REASONS, ConfigError, StorageError, TimelapseError
+from timelapse_runtime.runtime.errors import ConfigError as ConnectionConfigError
+from timelapse_runtime.runtime.state.errors import StateError, StorageError
+from timelapse_runtime.timelapse.errors import REJECTION_REASONS, ConfigError, TimelapseError
 
 _REPLAY_NEEDS = ("numpy", "moto", "flask", "flask_cors")
 """Modules of the extra `local`: the sample scene, and the embedded S3 server with what starts it."""
@@ -110,10 +112,10 @@ def _explained(command: Command, options: argparse.Namespace) -> int:
     except StorageError as error:
         print(f"timelapse: {describe_storage_error(error)}", file=sys.stderr)
         return EXIT_ERROR
-    except ConfigError as error:
+    except (ConfigError, ConnectionConfigError) as error:
         print(f"timelapse: {describe_config_error(error, options)}", file=sys.stderr)
         return EXIT_ERROR
-    except (CommandFailed, TimelapseError) as error:
+    except (CommandFailed, StateError, TimelapseError) as error:
         print(f"timelapse: {error}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:

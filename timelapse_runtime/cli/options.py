@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from timelapse_runtime.runtime.errors import ConfigError as ConnectionConfigError
 from timelapse_runtime.timelapse.config import PREFIX, Location, parse_location
 from timelapse_runtime.timelapse.errors import ConfigError
 from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
@@ -50,7 +51,7 @@ def connected(options: argparse.Namespace, variables: Mapping[str, str]) -> dict
     return said
 
 
-def describe_config_error(error: ConfigError, options: argparse.Namespace) -> str:
+def describe_config_error(error: ConfigError | ConnectionConfigError, options: argparse.Namespace) -> str:
     """What is wrong, by the name under which it was given: that of the option, if there was one."""
     setting = error.variable.removeprefix(PREFIX).lower()
     name = _NAMES.get(error.variable, f"setting_{setting}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from timelapse_runtime.cli.permissions import ACTIONS
-from timelapse_runtime.timelapse.errors import AccessDenied, StorageError
+from timelapse_runtime.runtime.state.errors import AccessDenied, StorageError
 
 _OF_THE_BUCKET = frozenset({"ListObjectsV2"})
 _READS = frozenset({"GetObject", "HeadObject"})

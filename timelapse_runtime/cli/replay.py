@@ -35,9 +35,10 @@ from timelapse_runtime.emulator.deployment import INSTALLED
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3, S3ServerFailed, disk_command
+from timelapse_runtime.runtime.state.errors import StateError
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.config import PREFIX, Location
 from timelapse_runtime.timelapse.errors import TimelapseError
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.verify_report import Outcome, VerifyReport
 from timelapse_runtime.watch.server import WatchServer
 
@@ -69,7 +70,7 @@ class _Logs:
 
 
 def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
-    """Replay the photos. Prints the report; the exit code. Raises CommandFailed and TimelapseError."""
+    """Replay the photos. Prints the report; the exit code. Raises CommandFailed, StateError and TimelapseError."""
     began = time.monotonic()
     plan = make_plan(options, variables)
     if plan.photos.left_out and not options.json:
@@ -79,9 +80,10 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
         replay = _Replay(options, plan, output, began)
         try:
             return replay.run()
-        except (TimelapseError, CommandFailed, NoPhotos, S3ServerFailed) as error:
+        except (StateError, TimelapseError, CommandFailed, NoPhotos, S3ServerFailed) as error:
             output.explain_full_disk()
-            raise error if isinstance(error, (TimelapseError, CommandFailed)) else CommandFailed(str(error)) from error
+            is_told = isinstance(error, (StateError, TimelapseError, CommandFailed))
+            raise error if is_told else CommandFailed(str(error)) from error
         finally:
             output.forget_if_nothing_happened(happened=replay.totals.frames_in > 0)
 

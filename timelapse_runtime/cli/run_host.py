@@ -15,13 +15,8 @@ from typing import Any, Protocol
 
 from timelapse_runtime.cli import CommandFailed
 from timelapse_runtime.runtime.function import RemainingTime
-from timelapse_runtime.timelapse.errors import (
-    AccessDenied,
-    ConfigError,
-    DeadlineTooClose,
-    Fenced,
-    StorageUnavailable,
-)
+from timelapse_runtime.runtime.state.errors import AccessDenied, Fenced, StorageUnavailable
+from timelapse_runtime.timelapse.errors import ConfigError, DeadlineTooClose
 
 _SLICE_MS = 300_000
 """Of time for one camera's work before the next one has its turn. A slice begins with a listing of all that the camera

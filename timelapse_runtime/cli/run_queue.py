@@ -1,4 +1,4 @@
-"""S3's notifications in a queue of SQS, read by long polling. Beside `storage/s3.py` the only user of boto3.
+"""S3's notifications in a queue of SQS, read by long polling. Beside `runtime/state/s3.py` the only user of boto3.
 
 A message that is not deleted is visible again after the queue's visibility time-out, and comes again.
 
@@ -17,8 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
 from timelapse_runtime.cli.run_host import QueueError
+from timelapse_runtime.runtime.state.s3 import make_session
 from timelapse_runtime.timelapse.errors import ConfigError
-from timelapse_runtime.timelapse.storage.s3 import make_session
 
 _MESSAGES = 10
 """ReceiveMessage gives no more at once, and DeleteMessageBatch takes no more."""

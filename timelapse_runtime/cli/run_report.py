@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from timelapse_runtime.cli.refusals import describe_storage_error
-from timelapse_runtime.timelapse.errors import StorageError
+from timelapse_runtime.runtime.state.errors import StorageError
 from timelapse_runtime.timelapse.verify_report import counted, duration
 
 _REPEATED_AFTER_SECONDS = 3_600

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta, tzinfo
 from timelapse_runtime.cli import CommandFailed
 from timelapse_runtime.export.selection import Piece, Selector, TimeRange
 from timelapse_runtime.export.stream_reader import StreamReader
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.config import STREAM_SETTINGS, parse_variable
-from timelapse_runtime.timelapse.errors import ObjectNotFound
 from timelapse_runtime.timelapse.known_settings import stored_settings
 from timelapse_runtime.timelapse.verify import describe_folder
 

@@ -4,7 +4,7 @@ A check gets a `Trial`: the store, and a folder of its own in it. It returns if 
 Differs or StorageError if not. It asks for what the code of this project relies on, and for nothing else that S3
 promises.
 
-Sources: those of `timelapse/storage/contract.py` and `storage/s3.py`.
+Sources: those of `runtime/state/contract.py` and `runtime/state/s3.py`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, StorageError
-from timelapse_runtime.timelapse.storage.contract import (
+from timelapse_runtime.runtime.state.contract import (
     MULTIPART_MINIMUM_BYTES,
     BytesPart,
     Condition,
@@ -28,6 +27,7 @@ from timelapse_runtime.timelapse.storage.contract import (
     PresignedPut,
     Store,
 )
+from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed, StorageError
 
 BIG = bytes(range(256)) * (MULTIPART_MINIMUM_BYTES // 256)
 OTHER = IfMatch('"00000000000000000000000000000000"')

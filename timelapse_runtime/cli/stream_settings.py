@@ -14,15 +14,16 @@ from typing import Any
 
 from timelapse_runtime.cli import EXIT_OK, CommandFailed
 from timelapse_runtime.cli.places import config_at
+from timelapse_runtime.runtime.state.contract import Condition, IfAbsent, IfMatch, Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE
 from timelapse_runtime.timelapse.config import PREFIX, STREAM_SETTINGS, Config, Location
-from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, SettingsInvalid
+from timelapse_runtime.timelapse.errors import SettingsInvalid
 from timelapse_runtime.timelapse.known_settings import READ_EVERY_MS, StoredSettings, stored_settings
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings, config_of
-from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 _TRIES = 10
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from timelapse_runtime.cli import CommandFailed
 from timelapse_runtime.runtime.function import Environment
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.config import PREFIX, VARIABLES, Location, parse_location
-from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.storage.contract import Store
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 
 _AN_HOUR_MS = 3_600_000
 

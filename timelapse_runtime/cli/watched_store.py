@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING
 
+from timelapse_runtime.runtime.state.contract import Condition, StoredObject
+from timelapse_runtime.runtime.state.s3 import S3Store
 from timelapse_runtime.timelapse.errors import DeadlineTooClose
-from timelapse_runtime.timelapse.storage.contract import Condition, StoredObject
-from timelapse_runtime.timelapse.storage.s3 import S3Store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

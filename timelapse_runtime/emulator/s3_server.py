@@ -18,7 +18,7 @@ from typing import Self
 import httpx
 
 from timelapse_runtime.emulator.process import ChildProcess
-from timelapse_runtime.timelapse.storage.s3 import make_client
+from timelapse_runtime.runtime.state.s3 import make_client
 
 _START_SECONDS = 30
 _POLL_SECONDS = 0.05

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stored_reels import read_segment, reels_from
 
 

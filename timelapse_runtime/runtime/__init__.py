@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived
     from timelapse_runtime.runtime.outbox import Outbox, OutboxPut
     from timelapse_runtime.runtime.result import Result
+    from timelapse_runtime.runtime.state.contract import Store
+    from timelapse_runtime.runtime.state.errors import Fenced, StateError, StorageError
+    from timelapse_runtime.runtime.state.memory import MemoryStore
+    from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 __all__ = [
     "Clock",
@@ -22,12 +26,19 @@ __all__ = [
     "Deadline",
     "DeadlineReached",
     "Environment",
+    "Fenced",
+    "MemoryStore",
     "Outbox",
     "OutboxPut",
     "Result",
+    "S3Store",
     "SigtermReceived",
+    "StateError",
     "StatefulFunction",
+    "StorageError",
+    "Store",
     "SystemClock",
+    "make_client",
 ]
 
 _MODULES = {
@@ -36,6 +47,10 @@ _MODULES = {
     "interrupts": ("DeadlineReached", "SigtermReceived"),
     "outbox": ("Outbox", "OutboxPut"),
     "result": ("Result",),
+    "state.contract": ("Store",),
+    "state.errors": ("Fenced", "StateError", "StorageError"),
+    "state.memory": ("MemoryStore",),
+    "state.s3": ("S3Store", "make_client"),
 }
 
 

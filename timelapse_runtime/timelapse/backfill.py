@@ -16,8 +16,10 @@ from collections.abc import Callable
 from typing import Any
 
 from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.errors import DeadlineTooClose, ObjectNotFound
+from timelapse_runtime.timelapse.errors import DeadlineTooClose
 from timelapse_runtime.timelapse.events import EncodeRange, JoinRanges, PlanRanges
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
@@ -26,7 +28,6 @@ from timelapse_runtime.timelapse.photo_reader import PhotoReader, ReadElsewhere
 from timelapse_runtime.timelapse.ranges.plan import ranges
 from timelapse_runtime.timelapse.ranges.range_encoder import RangeEncoder
 from timelapse_runtime.timelapse.ranges.stored_ranges import StoredElsewhere, StoredPlan, remove_objects
-from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stream import Stream
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.codec import Codec

@@ -11,12 +11,12 @@ import bisect
 import itertools
 from collections.abc import Iterator
 
+from timelapse_runtime.runtime.state.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, NAME_ORDER, Reel, Segment
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_of
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.stored_reels import read_manifest, read_segment, reels_from
 from timelapse_runtime.timelapse.video.boxes import read_sources
 

@@ -15,6 +15,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.errors import Fenced, ObjectNotFound, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.commit_plan import (
     CommitPlan,
     Put,
@@ -23,7 +25,6 @@ from timelapse_runtime.timelapse.commit_plan import (
     init_put,
     plan_commit,
 )
-from timelapse_runtime.timelapse.errors import Fenced, ObjectNotFound, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.model.checkpoint import (
     MAXIMUM_HISTORY_BYTES,
     NAME_ORDER,
@@ -36,7 +37,6 @@ from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_name
 from timelapse_runtime.timelapse.model.lease import Lease, lease_of_other
 from timelapse_runtime.timelapse.model.next_listing import NextListing
-from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 
 _log = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from timelapse_runtime.runtime.state.contract import Condition, IfAbsent, IfMatch, Store
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys, segment_name
@@ -21,7 +22,6 @@ from timelapse_runtime.timelapse.model.playlist import (
     tail_before,
     video_playlist,
 )
-from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
 from timelapse_runtime.timelapse.video.init_segment import init_sha256
 
 SEGMENT_TYPE = "video/iso.segment"

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.state.contract import Condition, IfAbsent, IfMatch, Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed, StorageError
 from timelapse_runtime.timelapse.commit_plan import (
     NO_CACHE,
     CommitPlan,
@@ -21,18 +23,11 @@ from timelapse_runtime.timelapse.commit_plan import (
     playlist_puts,
     reel_object_keys,
 )
-from timelapse_runtime.timelapse.errors import (
-    CheckpointCorrupt,
-    ObjectNotFound,
-    PreconditionFailed,
-    SegmentCorrupt,
-    StorageError,
-)
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt, SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.playlist import index_playlist, ranges_playlist
 from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
-from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
 from timelapse_runtime.timelapse.stored_reels import write_manifest
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.video_file import CachedSegments, VideoFile

@@ -20,20 +20,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.state.contract import IfMatch, Store
+from timelapse_runtime.runtime.state.errors import Fenced, ObjectNotFound, PreconditionFailed, StorageUnavailable
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.derived import Derived
-from timelapse_runtime.timelapse.errors import (
-    EditionLost,
-    Fenced,
-    ObjectNotFound,
-    PreconditionFailed,
-    StorageUnavailable,
-)
+from timelapse_runtime.timelapse.errors import EditionLost
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys, next_edition
 from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist, main_playlist, video_playlist
 from timelapse_runtime.timelapse.model.stored_editions import StoredEditions
-from timelapse_runtime.timelapse.storage.contract import IfMatch, Store
 from timelapse_runtime.timelapse.stored_reels import parse_manifest, put_manifest, read_manifest, reels_from
 from timelapse_runtime.timelapse.week import write_week
 

@@ -1,17 +1,11 @@
-"""Every error that the timelapse function raises on purpose.
+"""Every error that the timelapse function raises on purpose, beside those of its storage (`runtime/state/errors.py`).
 
     TimelapseError
     ├── ConfigError              a variable is wrong: which one, its value, what is allowed
     ├── FiltersUnavailable       the package lacks what a filter needs
     ├── SettingsInvalid          a stream's settings.json cannot be used: the settings before it stay
     ├── UnknownEvent             an event that this function does not take
-    ├── StorageError
-    │   ├── ObjectNotFound
-    │   ├── PreconditionFailed   If-Match or If-None-Match did not hold (412)
-    │   ├── AccessDenied
-    │   └── StorageUnavailable   time-out, 5xx, SlowDown, 409, broken answer
-    ├── StateError
-    │   ├── Fenced               another instance committed: drop the state and reload
+    ├── StreamError
     │   ├── EditionLost          another edition of the reel was begun
     │   ├── EncoderTooSlow       another kind of encoder is needed: drop the state and reload
     │   └── CheckpointCorrupt    checkpoint.json cannot be read
@@ -67,69 +61,25 @@ class UnknownEvent(TimelapseError):
     error_type = "Function.UnknownEvent"
 
 
-class StorageError(TimelapseError):
-    """An object store call failed. `operation`, `bucket` and `key` say which; `cause` is the store's own message.
-
-    `code` is S3's error code, or the name of the SDK's exception; empty if there is none.
-    """
-
-    error_type = "Function.StorageError"
-
-    def __init__(self, operation: str, bucket: str, key: str, cause: str, *, code: str = "") -> None:
-        super().__init__(f"{operation} s3://{bucket}/{key}: {cause}")
-        self.operation, self.bucket, self.key, self.cause = operation, bucket, key, cause
-        self.code = code
-
-
-class ObjectNotFound(StorageError):
-    """There is no such object (404)."""
-
-    error_type = "Function.ObjectNotFound"
-
-
-class PreconditionFailed(StorageError):
-    """If-Match or If-None-Match did not hold (412). After a retry it may be our own earlier success: read back."""
-
-    error_type = "Function.PreconditionFailed"
-
-
-class AccessDenied(StorageError):
-    """Credentials or policy forbid the call (401, 403)."""
-
-    error_type = "Function.AccessDenied"
-
-
-class StorageUnavailable(StorageError):
-    """Time-out, 5xx, SlowDown, 409 or a broken answer. Whether a write happened is not known."""
-
-    error_type = "Function.StorageUnavailable"
-
-
-class StateError(TimelapseError):
+class StreamError(TimelapseError):
     """The stream's state cannot be carried on."""
 
-    error_type = "Function.StateError"
+    error_type = "Function.StreamError"
 
 
-class Fenced(StateError):
-    """This instance's checkpoint write met a newer one. Its state is void; reload it."""
-
-    error_type = "Function.Fenced"
-
-
-class EditionLost(StateError):
+class EditionLost(StreamError):
     """An edition of a reel cannot be shown: another one was begun after it, or the reel is open."""
 
     error_type = "Function.EditionLost"
 
 
-class EncoderTooSlow(StateError):
+class EncoderTooSlow(StreamError):
     """The camera is slower than it seemed when the reel began, and none of it is committed: begin it with low delay."""
 
     error_type = "Function.EncoderTooSlow"
 
 
-class CheckpointCorrupt(StateError):
+class CheckpointCorrupt(StreamError):
     """checkpoint.json exists and cannot be read. Nothing is written over it."""
 
     error_type = "Function.CheckpointCorrupt"

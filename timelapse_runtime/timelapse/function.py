@@ -16,10 +16,13 @@ from typing import Any
 from timelapse_runtime.runtime.clock import Clock, SystemClock
 from timelapse_runtime.runtime.function import Deadline, Environment, RemainingTime
 from timelapse_runtime.runtime.outbox import OutboxPut
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.errors import Fenced, StateError, StorageError
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.backfill import Backfill
 from timelapse_runtime.timelapse.batch import Batch
 from timelapse_runtime.timelapse.config import Config, parse_config
-from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderTooSlow, Fenced, StorageError, TimelapseError
+from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderTooSlow, TimelapseError
 from timelapse_runtime.timelapse.events import EncodeRange, JoinRanges, PlanRanges, Retry, Sweep, parse_backfill
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.metrics import StreamMetrics
@@ -29,8 +32,6 @@ from timelapse_runtime.timelapse.open_streams import ElsewhereFactory, OpenStrea
 from timelapse_runtime.timelapse.photo_reader import ReadElsewhere
 from timelapse_runtime.timelapse.recorder import Counts
 from timelapse_runtime.timelapse.routing import Router, Work
-from timelapse_runtime.timelapse.storage.contract import Store
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.stream import Stream
 from timelapse_runtime.timelapse.sweep_pauses import SweepPauses
 from timelapse_runtime.timelapse.time_left import TimeLeft
@@ -113,7 +114,7 @@ class Timelapse:
         for message in batch.messages:
             try:
                 self._router.add(message, work)
-            except TimelapseError as error:
+            except (StateError, TimelapseError) as error:
                 message.fail(error)
         counts = self._carry_out(work, batch, time_left)
         for name, reasons in work.ignored.items():
@@ -327,7 +328,7 @@ class Timelapse:
             before = _as_counter(stream.counts)
             try:
                 stream.flush(time_left, drain=True)
-            except TimelapseError as error:
+            except (StateError, TimelapseError) as error:
                 _log.warning(
                     "closed without its last frames; the next open finds them", extra={"stream": name}, exc_info=error
                 )
@@ -346,7 +347,7 @@ class Timelapse:
             before = _as_counter(stream.counts)
             try:
                 self._save_stream(name, stream, deadline, drain=drain)
-            except (TimelapseError, OSError) as error:  # OSError: no space for the job in /tmp
+            except (StateError, TimelapseError, OSError) as error:  # OSError: no space for the job in /tmp
                 _log.warning("not saved at shutdown; the next open finds it", extra={"stream": name}, exc_info=error)
             self._account(name, stream, before)
 

@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.errors import AccessDenied, ObjectNotFound
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.errors import AccessDenied, FrameRejected, ObjectNotFound
+from timelapse_runtime.timelapse.errors import FrameRejected
 from timelapse_runtime.timelapse.model.capture_time import taken_epoch_ms
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.photo_reader import (
@@ -28,7 +30,6 @@ from timelapse_runtime.timelapse.photo_reader import (
     ReadPhoto,
 )
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
-from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.known_settings import KnownSettings
@@ -24,7 +25,6 @@ from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.lease import KnownLeases, Lease
 from timelapse_runtime.timelapse.photo_reader import ReadElsewhere
 from timelapse_runtime.timelapse.ranges.range_codec import RangeCodec
-from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stream import Stream
 from timelapse_runtime.timelapse.video.codec import Codec
 

@@ -12,13 +12,13 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Protocol
 
+from timelapse_runtime.runtime.state.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import FrameRejected
 from timelapse_runtime.timelapse.model.capture_time import taken_epoch_ms
 from timelapse_runtime.timelapse.model.skip import Look, SkipRules
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.model.sun import sun_elevation_degrees
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
 

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
+from timelapse_runtime.runtime.state.contract import ObjectInfo, Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.commit_plan import IMMUTABLE, SEGMENT_TYPE, VIDEO_TYPE, Put, SegmentData, segment_key
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.errors import FrameRejected, MissingPhotos, ObjectNotFound
+from timelapse_runtime.timelapse.errors import FrameRejected, MissingPhotos
 from timelapse_runtime.timelapse.ingest import with_next
 from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment
 from timelapse_runtime.timelapse.model.keys import StreamKeys
@@ -20,7 +22,6 @@ from timelapse_runtime.timelapse.model.left_out import LeftOut
 from timelapse_runtime.timelapse.model.skip import SkipRules
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_identity
 from timelapse_runtime.timelapse.photo_reader import PhotoReader, PhotoRun, Prefetch
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.stored_reels import read_segment
 from timelapse_runtime.timelapse.video.boxes import read_sources
 from timelapse_runtime.timelapse.video.codec import Codec

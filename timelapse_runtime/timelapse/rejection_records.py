@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.state.contract import IfAbsent, Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed
 from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE, Put
-from timelapse_runtime.timelapse.errors import REMOVED, FrameRejected, ObjectNotFound, PreconditionFailed, is_skip
+from timelapse_runtime.timelapse.errors import REMOVED, FrameRejected, is_skip
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_identity
-from timelapse_runtime.timelapse.storage.contract import IfAbsent, Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 
 _log = logging.getLogger(__name__)

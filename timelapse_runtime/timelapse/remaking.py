@@ -15,6 +15,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.editions import Editions
@@ -26,7 +27,6 @@ from timelapse_runtime.timelapse.model.skip import SkipRules
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.reel_maker import ReelMaker, as_recorded
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
-from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.video.codec import Codec
 
 

@@ -6,14 +6,14 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field
 
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.errors import StorageError
 from timelapse_runtime.timelapse.batch import Message
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.errors import StorageError
 from timelapse_runtime.timelapse.events import FrameHint, Poll, Request, Retry, Sweep, parse_event
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.known_settings import KnownSettings
 from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
-from timelapse_runtime.timelapse.storage.contract import Store
 
 _log = logging.getLogger(__name__)
 

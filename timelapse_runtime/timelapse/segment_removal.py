@@ -23,19 +23,14 @@ import logging
 from dataclasses import replace
 
 from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.state.contract import IfMatch, ObjectInfo, Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed, StorageError
 from timelapse_runtime.timelapse.commit_plan import playlist_put
-from timelapse_runtime.timelapse.errors import (
-    CheckpointCorrupt,
-    ObjectNotFound,
-    PreconditionFailed,
-    SegmentCorrupt,
-    StorageError,
-)
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt, SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, checksum
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.playlist import ranges_playlist
 from timelapse_runtime.timelapse.model.segment_versions import VIEWED_SECONDS
-from timelapse_runtime.timelapse.storage.contract import IfMatch, ObjectInfo, Store
 from timelapse_runtime.timelapse.stored_reels import parse_manifest, put_manifest
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from timelapse_runtime.runtime.state.contract import Condition, IfAbsent, IfMatch, Store, StoredObject
+from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed
 from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, segment_key
-from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound, PreconditionFailed
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Reel, reel_from_value, reel_to_json
 from timelapse_runtime.timelapse.model.keys import StreamKeys, edition_number
-from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store, StoredObject
 
 _TRIES = 3
 

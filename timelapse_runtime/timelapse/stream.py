@@ -24,13 +24,15 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 
 from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.arrival_intake import ArrivalIntake
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.derived import Derived
-from timelapse_runtime.timelapse.errors import FrameRejected, ObjectNotFound, SegmentCorrupt
+from timelapse_runtime.timelapse.errors import FrameRejected, SegmentCorrupt
 from timelapse_runtime.timelapse.ingest import Ingest
 from timelapse_runtime.timelapse.intake import Intake, PhotoHint
 from timelapse_runtime.timelapse.kept_photos import KeptPhotos
@@ -51,7 +53,6 @@ from timelapse_runtime.timelapse.reconcile import Leftovers, Reconciler
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.segment_removal import SegmentRemoval
-from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.codec import Codec

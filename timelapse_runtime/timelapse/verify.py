@@ -11,9 +11,11 @@ import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from timelapse_runtime.runtime.clock import Clock, SystemClock
+from timelapse_runtime.runtime.state.contract import ObjectInfo, Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.commit_plan import reel_object_keys, segment_key
-from timelapse_runtime.timelapse.errors import CheckpointCorrupt, ObjectNotFound, SegmentCorrupt
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt, SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel, Segment, checksum
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order, reel_number
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
@@ -28,7 +30,6 @@ from timelapse_runtime.timelapse.model.playlist import (
 from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, highest_in_order, out_of_order
 from timelapse_runtime.timelapse.model.stored_editions import StoredEditions
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.stored_reels import read_from_video
 from timelapse_runtime.timelapse.verify_photos import FlushRule, PhotoComparison
 from timelapse_runtime.timelapse.verify_report import Finding, VerifyReport, counted, duration

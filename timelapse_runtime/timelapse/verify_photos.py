@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, NAME_ORDER, Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.pace import pace_of
@@ -19,7 +20,6 @@ from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter
 from timelapse_runtime.timelapse.model.photo_order import MAXIMUM_JITTER_MS
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at, photo_of
 from timelapse_runtime.timelapse.rejection_records import Rejection
-from timelapse_runtime.timelapse.storage.contract import Store
 from timelapse_runtime.timelapse.verify_report import InTheWay, VerifyReport, counted, duration
 
 _HELD_FRAMES = 128

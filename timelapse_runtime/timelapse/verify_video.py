@@ -3,11 +3,12 @@ and its head is the one that these media need."""
 
 from __future__ import annotations
 
+from timelapse_runtime.runtime.state.contract import ObjectInfo, Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.errors import ObjectNotFound, SegmentCorrupt
+from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.verify_report import VerifyReport
 from timelapse_runtime.timelapse.video.sample_table import SampleTable, head_size_bytes
 

@@ -21,11 +21,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from timelapse_runtime.timelapse.commit_plan import IMMUTABLE, NO_CACHE, VIDEO_TYPE, segment_key
-from timelapse_runtime.timelapse.errors import ObjectNotFound, SegmentCorrupt
-from timelapse_runtime.timelapse.model.checkpoint import Reel
-from timelapse_runtime.timelapse.model.keys import StreamKeys
-from timelapse_runtime.timelapse.storage.contract import (
+from timelapse_runtime.runtime.state.contract import (
     PART_COPY_MAXIMUM_BYTES,
     BytesPart,
     Condition,
@@ -36,6 +32,11 @@ from timelapse_runtime.timelapse.storage.contract import (
     Part,
     Store,
 )
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
+from timelapse_runtime.timelapse.commit_plan import IMMUTABLE, NO_CACHE, VIDEO_TYPE, segment_key
+from timelapse_runtime.timelapse.errors import SegmentCorrupt
+from timelapse_runtime.timelapse.model.checkpoint import Reel
+from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.video.sample_table import SampleTable
 
 _log = logging.getLogger(__name__)

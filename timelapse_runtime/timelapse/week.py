@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
+from timelapse_runtime.runtime.state.contract import Condition, IfAbsent, IfMatch, Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed
 from timelapse_runtime.timelapse.commit_plan import playlist_put
-from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.playlist import week_playlist
-from timelapse_runtime.timelapse.storage.contract import Condition, IfAbsent, IfMatch, Store
 from timelapse_runtime.timelapse.stored_reels import read_manifest
 
 _TRIES = 3

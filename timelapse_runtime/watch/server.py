@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 from urllib.parse import urlsplit
 
-from timelapse_runtime.timelapse.errors import StorageError
+from timelapse_runtime.runtime.state.errors import StorageError
 from timelapse_runtime.watch.site import Site
 
 _OWN_NAMES = {"127.0.0.1", "localhost"}

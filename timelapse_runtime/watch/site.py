@@ -23,15 +23,11 @@ from itertools import chain
 from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from timelapse_runtime.runtime.state.contract import ObjectInfo, Store
+from timelapse_runtime.runtime.state.errors import AccessDenied, ObjectNotFound, PreconditionFailed, StateError
 from timelapse_runtime.timelapse.commit_plan import IMMUTABLE, JSON_TYPE, NO_CACHE
-from timelapse_runtime.timelapse.errors import (
-    AccessDenied,
-    ObjectNotFound,
-    PreconditionFailed,
-    TimelapseError,
-)
+from timelapse_runtime.timelapse.errors import TimelapseError
 from timelapse_runtime.timelapse.model.keys import EDITION
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo, Store
 from timelapse_runtime.watch.files import CONTENT_TYPES, FOLDER, INDEX, OCTETS, STREAMS, page_files, photo_type
 from timelapse_runtime.watch.streams import Streams, streams_json
 
@@ -89,7 +85,7 @@ class Site:
             return _refusal(HTTPStatus.NOT_FOUND, str(error))
         except AccessDenied as error:
             return _refusal(HTTPStatus.FORBIDDEN, str(error))
-        except TimelapseError as error:
+        except (StateError, TimelapseError) as error:
             return _refusal(HTTPStatus.BAD_GATEWAY, str(error))
 
     def _answer(self, target: str, headers: Mapping[str, str]) -> Answer:

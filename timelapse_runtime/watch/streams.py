@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.config import Location, parse_location
-from timelapse_runtime.timelapse.errors import ObjectNotFound
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_number
-from timelapse_runtime.timelapse.storage.contract import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from timelapse_runtime.emulator.deployment import HANDLER, INSTALLED
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.emulator.sandbox import ShutdownBudget
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 ROOT = Path(__file__).parents[3]
 MINISTACK = ROOT / ".venv-ministack" / "bin" / "ministack"

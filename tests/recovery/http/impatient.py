@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from timelapse_runtime.runtime.state import s3
 from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.storage import s3
 
 s3.READ_TIMEOUT_SECONDS = 1.0
 

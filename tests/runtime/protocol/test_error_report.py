@@ -8,7 +8,8 @@ import re
 import pytest
 
 from timelapse_runtime.runtime.protocol.error_report import MESSAGE_LIMIT_BYTES, STACK_LIMIT_FRAMES, ErrorReport
-from timelapse_runtime.timelapse.errors import ConfigError, Fenced
+from timelapse_runtime.runtime.state.errors import Fenced
+from timelapse_runtime.timelapse.errors import ConfigError
 
 
 class _lower(Exception):  # noqa: N801

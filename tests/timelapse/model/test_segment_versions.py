@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tests.timelapse.model.test_checkpoint import REEL
+from timelapse_runtime.runtime.state.contract import ObjectInfo
 from timelapse_runtime.timelapse.model.checkpoint import Segment
 from timelapse_runtime.timelapse.model.keys import segment_name, segment_span
 from timelapse_runtime.timelapse.model.segment_versions import REPLACED_KEPT_SECONDS, SegmentVersions
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 
 KEPT_MS = REPLACED_KEPT_SECONDS * 1000
 NAMED = (Segment(0, 180, "a", 1, "", ""), Segment(180, 60, "b", 1, "", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from timelapse_runtime.runtime.state.contract import ObjectInfo
 from timelapse_runtime.timelapse.model.capture_time import CameraTime
 from timelapse_runtime.timelapse.ranges.encoded_range import (
     EncodedRange,
@@ -13,7 +14,6 @@ from timelapse_runtime.timelapse.ranges.encoded_range import (
     groups_of,
     numbered,
 )
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettings
 
 LOOK = Look(EncoderSettings(128, 64, 30, 12, 23, "veryfast", 1), "fit", (0, 0, 0))

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tests.recovery.fake_media import FakeCodec, fake_photo, photos_and_marks_in, photos_in
 from tests.world import STREAM, World
+from timelapse_runtime.runtime.state.errors import StorageUnavailable
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderFailed, StorageUnavailable, is_skip
+from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderFailed, is_skip
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
 from timelapse_runtime.timelapse.video.codec import Codec

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from timelapse_runtime.runtime.state.contract import ObjectInfo
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import segment_span
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 
 VIEWED_SECONDS = 3600
 """As long as the longest reel (MAXIMUM_REEL_FRAMES) plays at 30 frames per second, and four minutes more."""

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from timelapse_runtime.runtime.state.contract import ObjectInfo
 from timelapse_runtime.timelapse.model.keys import key_order
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 
 
 class Role(IntEnum):

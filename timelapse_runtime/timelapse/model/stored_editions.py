@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from timelapse_runtime.runtime.state.contract import ObjectInfo
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys, edition_in, edition_number
 from timelapse_runtime.timelapse.model.segment_versions import REPLACED_KEPT_SECONDS
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 
 
 class StoredEditions:

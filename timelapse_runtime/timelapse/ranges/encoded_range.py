@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from timelapse_runtime.runtime.state.contract import ObjectInfo
 from timelapse_runtime.timelapse.model.capture_time import CameraTime
-from timelapse_runtime.timelapse.storage.contract import ObjectInfo
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettings
 from timelapse_runtime.timelapse.video.metadata import Colour
 

@@ -11,8 +11,9 @@ import logging
 from collections.abc import Callable, Sequence
 from itertools import islice
 
+from timelapse_runtime.runtime.state.errors import StorageError
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.errors import FrameRejected, StorageError
+from timelapse_runtime.timelapse.errors import FrameRejected
 from timelapse_runtime.timelapse.model.capture_time import taken_epoch_ms
 from timelapse_runtime.timelapse.model.pace import pace_of
 from timelapse_runtime.timelapse.model.reel_day import ReelDay

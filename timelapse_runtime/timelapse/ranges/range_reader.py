@@ -12,8 +12,9 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from timelapse_runtime.runtime.state.errors import StorageError
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderFailed, FrameRejected, StorageError
+from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderFailed, FrameRejected
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_of
 from timelapse_runtime.timelapse.photo_reader import PhotoReader, PhotoRun, ReadPhoto
 from timelapse_runtime.timelapse.ranges.encoded_range import EncodedRange, PhotoOutcome

@@ -16,13 +16,13 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from timelapse_runtime.timelapse.errors import ObjectNotFound
+from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.photo_reader import PhotoReader, PhotoRun
 from timelapse_runtime.timelapse.ranges.encoded_range import EncodedRange
 from timelapse_runtime.timelapse.ranges.range_reader import RangeRun
-from timelapse_runtime.timelapse.storage.contract import Store
 
 _log = logging.getLogger(__name__)
 

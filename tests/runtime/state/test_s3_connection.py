@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.timelapse.storage.conftest import variables
-from tests.timelapse.storage.scripted_server import Answer, ScriptedServer, error
-from timelapse_runtime.timelapse.errors import AccessDenied, ObjectNotFound, PreconditionFailed, StorageUnavailable
-from timelapse_runtime.timelapse.storage.contract import BytesPart, CopyPart, IfAbsent, IfMatch
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from tests.runtime.state.conftest import variables
+from tests.runtime.state.scripted_server import Answer, ScriptedServer, error
+from timelapse_runtime.runtime.state.contract import BytesPart, CopyPart, IfAbsent, IfMatch
+from timelapse_runtime.runtime.state.errors import AccessDenied, ObjectNotFound, PreconditionFailed, StorageUnavailable
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 DESCRIBED = (("ETag", '"etag"'), ("Last-Modified", "Fri, 20 Nov 2026 23:55:01 GMT"))
 WRITTEN = Answer(headers=(("ETag", '"etag"'),))

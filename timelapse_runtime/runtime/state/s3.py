@@ -33,15 +33,8 @@ from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from botocore.parsers import ResponseParserError
 
 from timelapse_runtime import __version__
-from timelapse_runtime.timelapse.errors import (
-    AccessDenied,
-    ConfigError,
-    ObjectNotFound,
-    PreconditionFailed,
-    StorageError,
-    StorageUnavailable,
-)
-from timelapse_runtime.timelapse.storage.contract import (
+from timelapse_runtime.runtime.errors import ConfigError
+from timelapse_runtime.runtime.state.contract import (
     MULTIPART_MINIMUM_BYTES,
     BytesPart,
     Condition,
@@ -50,6 +43,13 @@ from timelapse_runtime.timelapse.storage.contract import (
     PresignedPut,
     StoredObject,
     condition_headers,
+)
+from timelapse_runtime.runtime.state.errors import (
+    AccessDenied,
+    ObjectNotFound,
+    PreconditionFailed,
+    StorageError,
+    StorageUnavailable,
 )
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from timelapse_runtime.runtime.clock import Clock, ManualClock
-from timelapse_runtime.timelapse.errors import ObjectNotFound, PreconditionFailed, StorageError, StorageUnavailable
-from timelapse_runtime.timelapse.storage.contract import (
+from timelapse_runtime.runtime.state.contract import (
     MULTIPART_MINIMUM_BYTES,
     BytesPart,
     Condition,
@@ -30,6 +29,7 @@ from timelapse_runtime.timelapse.storage.contract import (
     StoredObject,
     condition_headers,
 )
+from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed, StorageError, StorageUnavailable
 
 _PAGE_KEYS = _DELETE_KEYS = 1_000
 _Answer = TypeVar("_Answer")

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from timelapse_runtime.runtime.clock import ManualClock
-from timelapse_runtime.timelapse.errors import PreconditionFailed, StorageUnavailable
-from timelapse_runtime.timelapse.storage.contract import (
+from timelapse_runtime.runtime.state.contract import (
     MULTIPART_MINIMUM_BYTES,
     BytesPart,
     CopyPart,
@@ -21,7 +20,8 @@ from timelapse_runtime.timelapse.storage.contract import (
     Part,
     Store,
 )
-from timelapse_runtime.timelapse.storage.memory import MemoryStore
+from timelapse_runtime.runtime.state.errors import PreconditionFailed, StorageUnavailable
+from timelapse_runtime.runtime.state.memory import MemoryStore
 
 BIG = bytes(MULTIPART_MINIMUM_BYTES)
 CALLS: dict[str, Callable[[MemoryStore], object]] = {

@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from tests.timelapse.storage.scripted_server import ScriptedServer, scripted_server
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from tests.runtime.state.scripted_server import ScriptedServer, scripted_server
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 
 def variables(server: ScriptedServer) -> dict[str, str]:

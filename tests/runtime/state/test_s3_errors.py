@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.timelapse.storage.conftest import variables
-from tests.timelapse.storage.scripted_server import Answer, ScriptedServer, error
-from timelapse_runtime.timelapse.errors import (
+from tests.runtime.state.conftest import variables
+from tests.runtime.state.scripted_server import Answer, ScriptedServer, error
+from timelapse_runtime.runtime.errors import ConfigError
+from timelapse_runtime.runtime.state.contract import IfMatch
+from timelapse_runtime.runtime.state.errors import (
     AccessDenied,
-    ConfigError,
     ObjectNotFound,
     PreconditionFailed,
     StorageError,
     StorageUnavailable,
 )
-from timelapse_runtime.timelapse.storage.contract import IfMatch
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 KEYS = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
 FOUND = Answer(body=b"body", headers=(("ETag", '"etag"'), ("Last-Modified", "Fri, 20 Nov 2026 23:55:01 GMT")))

@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.timelapse.storage.test_s3_errors import FOUND, KEYS
+from tests.runtime.state.test_s3_errors import FOUND, KEYS
 from timelapse_runtime.runtime.outbox import OutboxPut
 from timelapse_runtime.runtime.outbox_sender import NotSent
 from timelapse_runtime.runtime.put_sender import HttpxPutSender
-from timelapse_runtime.timelapse.errors import StorageUnavailable
-from timelapse_runtime.timelapse.storage.s3 import S3Store, make_client
+from timelapse_runtime.runtime.state.errors import StorageUnavailable
+from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 HOST = "photos.s3.eu-north-1.amazonaws.com"
 
