@@ -28,6 +28,7 @@ SOURCES = {
     "deploy-check": "scripts/deploy_check/__main__.py",
     "fuzz": "scripts/fuzzer.py",
     "package": "scripts/packager/__main__.py",
+    "timelapse-runtime": "timelapse_runtime/dev/main.py",
 }
 """Where a script's options are defined. (Others pass theirs on, or are shell scripts.)"""
 

@@ -21,6 +21,7 @@ from botocore.model import OperationModel
 
 from tests.documents import DOCUMENTS, PROGRAMS, ROOT, Command, begins_like_a_command, commands, in_backticks
 from timelapse_runtime.cli.main import parse
+from timelapse_runtime.dev.main import parse as parse_dev
 
 COMMANDS = commands()
 STAND_INS = {"…": "bucket", "BUCKET": "bucket", "VIDEO": "bucket", "IN/": "in-bucket/", "OUT/": "out-bucket/"}
@@ -134,6 +135,15 @@ def test_the_parser_takes_a_timelapse_command(command: Command) -> None:
         assert stopped.value.code == 0
     else:
         parse(["replay", *arguments] if program == "scripts/replay" else arguments)
+
+
+@pytest.mark.parametrize(
+    "command", [one for one in COMMANDS if re.match(r"(scripts/)?timelapse-runtime ", one.text)], ids=str
+)
+def test_the_parser_takes_a_command_of_the_runtime(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "event.json").write_text("{}")
+    text = re.sub(r"\w+\.json", str(tmp_path / "event.json"), command.text)
+    parse_dev(shlex.split(re.sub(r"--folder \S+", "", text))[1:])
 
 
 @pytest.mark.parametrize("text", [one.text for one in COMMANDS if one.text.startswith("aws ")])

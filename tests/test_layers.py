@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "adopt": {"runtime", "timelapse"},
     "watch": {"runtime", "timelapse"},
     "fleet": {"runtime", "timelapse"},
+    "dev": {"emulator"},
     "cli": {"runtime", "timelapse", "emulator", "export", "adopt", "watch", "fleet"},
     "__main__": {"runtime"},
 }
@@ -145,7 +146,7 @@ def reads_environment(path: Path) -> bool:
 
 def test_only_entry_points_read_the_environment() -> None:
     readers = {path for path in MODULES if reads_environment(path)}
-    allowed = {Path(PACKAGE, name) for name in ("__main__.py", "runtime/extension.py", "cli", "emulator")}
+    allowed = {Path(PACKAGE, name) for name in ("__main__.py", "runtime/extension.py", "cli", "dev", "emulator")}
     assert Path(PACKAGE, "__main__.py") in readers
     assert not [path for path in readers if not any(path.is_relative_to(one) for one in allowed)]
 

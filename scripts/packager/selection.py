@@ -47,6 +47,8 @@ _OF_LAYER = re.compile(
 )
 _DISTRIBUTIONS_LEFT_OUT = {"pip", "setuptools"}
 
+_NOT_DEPLOYED = {"__pycache__", "adopt", "cli", "dev", "emulator", "export", "fleet", "watch"}
+
 _LEFT_OUT = _SDK_DATA_LEFT_OUT, _PILLOW_LEFT_OUT, _NUMPY_LEFT_OUT
 
 
@@ -87,7 +89,7 @@ def is_of_layer(path: str) -> bool:
 
 def project_files(folder: Path) -> Iterator[Path]:
     """Files of `timelapse_runtime/` that are deployed, relative to `folder`, the project's."""
-    for path in _files(folder / "timelapse_runtime", {"__pycache__", "cli", "emulator", "export", "watch", "fleet"}):
+    for path in _files(folder / "timelapse_runtime", _NOT_DEPLOYED):
         if path.suffix in {".py", ".sh", ".ttf"}:
             yield Path("timelapse_runtime") / path
 

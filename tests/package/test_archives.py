@@ -78,7 +78,7 @@ def test_only_what_runs_in_lambda_is_in_it(unpacked: Path) -> None:
     found = [path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()]
     found = [name for name in found if not name.startswith("LICENSES/")]
     unwanted = re.compile(
-        r"(^|/)(tests?|idlelib|tkinter|ensurepip|pip|setuptools|include|emulator|cli|export|watch)/|\.(h|pxd|pyi|a)$"
+        r"(^|/)(tests?|idlelib|tkinter|ensurepip|pip|setuptools|include|adopt|cli|dev|emulator|export|fleet|watch)/|\.(h|pxd|pyi|a)$"
     )
     assert [name for name in found if unwanted.search(name)] == []
     assert [name for name in found if name.endswith(".py") and not name.startswith("timelapse_runtime/")] == []

@@ -41,7 +41,8 @@ SHUTDOWN_BUDGET = ShutdownBudget()
 
 
 class LocalLambda:
-    """Starts at the first `invoke`, ends with `shutdown` or `kill`; the next `invoke` starts a new environment.
+    """Starts with `start` or the first `invoke`, ends with `shutdown` or `kill`; the next `invoke` starts a new
+    environment.
 
     Use it in a `with` statement, or call `close`; otherwise processes and threads remain. `on_log` gets each line that
     a process prints, with `runtime` or the extension's name, from threads of this class. TMPDIR of the processes is
@@ -118,6 +119,20 @@ class LocalLambda:
         elif self._freeze:
             sandbox.freeze()
         return InvocationResult.of(request_id, sandbox.result, failure, duration_ms=duration_ms, init=init)
+
+    def start(self) -> Failure | None:
+        """Run the init phase now, as Lambda does for provisioned concurrency, if there is no environment.
+
+        Returns why it failed, if it did. There is no environment then, and the next `invoke` runs it again.
+        """
+        if self._sandbox is not None:
+            return None
+        sandbox, failure = self._init(self._init_timeout_seconds)
+        if failure is not None:
+            self._reset(sandbox, failure)
+        elif self._freeze:
+            sandbox.freeze()
+        return failure
 
     def shutdown(self) -> ShutdownReport:
         """End the environment as Lambda does after a long idle time."""

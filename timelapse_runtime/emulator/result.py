@@ -15,9 +15,9 @@ from timelapse_runtime.emulator.sandbox import TIMED_OUT
 class InvocationResult:
     """How an invocation ended.
 
-    `payload` is the response: JSON, or its text if it is not JSON. `error_type` and `error` are the function's error or
-    the environment's; `timed_out` or `crashed` is True if the environment ended. `duration_ms` does not count the init
-    phase; `init` tells whether there was one.
+    `body` is what the caller gets, as it was sent. `payload` is the response: JSON, or its text if it is not JSON.
+    `error_type` and `error` are the function's error or the environment's; `timed_out` or `crashed` is True if the
+    environment ended. `duration_ms` does not count the init phase; `init` tells whether there was one.
     """
 
     request_id: str
@@ -28,6 +28,7 @@ class InvocationResult:
     crashed: bool
     duration_ms: float
     init: bool
+    body: bytes = b""
 
     @classmethod
     def of(
@@ -45,6 +46,7 @@ class InvocationResult:
             crashed=failure is not None and not timed_out,
             duration_ms=duration_ms,
             init=init,
+            body=error.body if error is not None else result if isinstance(result, bytes) else b"",
         )
 
 

@@ -126,7 +126,7 @@ def deadline_alarm(deadline: Deadline, clock: Clock) -> Iterator[None]:
 
     def ring(_number: int, _frame: FrameType | None) -> None:
         if is_armed:
-            raise DeadlineReached
+            raise DeadlineReached("interrupted shortly before the invocation's deadline")
 
     remaining_ms = deadline.remaining_ms(clock.now_epoch_ms())
     seconds = (remaining_ms - min(ALARM_MARGIN_MS, remaining_ms // 10)) / 1000

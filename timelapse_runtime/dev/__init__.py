@@ -1,0 +1,1 @@
+"""The `timelapse-runtime` command: a function under development in a local Lambda environment. Never deployed."""
