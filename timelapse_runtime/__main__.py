@@ -13,6 +13,7 @@ import gc
 gc.disable()
 
 import contextlib
+import faulthandler
 import logging
 import os
 import sys
@@ -39,6 +40,8 @@ logger = logging.getLogger("timelapse_runtime")
 
 def main() -> int:
     """Run the process; the exit code."""
+    with contextlib.suppress(ValueError, OSError, AttributeError):  # without stderr
+        faulthandler.enable()  # a crash in C code, a codec's for example, leaves the Python stack in the log
     clock = SystemClock()
     termination = Termination(clock)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
@@ -92,8 +93,11 @@ def toy_deployment(bootstrap: Path, extensions: Path | None) -> Deployment:
 
 
 def _children() -> set[str]:
-    found = (path.read_text().split() for path in Path("/proc/self/task").glob("*/children"))
-    return {child for children in found for child in children}
+    found = set[str]()
+    for path in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError):  # the thread has ended since
+            found.update(path.read_text().split())
+    return found
 
 
 @pytest.fixture

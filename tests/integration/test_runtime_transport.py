@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from timelapse_runtime import __version__
 from timelapse_runtime.runtime.client import HttpxTransport
 from timelapse_runtime.runtime.errors import ConnectionRefused, TransportError
 from timelapse_runtime.runtime.outbox import OutboxPut
@@ -29,6 +31,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen: list[tuple[str, str, bytes]] = []
         self.connections: set[tuple[str, int]] = set()
+        self.agents: set[str | None] = set()
         self.release = threading.Event()
         self.close_after_answer = False
 
@@ -54,6 +57,7 @@ class Handler(BaseHTTPRequestHandler):
     def echo(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.seen.append((self.command, self.path, body))
+        self.server.agents.add(self.headers.get("User-Agent"))
         self.server.connections.add(self.client_address)
         if self.path == "/never":
             self.server.release.wait()
@@ -113,6 +117,12 @@ def test_request_arrives_whole_and_its_answer_comes_back(transport: AnyTransport
     assert (answer.status, answer.body, answer.headers["x-echo"]) == (200, b"body", "yes")
     assert transport.send(Request("GET", "/b", timeout_ms=None)).body == b""
     assert server.seen == [("POST", "/a", b"body"), ("GET", "/b", b"")]
+
+
+def test_each_request_says_which_runtime_it_is(transport: AnyTransport, server: Server) -> None:
+    transport.send(Request("GET", "/a"))
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert server.agents == {f"timelapse-runtime/{__version__} python/{version}"}
 
 
 def test_any_status_is_an_answer(transport: AnyTransport) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 
 import pytest
 
@@ -73,6 +77,19 @@ def test_in_another_thread_nothing_rings() -> None:
 NOW = 1_790_000_000_000
 
 
+@pytest.fixture
+def listening() -> Iterator[Termination]:
+    """As after `listen`, but without its thread."""
+    before = signal.getsignal(signal.SIGTERM)
+    termination = Termination(ManualClock(NOW))
+    termination._wakeup_descriptor = os.open("/dev/null", os.O_WRONLY | os.O_NONBLOCK)
+    yield termination
+    signal.signal(signal.SIGTERM, before)
+    signal.set_wakeup_fd(-1)
+    with suppress(OSError):
+        os.close(termination._wakeup_descriptor)
+
+
 def test_exception_is_raised_for_the_first_signal_only() -> None:
     termination = Termination(ManualClock(NOW))
     with pytest.raises(SigtermReceived):
@@ -102,3 +119,36 @@ def test_check_raises_only_after_a_signal() -> None:
 
 def test_no_handler_between_the_loop_and_the_function_can_keep_it_by_catching_exception() -> None:
     assert not issubclass(SigtermReceived, Exception)
+
+
+def test_handler_of_the_functions_own_is_called_once_and_before_the_exception(
+    listening: Termination, caplog: pytest.LogCaptureFixture
+) -> None:
+    called = list[int]()
+
+    def own(number: int, _frame: object) -> None:
+        called.append(number)
+        sys.exit(3)  # as in AWS's example of a graceful shutdown
+
+    signal.signal(signal.SIGTERM, own)
+    listening.check()
+    for expected in (pytest.raises(SigtermReceived), nullcontext()):
+        with expected:
+            signal.raise_signal(signal.SIGTERM)
+    assert called == [signal.SIGTERM]
+    assert "own handler of SIGTERM ended" in caplog.text
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL])
+def test_ignoring_sigterm_does_not_last(listening: Termination, handler: signal.Handlers) -> None:
+    signal.signal(signal.SIGTERM, handler)
+    listening.check()
+    with pytest.raises(SigtermReceived):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_wakeup_descriptor_that_was_closed_is_given_up(listening: Termination) -> None:
+    listening.check()
+    os.close(listening._wakeup_descriptor)
+    listening.check()
+    assert signal.set_wakeup_fd(-1) == -1

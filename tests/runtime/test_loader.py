@@ -9,13 +9,19 @@ from pathlib import Path
 import pytest
 
 from timelapse_runtime.runtime.clock import ManualClock
-from timelapse_runtime.runtime.errors import HandlerError
+from timelapse_runtime.runtime.errors import (
+    BuiltInModuleConflict,
+    HandlerError,
+    ImportModuleError,
+    MalformedHandlerName,
+    UserCodeSyntaxError,
+)
 from timelapse_runtime.runtime.function import Context, Deadline, Environment
 from timelapse_runtime.runtime.loader import PlainFunction, resolve
 from timelapse_runtime.runtime.protocol.invocation import CognitoIdentity
 
 SOURCE = """
-import json
+import functools, json
 LIMIT = 3
 def handler(event, context):
     return [event, context]
@@ -32,7 +38,10 @@ class Model:
     def flush(self, deadline): self.opened = deadline
 class Demanding(Whole):
     def __init__(self, lens): ...
+class Caller:
+    def __call__(self, event, context): return [event, context]
 made = Whole()
+bound, caller = functools.partial(handler), Caller()
 half = Half()
 """
 
@@ -43,6 +52,9 @@ def task_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     package.mkdir()
     (package / "app.py").write_text(SOURCE)
     (package / "needs.py").write_text("import not_there_at_all")
+    (package / "takes.py").write_text("from json import no_such_thing")
+    (package / "torn.py").write_text("import json\ndef handler(\n")
+    (package / "latin.py").write_bytes(b"name = '\xe9'\n")
     (package / "broken.py").write_text("raise ZeroDivisionError('at import')")
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -64,6 +76,13 @@ def test_flush_and_close_may_be_missing(task_root: Path, context: Context) -> No
     function.flush(Deadline(1))
     function.close(Deadline(2))
     assert function.invoke({}, context) == Deadline(1)
+
+
+@pytest.mark.parametrize("name", ["shop_for_test/app.bound", "shop_for_test/app.caller"])
+def test_whatever_can_be_called_is_a_plain_function(task_root: Path, context: Context, name: str) -> None:
+    function = resolve(name, task_root)
+    assert isinstance(function, PlainFunction)
+    assert function.invoke(1, context) == [1, context]
 
 
 def test_plain_function_is_wrapped(task_root: Path, context: Context) -> None:
@@ -94,32 +113,46 @@ def context() -> Context:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "kind", "said"),
     [
-        ("handler", "expected module.attribute"),
-        ("", "expected module.attribute"),
-        (".handler", "expected module.attribute"),
-        ("shop_for_test.", "expected module.attribute"),
-        ("nowhere_at_all.handler", "no module 'nowhere_at_all' in {root}"),
-        ("shop_for_test/nowhere.handler", "no module 'shop_for_test.nowhere' in {root}"),
-        ("shop_for_test/app.missing", "it has Demanding, Half, Model, Whole, handler"),
-        ("shop_for_test/app.Half", "class Half has no invoke"),
-        ("shop_for_test/app.Demanding", "Demanding() cannot be called"),
-        ("shop_for_test/app.half", "it lacks invoke"),
-        ("shop_for_test/app.LIMIT", "that is a int"),
-        ("sys.handler", "the module 'sys' has no 'handler'"),
-        ("time.handler", "the module 'time' has no 'handler'"),
+        ("handler", MalformedHandlerName, "expected module.attribute"),
+        ("", MalformedHandlerName, "expected module.attribute"),
+        (".handler", MalformedHandlerName, "expected module.attribute"),
+        ("/shop_for_test.handler", MalformedHandlerName, "expected module.attribute"),
+        ("../shop_for_test.handler", MalformedHandlerName, "expected module.attribute"),
+        ("shop_for_test.", MalformedHandlerName, "expected module.attribute"),
+        ("shop_for_test:handler", MalformedHandlerName, "expected module.attribute"),
+        ("nowhere_at_all.handler", ImportModuleError, "no module 'nowhere_at_all' in {root}"),
+        ("shop_for_test/nowhere.handler", ImportModuleError, "no module 'shop_for_test.nowhere' in {root}"),
+        ("shop_for_test/app.py.handler", ImportModuleError, "no module 'shop_for_test.app.py' in {root}"),
+        ("shop_for_test/needs.handler", ImportModuleError, "No module named 'not_there_at_all'"),
+        ("shop_for_test/takes.handler", ImportModuleError, "cannot import name 'no_such_thing' from 'json'"),
+        ("shop_for_test/torn.handler", UserCodeSyntaxError, "torn.py, line 2: '(' was never closed"),
+        ("shop_for_test/latin.handler", UserCodeSyntaxError, "latin.py"),
+        (
+            "shop_for_test/app.missing",
+            HandlerError,
+            "it has Caller, Demanding, Half, Model, Whole, bound, caller, handler",
+        ),
+        ("shop_for_test.handler", HandlerError, "the module 'shop_for_test' has no 'handler'"),
+        ("shop_for_test/app.Half", HandlerError, "class Half has no invoke"),
+        ("shop_for_test/app.Demanding", HandlerError, "Demanding() cannot be called"),
+        ("shop_for_test/app.half", HandlerError, "it lacks invoke"),
+        ("shop_for_test/app.LIMIT", HandlerError, "that is a int"),
+        ("sys.exit", BuiltInModuleConflict, "'sys' is built into Python"),
+        ("time.handler", BuiltInModuleConflict, "'time' is built into Python"),
     ],
 )
-def test_error_says_what_was_looked_for_and_where(task_root: Path, name: str, said: str) -> None:
+def test_error_says_what_was_looked_for_and_where(
+    task_root: Path, name: str, kind: type[HandlerError], said: str
+) -> None:
     with pytest.raises(HandlerError) as caught:
         resolve(name, task_root)
+    assert type(caught.value) is kind
     assert repr(name) in str(caught.value)
     assert said.format(root=task_root) in str(caught.value)
 
 
 def test_what_the_module_raises_passes_through(task_root: Path) -> None:
-    with pytest.raises(ModuleNotFoundError, match="not_there_at_all"):
-        resolve("shop_for_test/needs.handler", task_root)
     with pytest.raises(ZeroDivisionError):
         resolve("shop_for_test/broken.handler", task_root)

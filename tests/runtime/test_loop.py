@@ -6,7 +6,8 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -185,6 +186,23 @@ def test_log_scope_is_the_invocation_and_nothing_between() -> None:
     assert scopes == [{"requestId": "id-1", "tenantId": "gate"}, {}]
 
 
+class Stop(BaseException):
+    """Some libraries cancel with such errors."""
+
+
+class Fickle(Mapping[str, int]):
+    """A result that fails while it is read."""
+
+    def __getitem__(self, _key: str) -> int:
+        raise ZeroDivisionError("no such row")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["row"])
+
+    def __len__(self) -> int:
+        return 1
+
+
 def fail(error: BaseException) -> Callable[[Any, Any], Any]:
     def act(_event: Any, _context: Any) -> Any:
         raise error
@@ -205,7 +223,18 @@ def fail(error: BaseException) -> Callable[[Any, Any], Any]:
         (lambda _e, _c: 1, b"{bad", {}, "Runtime.UnmarshalError"),
         (lambda _e, _c: 1, b"\xff\xfe\x00", {}, "Runtime.UnmarshalError"),
         (lambda _e, _c: 1, b"[" * 100_000, {}, "Runtime.UnmarshalError"),
-        (lambda _e, _c: 1, b"{}", {"client_context": "{bad"}, "Runtime.UnmarshalError"),
+        (lambda _e, _c: 1, b"NaN", {}, "Runtime.UnmarshalError"),
+        (lambda _e, _c: 1, b"[-Infinity]", {}, "Runtime.UnmarshalError"),
+        (lambda _e, _c: 1, b"{}", {"client_context": "{bad"}, "Runtime.LambdaContextUnmarshalError"),
+        (lambda _e, _c: 1, b"{}", {"cognito_identity": "[]"}, "Runtime.LambdaContextUnmarshalError"),
+        (lambda _e, _c: Fickle(), b"{}", {}, "Runtime.MarshalError"),
+        (lambda _e, _c: Result("text", "text/plain"), b"{}", {}, "Runtime.MarshalError"),  # type: ignore[arg-type]
+        (lambda _e, _c: Result(b"", "text/plain\r\nX-Own: 1"), b"{}", {}, "Runtime.MarshalError"),
+        (fail(asyncio.CancelledError()), b"{}", {}, "Function.CancelledError"),
+        (fail(GeneratorExit()), b"{}", {}, "Function.GeneratorExit"),
+        (fail(Stop()), b"{}", {}, "Function.Stop"),
+        (fail(BaseExceptionGroup("tasks", [KeyError(), Stop()])), b"{}", {}, "Function.BaseExceptionGroup"),
+        (fail(BaseExceptionGroup("tasks", [KeyError(), DeadlineReached()])), b"{}", {}, DEADLINE_ERROR_TYPE),
     ],
 )
 def test_error_fails_its_invocation_and_the_loop_goes_on(
@@ -218,7 +247,10 @@ def test_error_fails_its_invocation_and_the_loop_goes_on(
     assert harness.body(0)["stackTrace"]
 
 
-@pytest.mark.parametrize("error", [MemoryError("full"), SystemExit(0), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError("full"), SystemExit(0), KeyboardInterrupt(), BaseExceptionGroup("tasks", [Stop(), SystemExit(1)])],
+)
 def test_process_reports_and_ends_where_memory_is_not_to_be_trusted(error: BaseException) -> None:
     harness = RuntimeHarness(Recorder(fail(error)), invocation(1), ACCEPTED)
     assert harness.run() == EXIT_FAILED
@@ -289,21 +321,29 @@ def test_handler_that_is_not_found_becomes_init_error() -> None:
     assert harness.sent == [("/2018-06-01/runtime/init/error", "Runtime.HandlerNotFound")]
 
 
-def test_snapstart_opens_the_function_after_the_restore() -> None:
-    def restore(request: Request) -> Response:
-        assert request.path == "/2018-06-01/runtime/restore/next"
-        assert harness.function.names == []
-        return Response(200)
-
-    harness = RuntimeHarness(Recorder(), restore, terminate, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
-    assert harness.run() == EXIT_OK
-    assert harness.function.names == ["open", "flush", "close"]
-
-
-def test_error_in_open_after_a_restore_becomes_restore_error() -> None:
-    harness = RuntimeHarness(Unopenable(), Response(200), ACCEPTED, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("AWS_LAMBDA_MAX_CONCURRENCY", "16", "up to 16 invocations at once"),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start", "Turn SnapStart off"),
+    ],
+)
+def test_mode_that_is_not_supported_fails_init_before_the_function_is_opened(
+    variable: str, value: str, said: str
+) -> None:
+    harness = RuntimeHarness(Recorder(), ACCEPTED, **{variable: value})
     assert harness.run() == EXIT_FAILED
-    assert harness.sent == [("/2018-06-01/runtime/restore/error", "Function.ValueError")]
+    assert harness.sent == [("/2018-06-01/runtime/init/error", "Runtime.UnsupportedMode")]
+    assert said in harness.body(0)["errorMessage"]
+    assert harness.function.names == []
+
+
+@pytest.mark.parametrize(
+    "variables", [{"AWS_LAMBDA_MAX_CONCURRENCY": "1"}, {"AWS_LAMBDA_INITIALIZATION_TYPE": "provisioned-concurrency"}]
+)
+def test_other_modes_are_served(variables: dict[str, str]) -> None:
+    harness = RuntimeHarness(Recorder(), invocation(1), ACCEPTED, terminate, **variables)
+    assert harness.run() == EXIT_OK
 
 
 def test_sigterm_in_an_invocation_flushes_and_closes_with_the_budget() -> None:
@@ -314,6 +354,19 @@ def test_sigterm_in_an_invocation_flushes_and_closes_with_the_budget() -> None:
         ("flush", Deadline(1_790_000_000_280, follows_interruption=True)),
         ("close", Deadline(1_790_000_000_280, follows_interruption=True)),
     ]
+
+
+def test_sigterm_that_a_task_group_wrapped_is_not_lost() -> None:
+    def act(_event: Any, _context: Any) -> None:
+        with pytest.raises(SigtermReceived) as caught:
+            harness.termination._handle(15, None)
+        raise BaseExceptionGroup("tasks", [caught.value])
+
+    harness = RuntimeHarness(Recorder(act), invocation(1), ACCEPTED)
+    assert harness.run() == EXIT_OK
+    assert harness.sent == [(f"{INVOCATION}/id-1/error", "Function.BaseExceptionGroup")]
+    assert harness.function.names == ["open", "invoke", "flush", "close"]
+    assert dict(harness.function.calls)["flush"].follows_interruption
 
 
 def test_sigterm_during_init_leaves_at_once() -> None:
@@ -355,12 +408,6 @@ def test_failed_invocation_is_one_line_with_its_stack(caplog: pytest.LogCaptureF
     assert record.exc_info is not None
 
 
-def test_restore_that_makes_no_sense_ends_the_process_without_a_word_to_lambda() -> None:
-    harness = RuntimeHarness(Recorder(), Response(500), AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
-    assert harness.run() == EXIT_FAILED
-    assert harness.sent == []
-
-
 def test_invocation_id_is_sent_back_with_response_and_error() -> None:
     act = Recorder(lambda event, _context: 1 / event)
     first, second = invocation(1, b"1", invocation_id="try-1"), invocation(2, b"0", invocation_id="try-2")
@@ -390,6 +437,39 @@ def test_null_as_client_context_is_none() -> None:
     harness = RuntimeHarness(act, invocation(1, client_context="null", cognito_identity="null"), ACCEPTED, terminate)
     assert harness.run() == EXIT_OK
     assert seen == [(None, None)]
+
+
+def test_event_of_another_content_type_is_bytes() -> None:
+    harness = RuntimeHarness(
+        Recorder(lambda event, _context: repr(event)),
+        replace(invocation(1, b"\x89PNG"), headers={**invocation(1).headers, "content-type": "image/png"}),
+        ACCEPTED,
+        replace(invocation(2), headers={**invocation(2).headers, "content-type": "application/json; charset=utf-8"}),
+        ACCEPTED,
+        terminate,
+    )
+    assert harness.run() == EXIT_OK
+    assert [harness.body(0), harness.body(1)] == ["b'\\x89PNG'", "{}"]
+
+
+def test_context_has_the_w3c_trace_context_and_takes_attributes() -> None:
+    seen: list[Any] = []
+
+    def act(_event: Any, context: Context) -> None:
+        context.note = "of the function"  # type: ignore[attr-defined]
+        assert context.client_context is not None
+        context.client_context.custom = {"changed": True}
+        context.identity.cognito_identity_id = "changed"
+        context.log("a line")
+        seen.append(context)
+
+    trace = {"traceparent": "00-1-2-01", "tracestate": 7, "other": "x"}
+    sent = json.dumps({"custom": {}, "w3c": trace})
+    first, second = invocation(1, client_context=sent), invocation(2, client_context='{"w3c": 3}')
+    harness = RuntimeHarness(Recorder(act), first, ACCEPTED, second, ACCEPTED, terminate)
+    assert harness.run() == EXIT_OK
+    assert [context.w3c() for context in seen] == [{"traceparent": "00-1-2-01"}, {}]
+    assert not hasattr(seen[0].client_context, "w3c")
 
 
 def test_bytes_and_a_content_type_of_its_own_are_sent() -> None:

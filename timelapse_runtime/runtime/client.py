@@ -12,7 +12,7 @@ import ssl
 import httpx
 
 from timelapse_runtime.runtime.errors import ConnectionRefused, TransportError
-from timelapse_runtime.runtime.protocol.messages import Request, Response
+from timelapse_runtime.runtime.protocol.messages import USER_AGENT, Request, Response
 
 LONGEST_BODY_BYTES = 64 * 1024**2
 """Lambda's events have 6 MB at most ('Lambda quotas', read November 2026). A body without end must not fill the
@@ -35,7 +35,7 @@ class HttpxTransport:
         outgoing = httpx.Request(
             request.method,
             self._origin + request.path,
-            headers=dict(request.headers),
+            headers={"User-Agent": USER_AGENT, **request.headers},
             content=request.body,
             extensions={"timeout": timeout},
         )
@@ -47,7 +47,8 @@ class HttpxTransport:
                 response.close()
         except httpx.ConnectError as error:
             raise (ConnectionRefused if _is_refused(error) else TransportError)(str(error)) from error
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        # An OSError: a function has closed the connection's descriptor, and closing it fails in turn.
+        except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
             raise TransportError(f"{type(error).__name__}: {error}") from error
         return Response(response.status_code, dict(response.headers), body)
 

@@ -1,17 +1,22 @@
 """Every error that the runtime raises on purpose.
 
     LambdaRuntimeError
-    ├── ConfigError              a variable is wrong: which one, its value, what is allowed
-    ├── HandlerError             _HANDLER names nothing that can run
+    ├── ConfigError                a variable is wrong: which one, its value, what is allowed
+    ├── HandlerError               _HANDLER names nothing that can run
+    │   ├── ImportModuleError      its module, or one that it imports, cannot be imported
+    │   ├── UserCodeSyntaxError    its module, or one that it imports, is no Python
+    │   ├── MalformedHandlerName   it is not module.attribute
+    │   └── BuiltInModuleConflict  its module has the name of one that is built into Python
+    ├── UnsupportedMode            Lambda started the environment in a mode that this runtime does not serve
     ├── ProtocolError
-    │   ├── LocalProtocolError   the runtime tried a call that the API's state does not allow: our bug
-    │   └── RemoteProtocolError  the Lambda service answered something that its documents do not allow
-    ├── TransportError           no response, or only part of one, from the Lambda service
-    │   └── ConnectionRefused    nothing listens at its address
-    └── ServiceGone              nothing has listened there for a minute: the process must end
+    │   ├── LocalProtocolError     the runtime tried a call that the API's state does not allow: our bug
+    │   └── RemoteProtocolError    the Lambda service answered something that its documents do not allow
+    ├── TransportError             no response, or only part of one, from the Lambda service
+    │   └── ConnectionRefused      nothing listens at its address
+    └── ServiceGone                nothing has listened there for a minute: the process must end
 
-`error_type` is stable: it is sent in Lambda's header `Lambda-Runtime-Function-Error-Type`. Code branches on classes,
-never on text.
+`error_type` is stable: it is sent in Lambda's header `Lambda-Runtime-Function-Error-Type`. HandlerError and those below
+it have the names of AWS's Python runtime (awslambdaric 4.2.2). Code branches on classes, never on text.
 """
 
 from __future__ import annotations
@@ -40,6 +45,36 @@ class HandlerError(LambdaRuntimeError):
     """`_HANDLER` names nothing that can run."""
 
     error_type = "Runtime.HandlerNotFound"
+
+
+class ImportModuleError(HandlerError):
+    """The handler's module cannot be imported: it is missing, or a module that it imports is. See `__cause__`."""
+
+    error_type = "Runtime.ImportModuleError"
+
+
+class UserCodeSyntaxError(HandlerError):
+    """The handler's module, or one that it imports, is no Python. `__cause__` has the place."""
+
+    error_type = "Runtime.UserCodeSyntaxError"
+
+
+class MalformedHandlerName(HandlerError):
+    """`_HANDLER` does not have the form module.attribute."""
+
+    error_type = "Runtime.MalformedHandlerName"
+
+
+class BuiltInModuleConflict(HandlerError):
+    """`_HANDLER` names a module that is built into Python, which no file of that name can replace."""
+
+    error_type = "Runtime.BuiltInModuleConflict"
+
+
+class UnsupportedMode(LambdaRuntimeError):
+    """Lambda started the environment in a mode that this runtime does not serve."""
+
+    error_type = "Runtime.UnsupportedMode"
 
 
 class ProtocolError(LambdaRuntimeError):

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from timelapse_runtime.runtime.clock import Clock
@@ -78,12 +78,17 @@ class Context:
     client_context: ClientContext | None
     deadline: Deadline
     clock: Clock
+    w3c_fields: Mapping[str, str] = field(default_factory=dict)
     follows_interruption: bool = False
     """The alarm before its deadline interrupted the invocation before this one."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until Lambda ends the invocation, 0 if that time has passed."""
         return self.deadline.remaining_ms(self.clock.now_epoch_ms())
+
+    def w3c(self) -> dict[str, str]:
+        """The W3C trace context (traceparent, tracestate, baggage) that the caller sent, as far as it did."""
+        return dict(self.w3c_fields)
 
     def log(self, message: object) -> None:
         """Write one line to the log, as AWS's context does."""

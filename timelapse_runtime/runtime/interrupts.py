@@ -6,12 +6,17 @@ wait. So a watchdog thread, woken through the interpreter's wake-up descriptor, 
 what is left for `flush` and `close` counts from there, and the process ends at the deadline even if the main thread
 never returns.
 
+A function may set a SIGTERM handler of its own, and an event loop of its own may take the wake-up descriptor. `check`,
+before each invocation, takes both back. At SIGTERM the function's handler is called first, once, as a process under
+AWS's runtimes would call it; then come `flush` and `close`, even if it calls `sys.exit`.
+
 A forked child inherits neither: it has Python's default for SIGTERM, and its signals do not reach the parent's
 watchdog.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -19,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, TypeAlias
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.function import Deadline
@@ -39,6 +45,12 @@ _ALARM_INTERVAL_SECONDS = 0.25
 """The alarm repeats until the block has ended: cleaning up may hang as well."""
 
 
+Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
+"""Of a signal: what `signal.getsignal` returns."""
+
+logger = logging.getLogger("timelapse_runtime.runtime.interrupts")
+
+
 class SigtermReceived(BaseException):
     """SIGTERM arrived. Raised once, in the main thread. Nothing between there and the loop may keep it."""
 
@@ -56,15 +68,17 @@ class Termination:
         self._arrived_epoch_ms: int | None = None
         self._raised = False
         self._main_thread = threading.main_thread().ident or 0
+        self._wakeup_descriptor = -1
+        self._handler_of_function: Handler = None
         self.budget_ms = BUDGET_WITH_EXTERNAL_EXTENSION_MS
 
     def listen(self) -> None:
         """Take SIGTERM from now on. Once per process, in its main thread."""
         read_end, write_end = os.pipe()
         os.set_blocking(write_end, False)
-        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        self._wakeup_descriptor = write_end
+        self._take_signals()
         threading.Thread(target=self._watch, args=(read_end,), name="termination", daemon=True).start()
-        signal.signal(signal.SIGTERM, self._handle)
         os.register_at_fork(after_in_child=_forget_signals)
 
     @property
@@ -73,7 +87,12 @@ class Termination:
         return Deadline(self._arrival() + self.budget_ms - SHUTDOWN_MARGIN_MS)
 
     def check(self) -> None:
-        """Raise SigtermReceived if SIGTERM has arrived: a function may have swallowed the exception."""
+        """Raise SigtermReceived if SIGTERM has arrived: a function may have swallowed it, or had a handler of its own.
+
+        In the main thread. Takes SIGTERM back from such a handler.
+        """
+        if self._wakeup_descriptor != -1:
+            self._take_signals()
         if self._arrived_epoch_ms is not None:
             self._raised = True
             raise SigtermReceived
@@ -83,11 +102,27 @@ class Termination:
             self._arrived_epoch_ms = self._clock.now_epoch_ms()
         return self._arrived_epoch_ms
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+    def _take_signals(self) -> None:
+        try:
+            signal.set_wakeup_fd(self._wakeup_descriptor, warn_on_full_buffer=False)
+        except (OSError, ValueError):  # the function has closed it, and it may be another file's by now
+            signal.set_wakeup_fd(-1)
+        handler = signal.getsignal(signal.SIGTERM)
+        if handler != self._handle:
+            self._handler_of_function = handler if callable(handler) else None
+            signal.signal(signal.SIGTERM, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         self._arrival()
-        if not self._raised:
-            self._raised = True
-            raise SigtermReceived
+        if self._raised:
+            return
+        self._raised = True
+        try:
+            if callable(self._handler_of_function):
+                self._handler_of_function(number, frame)
+        except BaseException:
+            logger.exception("The function's own handler of SIGTERM ended with")
+        raise SigtermReceived
 
     def _watch(self, read_end: int) -> None:
         while signal.SIGTERM not in os.read(read_end, 64):
@@ -95,7 +130,8 @@ class Termination:
         # The kernel delivers a process's signal to any of its threads, and often not to the main one right after a thaw
         # (in most shutdowns after SIGSTOP and SIGCONT, when it was measured): the main thread would stay in `next`.
         while not self._raised and self.deadline.remaining_ms(self._clock.now_epoch_ms()) > 0:
-            signal.pthread_kill(self._main_thread, signal.SIGTERM)
+            if signal.getsignal(signal.SIGTERM) == self._handle:  # not the function's, which would be called each time
+                signal.pthread_kill(self._main_thread, signal.SIGTERM)
             time.sleep(_WAKE_PAUSE_SECONDS)
         remaining_ms = self.deadline.remaining_ms(self._clock.now_epoch_ms())
         time.sleep(remaining_ms / 1000)

@@ -14,7 +14,13 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
-from timelapse_runtime.runtime.errors import HandlerError
+from timelapse_runtime.runtime.errors import (
+    BuiltInModuleConflict,
+    HandlerError,
+    ImportModuleError,
+    MalformedHandlerName,
+    UserCodeSyntaxError,
+)
 from timelapse_runtime.runtime.function import Context, Deadline, Environment, StatefulFunction
 
 REQUIRED, OPTIONAL = ("open", "invoke"), ("flush", "close")
@@ -43,20 +49,27 @@ class PlainFunction:
 def resolve(name: str, task_root: Path) -> StatefulFunction:
     """Import what `_HANDLER` names; `task_root` goes to the front of `sys.path`.
 
-    Raises HandlerError if there is no such thing. What the module itself raises while it is imported passes through,
-    with its own stack.
+    Raises a HandlerError if there is no such thing, or if it cannot be imported. What else the module raises while it
+    is imported passes through, with its own stack.
     """
-    module_name, dot, attribute = name.rpartition(".")
+    module_name, _, attribute = name.rpartition(".")
     module_name = module_name.replace("/", ".")
-    if not dot or not module_name or not attribute:
-        raise HandlerError(f"_HANDLER is {name!r}: expected module.attribute, as in 'app.handler' or 'src/app.handler'")
+    if not attribute or not all(module_name.split(".")):
+        raise MalformedHandlerName(
+            f"_HANDLER is {name!r}: expected module.attribute, as in 'app.handler' or 'src/app.handler'"
+        )
+    if module_name.partition(".")[0] in sys.builtin_module_names:
+        raise BuiltInModuleConflict(
+            f"_HANDLER is {name!r}: the module {module_name!r} is built into Python, so a file of that name is never "
+            "imported. Rename the file, and correct the function's handler setting."
+        )
     if str(task_root) not in sys.path:
         sys.path.insert(0, str(task_root))
     module = _module(name, module_name, task_root)
     try:
         found = getattr(module, attribute)
     except AttributeError as error:
-        # A built-in module and a namespace package have no file.
+        # A namespace package has no file.
         place = getattr(module, "__file__", None) or f"the module {module.__name__!r}"
         callables = sorted(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
         raise HandlerError(
@@ -69,11 +82,16 @@ def resolve(name: str, task_root: Path) -> StatefulFunction:
 def _module(name: str, module_name: str, task_root: Path) -> ModuleType:
     try:
         return importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the module is there; something that it imports is not
-        raise HandlerError(
-            f"_HANDLER is {name!r}: there is no module {error.name!r} in {task_root}, nor elsewhere on sys.path "
+    except SyntaxError as error:
+        place = f"{error.filename}, line {error.lineno}"
+        raise UserCodeSyntaxError(f"_HANDLER is {name!r}: syntax error in {place}: {error.msg}") from error
+    except ImportError as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is None or not f"{module_name}.".startswith(f"{missing}."):
+            # The module is there; something that it imports is not.
+            raise ImportModuleError(f"_HANDLER is {name!r}: cannot import module {module_name!r}: {error}") from error
+        raise ImportModuleError(
+            f"_HANDLER is {name!r}: there is no module {missing!r} in {task_root}, nor elsewhere on sys.path "
             f"({', '.join(sys.path)}). Add it to the deployed package or correct the function's handler setting."
         ) from error
 

@@ -1,15 +1,12 @@
 """The runtime's life: init, then invocation after invocation, until SIGTERM.
 
-It runs a stateful function and knows nothing of what it does. The Lambda service is told `init/error` (or
-`restore/error`) if the function cannot be opened, and a response or an error for each invocation. An error fails its
-invocation only. So does an invocation that comes near its deadline: an alarm interrupts it, and what is in memory
-survives. After MemoryError, SystemExit and the like the process reports and exits, because what is in memory can no
-longer be trusted, and everything that matters is in durable storage.
+It runs a stateful function and knows nothing of what it does. The Lambda service is told `init/error` if the function
+cannot be opened, and a response or an error for each invocation. An error fails its invocation only, whatever its class
+is. So does an invocation that comes near its deadline: an alarm interrupts it, and what is in memory survives. After
+MemoryError, SystemExit and KeyboardInterrupt the process reports and exits: what is in memory can no longer be trusted,
+or is not wanted any more, and everything that matters is in durable storage.
 
 A child that the function forked must not act as the runtime: if it comes back here, it exits.
-
-Under SnapStart the handler is imported before the snapshot and opened after the restore, so that each copy has its own
-`cold_start_id`, connections and credentials.
 """
 
 from __future__ import annotations
@@ -27,11 +24,12 @@ from timelapse_runtime.runtime.errors import RemoteProtocolError, ServiceGone, T
 from timelapse_runtime.runtime.function import Context, Deadline, Environment, StatefulFunction
 from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived, Termination, deadline_alarm
 from timelapse_runtime.runtime.log import LogScope
+from timelapse_runtime.runtime.modes import require_supported_mode
 from timelapse_runtime.runtime.outbox import Outbox
 from timelapse_runtime.runtime.protocol.error_report import ErrorReport
 from timelapse_runtime.runtime.protocol.invocation import Invocation
 from timelapse_runtime.runtime.protocol.messages import Request
-from timelapse_runtime.runtime.protocol.runtime_api import Ack, RuntimeApi, RuntimeState
+from timelapse_runtime.runtime.protocol.runtime_api import Ack, RuntimeApi
 from timelapse_runtime.runtime.result import marshal
 from timelapse_runtime.runtime.retry import Transport, call
 
@@ -42,6 +40,7 @@ BAD_RESPONSE_LIMIT = 3
 """Unusable responses to `next`, in a row, before the process gives up and lets Lambda start another."""
 BAD_RESPONSE_PAUSE_SECONDS = 0.1
 DEADLINE_ERROR_TYPE = "Function.DeadlineTooClose"
+_ENDS_THE_PROCESS = (MemoryError, SystemExit, KeyboardInterrupt)
 
 logger = logging.getLogger("timelapse_runtime.runtime.loop")
 
@@ -96,10 +95,9 @@ class Runtime:
 
     def _initialise(self) -> StatefulFunction:
         try:
+            require_supported_mode(self._variables)
             outbox = self._prepare()
             function = self._resolve()
-            if self._variables.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
-                self._api.restored(call(self._transport, self._api.restore_next(), self._pause))
             environment = Environment(dict(self._variables), outbox, cold_start_id=uuid.uuid4().hex)
             self._awaiting.result(function.open(environment))
         except SigtermReceived:
@@ -107,12 +105,9 @@ class Runtime:
         except BaseException as error:
             self._exit_if_forked(error)
             logger.exception("Init failed")
-            report = ErrorReport.of(error)
-            if self._api.state is RuntimeState.RESTORED:
-                self._deliver(self._api.restore_error(report))
-            elif self._api.state is RuntimeState.INIT:
-                self._deliver(self._api.init_error(report))
+            self._deliver(self._api.init_error(ErrorReport.of(error)))
             raise Fatal from error
+        self._exit_if_forked(None)
         self._opened = function
         # What init made lives as long as the process: the collector need not look at it again. `__main__` disabled it.
         gc.freeze()
@@ -152,8 +147,11 @@ class Runtime:
 
     def _invoke(self, function: StatefulFunction, invocation: Invocation) -> Request:
         try:
-            event = invocation.event()
             context = self._context(invocation)
+        except (ValueError, RecursionError) as error:
+            return self._failed(error, "Runtime.LambdaContextUnmarshalError")
+        try:
+            event = invocation.event()
         except (ValueError, RecursionError) as error:
             return self._failed(error, "Runtime.UnmarshalError")
         try:
@@ -161,16 +159,21 @@ class Runtime:
             with deadline_alarm(context.deadline, self._clock):
                 result = self._awaiting.result(function.invoke(event, context))
             self._was_interrupted = False
-        except DeadlineReached as error:
-            return self._failed(error, DEADLINE_ERROR_TYPE)
-        except MemoryError:
+        except SigtermReceived:
             raise
-        except Exception as error:  # noqa: BLE001  a function may raise anything; it fails its invocation only
-            self._was_interrupted = False
+        except BaseException as error:
+            if _has(error, _ENDS_THE_PROCESS):
+                raise
+            if _has(error, (DeadlineReached,)):
+                return self._failed(error, DEADLINE_ERROR_TYPE)
+            # SIGTERM in a group: `run` looks for it before it asks for another invocation.
+            self._was_interrupted = _has(error, (SigtermReceived,))
             return self._failed(error)
         try:
             marshalled = marshal(result)
-        except (TypeError, ValueError, RecursionError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001  a mapping of the function's own may raise anything
             return self._failed(error, "Runtime.MarshalError")
         return self._api.response(marshalled.body, marshalled.content_type)
 
@@ -190,6 +193,7 @@ class Runtime:
             client_context=invocation.client_context(),
             deadline=Deadline(invocation.deadline_epoch_ms),
             clock=self._clock,
+            w3c_fields=invocation.w3c(),
             follows_interruption=self._was_interrupted,
         )
 
@@ -226,7 +230,16 @@ class Runtime:
         for step in (self._opened.flush, self._opened.close):
             try:
                 self._awaiting.result(step(deadline))
-            except BaseException:
+            except BaseException as error:
+                self._exit_if_forked(error)
                 logger.exception("%s failed at shutdown", step.__name__)
+            self._exit_if_forked(None)
         remaining_ms = deadline.remaining_ms(self._clock.now_epoch_ms())
         logger.info("Shutdown complete %d ms before the deadline", remaining_ms, extra={"remaining_ms": remaining_ms})
+
+
+def _has(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
+    """Whether it is one of these, or a group with one of them: what task groups make of an interruption."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(_has(one, kinds) for one in error.exceptions)
+    return isinstance(error, kinds)

@@ -7,10 +7,11 @@ that no double equals, a lone surrogate, a set.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from json import dumps  # by name: a function that replaces json.dumps must not change its own results
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,12 +32,21 @@ class Result:
 def marshal(result: Any) -> Result:
     """The response's body and content type. Raises TypeError, ValueError or RecursionError."""
     if isinstance(result, Result):
-        return result
+        return _sendable(result)
     if isinstance(result, bytes | bytearray | memoryview):
         return Result(bytes(result), BYTES)
     # NaN and lone surrogates have no JSON form: our error is better than a response that the caller cannot read.
-    text = json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+    text = dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
     return Result(text.encode(), JSON)
+
+
+def _sendable(result: Result) -> Result:
+    """`result`, if it can be sent: its types are not checked where a function is not."""
+    if not isinstance(result.body, bytes):
+        raise TypeError(f"the body of a Result is bytes, not {type(result.body).__name__}")
+    if not re.fullmatch(r"[!-~]+(?: +[!-~]+)*", result.content_type):
+        raise ValueError(f"{result.content_type!r} cannot be the content type of a Result")
+    return result
 
 
 def _plain(value: object) -> object:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 
 from timelapse_runtime.runtime.errors import ConnectionRefused, TransportError
-from timelapse_runtime.runtime.protocol.messages import Request, Response
+from timelapse_runtime.runtime.protocol.messages import USER_AGENT, Request, Response
 
 
 class StdlibTransport:
@@ -23,7 +23,8 @@ class StdlibTransport:
         seconds = None if request.timeout_ms is None else request.timeout_ms / 1000
         connection = http.client.HTTPConnection(self._authority, timeout=seconds)
         try:
-            connection.request(request.method, request.path, request.body, dict(request.headers))
+            headers = {"User-Agent": USER_AGENT, **request.headers}
+            connection.request(request.method, request.path, request.body, headers)
             response = connection.getresponse()
             body = response.read()
         except ConnectionRefusedError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -125,3 +126,28 @@ def test_notes_and_groups_are_in_the_stack() -> None:
     assert "seen at frame 7" in "\n".join(ErrorReport.of(error).stack_trace)
     group = ExceptionGroup("several", [KeyError("one"), KeyError("two")])
     assert "KeyError: 'two'" in "\n".join(ErrorReport.of(group).stack_trace)
+
+
+def test_xray_cause_has_the_exception_and_its_frames() -> None:
+    try:
+        int("seven")
+    except ValueError as error:
+        cause = json.loads(ErrorReport.of(error).xray_cause)
+    assert cause["paths"] == [__file__]
+    (exception,) = cause["exceptions"]
+    assert (exception["type"], exception["message"]) == ("ValueError", str(caught_by(int, "seven")))
+    assert exception["stack"][-1]["label"] == "test_xray_cause_has_the_exception_and_its_frames"
+    assert exception["stack"][-1]["path"] == __file__
+
+
+def caught_by(call: Callable[[str], object], argument: str) -> ValueError:
+    with pytest.raises(ValueError, match=r".+") as caught:
+        call(argument)
+    return caught.value
+
+
+@pytest.mark.parametrize("text", ["x" * 3_200_000, "é" * 600_000, "\x00\x7f\r\n" * 400_000, "\ud800" * 400_000])
+def test_xray_cause_is_fit_for_a_header(text: str) -> None:
+    cause = ErrorReport.of(ValueError(text)).xray_cause
+    assert re.fullmatch(r"[ -~]{0,65536}", cause)
+    assert not cause or json.loads(cause)["exceptions"][0]["message"].startswith(text[:100])

@@ -18,20 +18,15 @@ ACCEPTED = Response(202)
 FAILURE = ErrorReport("Function.KeyError", "ValueError", "no such key", ("line 1",))
 
 MAKE: dict[RuntimeTransition, Callable[[RuntimeApi], object]] = {
-    M.ASK_RESTORE: lambda api: api.restore_next(),
-    M.GET_RESTORE: lambda api: api.restored(Response(200)),
     M.ASK_NEXT: lambda api: api.next(),
     M.GET_INVOCATION: lambda api: api.invocation(NEXT),
     M.SEND_RESPONSE: lambda api: api.response(b"null"),
     M.SEND_ERROR: lambda api: api.error(FAILURE),
     M.SEND_INIT_ERROR: lambda api: api.init_error(FAILURE),
-    M.SEND_RESTORE_ERROR: lambda api: api.restore_error(FAILURE),
     M.GET_ACK: lambda api: api.ack(ACCEPTED),
 }
 WAY = {
     S.INIT: [],
-    S.RESTORING: [M.ASK_RESTORE],
-    S.RESTORED: [M.ASK_RESTORE, M.GET_RESTORE],
     S.WAITING: [M.ASK_NEXT],
     S.INVOKED: [M.ASK_NEXT, M.GET_INVOCATION],
     S.ANSWERED: [M.ASK_NEXT, M.GET_INVOCATION, M.SEND_RESPONSE],
@@ -41,12 +36,7 @@ WAY = {
 }
 LEGAL = {
     (S.INIT, M.ASK_NEXT): S.WAITING,
-    (S.INIT, M.ASK_RESTORE): S.RESTORING,
     (S.INIT, M.SEND_INIT_ERROR): S.FAILING,
-    (S.RESTORING, M.ASK_RESTORE): S.RESTORING,
-    (S.RESTORING, M.GET_RESTORE): S.RESTORED,
-    (S.RESTORED, M.ASK_NEXT): S.WAITING,
-    (S.RESTORED, M.SEND_RESTORE_ERROR): S.FAILING,
     (S.WAITING, M.ASK_NEXT): S.WAITING,
     (S.WAITING, M.GET_INVOCATION): S.INVOKED,
     (S.INVOKED, M.SEND_RESPONSE): S.ANSWERED,
@@ -87,7 +77,6 @@ def test_every_state_has_a_row() -> None:
 
 def test_next_has_no_timeout_and_the_others_have_one() -> None:
     assert api_in(S.INIT).next().timeout_ms is None
-    assert api_in(S.INIT).restore_next().timeout_ms is None
     assert api_in(S.INVOKED).response(b"").timeout_ms is not None
 
 
@@ -101,22 +90,32 @@ def test_response_goes_to_the_invocation_in_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "send", "path"),
+    ("state", "send", "path", "request_id"),
     [
-        (S.INVOKED, RuntimeApi.error, "/2018-06-01/runtime/invocation/id-1/error"),
-        (S.INIT, RuntimeApi.init_error, "/2018-06-01/runtime/init/error"),
-        (S.RESTORED, RuntimeApi.restore_error, "/2018-06-01/runtime/restore/error"),
+        (S.INVOKED, RuntimeApi.error, "/2018-06-01/runtime/invocation/id-1/error", "id-1"),
+        (S.INIT, RuntimeApi.init_error, "/2018-06-01/runtime/init/error", ""),
     ],
 )
-def test_errors_carry_type_message_and_stack(state: RuntimeState, send: Callable[..., object], path: str) -> None:
+def test_errors_carry_type_message_request_id_and_stack(
+    state: RuntimeState, send: Callable[..., object], path: str, request_id: str
+) -> None:
     request = send(api_in(state), FAILURE)
     assert getattr(request, "path", None) == path
     assert getattr(request, "headers", {})["Lambda-Runtime-Function-Error-Type"] == "Function.KeyError"
     assert json.loads(getattr(request, "body", b"")) == {
         "errorMessage": "no such key",
         "errorType": "ValueError",
+        "requestId": request_id,
         "stackTrace": ["line 1"],
     }
+
+
+def test_xray_gets_the_cause_of_a_failed_invocation() -> None:
+    report = ErrorReport("Function.KeyError", "KeyError", "'k'", (), xray_cause='{"paths":[]}')
+    header = "Lambda-Runtime-Function-XRay-Error-Cause"
+    assert api_in(S.INVOKED).error(report).headers[header] == '{"paths":[]}'
+    assert header not in api_in(S.INIT).init_error(report).headers
+    assert header not in api_in(S.INVOKED).error(FAILURE).headers
 
 
 @pytest.mark.parametrize(
@@ -159,10 +158,3 @@ def test_bad_answer_to_next_raises_and_leaves_the_runtime_waiting(answer: Respon
     with pytest.raises(RemoteProtocolError):
         api.invocation(answer)
     assert api.state is S.WAITING
-
-
-def test_bad_answer_to_restore_leaves_the_runtime_restoring() -> None:
-    api = api_in(S.RESTORING)
-    with pytest.raises(RemoteProtocolError):
-        api.restored(Response(500))
-    assert api.state is S.RESTORING

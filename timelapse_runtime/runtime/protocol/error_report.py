@@ -1,14 +1,18 @@
 """An error in the format that Lambda expects, bounded in size.
 
 A body over 6 MB would be refused (413), and AWS's emulator drops such an invocation, so each part has its own limit.
+
+`xray_cause` is a `cause` object of an X-Ray segment (AWS X-Ray developer guide, 'X-Ray segment documents', read
+November 2026). Lambda puts it into the segment of a traced invocation. AWS's runtimes send it in a header that the
+documents do not name.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import traceback
 from dataclasses import dataclass
+from json import dumps  # by name: a function that replaces json.dumps must not change what Lambda is told
 from types import TracebackType
 
 MESSAGE_LIMIT_BYTES = 64 * 1024
@@ -17,6 +21,9 @@ LINE_LIMIT_BYTES = 8 * 1024
 """As JSON. A message can be as long as an event; whoever reads it needs its beginning."""
 STACK_LIMIT_FRAMES = 50
 """The innermost frames of a stack are kept: enough to see a recursion."""
+XRAY_LIMIT_BYTES = 64 * 1024
+"""X-Ray takes no segment document above that. A longer cause is left out."""
+XRAY_MESSAGE_LIMIT_BYTES = 16 * 1024
 
 _LAMBDA_FORM = re.compile(r"(Runtime|Function|Extension)\.[A-Z][A-Za-z0-9]*")
 """An exception class may have an `error_type` of this form; it is then sent in the header."""
@@ -29,13 +36,14 @@ class ErrorReport:
 
     `error_type` goes into the header and has the form `Runtime.Xyz` or `Function.Xyz`. `exception_name` is the body's
     `errorType`, which callers and Step Functions match on: the exception's own name, or `Runtime.Xyz` for an error of
-    the runtime, as in AWS's runtimes.
+    the runtime, as in AWS's runtimes. `xray_cause` is ASCII and fit for a header, or empty.
     """
 
     error_type: str
     exception_name: str
     message: str
     stack_trace: tuple[str, ...] = ()
+    xray_cause: str = ""
 
     @classmethod
     def of(cls, error: BaseException, error_type: str | None = None) -> ErrorReport:
@@ -47,17 +55,27 @@ class ErrorReport:
             name = error_type if error_type.startswith("Runtime.") else type(error).__name__
         else:
             name = error_type
-        return cls(error_type, name, bounded(_text(error), MESSAGE_LIMIT_BYTES), _stack(error))
+        message = _text(error)
+        trace = traceback.TracebackException(
+            type(error), error, _without_runtime(error.__traceback__), limit=-STACK_LIMIT_FRAMES
+        )
+        cause = _xray_cause(name, message, trace.stack)
+        return cls(error_type, name, bounded(message, MESSAGE_LIMIT_BYTES), _stack(trace, message), cause)
 
-    def body(self) -> bytes:
-        """The JSON that goes with every kind of error call, at most about 256 KiB."""
-        value = {"errorMessage": self.message, "errorType": self.exception_name, "stackTrace": self.stack_trace}
+    def body(self, request_id: str = "") -> bytes:
+        """The JSON that goes with every kind of error call, at most about 256 KiB. `request_id` is empty in init."""
+        value = {
+            "errorMessage": self.message,
+            "errorType": self.exception_name,
+            "requestId": request_id,
+            "stackTrace": self.stack_trace,
+        }
         return encoded(value)
 
 
 def encoded(value: object) -> bytes:
     """JSON in UTF-8. Lone surrogates, which UTF-8 lacks, are escaped as JSON escapes them."""
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def bounded(text: str, limit_bytes: int) -> str:
@@ -68,13 +86,10 @@ def bounded(text: str, limit_bytes: int) -> str:
     return text if len(cut) == len(text) else f"{cut} … ({len(text) - len(cut)} more characters)"
 
 
-def _stack(error: BaseException) -> tuple[str, ...]:
-    """The stack's lines, without the runtime's own frames and without the message, which has a place of its own."""
-    trace = traceback.TracebackException(
-        type(error), error, _without_runtime(error.__traceback__), limit=-STACK_LIMIT_FRAMES
-    )
+def _stack(trace: traceback.TracebackException, text: str) -> tuple[str, ...]:
+    """The stack's lines, without the message, which has a place of its own."""
     lines = [line.rstrip("\n") for line in trace.format()]
-    text, last = _text(error), [line.rstrip("\n") for line in trace.format_exception_only()]
+    last = [line.rstrip("\n") for line in trace.format_exception_only()]
     if text and lines[-len(last) :] == last:  # not so for a group, whose lines are indented
         lines[-len(last) :] = [line for line in last if not line.endswith(text)]
     kept, left_bytes = list[str](), STACK_LIMIT_BYTES
@@ -85,6 +100,21 @@ def _stack(error: BaseException) -> tuple[str, ...]:
             break
         kept.append(short)
     return tuple(reversed(kept))
+
+
+def _xray_cause(name: str, message: str, frames: traceback.StackSummary) -> str:
+    cause = {
+        "exceptions": [
+            {
+                "type": name,
+                "message": bounded(message, XRAY_MESSAGE_LIMIT_BYTES),
+                "stack": [{"path": one.filename, "line": one.lineno, "label": one.name} for one in frames],
+            }
+        ],
+        "paths": sorted({one.filename for one in frames}),
+    }
+    text = dumps(cause, separators=(",", ":")).replace("\x7f", "\\u007f")  # no control character may be in a header
+    return text if len(text) <= XRAY_LIMIT_BYTES else ""
 
 
 def _without_runtime(trace: TracebackType | None) -> TracebackType | None:

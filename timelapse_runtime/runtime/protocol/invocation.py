@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from json import loads  # by name: a function that replaces json.loads must not change what it is given
+from typing import Any, NoReturn
 
 from timelapse_runtime.runtime.errors import RemoteProtocolError
 from timelapse_runtime.runtime.protocol.messages import Response, require_header, require_status
 
 CALL = "GET invocation/next"
+JSON = "application/json"
+W3C_FIELDS = ("traceparent", "tracestate", "baggage")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Client:
     """The mobile application that invoked the function, as the AWS Mobile SDK describes it."""
 
@@ -25,16 +27,16 @@ class Client:
     app_package_name: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClientContext:
-    """`context.client_context`: what the caller sent as `ClientContext`."""
+    """`context.client_context`: what the caller sent as `ClientContext`, without its `w3c`."""
 
     custom: Any
     env: Any
     client: Client | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CognitoIdentity:
     """`context.identity`: who invoked the function. Both are None if nobody was authenticated."""
 
@@ -48,7 +50,7 @@ class Invocation:
     fails.
 
     `invocation_id` tells two attempts with one request id apart; it is sent back with the result (awslambdaric 4.0.2,
-    July 2026). Older services and emulators send none.
+    July 2026). Older services and emulators send none. `content_type` is that of the event.
     """
 
     request_id: str
@@ -59,16 +61,20 @@ class Invocation:
     tenant_id: str | None
     client_context_json: str | None
     cognito_identity_json: str | None
-    event_json: bytes
+    content_type: str
+    event_body: bytes
 
     def event(self) -> Any:
-        """The event. Raises ValueError if it is not JSON."""
-        return json.loads(self.event_json)
+        """The event: what its JSON says, or bytes if it has another content type. Raises ValueError or RecursionError.
+
+        NaN and Infinity are refused, as they are in results: JSON does not have them.
+        """
+        if self.content_type.partition(";")[0].strip().lower() != JSON:
+            return self.event_body
+        return loads(self.event_body, parse_constant=_refuse)
 
     def client_context(self) -> ClientContext | None:
         """The caller's context, if there is one. Raises ValueError if it is neither a JSON object nor null."""
-        if self.client_context_json is None:
-            return None
         value = _object(self.client_context_json, "the client context")
         if value is None:
             return None
@@ -81,9 +87,14 @@ class Invocation:
 
     def cognito_identity(self) -> CognitoIdentity:
         """The caller's identity. Raises ValueError if it is neither a JSON object nor null."""
-        text = self.cognito_identity_json
-        value = (None if text is None else _object(text, "the Cognito identity")) or {}
+        value = _object(self.cognito_identity_json, "the Cognito identity") or {}
         return CognitoIdentity(value.get("cognitoIdentityId"), value.get("cognitoIdentityPoolId"))
+
+    def w3c(self) -> dict[str, str]:
+        """The W3C trace context that came with the client context. Raises as `client_context` does."""
+        sent = (_object(self.client_context_json, "the client context") or {}).get("w3c")
+        fields = sent if isinstance(sent, dict) else {}
+        return {name: fields[name] for name in W3C_FIELDS if isinstance(fields.get(name), str)}
 
 
 def parse_invocation(response: Response) -> Invocation:
@@ -104,12 +115,17 @@ def parse_invocation(response: Response) -> Invocation:
         tenant_id=response.headers.get("lambda-runtime-aws-tenant-id") or None,
         client_context_json=response.headers.get("lambda-runtime-client-context") or None,
         cognito_identity_json=response.headers.get("lambda-runtime-cognito-identity") or None,
-        event_json=response.body,
+        content_type=response.headers.get("content-type") or JSON,
+        event_body=response.body,
     )
 
 
-def _object(text: str, what: str) -> Mapping[str, Any] | None:
-    value = json.loads(text)
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _object(text: str | None, what: str) -> Mapping[str, Any] | None:
+    value = None if text is None else loads(text)
     if not isinstance(value, dict | None):
         raise ValueError(f"{what} is not a JSON object")  # noqa: TRY004  the caller's value is wrong, not our type
     return value

@@ -5,7 +5,7 @@ LocalProtocolError and changes nothing. A response that the documents do not all
 changes nothing. Sending the same Request again after a lost response is not a transition.
 
 Source: Lambda developer guide, 'Using the Lambda runtime API for custom runtimes', and its OpenAPI file, read
-November 2026; `restore` from 'SnapStart runtime hooks' there.
+November 2026. `restore` is not here: SnapStart is for AWS's own runtimes (`modes.py`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from enum import Enum
 from timelapse_runtime.runtime.errors import RemoteProtocolError
 from timelapse_runtime.runtime.protocol.error_report import ErrorReport
 from timelapse_runtime.runtime.protocol.invocation import Invocation, parse_invocation
-from timelapse_runtime.runtime.protocol.messages import Request, Response, require_status
+from timelapse_runtime.runtime.protocol.messages import Request, Response
 from timelapse_runtime.runtime.protocol.state_table import after
 
 PREFIX = "/2018-06-01/runtime"
 ERROR_TYPE_HEADER = "Lambda-Runtime-Function-Error-Type"
+XRAY_CAUSE_HEADER = "Lambda-Runtime-Function-XRay-Error-Cause"
 INVOCATION_ID_HEADER = "Lambda-Runtime-Invocation-Id"
 
 
@@ -28,8 +29,6 @@ class RuntimeState(Enum):
     """The runtime's state."""
 
     INIT = "init"
-    RESTORING = "restoring"
-    RESTORED = "restored"
     WAITING = "waiting"
     INVOKED = "invoked"
     ANSWERED = "answered"
@@ -41,23 +40,18 @@ class RuntimeState(Enum):
 class RuntimeTransition(Enum):
     """What the runtime can send, and what can come back."""
 
-    ASK_RESTORE = "ask restore/next"
-    GET_RESTORE = "get restored"
     ASK_NEXT = "ask invocation/next"
     GET_INVOCATION = "get an invocation"
     SEND_RESPONSE = "send a response"
     SEND_ERROR = "send an error"
     SEND_INIT_ERROR = "send init/error"
-    SEND_RESTORE_ERROR = "send restore/error"
     GET_ACK = "get an acknowledgement"
 
 
 _S, _T = RuntimeState, RuntimeTransition
 
 TABLE: Mapping[RuntimeState, Mapping[RuntimeTransition, RuntimeState]] = {
-    _S.INIT: {_T.ASK_NEXT: _S.WAITING, _T.ASK_RESTORE: _S.RESTORING, _T.SEND_INIT_ERROR: _S.FAILING},
-    _S.RESTORING: {_T.ASK_RESTORE: _S.RESTORING, _T.GET_RESTORE: _S.RESTORED},
-    _S.RESTORED: {_T.ASK_NEXT: _S.WAITING, _T.SEND_RESTORE_ERROR: _S.FAILING},
+    _S.INIT: {_T.ASK_NEXT: _S.WAITING, _T.SEND_INIT_ERROR: _S.FAILING},
     # Asking again while waiting: the connection was lost, or the response was not usable.
     _S.WAITING: {_T.ASK_NEXT: _S.WAITING, _T.GET_INVOCATION: _S.INVOKED},
     _S.INVOKED: {_T.SEND_RESPONSE: _S.ANSWERED, _T.SEND_ERROR: _S.ANSWERED},
@@ -118,28 +112,14 @@ class RuntimeApi:
     def error(self, report: ErrorReport) -> Request:
         """Fail the current invocation."""
         self._go(RuntimeTransition.SEND_ERROR)
-        return _error_request(f"{PREFIX}/invocation/{self._request_id}/error", report, self._headers)
+        headers = {XRAY_CAUSE_HEADER: report.xray_cause} if report.xray_cause else {}
+        path = f"{PREFIX}/invocation/{self._request_id}/error"
+        return _error_request(path, report, report.body(self._request_id), {**headers, **self._headers})
 
     def init_error(self, report: ErrorReport) -> Request:
         """Report that init failed. The process must then exit with a code other than 0."""
         self._go(RuntimeTransition.SEND_INIT_ERROR)
-        return _error_request(f"{PREFIX}/init/error", report)
-
-    def restore_next(self) -> Request:
-        """End init under SnapStart: the snapshot is taken while this call waits."""
-        self._go(RuntimeTransition.ASK_RESTORE)
-        return Request("GET", f"{PREFIX}/restore/next", timeout_ms=None)
-
-    def restored(self, response: Response) -> None:
-        """Read the response to `restore_next`: this process is now a copy from the snapshot."""
-        state = after(TABLE, self._state, RuntimeTransition.GET_RESTORE)
-        require_status(response, 200, "GET restore/next")
-        self._state = state
-
-    def restore_error(self, report: ErrorReport) -> Request:
-        """Report that the work after the restore failed. The process must then exit with a code other than 0."""
-        self._go(RuntimeTransition.SEND_RESTORE_ERROR)
-        return _error_request(f"{PREFIX}/restore/error", report)
+        return _error_request(f"{PREFIX}/init/error", report, report.body())
 
     def ack(self, response: Response) -> Ack:
         """Read how a response or any kind of error was answered.
@@ -162,6 +142,6 @@ class RuntimeApi:
         self._state = after(TABLE, self._state, transition)
 
 
-def _error_request(path: str, report: ErrorReport, headers: Mapping[str, str] | None = None) -> Request:
+def _error_request(path: str, report: ErrorReport, body: bytes, headers: Mapping[str, str] | None = None) -> Request:
     own = {"Content-Type": "application/json", ERROR_TYPE_HEADER: report.error_type}
-    return Request("POST", path, {**own, **(headers or {})}, report.body())
+    return Request("POST", path, {**own, **(headers or {})}, body)
