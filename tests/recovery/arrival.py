@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from random import Random
 from unittest.mock import patch
 
-from tests.recovery.fake_media import fake_photo, photos_in
+from tests.recovery.fake_media import fake_photo, photos_in, sources_in
 from tests.recovery.fault_run import Fault, FaultRun
 from tests.recovery.watch import Watch, number_of
 from tests.world import STREAM, World
@@ -24,7 +24,6 @@ from timelapse_runtime.timelapse.model import pace
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
-from timelapse_runtime.timelapse.video.boxes import read_provenance
 
 _ENVIRONMENTS = 3
 _DAY_MS = 24 * 3_600_000
@@ -93,7 +92,7 @@ class ArrivalWatch(Watch):
         body = self._world.video.peek(where)
         if body is None:
             return []
-        sources = [frame for part in read_provenance(body) for frame in part.frames]
+        sources = sources_in(body)
         shown = photos_in(body)
         for frame, number in zip(sources, shown, strict=True):
             claimed = self.photos.get(number)

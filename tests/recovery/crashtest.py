@@ -17,11 +17,12 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
+from operator import itemgetter
 
 from tests.recovery.fault_run import Fault
 from tests.recovery.http.points import Server, run_all
@@ -37,11 +38,10 @@ from tests.recovery.races import (
     REMOVAL_MEETINGS,
     Meeting,
 )
-from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, doubles, run_life, run_pair, run_scenario, singles
+from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, doubles, drawn_pairs, run_life, run_scenario, singles
 
 Point = tuple[str, Callable[[], tuple[str, ...]]]
 """Its column in the table, and what runs it: the answer is what was wrong."""
-PAIRS_PER_FAULT = 4
 ARRIVAL_LIVES = 5_000
 LIVES_PER_SEED, SEEDS = 200, 50
 SERVERS: tuple[Server, ...] = ("moto", "ministack")
@@ -80,9 +80,8 @@ def _doubles() -> Iterator[Point]:
 
 def _drawn_pairs() -> Iterator[Point]:
     for scenario in SCENARIOS:
-        for first in singles(scenario):
-            for seed in range(PAIRS_PER_FAULT):
-                yield "two faults", partial(run_pair, scenario, first, seed)
+        for faults in drawn_pairs(scenario):
+            yield _with_faults(scenario, faults)
 
 
 def _pauses(meetings: Iterable[Meeting]) -> Iterator[Point]:
@@ -179,9 +178,7 @@ def main() -> int:
         missing = [name for name in ("ffmpeg", "ffprobe") if shutil.which(name) is None]
         if missing:
             parser.error(f"over HTTP {' and '.join(missing)} look at the videos: install ffmpeg, or take --in-memory")
-    started = time.monotonic()
-    points: dict[str, Counter[str]] = {name: Counter() for name in parts()}
-    failures: dict[str, list[str]] = {name: [] for name in parts()}
+    started, rows = time.monotonic(), Rows()
     of = 4 * arguments.processes
     shares = [Share(name, number, of, arguments.step) for name in parts() for number in range(of)]
     # Spawned, not forked: each process has a /tmp folder of its own for its outbox.
@@ -192,39 +189,50 @@ def main() -> int:
             ]
             for server in (() if arguments.in_memory else SERVERS)
         }  # first: they wait most of their time
-        for name, counted, failed in pool.map(Share.run, shares):
-            points[name] += counted
-            failures[name] += failed
-            for failure in failed:
-                print(failure, file=sys.stderr, flush=True)
+        for name, done in itertools.groupby(pool.map(Share.run, shares), itemgetter(0)):
+            counted = list(done)
+            points = sum((counter for _, counter, _ in counted), Counter[str]())
+            rows.add(name, points, [failure for *_, failures in counted for failure in failures])
         caught = dict(pool.map(_bug, MUTATIONS))
-        others = {"random lives": list(pool.map(_lives, range(1, 1 + max(1, SEEDS // arguments.step))))}
-        others |= {name: [answer.result() for answer in answers] for name, answers in asked.items()}
-    rows = {name: (points[name].total(), failures[name]) for name in points}
-    for name, results in others.items():
-        rows[name] = sum(count for count, _ in results), [failure for _, failed in results for failure in failed]
-        for failure in rows[name][1]:
-            print(failure, file=sys.stderr, flush=True)
-    print(_table(points, rows), _bugs(caught), sep="\n\n", end="\n\n")
+        others = {"random lives": pool.map(_lives, range(1, 1 + max(1, SEEDS // arguments.step)))}
+        others |= {name: (answer.result() for answer in answers) for name, answers in asked.items()}
+        for name, results in others.items():
+            counts, failures = zip(*results, strict=True)
+            rows.add(name, Counter({"": sum(counts)}), list(itertools.chain(*failures)))
+    print("", _bugs(caught), "", sep="\n")
     missed = [name for name, where in caught.items() if where is None]
     line = {
-        "points": sum(count for count, _ in rows.values()),
-        "failed": sum(len(failed) for _, failed in rows.values()),
+        "points": rows.points,
+        "failed": rows.failed,
         "mutations": len(caught),
         "mutations_missed": len(missed),
         "seconds": round(time.monotonic() - started),
     }
     print(json.dumps(line))
-    return 1 if line["failed"] or missed else 0
+    return 1 if rows.failed or missed else 0
 
 
-def _table(points: Mapping[str, Counter[str]], rows: Mapping[str, tuple[int, list[str]]]) -> str:
-    columns = [fault.value for fault in Fault]
-    lines = [["scenario", *columns, "points", "failed"], ["---", *["---:"] * (len(columns) + 2)]]
-    for name, (count, failed) in rows.items():
-        figures = [str(points.get(name, Counter())[column] or "") for column in columns]
-        lines.append([name, *figures, str(count), str(len(failed))])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+class Rows:
+    """The table, which is printed row by row: hours of work may be interrupted."""
+
+    def __init__(self) -> None:
+        self.points = self.failed = 0
+        columns = [fault.value for fault in Fault]
+        self._print("scenario", *columns, "points", "failed")
+        self._print("---", *["---:"] * (len(columns) + 2))
+
+    def add(self, name: str, points: Counter[str], failures: Sequence[str]) -> None:
+        """Print the failures, to stderr, and the row."""
+        for failure in failures:
+            print(failure, file=sys.stderr, flush=True)
+        figures = [str(points[fault.value] or "") for fault in Fault]
+        self._print(name, *figures, str(points.total()), str(len(failures)))
+        self.points += points.total()
+        self.failed += len(failures)
+
+    @staticmethod
+    def _print(*cells: str) -> None:
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def _bugs(caught: Mapping[str, str | None]) -> str:

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -28,9 +29,10 @@ from timelapse_runtime.timelapse.errors import FrameRejected, SegmentCorrupt
 from timelapse_runtime.timelapse.filters.contract import FilterState, Moment
 from timelapse_runtime.timelapse.model.capture_time import CameraTime
 from timelapse_runtime.timelapse.model.skip import Look
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.time_left import TimeLeft
-from timelapse_runtime.timelapse.video.boxes import walk_boxes
+from timelapse_runtime.timelapse.video.boxes import read_sources, walk_boxes
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
@@ -274,20 +276,28 @@ def photos_in(segment: bytes) -> list[int]:
     return [photo for photo, _ in photos_and_marks_in(segment)]
 
 
-def photos_and_marks_in(segment: bytes) -> list[tuple[int, int]]:
+@lru_cache(maxsize=4096)
+def photos_and_marks_in(segment: bytes) -> Sequence[tuple[int, int]]:
     """The photos that a segment's pictures show, with the pictures' marks, in video order."""
     found: dict[int, tuple[int, int]] = {}
     for box in walk_boxes(segment):
         if box.type == "mdat":
             for number, photo, mark, *_ in _PACKET.iter_unpack(segment[box.payload : box.end]):
                 found[number] = photo, mark
-    return [found[number] for number in sorted(found)]
+    return tuple(found[number] for number in sorted(found))
 
 
-def qualities_in(segment: bytes) -> set[int]:
+@lru_cache(maxsize=4096)
+def qualities_in(segment: bytes) -> frozenset[int]:
     """The values of crf that a segment's pictures were encoded with."""
     mdats = [segment[box.payload : box.end] for box in walk_boxes(segment) if box.type == "mdat"]
-    return {quality for mdat in mdats for _, _, _, quality, *_ in _PACKET.iter_unpack(mdat)}
+    return frozenset(quality for mdat in mdats for _, _, _, quality, *_ in _PACKET.iter_unpack(mdat))
+
+
+@lru_cache(maxsize=4096)
+def sources_in(segment: bytes) -> Sequence[SourceFrame]:
+    """The photos behind a segment's frames. Runs of one scenario make mostly the same segments: each is read once."""
+    return tuple(read_sources(segment))
 
 
 @dataclass(kw_only=True, eq=False)

@@ -89,6 +89,8 @@ class FaultRun:
         self.world.are_owners_distinct = are_owners_distinct
         self.watch = Watch(self.world, shows_photos=shows_photos)
         self.requests = 0
+        self.conditional: set[int] = set()
+        """The requests for which 412 is possible."""
         self.fired: list[Fault] = []
         self.rejected: dict[str, str] = {}
         """What must be rejected, and why."""
@@ -126,7 +128,11 @@ class FaultRun:
             raise Killed  # a dead process that unwinds sends nothing
         self.requests += 1
         fault = self._faults.pop(self.requests, None)
-        if fault is None or (fault is Fault.CONDITION_FAILED and not _can_fail(operation, key)):
+        if _can_fail(operation, key):
+            self.conditional.add(self.requests)
+        elif fault is Fault.CONDITION_FAILED:
+            fault = None
+        if fault is None:
             return self._done(store, operation, key, effect)
         self.fired.append(fault)
         where = operation, store.bucket, key

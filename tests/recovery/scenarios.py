@@ -350,11 +350,18 @@ SMALL = Scenario("small", _small, with_extension=True)
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: how many requests it took, which of the faults took place, and what was wrong."""
+    """One run: how many requests it took, for which of them 412 is possible, and what was wrong."""
 
     requests: int
-    fired: int
+    conditional: frozenset[int]
     wrong: tuple[str, ...]
+
+    def faults_after(self, request: int) -> Iterator[tuple[int, Fault]]:
+        """Every fault at each request after this one."""
+        for later in range(request + 1, self.requests + 1):
+            for fault in Fault:
+                if fault is not Fault.CONDITION_FAILED or later in self.conditional:
+                    yield later, fault
 
 
 def run_scenario(scenario: Scenario, faults: Mapping[int, Fault], *, shows_photos: bool = True) -> Outcome:
@@ -363,34 +370,33 @@ def run_scenario(scenario: Scenario, faults: Mapping[int, Fault], *, shows_photo
     try:
         with contextlib.suppress(PowerOff):
             scenario.steps(run)
-        requests, fired = run.requests, len(run.fired)
+        requests = run.requests
         run.finish()
-        return Outcome(requests, fired, tuple(run.check()))
+        wrong = run.check()
     except Exception:  # noqa: BLE001 - a run that breaks is a failed point, and the next one is run
-        return Outcome(run.requests, len(run.fired), (*run.watch.violations, traceback.format_exc()))
+        requests, wrong = run.requests, [*run.watch.violations, traceback.format_exc()]
+    return Outcome(requests, frozenset(run.conditional), tuple(wrong))
 
 
 def singles(scenario: Scenario, *, shows_photos: bool = True) -> Iterator[dict[int, Fault]]:
     """Every fault at every request of the undisturbed run."""
-    requests = run_scenario(scenario, {}, shows_photos=shows_photos).requests
-    for request in range(1, requests + 1):
-        for fault in Fault:
-            yield {request: fault}
+    undisturbed = run_scenario(scenario, {}, shows_photos=shows_photos)
+    return ({request: fault} for request, fault in undisturbed.faults_after(0))
 
 
 def doubles(scenario: Scenario) -> Iterator[dict[int, Fault]]:
     """Every pair of faults: the second at each later request of the run with the first."""
     for first in singles(scenario):
-        ((request, _),) = first.items()
-        requests = run_scenario(scenario, first).requests
-        for later in range(request + 1, requests + 1):
-            for fault in Fault:
-                yield {**first, later: fault}
+        (request,) = first
+        for later, fault in run_scenario(scenario, first).faults_after(request):
+            yield {**first, later: fault}
 
 
-def run_pair(scenario: Scenario, first: Mapping[int, Fault], seed: int) -> tuple[str, ...]:
-    """The first fault, and another one at a later request of that run; both drawn by the numbers given."""
-    ((request, _),) = first.items()
-    draw = Random(f"{scenario.name} {first} {seed}")
-    later = draw.randint(request + 1, max(request + 1, run_scenario(scenario, first).requests))
-    return run_scenario(scenario, {**first, later: draw.choice(list(Fault))}).wrong
+def drawn_pairs(scenario: Scenario) -> Iterator[dict[int, Fault]]:
+    """With every fault that the scenario survives, another one at a later request. Both that and its kind are drawn."""
+    undisturbed = run_scenario(scenario, {})
+    for request, fault in undisturbed.faults_after(0):
+        if fault is not Fault.POWER_OFF and request < undisturbed.requests:
+            draw = Random(f"{scenario.name} {request} {fault.value}")
+            later = draw.randint(request + 1, undisturbed.requests)
+            yield {request: fault, later: draw.choice(list(Fault))}

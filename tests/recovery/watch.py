@@ -12,14 +12,13 @@ import traceback
 from collections.abc import Iterator
 
 from tests.hls import MediaPlaylist, check_handed_over, check_update
-from tests.recovery.fake_media import FakeCodec, next_mark, photos_and_marks_in, photos_in, qualities_in
+from tests.recovery.fake_media import FakeCodec, next_mark, photos_and_marks_in, photos_in, qualities_in, sources_in
 from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum, reel_from_value
 from timelapse_runtime.timelapse.model.keys import key_order, reel_number
 from timelapse_runtime.timelapse.model.segment_versions import LONGEST_COMMIT_SECONDS, VIEWED_SECONDS
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
-from timelapse_runtime.timelapse.video.boxes import read_provenance
 from timelapse_runtime.timelapse.video.sample_table import SampleTable, head_size_bytes
 
 FIRST_ADOPTED = 1_000_000
@@ -43,7 +42,7 @@ class Watch:
         self._sources: dict[str, tuple[bytes, list[tuple[str, Role]]]] = {}
         self._marked: dict[str, tuple[bytes, int, int]] = {}
         """Of segments whose marks were checked: the bytes, and the marks before and at the end."""
-        self._qualities: dict[str, tuple[bytes, set[int]]] = {}
+        self._qualities: dict[str, tuple[bytes, frozenset[int]]] = {}
         """Of segments: the bytes, and what quality they show."""
         self._playlists: dict[str, MediaPlaylist] = {}
         self._viewers: list[tuple[int, set[str]]] = []
@@ -197,7 +196,7 @@ class Watch:
                 body = self._body(reel, segment) or b""
                 known = self._marked.get(where)
                 if known is None or known[0] != body or known[1] != mark:
-                    before, roles = mark, [one.role for part in read_provenance(body) for one in part.frames]
+                    before, roles = mark, [one.role for one in sources_in(body)]
                     for (photo, shown), role in zip(photos_and_marks_in(body), roles, strict=True):
                         mark = mark if role in (Role.STAND_IN, Role.ADOPTED) else next_mark(mark, photo)
                         # Where a reel begins with a repeated frame, that is one of the reel before.
@@ -222,7 +221,7 @@ class Watch:
                 yield f"{where} goes back to settings before: {min(qualities)} follows {newest}"
             newest = max(qualities)
 
-    def _segment_qualities(self, reels: list[Reel]) -> Iterator[tuple[str, set[int]]]:
+    def _segment_qualities(self, reels: list[Reel]) -> Iterator[tuple[str, frozenset[int]]]:
         for reel in reversed(reels):
             for segment in reel.segments:
                 where = segment_key(self._world.keys, reel, segment)
@@ -239,7 +238,7 @@ class Watch:
             return []
         known = self._sources.get(where)
         if known is None or known[0] != body:
-            sources = [frame for part in read_provenance(body) for frame in part.frames]
+            sources = sources_in(body)
             if self._shows_photos:
                 claimed = [number_of(frame) for frame in sources if frame.role is not Role.STAND_IN]
                 shown = [
