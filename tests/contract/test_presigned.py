@@ -57,6 +57,13 @@ def test_it_carries_what_must_be_sent(store: Store) -> None:
     assert store.request_counts == {}
 
 
+def test_it_writes_its_metadata(store: Store) -> None:
+    signed = store.presign_put(KEY, b"one", metadata={"attempt": "a1"}, expires_seconds=60)
+    assert signed.headers["x-amz-meta-attempt"] == "a1"
+    assert send(store, signed, b"one") == 200
+    assert store.head(KEY).metadata == {"attempt": "a1"}
+
+
 def test_it_writes_once_if_there_is_nothing(store: Store) -> None:
     one, two = (signed_put(store, body, IfAbsent()) for body in (b"one", b"two"))
     assert [send(store, one, b"one"), send(store, two, b"two")] == [200, 412]

@@ -16,7 +16,9 @@ from tests.recovery.races import ADOPT_MEETINGS, MEETINGS, OWNER_MEETINGS
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run_scenario, singles
 from timelapse_runtime.adopt import adoption
 from timelapse_runtime.adopt.adoption import Adoption
+from timelapse_runtime.runtime.state.checkpoint import StoredCheckpoint
 from timelapse_runtime.runtime.state.errors import Fenced, PreconditionFailed, StorageUnavailable
+from timelapse_runtime.runtime.state.put import Put
 from timelapse_runtime.timelapse import (
     Timelapse,
     arrangement,
@@ -29,7 +31,7 @@ from timelapse_runtime.timelapse import (
 )
 from timelapse_runtime.timelapse.arrival_intake import ArrivalIntake
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
-from timelapse_runtime.timelapse.commit_plan import CommitPlan, Put
+from timelapse_runtime.timelapse.commit_plan import CommitPlan
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
 from timelapse_runtime.timelapse.frozen_photos import FrozenPhotos
@@ -136,9 +138,10 @@ def _segment_names_reused() -> Iterator[None]:
         yield
 
 
-def _own_412_taken_for_a_conflict(self: CheckpointStore, checkpoint: Checkpoint, put: Put) -> str:
+def _own_412_taken_for_a_conflict(self: CheckpointStore, checkpoint: Checkpoint, put: Put) -> None:
     try:
-        return put.send(self._store)
+        self._stored._etag = put.send(self._store)
+        self._checkpoint = checkpoint
     except (PreconditionFailed, StorageUnavailable) as error:
         # ... and so its segments are removed as orphans.
         if (reel := checkpoint.reel) is not None and reel.segments:
@@ -147,22 +150,22 @@ def _own_412_taken_for_a_conflict(self: CheckpointStore, checkpoint: Checkpoint,
         raise Fenced("another instance committed first") from error
 
 
-def _any_412_taken_for_success(self: CheckpointStore, _checkpoint: Checkpoint, put: Put) -> str:
+def _any_412_taken_for_success(self: StoredCheckpoint, put: Put) -> None:
     try:
-        return put.send(self._store)
+        self._etag = put.send(self._store)
     except (PreconditionFailed, StorageUnavailable):
         stored = self._read()
         assert stored is not None
-        return stored[1]
+        self._etag = stored.info.etag
 
 
-def _lost_answer_taken_for_failure(self: CheckpointStore, _checkpoint: Checkpoint, put: Put) -> str:
+def _lost_answer_taken_for_failure(self: StoredCheckpoint, put: Put) -> None:
     """The attempt's id is not compared: the next commit builds on whatever is stored under another ETag."""
     try:
-        return put.send(self._store)
+        self._etag = put.send(self._store)
     except StorageUnavailable:
         stored = self._read()
-        self._base = (self._base[0], stored[1]) if self._base and stored else self._base
+        self._etag = stored.info.etag if self._etag and stored else self._etag
         raise
 
 
@@ -369,8 +372,8 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "ahead not written": lambda: _tracker(_ahead_not_written),
     "segment names used again": _segment_names_reused,
     "own 412 taken for a conflict": lambda: _store("_swap", _own_412_taken_for_a_conflict),
-    "412 taken for success": lambda: _store("_swap", _any_412_taken_for_success),
-    "unclear commit built upon": lambda: _store("_swap", _lost_answer_taken_for_failure),
+    "412 taken for success": lambda: patch.object(StoredCheckpoint, "send", _any_412_taken_for_success),
+    "unclear commit built upon": lambda: patch.object(StoredCheckpoint, "send", _lost_answer_taken_for_failure),
     "orphans deleted before the commit": lambda: patch.object(Stream, "sweep", _orphans_deleted_before_the_commit),
     "old segment deleted before the commit": lambda: _store("compare_and_swap", _replaced_deleted_before_the_commit),
     "frame taken again after discarding": lambda: patch.object(

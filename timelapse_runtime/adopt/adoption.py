@@ -20,8 +20,9 @@ from timelapse_runtime.adopt.prepared import PreparedVideo
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.state.contract import IfAbsent, Store
 from timelapse_runtime.runtime.state.errors import Fenced
+from timelapse_runtime.runtime.state.put import Put
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
-from timelapse_runtime.timelapse.commit_plan import IMMUTABLE, SEGMENT_TYPE, Put, segment_key
+from timelapse_runtime.timelapse.commit_plan import IMMUTABLE, SEGMENT_TYPE, segment_key
 from timelapse_runtime.timelapse.derived import Derived
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage

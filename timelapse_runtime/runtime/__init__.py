@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived
     from timelapse_runtime.runtime.outbox import Outbox, OutboxPut
     from timelapse_runtime.runtime.result import Result
+    from timelapse_runtime.runtime.state.checkpoint import StoredCheckpoint
     from timelapse_runtime.runtime.state.contract import Store
     from timelapse_runtime.runtime.state.errors import Fenced, StateError, StorageError
     from timelapse_runtime.runtime.state.memory import MemoryStore
+    from timelapse_runtime.runtime.state.open_states import OpenStates
+    from timelapse_runtime.runtime.state.put import Put, leave
     from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 __all__ = [
@@ -28,8 +31,10 @@ __all__ = [
     "Environment",
     "Fenced",
     "MemoryStore",
+    "OpenStates",
     "Outbox",
     "OutboxPut",
+    "Put",
     "Result",
     "S3Store",
     "SigtermReceived",
@@ -37,7 +42,9 @@ __all__ = [
     "StatefulFunction",
     "StorageError",
     "Store",
+    "StoredCheckpoint",
     "SystemClock",
+    "leave",
     "make_client",
 ]
 
@@ -47,9 +54,12 @@ _MODULES = {
     "interrupts": ("DeadlineReached", "SigtermReceived"),
     "outbox": ("Outbox", "OutboxPut"),
     "result": ("Result",),
+    "state.checkpoint": ("StoredCheckpoint",),
     "state.contract": ("Store",),
     "state.errors": ("Fenced", "StateError", "StorageError"),
     "state.memory": ("MemoryStore",),
+    "state.open_states": ("OpenStates",),
+    "state.put": ("Put", "leave"),
     "state.s3": ("S3Store", "make_client"),
 }
 

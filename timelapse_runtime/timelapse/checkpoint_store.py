@@ -1,8 +1,8 @@
 """The stream's truth in S3: one object that owns the checkpoint as this instance knows it, and replaces it.
 
-Owns `base`, the checkpoint with its ETag, and compare-and-swap. A commit has two steps: `prepare` gives the plan that
-follows the base, `compare_and_swap` sends it and returns what was committed. Knows nothing of the encoder, of derived
-objects, or of what the frames are.
+Owns the checkpoint; its ETag and compare-and-swap are StoredCheckpoint's. A commit has two steps: `prepare` gives the
+plan that follows the base, `compare_and_swap` sends it and returns what was committed. Knows nothing of the encoder, of
+derived objects, or of what the frames are.
 
 What a crash leaves behind, in order: an init segment and segments (orphans, which no checkpoint names), then the
 checkpoint. From there on the commit has happened.
@@ -15,11 +15,12 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from timelapse_runtime.runtime.state.checkpoint import StoredCheckpoint
 from timelapse_runtime.runtime.state.contract import Store
-from timelapse_runtime.runtime.state.errors import Fenced, ObjectNotFound, PreconditionFailed, StorageUnavailable
+from timelapse_runtime.runtime.state.errors import Fenced, PreconditionFailed
+from timelapse_runtime.runtime.state.put import Put
 from timelapse_runtime.timelapse.commit_plan import (
     CommitPlan,
-    Put,
     SegmentData,
     checkpoint_put,
     init_put,
@@ -59,7 +60,8 @@ class CheckpointStore:
         self._store, self._keys, self._source, self._order = store, keys, source, order
         self._owner, self._lease_ms = owner, 0
         self._settings: Mapping[str, str] = {}
-        self._base: tuple[Checkpoint, str] | None = None
+        self._stored = StoredCheckpoint(store, keys.checkpoint)
+        self._checkpoint: Checkpoint | None = None
         self._history_size_bytes = 0
         self._next_listing: tuple[Checkpoint, NextListing] | None = None
         self._loaded_epoch_ms = 0
@@ -70,7 +72,7 @@ class CheckpointStore:
     @property
     def checkpoint(self) -> Checkpoint | None:
         """The checkpoint as this instance knows it; None before the first commit."""
-        return self._base[0] if self._base else None
+        return self._checkpoint
 
     @property
     def next_listing(self) -> NextListing | None:
@@ -84,7 +86,7 @@ class CheckpointStore:
     @property
     def last_reel(self) -> Reel | None:
         """The newest committed reel, open or closed."""
-        return self._base[0].reel if self._base else None
+        return self._checkpoint.reel if self._checkpoint else None
 
     @property
     def open_reel(self) -> Reel | None:
@@ -99,9 +101,11 @@ class CheckpointStore:
 
     def load(self) -> Checkpoint | None:
         """Read the checkpoint. Raises StorageError, CheckpointCorrupt."""
-        self._base = self._read()
-        self._history_size_bytes = history_size_bytes(self._base[0]) if self._base else 0
-        return self.checkpoint
+        stored = self._stored.load()
+        self._checkpoint = Checkpoint.from_json(stored.body) if stored else None
+        self._loaded_epoch_ms = stored.info.last_modified_epoch_ms if stored else 0
+        self._history_size_bytes = history_size_bytes(self._checkpoint) if self._checkpoint else 0
+        return self._checkpoint
 
     def write_with(self, *, lease_ms: int, settings: Mapping[str, str]) -> None:
         """From now on, commits hold a lease for so long, and name these settings of the stream."""
@@ -133,13 +137,13 @@ class CheckpointStore:
             lease_ms=self._lease_ms,
             settings=self._settings,
         )
-        self._base = claimed, self._swap(claimed, checkpoint_put(self._keys, claimed, self._base))
+        self._swap(claimed, checkpoint_put(self._keys, claimed, self._base))
         return claimed
 
     def replace_reel(self, reel: Reel) -> Checkpoint:
         """Commit nothing but another entry of the closed reel that the checkpoint has. Returns the checkpoint. If it
         counts its segments from another number, `live.m3u8` begins with it. Raises StorageError, Fenced."""
-        old = self._base[0] if self._base else None
+        old = self._checkpoint
         assert old is not None
         assert old.reel is not None
         assert old.reel.name == reel.name
@@ -149,7 +153,7 @@ class CheckpointStore:
     def drop_tail(self, reel_name: str) -> Checkpoint:
         """Commit nothing but that `live.m3u8` no longer lists this reel, and those before it. Returns the checkpoint.
         Raises StorageError, Fenced."""
-        old = self._base[0] if self._base else None
+        old = self._checkpoint
         assert old is not None
         names = [part.name for part in old.tail]
         return self._restate(old, old.reel, old.tail[names.index(reel_name) + 1 :])
@@ -157,19 +161,19 @@ class CheckpointStore:
     def fence(self) -> Checkpoint:
         """Commit nothing, so that each environment has to load the stream again before its next commit. Returns the
         checkpoint. Raises StorageError, Fenced."""
-        old = self._base[0] if self._base else None
+        old = self._checkpoint
         assert old is not None
         return self._restate(old, old.reel, old.tail)
 
     def _restate(self, old: Checkpoint, reel: Reel | None, tail: tuple[ReelTail, ...]) -> Checkpoint:
         commit, generation = secrets.token_hex(6), old.generation + 1
         stated = replace(old, generation=generation, commit=commit, owner="", lease_ms=0, reel=reel, tail=tail)
-        self._base = stated, self._swap(stated, checkpoint_put(self._keys, stated, self._base))
+        self._swap(stated, checkpoint_put(self._keys, stated, self._base))
         return stated
 
     def is_current(self) -> bool:
         """Ask S3 whether the checkpoint is still the one that is known here."""
-        return self._read() == self._base
+        return self._stored.is_current()
 
     def create_reel(self, reel: Reel, init_segment: bytes) -> Reel:
         """Write a new reel's init segment, and return the reel.
@@ -230,7 +234,7 @@ class CheckpointStore:
             self._send_init(plan.init)
         for put in plan.segments:
             put.send(self._store)
-        self._base = (plan.checkpoint, self._swap(plan.checkpoint, plan.commit))
+        self._swap(plan.checkpoint, plan.commit)
         self._history_size_bytes = history_size_bytes(plan.checkpoint, plan.commit.body)
         self.may_have_orphans = had_orphans
         fields = {"generation": plan.checkpoint.generation, "watermark": plan.checkpoint.watermark}
@@ -244,23 +248,15 @@ class CheckpointStore:
             if self._store.get(put.key).body != put.body:
                 raise Fenced(f"{put.key}: another instance began this reel with other parameter sets") from error
 
-    def _read(self) -> tuple[Checkpoint, str] | None:
-        try:
-            stored = self._store.get(self._keys.checkpoint)
-        except ObjectNotFound:
+    @property
+    def _base(self) -> tuple[Checkpoint, str] | None:
+        """The checkpoint with its ETag."""
+        if self._checkpoint is None:
             return None
-        self._loaded_epoch_ms = stored.info.last_modified_epoch_ms
-        return Checkpoint.from_json(stored.body), stored.info.etag
+        assert self._stored.etag is not None
+        return self._checkpoint, self._stored.etag
 
-    def _swap(self, checkpoint: Checkpoint, put: Put) -> str:
-        """The commit itself. An unclear answer is cleared by reading back: each attempt has an id of its own."""
-        try:
-            return put.send(self._store)
-        except (PreconditionFailed, StorageUnavailable) as error:
-            stored = self._read()
-            if stored is not None and stored[0].commit == checkpoint.commit:
-                return stored[1]
-            if stored == self._base and isinstance(error, StorageUnavailable):
-                raise  # it may still arrive late: then the next attempt meets it and is fenced
-            found = f"generation {stored[0].generation}" if stored else "no checkpoint"
-            raise Fenced(f"{put.key}: another instance committed first; found {found}") from error
+    def _swap(self, checkpoint: Checkpoint, put: Put) -> None:
+        """The commit itself."""
+        self._stored.send(put)
+        self._checkpoint = checkpoint

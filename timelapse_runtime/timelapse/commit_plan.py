@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from timelapse_runtime.runtime.state.contract import Condition, IfAbsent, IfMatch, Store
+from timelapse_runtime.runtime.state.checkpoint import replacement
+from timelapse_runtime.runtime.state.contract import IfAbsent
+from timelapse_runtime.runtime.state.put import Put
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys, segment_name
@@ -29,27 +31,6 @@ VIDEO_TYPE = "video/mp4"
 JSON_TYPE = "application/json"
 IMMUTABLE = "public, max-age=31536000, immutable"
 NO_CACHE = "no-cache"
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """One PUT of a whole object, with its condition."""
-
-    key: str
-    body: bytes
-    condition: Condition
-    content_type: str
-    cache_control: str
-
-    def send(self, store: Store) -> str:
-        """Write the object and return its ETag. Raises StorageError."""
-        return store.put(
-            self.key,
-            self.body,
-            condition=self.condition,
-            content_type=self.content_type,
-            cache_control=self.cache_control,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +154,8 @@ def playlist_put(key: str, body: bytes) -> Put:
 
 def checkpoint_put(keys: StreamKeys, checkpoint: Checkpoint, base: tuple[Checkpoint, str] | None) -> Put:
     """The checkpoint that follows `base`, in its place and no other's."""
-    condition: Condition = IfAbsent() if base is None else IfMatch(base[1])
-    return Put(keys.checkpoint, checkpoint.to_json(), condition, JSON_TYPE, NO_CACHE)
+    put = Put(keys.checkpoint, checkpoint.to_json(), None, JSON_TYPE, NO_CACHE)
+    return replacement(put, base[1] if base else None, attempt=checkpoint.commit)
 
 
 def init_put(keys: StreamKeys, reel: Reel, init_segment: bytes) -> Put:

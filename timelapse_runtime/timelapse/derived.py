@@ -15,10 +15,10 @@ from dataclasses import replace
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.state.contract import Condition, IfAbsent, IfMatch, Store
 from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed, StorageError
+from timelapse_runtime.runtime.state.put import Put
 from timelapse_runtime.timelapse.commit_plan import (
     NO_CACHE,
     CommitPlan,
-    Put,
     playlist_put,
     playlist_puts,
     reel_object_keys,

@@ -15,9 +15,9 @@ from typing import Any
 
 from timelapse_runtime.runtime.clock import Clock, SystemClock
 from timelapse_runtime.runtime.function import Deadline, Environment, RemainingTime
-from timelapse_runtime.runtime.outbox import OutboxPut
 from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.runtime.state.errors import Fenced, StateError, StorageError
+from timelapse_runtime.runtime.state.put import leave
 from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.backfill import Backfill
 from timelapse_runtime.timelapse.batch import Batch
@@ -39,7 +39,6 @@ from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 
 _log = logging.getLogger(__name__)
 
-_JOB_LIFETIME_SECONDS = 120
 _DRAIN_RESERVE_MS = 110
 """Left of the shutdown's time when draining stops: to mux, to sign the PUTs, and to write the outbox job. With 110 ms
 the longest of 25 exits at 1080p took 294 ms of the 300; with 70 ms, 300.5 ms (docs/performance.md)."""
@@ -323,8 +322,8 @@ class Timelapse:
         """Close the streams that are too many. One whose last frames cannot be committed now is closed all the same: it
         must not stop the others, and its next photo or a sweep finds those frames in S3.
         """
-        while (surplus := self._streams.take_surplus()) is not None:
-            name, stream = surplus
+
+        def flush(name: str, stream: Stream) -> None:
             before = _as_counter(stream.counts)
             try:
                 stream.flush(time_left, drain=True)
@@ -333,6 +332,8 @@ class Timelapse:
                     "closed without its last frames; the next open finds them", extra={"stream": name}, exc_info=error
                 )
             self._account(name, stream, before)
+
+        self._streams.make_room(flush)
 
     def _summary(self) -> dict[str, Any]:
         requests = Counter(self._frames.request_counts)
@@ -360,18 +361,7 @@ class Timelapse:
         if outbox is None:
             stream.commit_shutdown(plan)
             return
-        puts = []
-        for put in stream.as_outbox_job(plan).puts():
-            signed = self._video.presign_put(
-                put.key,
-                put.body,
-                condition=put.condition,
-                content_type=put.content_type,
-                cache_control=put.cache_control,
-                expires_seconds=_JOB_LIFETIME_SECONDS,
-            )
-            puts.append(OutboxPut(signed.url, dict(signed.headers), put.body, signed.read_url))
-        size_bytes = outbox.write(name, puts, lifetime_seconds=_JOB_LIFETIME_SECONDS)
+        size_bytes = leave(outbox, name, self._video, stream.as_outbox_job(plan).puts())
         fields = {
             "stream": name,
             "outbox_frame_count": plan.checkpoint.frame_count - stream.frames_in_video,

@@ -1,8 +1,8 @@
 """The streams that are open in this environment, and what it knows of those that are not.
 
-Owns the open streams, least recently used first, the leases of other environments, the streams' own settings, and who
-else reads the photos of a stream that is being joined. It opens streams and drops them; what is done with an open one
-is the caller's. A stream that was dropped is opened again from what is in S3.
+Owns the leases of other environments, the streams' own settings, and who else reads the photos of a stream that is
+being joined. Which streams are open is OpenStates'. It opens streams and drops them; what is done with an open one is
+the caller's. A stream that was dropped is opened again from what is in S3.
 
 A stream has one configuration from when it is opened until it is dropped. If its settings have changed, the caller
 drains it, drops it and opens it again: so the first frame with the new settings is the first of a segment.
@@ -10,14 +10,14 @@ drains it, drops it and opens it again: so the first frame with the new settings
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.state.contract import Store
+from timelapse_runtime.runtime.state.open_states import OpenStates
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.known_settings import KnownSettings
@@ -52,7 +52,7 @@ class OpenStreams:
 
     def __init__(self, config: Config, parts: StreamParts) -> None:
         self._config, self._parts = config, parts
-        self._streams: OrderedDict[str, Stream] = OrderedDict()
+        self._streams = OpenStates(self._fit)
         self._leases = KnownLeases()
         self._joins: dict[str, ReadElsewhere] = {}
         self.settings = KnownSettings(config, parts.video, parts.clock)
@@ -72,11 +72,12 @@ class OpenStreams:
 
     def busiest_first(self) -> list[tuple[str, Stream]]:
         """The open streams by name, the most recently used one first."""
-        return list(reversed(self._streams.items()))
+        return self._streams.busiest_first()
 
     def lease_of_other(self, name: str) -> Lease | None:
         """The live lease of another environment on a stream that is not open here, as far as it is known."""
-        return None if name in self._streams else self._leases.live(name, self._parts.clock.now_epoch_ms())
+        is_open = self._streams.get(name) is not None
+        return None if is_open else self._leases.live(name, self._parts.clock.now_epoch_ms())
 
     def open(
         self, name: str, takes_over: TakesOver, *, low_delay: bool = False, claims: bool = False
@@ -85,13 +86,12 @@ class OpenStreams:
 
         `low_delay`: see VideoWriter; `claims`: see Stream.open. Raises as that does, and ConfigError.
         """
-        if name not in self._streams:
-            opened = self._opened(name, takes_over, low_delay=low_delay, claims=claims)
-            if isinstance(opened, Lease):
-                return opened
-            self._streams[name] = opened
-        self._streams.move_to_end(name)
-        return self._streams[name]
+        stream: Stream | Lease | None = self._streams.get(name)
+        if stream is None:
+            stream = self._opened(name, takes_over, low_delay=low_delay, claims=claims)
+        if isinstance(stream, Stream):
+            self._streams.use(name, stream)
+        return stream
 
     def look(self, name: str) -> Stream:
         """The stream, whoever owns it, opened aside: nothing is to be written through it. Raises as `open` does."""
@@ -101,18 +101,15 @@ class OpenStreams:
 
     def drop(self, name: str) -> None:
         """Forget the stream with all that it has not committed."""
-        self._streams.pop(name, None)
+        self._streams.drop(name)
 
     def drop_all(self) -> None:
         """Forget all streams."""
-        self._streams.clear()
+        self._streams.drop_all()
 
-    def take_surplus(self) -> tuple[str, Stream] | None:
-        """The least recently used stream, which is not open any more, if more than TIMELAPSE_OPEN_STREAMS are, or if
-        their videos do not fit into the memory. The last one of them stays."""
-        if len(self._streams) > self._config.open_streams or self._is_memory_full():
-            return self._streams.popitem(last=False)
-        return None
+    def make_room(self, flush: Callable[[str, Stream], None]) -> None:
+        """See OpenStates."""
+        self._streams.make_room(flush)
 
     @contextmanager
     def joining(self, name: str, elsewhere: ReadElsewhere) -> Iterator[None]:
@@ -125,14 +122,14 @@ class OpenStreams:
             self.drop(name)
             del self._joins[name]
 
-    def _is_memory_full(self) -> bool:
-        """Whether several streams are open whose encoders do not fit into the memory together.
+    def _fit(self, streams: Collection[Stream]) -> bool:
+        """Whether these are no more than TIMELAPSE_OPEN_STREAMS, and their encoders fit into the memory together.
 
         A stream without a video yet counts as large as it may become.
         """
-        configs = [(stream, stream.config) for stream in self._streams.values()]
+        configs = [(stream, stream.config) for stream in streams]
         sizes = [stream.video_size or config.size or config.maximum_size for stream, config in configs]
-        return len(sizes) > 1 and not self._config.memory.takes_videos(sizes)
+        return len(sizes) <= self._config.open_streams and self._config.memory.takes_videos(sizes)
 
     def _opened(self, name: str, takes_over: TakesOver, *, low_delay: bool, claims: bool) -> Stream | Lease:
         self._config.require_apart(name)

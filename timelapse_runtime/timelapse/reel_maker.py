@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from timelapse_runtime.runtime.state.contract import ObjectInfo, Store
 from timelapse_runtime.runtime.state.errors import ObjectNotFound
-from timelapse_runtime.timelapse.commit_plan import IMMUTABLE, SEGMENT_TYPE, VIDEO_TYPE, Put, SegmentData, segment_key
+from timelapse_runtime.runtime.state.put import Put
+from timelapse_runtime.timelapse.commit_plan import IMMUTABLE, SEGMENT_TYPE, VIDEO_TYPE, SegmentData, segment_key
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import FrameRejected, MissingPhotos
 from timelapse_runtime.timelapse.ingest import with_next

@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.state.contract import IfAbsent, Store
 from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed
-from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE, Put
+from timelapse_runtime.runtime.state.put import Put
+from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE
 from timelapse_runtime.timelapse.errors import REMOVED, FrameRejected, is_skip
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order

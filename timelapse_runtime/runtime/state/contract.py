@@ -184,6 +184,7 @@ class Store(Protocol):
         condition: Condition = None,
         content_type: str = "application/octet-stream",
         cache_control: str | None = None,
+        metadata: Mapping[str, str] | None = None,
         expires_seconds: int,
     ) -> PresignedPut:
         """A PUT of `body` for another process to send, signed without a request."""

@@ -41,6 +41,7 @@ class _Presigned:
     body: bytes
     condition: Condition
     content_type: str
+    metadata: Mapping[str, str] | None
     expires_epoch_ms: int
 
 
@@ -182,13 +183,15 @@ class MemoryStore:
         condition: Condition = None,
         content_type: str = "application/octet-stream",
         cache_control: str | None = None,
+        metadata: Mapping[str, str] | None = None,
         expires_seconds: int,
     ) -> PresignedPut:
         """See Store. The URLs are good for `accept` and `give` only."""
         url = f"memory://{self._bucket}/{len(self._presigned)}"
         expires = self._clock.now_epoch_ms() + expires_seconds * 1000
-        self._presigned[url] = _Presigned(key, body, condition, content_type, expires)
+        self._presigned[url] = _Presigned(key, body, condition, content_type, metadata, expires)
         described = {"Content-Type": content_type} | ({} if cache_control is None else {"Cache-Control": cache_control})
+        described |= {f"x-amz-meta-{name}": value for name, value in (metadata or {}).items()}
         return PresignedPut(url, described | condition_headers(condition), url)
 
     def accept(self, url: str, body: bytes) -> int:
@@ -199,7 +202,13 @@ class MemoryStore:
         if body != presigned.body:
             return 400  # S3: BadDigest
         try:
-            self.put(presigned.key, body, condition=presigned.condition, content_type=presigned.content_type)
+            self.put(
+                presigned.key,
+                body,
+                condition=presigned.condition,
+                content_type=presigned.content_type,
+                metadata=presigned.metadata,
+            )
         except PreconditionFailed:
             return 412
         return 200

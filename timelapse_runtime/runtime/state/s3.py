@@ -370,6 +370,7 @@ class S3Store:
         condition: Condition = None,
         content_type: str = "application/octet-stream",
         cache_control: str | None = None,
+        metadata: Mapping[str, str] | None = None,
         expires_seconds: int,
     ) -> PresignedPut:
         """See Store. All headers are signed, the body's checksum among them: the sender must send exactly these."""
@@ -382,7 +383,8 @@ class S3Store:
         }
         if cache_control is not None:
             headers["Cache-Control"] = cache_control
-        described = {**_described(content_type, cache_control, None), **_conditional(condition)}
+        headers |= {f"x-amz-meta-{name}": value for name, value in (metadata or {}).items()}
+        described = {**_described(content_type, cache_control, metadata), **_conditional(condition)}
         checked = {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": checksum}
         parameters = {"Bucket": self._bucket, "Key": key, **checked, **described}
         url = self._translated("presign", key, lambda: self._presigned("put_object", parameters, expires_seconds))
