@@ -148,12 +148,12 @@ class Runtime:
     def _invoke(self, function: StatefulFunction, invocation: Invocation) -> Request:
         try:
             context = self._context(invocation)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             return self._failed(error, "Runtime.LambdaContextUnmarshalError")
         try:
             event = invocation.event()
         except (ValueError, RecursionError) as error:
-            return self._failed(error, "Runtime.UnmarshalError")
+            return self._failed(error, "Runtime.UnmarshalError", "Unable to unmarshal input")
         try:
             self._was_interrupted = True
             with deadline_alarm(context.deadline, self._clock):
@@ -174,7 +174,7 @@ class Runtime:
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  a mapping of the function's own may raise anything
-            return self._failed(error, "Runtime.MarshalError")
+            return self._failed(error, "Runtime.MarshalError", "Unable to marshal response")
         return self._api.response(marshalled.body, marshalled.content_type)
 
     def _context(self, invocation: Invocation) -> Context:
@@ -197,9 +197,9 @@ class Runtime:
             follows_interruption=self._was_interrupted,
         )
 
-    def _failed(self, error: BaseException, error_type: str | None = None) -> Request:
+    def _failed(self, error: BaseException, error_type: str | None = None, failed: str = "") -> Request:
         logger.error("Invocation failed", exc_info=error)
-        return self._api.error(ErrorReport.of(error, error_type))
+        return self._api.error(ErrorReport.of(error, error_type, failed))
 
     def _deliver(self, request: Request) -> None:
         """Send a response or an error. Whatever becomes of it, the next step is the same."""

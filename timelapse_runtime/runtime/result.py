@@ -70,7 +70,7 @@ def _plain(value: object) -> object:
             return dict(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}
-    raise TypeError(f"a {type(value).__name__} has no JSON form")
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def _number(value: Decimal) -> int | float:

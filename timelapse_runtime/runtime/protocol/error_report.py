@@ -21,8 +21,8 @@ LINE_LIMIT_BYTES = 8 * 1024
 """As JSON. A message can be as long as an event; whoever reads it needs its beginning."""
 STACK_LIMIT_FRAMES = 50
 """The innermost frames of a stack are kept: enough to see a recursion."""
-XRAY_LIMIT_BYTES = 64 * 1024
-"""X-Ray takes no segment document above that. A longer cause is left out."""
+XRAY_LIMIT_BYTES = 48 * 1024
+"""X-Ray takes no segment document above 64 kB, and the cause is a part of one. A longer cause is left out."""
 XRAY_MESSAGE_LIMIT_BYTES = 16 * 1024
 
 _LAMBDA_FORM = re.compile(r"(Runtime|Function|Extension)\.[A-Z][A-Za-z0-9]*")
@@ -46,8 +46,8 @@ class ErrorReport:
     xray_cause: str = ""
 
     @classmethod
-    def of(cls, error: BaseException, error_type: str | None = None) -> ErrorReport:
-        """Describe an exception; with `error_type`, as that type, in the body too."""
+    def of(cls, error: BaseException, error_type: str | None = None, failed: str = "") -> ErrorReport:
+        """Describe an exception; with `error_type`, as that type, in the body too. `failed` says what it stopped."""
         if error_type is None:
             own = getattr(error, "error_type", None)
             has_own = isinstance(own, str) and _LAMBDA_FORM.fullmatch(own)
@@ -55,12 +55,13 @@ class ErrorReport:
             name = error_type if error_type.startswith("Runtime.") else type(error).__name__
         else:
             name = error_type
-        message = _text(error)
+        text = _text(error)
+        message = f"{failed}: {text}" if failed else text
         trace = traceback.TracebackException(
             type(error), error, _without_runtime(error.__traceback__), limit=-STACK_LIMIT_FRAMES
         )
         cause = _xray_cause(name, message, trace.stack)
-        return cls(error_type, name, bounded(message, MESSAGE_LIMIT_BYTES), _stack(trace, message), cause)
+        return cls(error_type, name, bounded(message, MESSAGE_LIMIT_BYTES), _stack(trace, text), cause)
 
     def body(self, request_id: str = "") -> bytes:
         """The JSON that goes with every kind of error call, at most about 256 KiB. `request_id` is empty in init."""

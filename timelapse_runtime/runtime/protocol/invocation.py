@@ -71,11 +71,11 @@ class Invocation:
         """
         if self.content_type.partition(";")[0].strip().lower() != JSON:
             return self.event_body
-        return loads(self.event_body, parse_constant=_refuse)
+        return loads(self.event_body.decode("utf-8-sig"), parse_constant=_refuse)
 
     def client_context(self) -> ClientContext | None:
         """The caller's context, if there is one. Raises ValueError if it is neither a JSON object nor null."""
-        value = _object(self.client_context_json, "the client context")
+        value = _object(self.client_context_json, "Client Context")
         if value is None:
             return None
         client = value.get("client")
@@ -87,12 +87,12 @@ class Invocation:
 
     def cognito_identity(self) -> CognitoIdentity:
         """The caller's identity. Raises ValueError if it is neither a JSON object nor null."""
-        value = _object(self.cognito_identity_json, "the Cognito identity") or {}
+        value = _object(self.cognito_identity_json, "Cognito Identity") or {}
         return CognitoIdentity(value.get("cognitoIdentityId"), value.get("cognitoIdentityPoolId"))
 
     def w3c(self) -> dict[str, str]:
         """The W3C trace context that came with the client context. Raises as `client_context` does."""
-        sent = (_object(self.client_context_json, "the client context") or {}).get("w3c")
+        sent = (_object(self.client_context_json, "Client Context") or {}).get("w3c")
         fields = sent if isinstance(sent, dict) else {}
         return {name: fields[name] for name in W3C_FIELDS if isinstance(fields.get(name), str)}
 
@@ -125,7 +125,10 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _object(text: str | None, what: str) -> Mapping[str, Any] | None:
-    value = None if text is None else loads(text)
+    try:
+        value = None if text is None else loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"Unable to parse {what} JSON: {error}") from error
     if not isinstance(value, dict | None):
         raise ValueError(f"{what} is not a JSON object")  # noqa: TRY004  the caller's value is wrong, not our type
     return value
