@@ -14,7 +14,8 @@ _NOT_SYNC, _SYNC = 0x01010000, 0x02000000
 
 def init_segment(text: bytes = b"", *, timescale: int = 30 * TICKS) -> bytes:
     """ftyp + moov; it ends with `text`."""
-    stbl = box(b"stbl", box(b"stsd", text))
+    entry = box(b"none", bytes(78) + text)
+    stbl = box(b"stbl", box(b"stsd", struct.pack(">II", 0, 1) + entry))
     minf = box(b"minf", box(b"vmhd", bytes(12)) + stbl)
     mdia = box(b"mdia", box(b"mdhd", struct.pack(">5I", 0, 0, 0, timescale, 0)) + box(b"hdlr", bytes(24)) + minf)
     tkhd = box(b"tkhd", bytes(76) + struct.pack(">II", 160 << 16, 96 << 16))

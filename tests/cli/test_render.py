@@ -12,6 +12,7 @@ from timelapse_runtime.cli.main import parse
 from timelapse_runtime.cli.render import is_chosen, with_settings
 from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.model.checkpoint import Reel
+from timelapse_runtime.timelapse.model.quality import H264, QUALITIES
 
 PLACE = "s3://bucket/video/camera"
 
@@ -49,6 +50,12 @@ def test_settings_stand_before_the_streams_own_which_stay() -> None:
     rendered = with_settings(stream, {"crf": "20"})
     assert (rendered.crf, rendered.masks) == (20, stream.masks)
     assert rendered.masks, "what was covered stays covered"
+
+
+def test_a_quality_stands_before_the_streams_own_crf() -> None:
+    stream = parse_config(World().variables()).for_stream({"crf": "30", "preset": "slow"})
+    rendered = with_settings(stream, {"quality": "archive"})
+    assert (rendered.preset, rendered.crf) == QUALITIES["archive"][H264]
 
 
 def test_a_day_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -324,7 +324,10 @@ class FakeCodec(Codec):
     def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
         return FakeEncoder(settings, first_number=first_number)
 
-    def muxer(self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int) -> FragmentMuxer:
+    def muxer(
+        self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int, codec: str
+    ) -> FragmentMuxer:
+        del codec
         return cast("FragmentMuxer", FakeMuxer(parameter_sets, first, fps=fps, reorder_frames=reorder_frames))
 
     def decode_segment(

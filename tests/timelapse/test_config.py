@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from timelapse_runtime.timelapse.config import VARIABLES, Location, parse_config
 from timelapse_runtime.timelapse.errors import ConfigError
+from timelapse_runtime.timelapse.model.quality import AV1, H264, H265, QUALITIES
 
 PLACES = ["", *("/".join(parts) for size in (1, 2, 3) for parts in itertools.product(("a", "b", "reels"), repeat=size))]
 REQUIRED = {"TIMELAPSE_FRAMES": "s3://photos/frames", "TIMELAPSE_VIDEO": "s3://videos/video/"}
@@ -65,6 +66,39 @@ def test_too_little_memory_for_the_video_is_a_mistake(memory: str, variables: di
         parse_config({**REQUIRED, **environ, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory})
 
 
+def test_a_quality_says_what_is_not_said() -> None:
+    archive = {**REQUIRED, "TIMELAPSE_QUALITY": "archive"}
+    config = parse_config(archive)
+    assert (config.preset, config.crf) == QUALITIES["archive"][H264]
+    assert parse_config({**archive, "TIMELAPSE_CRF": "30"}).crf == 30
+    assert parse_config({**archive, "TIMELAPSE_CRF": "30"}).preset == config.preset
+
+
+def test_a_streams_quality_comes_before_crf_and_preset_of_the_function() -> None:
+    function = parse_config({**REQUIRED, "TIMELAPSE_CRF": "30", "TIMELAPSE_PRESET": "superfast"})
+    archive = function.for_stream({"quality": "archive", "fps": "25"})
+    assert (archive.preset, archive.crf) == QUALITIES["archive"][H264]
+    assert function.for_stream({"quality": "archive", "crf": "20"}).crf == 20
+    assert function.for_stream({"fps": "25"}).crf == 30
+
+
+@pytest.mark.parametrize("codec", [H265, AV1])
+def test_crf_and_preset_of_another_codec_are_its_own(codec: str) -> None:
+    stream = parse_config(REQUIRED).for_stream({"crf": "10", "preset": "slow", "quality": "balanced"})
+    rendered = stream.for_codec(codec, {})
+    assert (rendered.codec, rendered.preset, rendered.crf) == (codec, *QUALITIES["balanced"][codec])
+    assert stream.for_codec(codec, {"crf": "40"}).crf == 40
+    assert stream.for_codec(H264, {}) == stream
+
+
+def test_av1_has_no_ceiling() -> None:
+    stream = parse_config(REQUIRED).for_stream({"maximum_kbps": "4000"})
+    assert (stream.maximum_kbps, stream.for_codec(H265, {}).maximum_kbps) == (4000, 4000)
+    assert stream.for_codec(AV1, {}).maximum_kbps is None
+    with pytest.raises(ConfigError, match="off for AV1"):
+        stream.for_codec(AV1, {"maximum_kbps": "4000"})
+
+
 WRONG = {
     "FRAMES": ["", "photos", "s3://", "s3://Photos/x", "https://photos/x"],
     "VIDEO": ["", "s3:/videos", "s3://ab"],
@@ -79,8 +113,10 @@ WRONG = {
     "MAXIMUM_SIZE": ["auto", "3840", "3841x2160", "8x8", "3840X2160"],
     "FIT": ["crop", "FIT", ""],
     "NEW_SIZE_AFTER": ["0", "10001"],
-    "CRF": ["-1", "52"],
+    "QUALITY": ["", "best", "Fast"],
+    "CRF": ["-1", "52", "", "20.5"],
     "PRESET": ["placebo", "VERYFAST"],
+    "MAXIMUM_KBPS": ["", "0", "99", "100001", "2M"],
     "THREADS": ["17"],
     "REEL": ["hour"],
     "KEEP_SEGMENTS": ["never", "7"],

@@ -14,6 +14,7 @@ from timelapse_runtime.adopt.survey import Reading, Survey
 from timelapse_runtime.timelapse.commit_plan import SegmentData
 from timelapse_runtime.timelapse.errors import EncoderFailed, SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Segment, checksum, photos_checksum
+from timelapse_runtime.timelapse.model.quality import H264
 from timelapse_runtime.timelapse.model.source_frame import adopted_frame
 from timelapse_runtime.timelapse.reel_writer import InitSegment
 from timelapse_runtime.timelapse.video.boxes import pack_provenance
@@ -65,6 +66,7 @@ class Copier:
                 groups[0].frames[0],
                 fps=self._settings.fps,
                 reorder_frames=self._survey.reorder_frames,
+                codec=H264,
             )
             for group in groups:
                 numbers = range(group.first, group.first + len(group.frames))

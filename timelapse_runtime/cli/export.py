@@ -32,7 +32,9 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     reader = StreamReader(store, options.stream.prefix)
     os.environ.setdefault("SVT_LOG", "1")  # errors alone: SVT-AV1 prints its settings on stderr
     try:
-        wanted = Wanted(options.still or kind_of(options.out), options.codec, options.size, options.speed)
+        rate_control = {"quality": options.quality, "maximum_kbps": options.maximum_kbps}
+        kind = options.still or kind_of(options.out)
+        wanted = Wanted(kind, options.codec, options.size, options.speed, **rate_control)
         if wanted.is_still:
             wanted = replace(wanted, picture_format=picture_format(options.out))
         refuse(options.out, replaces=options.force)

@@ -89,9 +89,10 @@ def config_of(options: argparse.Namespace, variables: Mapping[str, str], memory_
     said |= settings_of(options) | _PLACES | {_MEMORY: str(memory_mb)}
     if said.get("TIMELAPSE_SIZE", "auto") == "auto":
         said["TIMELAPSE_SIZE"] = _USUAL_SIZE
-    if said.get("TIMELAPSE_PRESET", "veryfast") != "veryfast":
+    config = parse_config(said)
+    if config.preset != "veryfast":
         raise CommandFailed("the figures are measured with TIMELAPSE_PRESET=veryfast: they say nothing of another")
-    return parse_config(said)
+    return config
 
 
 def _memory_mb(text: str) -> int:

@@ -57,6 +57,7 @@ from timelapse_runtime.cli.setting_options import add_setting_options, assignmen
 from timelapse_runtime.runtime.errors import ConfigError as ConnectionConfigError
 from timelapse_runtime.runtime.state.errors import StateError, StorageError
 from timelapse_runtime.timelapse.errors import REJECTION_REASONS, ConfigError, TimelapseError
+from timelapse_runtime.timelapse.model.quality import CODEC_NAMES, H264, QUALITIES
 
 _REPLAY_NEEDS = ("numpy", "moto", "flask", "flask_cors")
 """Modules of the extra `local`: the sample scene, and the embedded S3 server with what starts it."""
@@ -67,7 +68,7 @@ _SHELLS = ("bash", "fish", "tcsh", "zsh")
 _ROLES = ("camera", "operator", "viewer")
 _PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 
-_CODECS = ("copy", "h264", "h265", "av1")
+_CODECS = ("copy", *CODEC_NAMES)
 _STILLS = ("keogram", "trails")
 _WITHOUT_S3 = frozenset({"replay", "cost", "simulate", "policy", "completion"})
 
@@ -298,6 +299,15 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--codec", choices=_CODECS, default="copy", metavar="NAME", help=f"{', '.join(_CODECS)} (default: copy)"
     )
+    group.add_argument(
+        "--quality",
+        choices=QUALITIES,
+        metavar="WORD",
+        help=f"with a codec: {', '.join(QUALITIES)} (default: balanced)",
+    )
+    group.add_argument(
+        "--maximum-kbps", type=_kbps, metavar="N", help="with a codec: no more than 1,000 N bits per second of video"
+    )
     parser.set_defaults(run=_run_of("export"))
 
 
@@ -330,6 +340,14 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("stream", type=stream_folder, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
     parser.add_argument("settings", type=assignment, nargs="*", metavar="NAME=VALUE", help="such as crf=20 fps=25")
+    parser.add_argument(
+        "--codec",
+        choices=CODEC_NAMES,
+        default=H264,
+        metavar="WORD",
+        help=f"{', '.join(CODEC_NAMES)} (default: h264, which plays everywhere); crf and preset of another are those "
+        "given here, else what the quality says",
+    )
     parser.add_argument("--reel", action="append", default=[], metavar="NAME", help="this reel (may be repeated)")
     parser.add_argument("--from", dest="start", type=_day, metavar="DAY", help="reels that begin on this day or later")
     parser.add_argument("--to", dest="end", type=_day, metavar="DAY", help="reels that begin on this day or earlier")
@@ -391,6 +409,14 @@ def _add_policy(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(_PARTITIONS)} (default: aws)",
     )
     parser.set_defaults(run=_run_of("policy"))
+
+
+def _kbps(text: str) -> int:
+    """Type of an argument: a bit rate."""
+    value = int(text) if text.isascii() and text.isdigit() else 0
+    if not 100 <= value <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 100 to 100000")
+    return value
 
 
 def _port(text: str) -> int:

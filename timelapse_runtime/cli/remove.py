@@ -45,6 +45,7 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
 
 def remaking(target: Target, variables: Mapping[str, str], executor: ThreadPoolExecutor) -> Remaking:
     """What makes the target's reels again, with all processors unless TIMELAPSE_THREADS says otherwise."""
+    os.environ.setdefault("SVT_LOG", "1")  # errors alone: SVT-AV1 prints its settings on stderr
     threads = {f"{PREFIX}THREADS": str(min(os.cpu_count() or 1, _MAXIMUM_THREADS))}
     config = parse_config({**threads, **configuration(target, variables)})
     checkpoint = Checkpoint.from_json(target.video_store.get(StreamKeys(target.video.prefix).checkpoint).body)

@@ -11,9 +11,10 @@ from typing import Any
 from timelapse_runtime.cli import EXIT_OK, CommandFailed
 from timelapse_runtime.cli.remove import remaking
 from timelapse_runtime.cli.target import open_target
-from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.config import Config, laid_over
 from timelapse_runtime.timelapse.errors import MissingPhotos
 from timelapse_runtime.timelapse.model.checkpoint import Reel
+from timelapse_runtime.timelapse.model.quality import H264
 from timelapse_runtime.timelapse.model.stream_settings import config_of
 
 
@@ -25,7 +26,7 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     done: list[dict[str, Any]] = []
     with ThreadPoolExecutor(1) as executor:
         work = remaking(target, variables, executor)
-        config = with_settings(work.config, dict(options.settings))
+        config = with_settings(work.config, dict(options.settings), options.codec)
         names = [reel.name for reel in work.editions.reels() if is_chosen(reel, options)]
         if not names:
             raise CommandFailed(f"no closed reel of {target.video} is named by --reel, or begins within these days")
@@ -47,9 +48,10 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     return EXIT_OK
 
 
-def with_settings(config: Config, given: Mapping[str, str]) -> Config:
-    """A stream's configuration with the settings `given` before its own. Raises SettingsInvalid."""
-    return config_of(config, {**config.settings, **given})
+def with_settings(config: Config, given: Mapping[str, str], codec: str = H264) -> Config:
+    """A stream's configuration with the settings `given` before its own, for reels in this codec. Raises
+    SettingsInvalid."""
+    return config_of(config, laid_over(config.settings, given)).for_codec(codec, given)
 
 
 def is_chosen(reel: Reel, options: argparse.Namespace) -> bool:

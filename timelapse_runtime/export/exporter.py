@@ -14,10 +14,11 @@ from timelapse_runtime.export.animation import MAXIMUM_RATE, USUAL_SECONDS, USUA
 from timelapse_runtime.export.errors import CannotExport
 from timelapse_runtime.export.joined import JoinedVideo, leading_reel
 from timelapse_runtime.export.pictures import PictureSource
-from timelapse_runtime.export.recoded import CODECS, write_recoded
+from timelapse_runtime.export.recoded import USUAL_QUALITY, Encoding, write_recoded
 from timelapse_runtime.export.selection import Piece, chapters, frame_count, thinned
 from timelapse_runtime.export.stills import STILLS, TRAILS, USUAL_COLUMNS, draw_still
 from timelapse_runtime.export.stream_reader import StreamReader
+from timelapse_runtime.timelapse.model.quality import AV1, H264
 from timelapse_runtime.timelapse.model.video_size import Size, even_size
 
 _KINDS = ("mp4", "gif", "webp")
@@ -27,8 +28,8 @@ _MAXIMUM_VIDEO_RATE = 60
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the file shall be: `kind` is `mp4`, `gif` or `webp`, or one of STILLS. `codec`: COPY, or one of CODECS.
-    `size`, `speed`: None if the user does not say."""
+    """What the file shall be: `kind` is `mp4`, `gif` or `webp`, or one of STILLS. `codec`: COPY, or one of CODEC_NAMES.
+    `size`, `speed`, `quality`, `maximum_kbps`: None if the user does not say."""
 
     kind: str
     codec: str = COPY
@@ -36,6 +37,14 @@ class Wanted:
     speed: Fraction | None = None
     picture_format: str = ""
     """Of one of STILLS, Pillow's name of the file's format."""
+    quality: str | None = None
+    maximum_kbps: int | None = None
+
+    @property
+    def encoding(self) -> Encoding:
+        """Of frames that are encoded again, all of them."""
+        codec = H264 if self.codec == COPY else self.codec
+        return Encoding(codec, self.quality or USUAL_QUALITY, self.maximum_kbps)
 
     @property
     def is_still(self) -> bool:
@@ -81,6 +90,10 @@ def kind_of(path: Path) -> str:
 def plan_export(pieces: Sequence[Piece], wanted: Wanted) -> ExportPlan:
     """Decide. A speed is a higher frame rate as far as players show it; beyond that, frames are left out."""
     lead = leading_reel(pieces)
+    if (wanted.quality, wanted.maximum_kbps) != (None, None) and (wanted.codec == COPY or wanted.kind != "mp4"):
+        raise CannotExport("--quality and --maximum-kbps are of an .mp4 that is encoded again: add --codec")
+    if wanted.codec == AV1 and wanted.maximum_kbps is not None:
+        raise CannotExport("--maximum-kbps is for h264 and h265: AV1's encoder may not end with it")
     if wanted.is_still:
         return _plan_still(pieces, wanted, (lead.width, lead.height))
     speed = wanted.speed or Fraction(1)
@@ -140,7 +153,7 @@ def write_file(
             reader,
             plan.pieces,
             str(path),
-            codec=CODECS["h264" if wanted.codec == COPY else wanted.codec],
+            encoding=wanted.encoding,
             size=plan.size,
             rate=plan.rate,
             threads=threads,

@@ -18,6 +18,7 @@ from av.video.frame import VideoFrame
 from timelapse_runtime.export.selection import Piece
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Reel
+from timelapse_runtime.timelapse.model.quality import H264, codec_named
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.init_segment import init_sha256
 from timelapse_runtime.timelapse.video.mux import TICKS_PER_FRAME, FragmentMuxer
@@ -103,6 +104,8 @@ def encoder_settings(reel: Reel, *, threads: int) -> EncoderSettings:
 
 def matching_kind(reel: Reel, *, threads: int, presets: Sequence[str]) -> EncoderKind | None:
     """An encoder whose packets can follow those of `reel`; None if this x264 has none. Raises EncoderFailed."""
+    if codec_named(reel.codecs) != H264:
+        return None
     settings = encoder_settings(reel, threads=threads)
     for preset, low_delay in itertools.product(presets, (reel.low_delay, not reel.low_delay)):
         kind = encoder_kind(replace(settings, preset=preset, low_delay=low_delay))

@@ -12,8 +12,9 @@ from typing import Self
 import av
 from av.container import OutputContainer
 
+from timelapse_runtime.timelapse.video.codec_name import sample_entry
 from timelapse_runtime.timelapse.video.encode import EncodedFrame
-from timelapse_runtime.timelapse.video.mux import TICKS_PER_FRAME
+from timelapse_runtime.timelapse.video.mux import TICKS_PER_FRAME, add_track
 
 Chapters = Sequence[tuple[int, date]]
 """The number of each chapter's first frame, and its day."""
@@ -65,7 +66,7 @@ class TrackWriter:
     ) -> None:
         self._source = av.open(io.BytesIO(init_segment), "r", format="mp4")
         self._output = av.open(path, "w", format="mp4", options=mp4_options(rate))
-        self._stream = self._output.add_stream_from_template(self._source.streams.video[0])
+        self._stream = add_track(self._output, self._source.streams.video[0], sample_entry(init_segment)[0])
         self._stream.time_base = self._tick = 1 / rate
         self._reorder_frames, self._written_count = reorder_frames, 0
         describe(self._output, chapters, count, rate, metadata)

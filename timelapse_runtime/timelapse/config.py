@@ -18,6 +18,7 @@ from timelapse_runtime.timelapse.model.drawn_text import Place
 from timelapse_runtime.timelapse.model.mask import Mask
 from timelapse_runtime.timelapse.model.memory_budget import MemoryBudget
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter, is_hidden_folder
+from timelapse_runtime.timelapse.model.quality import AV1, H264, QUALITIES
 from timelapse_runtime.timelapse.model.refusal import Refusal
 from timelapse_runtime.timelapse.model.setting_values import (
     BLEND,
@@ -25,7 +26,9 @@ from timelapse_runtime.timelapse.model.setting_values import (
     CLOCK,
     COLOUR,
     COORDINATES,
+    CRF,
     FIXED_SIZE,
+    KBPS,
     MASKS,
     PHOTO_FILTER,
     PLACE,
@@ -82,8 +85,11 @@ class Config:
     maximum_size: Size
     fit: str
     new_size_after: int
+    quality: str
     crf: int
+    """What is configured, or that of `quality` in `codec`; so is `preset`."""
     preset: str
+    maximum_kbps: int | None
     threads: int
     reel: str
     keep_segments: str
@@ -122,6 +128,23 @@ class Config:
     configurations no different."""
     variables: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     """The variables of the function that it has come from."""
+    codec: str = H264
+    """What is recorded is H.264. Closed reels are also rendered in others."""
+
+    def for_codec(self, codec: str, given: Mapping[str, str]) -> Config:
+        """The same for reels in this codec. Of another one than H.264, only the settings `given` for it say crf and
+        preset; else the quality decides. AV1 has no ceiling of the bit rate. Raises ConfigError if one is given."""
+        if codec == H264:
+            return self
+        quality = QUALITIES[self.quality][codec]
+        crf = STREAM_SETTINGS["crf"].parse(given.get("crf", "auto"))
+        preset = given.get("preset", "auto")
+        crf, preset = quality.crf if crf is None else crf, quality.preset if preset == "auto" else preset
+        if codec == AV1 and given.get("maximum_kbps", "off") != "off":
+            raise ConfigError(f"{PREFIX}MAXIMUM_KBPS", given["maximum_kbps"], "off for AV1")
+        # SVT-AV1 4.1 did not end with a ceiling that it could not keep (160x96, noise, 300 kbit/s, November 2026).
+        maximum_kbps = None if codec == AV1 else self.maximum_kbps
+        return replace(self, codec=codec, crf=crf, preset=preset, maximum_kbps=maximum_kbps)
 
     def for_stream(self, settings: Mapping[str, str]) -> Config:
         """The configuration of a stream that has these settings of its own, by name in lower case.
@@ -134,7 +157,7 @@ class Config:
             if name not in STREAM_SETTINGS:
                 raise ConfigError(PREFIX + name.upper(), text, f"one of {', '.join(STREAM_SETTINGS)}")
         own = {PREFIX + name.upper(): text for name, text in settings.items()}
-        return replace(parse_config({**self.variables, **own}), settings=settings, variables=self.variables)
+        return replace(parse_config(laid_over(self.variables, own)), settings=settings, variables=self.variables)
 
     @property
     def slow_pace_ms(self) -> int:
@@ -287,13 +310,34 @@ VARIABLES = (
         "with SIZE=auto, so many photos in a row that ask for one other size than the reel's begin a new reel",
         Integer(1, 10_000),
     ),
-    Variable("CRF", "23", "0 to 51", "x264's quality: a lower value is better and makes larger files", Integer(0, 51)),
+    Variable(
+        "QUALITY",
+        "fast",
+        ", ".join(QUALITIES),
+        "what CRF and PRESET are if they are auto; fast: least processor time; balanced: smaller files; archive: best "
+        "pictures",
+        Choice(tuple(QUALITIES)),
+    ),
+    Variable(
+        "CRF",
+        "auto",
+        "auto, or 0 to 51",
+        "the encoder's quality: a lower value is better and makes larger files; auto: by QUALITY",
+        CRF,
+    ),
     Variable(
         "PRESET",
-        "veryfast",
-        ", ".join(_PRESETS),
-        "x264's preset: slower presets make smaller files",
-        Choice(_PRESETS),
+        "auto",
+        ", ".join(("auto", *_PRESETS)),
+        "x264's preset: slower presets make smaller files; auto: by QUALITY",
+        Choice(("auto", *_PRESETS)),
+    ),
+    Variable(
+        "MAXIMUM_KBPS",
+        "off",
+        "off, or 100 to 100000",
+        "ceiling of the bit rate, in 1,000 bits per second of video: pictures that would take more get worse than CRF",
+        KBPS,
     ),
     Variable(
         "THREADS",
@@ -493,6 +537,17 @@ def config_errors(environ: Mapping[str, str]) -> Iterator[ConfigError]:
             yield error
 
 
+def laid_over(below: Mapping[str, str], above: Mapping[str, str]) -> dict[str, str]:
+    """The variables, or settings, `below` with those `above` in their place. A quality comes before crf and preset of
+    `below`."""
+    decided = ("CRF", "PRESET") if "QUALITY" in map(_bare, above) else ()
+    return {name: text for name, text in below.items() if _bare(name) not in decided} | {**above}
+
+
+def _bare(name: str) -> str:
+    return name.upper().removeprefix(PREFIX)
+
+
 def parse_config(environ: Mapping[str, str]) -> Config:
     """The configuration in `environ`. Raises ConfigError: the first of config_errors, or for values that do not fit
     together."""
@@ -506,7 +561,10 @@ def parse_config(environ: Mapping[str, str]) -> Config:
     values["threads"] = values["threads"] or _threads(values["memory_mb"])
     if values["reorder_window"] is None:
         values["reorder_window"] = _HELD_PHOTOS[values["order"]]
-    values["settings"] = {}
+    quality = QUALITIES[values["quality"]][H264]
+    values["crf"] = quality.crf if values["crf"] is None else values["crf"]
+    values["preset"] = quality.preset if values["preset"] == "auto" else values["preset"]
+    values["codec"], values["settings"] = H264, {}
     values["variables"] = {name: text for name, text in environ.items() if name.startswith(PREFIX) or name == _MEMORY}
     config = Config(**{one.name: values[one.name] for one in fields(Config)})
     _refuse_output_among_input(config)

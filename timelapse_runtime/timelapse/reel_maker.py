@@ -20,6 +20,7 @@ from timelapse_runtime.timelapse.ingest import with_next
 from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.left_out import LeftOut
+from timelapse_runtime.timelapse.model.quality import codec_named
 from timelapse_runtime.timelapse.model.skip import SkipRules
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_identity
 from timelapse_runtime.timelapse.photo_reader import PhotoReader, PhotoRun, Prefetch
@@ -41,7 +42,8 @@ class MadeReel:
 
 
 def as_recorded(config: Config, reel: Reel) -> Config:
-    """The configuration with what the reel's frames and their size depend on as it was when it was recorded."""
+    """The configuration with what the reel's frames, their size and codec depend on as it was when the reel was
+    made."""
     return replace(
         config,
         size=(reel.width, reel.height),
@@ -49,7 +51,7 @@ def as_recorded(config: Config, reel: Reel) -> Config:
         keyframe_interval=reel.keyframe_interval,
         order=reel.order,
         skip=SkipRules(),
-    )
+    ).for_codec(codec_named(reel.codecs), {})
 
 
 class ReelMaker:
@@ -98,7 +100,7 @@ class ReelMaker:
         its picture. Raises MissingPhotos if a photo is gone or cannot be used, StorageError, EncoderFailed.
         """
         left_out = set(left_out)
-        writer = VideoWriter(self._name, config, self._codec, low_delay=begun.low_delay)
+        writer = VideoWriter(self._name, config, self._codec)  # nobody waits for a frame, so it may look ahead
         writer.discard_uncommitted(None, begun.after)
         edition = _Edition(
             self._video, self._keys, replace(begun, edition=begun.last_edition, segments=(), video_etag=""), writer
@@ -164,7 +166,6 @@ class _Edition:
                 init_size_bytes=len(init.body),
                 init_sha256=init.sha256,
                 codecs=codec_name(init.body),
-                low_delay=settings.low_delay,
             )
             Put(self._keys.init(self._reel.path), init.body, None, VIDEO_TYPE, IMMUTABLE).send(self._video)
         for data in cut.segments[:-1] if cut.has_open_segment else cut.segments:

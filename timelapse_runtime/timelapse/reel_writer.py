@@ -48,6 +48,8 @@ def encoder_settings(config: Config, size: Size, *, low_delay: bool) -> EncoderS
         config.preset,
         config.threads,
         low_delay=low_delay,
+        maximum_kbps=config.maximum_kbps,
+        codec=config.codec,
     )
 
 
@@ -216,7 +218,11 @@ class ReelWriter:
         """The first packet is there: now the init segment is known."""
         reorder_frames = self._encoder.reorder_frames
         self._muxer = self._codec.muxer(
-            self._encoder.parameter_sets, first, fps=self.settings.fps, reorder_frames=reorder_frames
+            self._encoder.parameter_sets,
+            first,
+            fps=self.settings.fps,
+            reorder_frames=reorder_frames,
+            codec=self.settings.codec,
         )
         self._init_segment = InitSegment(self._muxer.init_segment, reorder_frames)
         if self.begins_other_reel:

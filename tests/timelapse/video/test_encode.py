@@ -10,10 +10,11 @@ from av.video.frame import VideoFrame
 
 from tests.photos import make_photos, plane_array, read_number
 from tests.probe import ffmpeg_lumas, ffprobe_frames, ffprobe_level
-from tests.timelapse.video.segments import COUNT, settings, video, write, written
+from tests.timelapse.video.segments import COUNT, SIZE, settings, video, write, written
 from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.timelapse.errors import EncoderFailed
+from timelapse_runtime.timelapse.model.quality import AV1, H264, H265
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.model.video_size import Size, SizeLimits, automatic_size
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
@@ -198,3 +199,32 @@ def test_an_automatic_size_keeps_to_level_5_1(photo: Size, fps: int, preset: str
     path = video(list(write([white], how, cut_every=9)), tmp_path / "video.mp4")
     assert ffprobe_level(path) <= 51
     assert (ffprobe_frames(path).width, ffprobe_frames(path).height) == (width, height)
+
+
+@pytest.mark.parametrize("codec", [H264, H265])
+def test_a_ceiling_bounds_the_bytes_of_any_pictures(codec: str) -> None:
+    """Noise, of which nothing can be foretold. The encoder begins with a buffer of two seconds."""
+    noise = np.random.default_rng(1).integers(16, 235, (8, SIZE[1] * 3 // 2, SIZE[0]), dtype=np.uint8)
+    sizes: dict[int | None, int] = {}
+    for ceiling in (None, 300):
+        encoder = Encoder(settings(maximum_kbps=ceiling, codec=codec), first_number=0)
+        for number in range(150):
+            encoder.append(VideoFrame.from_ndarray(noise[number % 8], format="yuv420p"))
+        encoder.drain()
+        sizes[ceiling] = sum(len(frame.data) for frame in encoder.cut())
+    seconds = 150 / 30 + 2
+    assert sizes[300] * 8 <= 300_000 * seconds < sizes[None] * 8
+
+
+@pytest.mark.parametrize("codec", [H265, AV1])
+def test_other_codecs_give_the_same_packets_with_any_number_of_threads(codec: str, pictures: list[Picture]) -> None:
+    """So what is encoded in ranges is what one encoder gives."""
+    packets = []
+    for threads in (1, 2):
+        encoder = Encoder(settings(threads=threads, codec=codec), first_number=0)
+        for picture in pictures[:40]:
+            encoder.append(picture)
+        encoder.drain()
+        packets.append(encoder.cut())
+    assert packets[0] == packets[1]
+    assert [frame.pts for frame in packets[0] if frame.is_keyframe] == [0, 36]

@@ -105,6 +105,10 @@ SIZE = Text(f"auto|{FIXED_SIZE.pattern}", _size)
 """The same, or None for `auto`."""
 COLOUR = Text("black|white|[0-9A-Fa-f]{6}", _colour)
 """Red, green and blue, 0 to 255 each."""
+CRF = Text("auto|[0-9]|[1-4][0-9]|5[01]", lambda text: None if text == "auto" else int(text))
+"""0 to 51, or None for `auto`."""
+KBPS = Text("off|[1-9][0-9]{2,4}|100000", lambda text: None if text == "off" else int(text))
+"""100 to 100,000, or None for `off`."""
 BLEND = Text("off|[2-9]|1[0-6]", lambda text: None if text == "off" else int(text))
 """2 to 16, or None for `off`."""
 WINDOW = Text("auto|[0-9]|[1-5][0-9]|6[0-4]", lambda text: None if text == "auto" else int(text))

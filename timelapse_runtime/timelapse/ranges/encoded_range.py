@@ -13,7 +13,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -23,7 +23,7 @@ from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettin
 from timelapse_runtime.timelapse.video.metadata import Colour
 
 _LENGTH = struct.Struct(">I")
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Look:
     def identity(self) -> tuple[object, ...]:
         """Equal for two looks whose groups can follow each other in one reel."""
         one = self.settings
-        quality = one.crf, one.preset, one.low_delay
+        quality = one.codec, one.crf, one.preset, one.low_delay, one.maximum_kbps
         return one.width, one.height, one.fps, one.keyframe_interval, *quality, self.fit, tuple(self.background)
 
 
@@ -158,7 +158,7 @@ def _photo_from_value(value: Sequence[Any]) -> PhotoOutcome:
 def _group_value(group: Group) -> dict[str, Any]:
     one = group.look.settings
     return {
-        "settings": [one.width, one.height, one.fps, one.keyframe_interval, one.crf, one.preset, one.low_delay],
+        "settings": {**asdict(one), "threads": 1},
         "fit": [group.look.fit, *group.look.background],
         "reorder": group.reorder_frames,
         "photos": group.photos,
@@ -168,8 +168,7 @@ def _group_value(group: Group) -> dict[str, Any]:
 
 
 def _group_from_value(value: dict[str, Any], data: _Data) -> Group:
-    width, height, fps, keyframe_interval, crf, preset, low_delay = value["settings"]
-    settings = EncoderSettings(width, height, fps, keyframe_interval, crf, preset, 1, low_delay=low_delay)
+    settings = EncoderSettings(**value["settings"])
     fit, *background = value["fit"]
     red, green, blue = background
     parameter_sets, thumbnail, *packets = [data.take(size) for size in value["sizes"]]

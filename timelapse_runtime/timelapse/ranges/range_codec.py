@@ -53,9 +53,11 @@ class RangeCodec(Codec):
         """See Codec."""
         return JoiningEncoder(self._here, settings, first_number=first_number)
 
-    def muxer(self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int) -> FragmentMuxer:
+    def muxer(
+        self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int, codec: str
+    ) -> FragmentMuxer:
         """See Codec."""
-        return self._here.muxer(parameter_sets, first, fps=fps, reorder_frames=reorder_frames)
+        return self._here.muxer(parameter_sets, first, fps=fps, reorder_frames=reorder_frames, codec=codec)
 
     def decode_segment(
         self, init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int

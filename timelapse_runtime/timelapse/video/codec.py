@@ -46,7 +46,9 @@ class Codec(Protocol):
         """An open encoder whose first frame has this number. Raises EncoderFailed."""
         ...
 
-    def muxer(self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int) -> FragmentMuxer:
+    def muxer(
+        self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int, codec: str
+    ) -> FragmentMuxer:
         """Makes the fragments of one encoder, whose first packet is `first`. Raises EncoderFailed."""
         ...
 
@@ -87,9 +89,11 @@ class X264Codec:
         """See Codec."""
         return Encoder(settings, first_number=first_number)
 
-    def muxer(self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int) -> FragmentMuxer:
+    def muxer(
+        self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int, codec: str
+    ) -> FragmentMuxer:
         """See Codec."""
-        return FragmentMuxer(parameter_sets, first, fps=fps, reorder_frames=reorder_frames)
+        return FragmentMuxer(parameter_sets, first, fps=fps, reorder_frames=reorder_frames, codec=codec)
 
     def decode_segment(
         self, init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int

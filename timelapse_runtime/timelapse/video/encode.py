@@ -1,4 +1,4 @@
-"""One x264 encoder that stays open across flushes, and the cut that takes its complete packets.
+"""One encoder that stays open across flushes, and the cut that takes its complete packets.
 
 Frames are numbered from 0 in their reel; a frame's number is its pts. The encoder reorders: its packets come in decode
 order, and the last few frames are still inside it. A *complete run* is the longest prefix, in decode order, whose pts
@@ -13,29 +13,32 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import av
+from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from timelapse_runtime.timelapse.errors import EncoderFailed
+from timelapse_runtime.timelapse.model.quality import H264, H265
 from timelapse_runtime.timelapse.model.video_size import (
     LEVEL_5_1_BUFFERED_MACROBLOCKS,
     LEVEL_5_1_FRAME_MACROBLOCKS,
     macroblocks,
 )
 from timelapse_runtime.timelapse.time_left import TimeLeft
+from timelapse_runtime.timelapse.video.video_codecs import VIDEO_CODECS, opening, rate_control, set_picture
 
 _GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER: parameter sets go to the init segment, not in band
-# JPEG is BT.601 by JFIF, with the primaries and transfer of sRGB; the range is made limited by PictureFitter.
 _REFERENCES = {"slow": 5, "slower": 8, "veryslow": 16}
 """Those of x264's presets that level 5.1 may have no room for (`x264 --fullhelp`, November 2026)."""
-_RANGE_LIMITED, _MATRIX_BT601, _PRIMARIES_BT709, _TRANSFER_SRGB = 1, 6, 1, 13
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
     """What makes an encoder. `keyframe_interval` in frames; `crf` 0 to 51; `threads` at least 1. With `low_delay`, each
-    frame comes out before the next one is appended."""
+    frame comes out before the next one is appended (H.264 alone). `maximum_kbps` is a ceiling of the mean bit
+    rate, in 1,000 bits per second, behind a buffer of two seconds; None: `crf` alone decides. `codec` is one of
+    VIDEO_CODECS."""
 
     width: int
     height: int
@@ -45,6 +48,8 @@ class EncoderSettings:
     preset: str
     threads: int
     low_delay: bool = False
+    maximum_kbps: int | None = None
+    codec: str = H264
 
 
 _STITCHABLE = "stitchable=1:scenecut=0:open-gop=0"
@@ -52,6 +57,11 @@ _STITCHABLE = "stitchable=1:scenecut=0:open-gop=0"
 changed crf decodes to garbage with the full frame count and no message (measured, PyAV 17)."""
 _LOW_DELAY = "bframes=0:rc-lookahead=0:sync-lookahead=0:sliced-threads=1:force-cfr=1"
 """What x264's tune `zerolatency` sets (x264_param_apply_tune, read November 2026)."""
+
+
+_X265 = "log-level=error:info=0:scenecut=0:open-gop=0:frame-threads=1:pools="
+"""`info` is a text in the parameter sets that has the number of threads. With one frame at a time, that number does not
+change the packets: rows of blocks are encoded beside each other."""
 
 
 def _references(settings: EncoderSettings) -> int | None:
@@ -74,30 +84,37 @@ class EncodedFrame:
     data: bytes
 
 
-class Encoder:
-    """x264 from `first_number` on. Errors of libav become EncoderFailed; the encoder is then of no more use."""
-
-    def __init__(self, settings: EncoderSettings, *, first_number: int) -> None:
-        context = VideoCodecContext.create("libx264", "w")
-        context.width, context.height, context.pix_fmt = settings.width, settings.height, "yuv420p"
-        context.time_base, context.framerate = Fraction(1, settings.fps), Fraction(settings.fps)
-        context.color_range, context.colorspace = _RANGE_LIMITED, _MATRIX_BT601
-        context.color_primaries, context.color_trc = _PRIMARIES_BT709, _TRANSFER_SRGB
-        context.thread_count = settings.threads
-        context.flags |= _GLOBAL_HEADER
-        context.options = {
-            "preset": settings.preset,
-            "crf": str(settings.crf),
-            "g": str(settings.keyframe_interval),
-            "x264-params": f"{_STITCHABLE}:{_LOW_DELAY}" if settings.low_delay else _STITCHABLE,
-        }
+def _options(settings: EncoderSettings) -> dict[str, str]:
+    """Those of libav's encoder."""
+    options = rate_control(settings.codec, settings.preset, settings.crf, settings.maximum_kbps)
+    options["g"] = str(settings.keyframe_interval)
+    if settings.codec == H264:
+        options["x264-params"] = f"{_STITCHABLE}:{_LOW_DELAY}" if settings.low_delay else _STITCHABLE
         references = _references(settings)
         if references is not None:
-            context.options = {**context.options, "refs": str(references)}
+            options["refs"] = str(references)
+    elif settings.codec == H265:
+        options["x265-params"] = f"{_X265}{settings.threads}"
+    return options
+
+
+class Encoder:
+    """Encodes from `first_number` on. Errors of libav become EncoderFailed; the encoder is then of no more use."""
+
+    def __init__(self, settings: EncoderSettings, *, first_number: int) -> None:
+        assert settings.codec == H264 or not settings.low_delay
+        self._video_codec = VIDEO_CODECS[settings.codec]
+        context = CodecContext.create(self._video_codec.encoder, "w")
+        assert isinstance(context, VideoCodecContext)
+        set_picture(context, (settings.width, settings.height), Fraction(settings.fps))
+        context.thread_count = settings.threads
+        context.flags |= _GLOBAL_HEADER
+        context.options = _options(settings)
         try:
-            context.open()
+            with opening(settings.codec):
+                context.open()
         except (av.FFmpegError, ValueError) as error:
-            raise EncoderFailed(f"libx264 does not open with {settings}: {error}") from error
+            raise EncoderFailed(f"{self._video_codec.encoder} does not open with {settings}: {error}") from error
         self._context = context
         self._held: list[EncodedFrame] = []
         self._cut_number = first_number
@@ -107,7 +124,7 @@ class Encoder:
 
     @property
     def parameter_sets(self) -> bytes:
-        """SPS and PPS as an Annex B byte string."""
+        """As the encoder gives them: SPS and PPS (and VPS) as an Annex B byte string, or AV1's sequence header."""
         return self._context.extradata or b""
 
     @property
@@ -116,7 +133,8 @@ class Encoder:
 
         The packets' own dts does not tell: an encoder that is drained after one frame leaves no room for any.
         """
-        return int(self._context.reorder_depth)
+        depth = self._video_codec.reorder_frames
+        return int(self._context.reorder_depth) if depth is None else depth
 
     @property
     def next_number(self) -> int:
@@ -170,4 +188,4 @@ class Encoder:
                 if time_left is not None and not time_left.is_enough:
                     return
         except (av.FFmpegError, ValueError) as error:
-            raise EncoderFailed(f"libx264: {error}") from error
+            raise EncoderFailed(f"{self._video_codec.encoder}: {error}") from error

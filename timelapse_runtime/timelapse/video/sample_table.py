@@ -23,12 +23,15 @@ from collections.abc import Iterable, Iterator
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import MAXIMUM_REEL_FRAMES
 from timelapse_runtime.timelapse.video.boxes import child_box, pack_box, pack_full_box, walk_boxes
+from timelapse_runtime.timelapse.video.codec_name import sample_entry
 from timelapse_runtime.timelapse.video.init_segment import edit_list
 
 _MEDIA_HEADER_BYTES = 16
 """An mdat box with a 64-bit size."""
 _STBL = ("trak", "mdia", "minf", "stbl")
 _NOT_SYNC = 1 << 16
+_CODEC_BRANDS = {"avc1": b"avc1", "av01": b"av01"}
+"""Of sample entries that have one (mp4ra.org, 'Brands', November 2026)."""
 _UNITY = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 
 
@@ -159,7 +162,8 @@ class SampleTable:
         trak = pack_box("trak", tkhd, edts, pack_box("mdia", mdhd, hdlr, pack_box("minf", minf)))
         movie = struct.pack(">IIIIIH", 0, 0, timescale, duration, 0x10000, 0x100)
         mvhd = pack_full_box("mvhd", movie, bytes(10), _UNITY, bytes(24), struct.pack(">I", 2))
-        ftyp = pack_box("ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2avc1mp41")
+        codec_brand = _CODEC_BRANDS.get(sample_entry(init_segment)[0], b"")
+        ftyp = pack_box("ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2" + codec_brand + b"mp41")
         return ftyp + pack_box("moov", mvhd, trak)
 
     def _tables(self, init_stbl: bytes, media_start: int) -> Iterator[bytes]:
