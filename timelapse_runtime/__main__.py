@@ -108,8 +108,12 @@ def _required(variables: Mapping[str, str], name: str, allowed: str) -> str:
 
 
 if __name__ == "__main__":
-    code = main()
+    code = EXIT_FAILED
+    try:
+        code = main()
+    except BaseException:
+        logger.critical("The runtime failed", exc_info=True)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(ValueError, OSError, AttributeError):  # the function may have closed it
             stream.flush()
-    os._exit(code)
+    os._exit(code)  # whatever threads the function has left

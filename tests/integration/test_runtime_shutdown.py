@@ -126,8 +126,8 @@ def service() -> Iterator[Lambda]:
         thread.join()
 
 
-def start(service: Lambda, folder: Path, **variables: str) -> subprocess.Popen[str]:
-    (folder / "app.py").write_text(FUNCTION)
+def start(service: Lambda, folder: Path, source: str = FUNCTION, **variables: str) -> subprocess.Popen[str]:
+    (folder / "app.py").write_text(source)
     environment = {
         "PATH": os.environ["PATH"],
         "STATEFUL_RUNTIME_PYTHON": sys.executable,
@@ -226,3 +226,23 @@ def test_without_a_runtime_api_it_says_which_variable_is_missing(service: Lambda
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "AWS_LAMBDA_RUNTIME_API" in err
+
+
+BREAKS_THE_RUNTIME = """
+import threading, time
+import timelapse_runtime.runtime.loop
+
+class Function:
+    def open(self, environment):
+        threading.Thread(target=time.sleep, args=(3600,)).start()
+        timelapse_runtime.runtime.loop.call = None
+    def invoke(self, event, context): ...
+"""
+
+
+def test_runtime_that_fails_ends_at_once_with_its_stack(service: Lambda, tmp_path: Path) -> None:
+    with start(service, tmp_path, BREAKS_THE_RUNTIME) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "The runtime failed" in err
+    assert "TypeError: 'NoneType' object is not callable" in err

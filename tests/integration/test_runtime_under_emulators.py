@@ -96,7 +96,7 @@ def make_environment(
                 bootstrap=INSTALLED.bootstrap,
                 extensions=INSTALLED.extensions if extension else None,
                 task_root=Path(__file__).parent / "toys",
-                handler=f"functions.{handler}",
+                handler=handler if "." in handler else f"functions.{handler}",
             ),
             "variables": {"STATEFUL_RUNTIME_PYTHON": sys.executable, "COUNTER_URL": put_server.url, **variables},
             "temp_folder": tmp_path,
@@ -164,6 +164,72 @@ def test_forked_child_never_acts_as_the_runtime(make_environment: MakeEnvironmen
     assert "closed after" not in journal.said
     environment.shutdown()
     assert journal.said.count("closed after 3, flushed 3") == 1
+
+
+HARMLESS = [
+    "close_descriptors",
+    "replace_json",
+    "set_default_timeout",
+    "leave_threads",
+    "use_the_alarm",
+    "clear_variables",
+    "leave_the_folder",
+    "ignore_sigterm",
+    "handle_sigterm",
+    "close_stdout",
+    "close_stderr",
+    "lose_streams",
+    "disable_logging",
+]
+
+
+def test_function_that_harms_its_process_is_served_to_the_end(make_environment: MakeEnvironment) -> None:
+    environment = make_environment("hostile.Hostile")
+    _, pid = environment.invoke({})
+    for number, way in enumerate(HARMLESS):
+        assert environment.invoke({"do": way}) == [3 * number + 2, pid], way
+        assert environment.invoke({"raise": way})["errorMessage"] == way
+        assert environment.invoke({}) == [3 * number + 4, pid], way
+
+
+@pytest.mark.parametrize("way", ["handle_sigterm", "ignore_sigterm", "close_descriptors", "leave_threads"])
+def test_shutdown_comes_whatever_the_function_did(make_environment: MakeEnvironment, journal: Any, way: str) -> None:
+    environment = make_environment("hostile.Hostile")
+    environment.invoke({"do": way})
+    environment.invoke({})
+    environment.shutdown()
+    assert [journal.said.count(line) for line in ("flushed", "closed after 2")] == [1, 1]
+    assert journal.said.count("own handler of SIGTERM") == (way == "handle_sigterm")
+
+
+def test_handler_of_sigterm_that_was_set_in_init_is_called_once_before_the_shutdown(
+    make_environment: MakeEnvironment, journal: Any
+) -> None:
+    environment = make_environment("hostile.Hostile", HOSTILE_OPEN="handles SIGTERM")
+    environment.invoke({})
+    environment.shutdown()
+    said = [line for line in journal.said if line in ("own handler of SIGTERM", "flushed", "closed after 1")]
+    assert said == ["own handler of SIGTERM", "flushed", "closed after 1"]
+
+
+def test_child_that_was_forked_in_init_never_acts_as_the_runtime(
+    make_environment: MakeEnvironment, journal: Any
+) -> None:
+    environment = make_environment("hostile.Hostile", HOSTILE_OPEN="forks")
+    pids = {environment.invoke({})[1] for _ in range(4)}
+    environment.shutdown()
+    assert len(pids) == 1
+    assert journal.said.count("closed after 4") == 1
+
+
+def test_crash_in_c_code_leaves_the_python_stack_in_the_log(make_environment: MakeEnvironment, journal: Any) -> None:
+    environment = make_environment("hostile.Hostile")
+    _, pid = environment.invoke({})
+    assert "errorType" in environment.invoke({"do": "fall"})
+    count, after = environment.invoke({})
+    assert (count, after != pid) == (1, True)
+    assert any("Fatal Python error: Segmentation fault" in line for line in journal.said)
+    assert any("hostile.py" in line and "in fall" in line for line in journal.said)
 
 
 @pytest.mark.parametrize("characters", [600_000, 3_200_000])

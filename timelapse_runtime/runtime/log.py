@@ -9,6 +9,7 @@ and log levels', read November 2026.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Mapping
@@ -54,7 +55,7 @@ def configure(variables: Mapping[str, str], stream: IO[str]) -> LogScope:
     """Send all logging of this process to `stream`. A value that Lambda does not know counts as not set."""
     scope = LogScope()
     is_json = variables.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     handler.setFormatter(JsonFormatter(scope) if is_json else TextFormatter(scope))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -62,6 +63,13 @@ def configure(variables: Mapping[str, str], stream: IO[str]) -> LogScope:
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING if name == "httpx" else logging.INFO))
     return scope
+
+
+class _Handler(logging.StreamHandler[IO[str]]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        """A function may close stderr. Then its lines are lost, but no call of a logger fails."""
+        with contextlib.suppress(Exception):
+            super().handleError(record)
 
 
 class JsonFormatter(logging.Formatter):
