@@ -6,15 +6,18 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.documents import DOCUMENTS, ROOT, block_lines, in_backticks, without_blocks
 from timelapse_runtime.cli.main import main
+from timelapse_runtime.runtime.function import Environment
 from timelapse_runtime.runtime.loader import OPTIONAL, REQUIRED
+from timelapse_runtime.runtime.state.memory import MemoryStore
 
-FOLDERS = ("timelapse_runtime", "scripts", "tests", "docs", "infra", "layer", "requirements", ".ci")
+FOLDERS = ("timelapse_runtime", "scripts", "tests", "docs", "examples", "infra", "layer", "requirements", ".ci")
 PRODUCTS = ("runtime", "timelapse", "video", "model", "dispatcher", "emulator", "cli")
 """First parts of paths that are written from inside a folder: `video/mux.py`, `dispatcher/route.py`."""
 STARTS = (ROOT, *(ROOT / name for name in ("timelapse_runtime", "timelapse_runtime/timelapse", "infra")))
@@ -116,6 +119,23 @@ def test_the_documented_function_counts_and_continues_after_a_restart(tmp_path: 
         counted += [function.invoke({}, None)["count"] for _ in range(2)]
         assert function.flush(None) is function.close(None) is None
     assert counted == [1, 2, 3, 4]
+
+
+def test_the_documented_function_that_keeps_its_state_in_s3_says_what_is_saved() -> None:
+    examples = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/runtime.md").read_text(), re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(examples[1], names)
+    store = MemoryStore("state")
+    names |= {"S3Store": lambda _client, _bucket: store, "make_client": lambda **_: None}
+    told = SimpleNamespace(follows_interruption=False)
+    for environment in range(3):
+        function = names["StoredCounter"]()
+        function.open(Environment({"BUCKET": "state"}, None, ""))
+        answers = [function.invoke({}, told) for _ in range(150)]
+        assert [answer["saved"] for answer in answers].count(True) == 1
+        assert store.peek("count") == str(150 * environment + 100).encode()
+        function.flush(told)
+        assert store.peek("count") == str(150 * environment + 150).encode()
 
 
 def test_the_counter_of_lines_sees_the_package() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.environments import UnderLocalLambda, UnderRie
 from timelapse_runtime.emulator.control_plane import RESPONSE_LIMIT_BYTES
 from timelapse_runtime.emulator.deployment import INSTALLED, Deployment
 from timelapse_runtime.emulator.environment import LocalLambda
@@ -55,33 +56,6 @@ def put_server() -> Iterator[PutServer]:
     server = PutServer()
     yield server
     server.close()
-
-
-class UnderRie:
-    """AWS's emulator with the interface of the local environment, as far as these tests need it."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-        self.shutdown = emulator.shutdown
-
-    def invoke(self, event: Any) -> Any:
-        response = self._emulator.invoke(event)
-        try:
-            return response.payload
-        except ValueError:  # a time-out: the one result in plain text
-            return response.body.decode()
-
-
-class UnderLocalLambda:
-    """The local environment; `invoke` returns the payload or the error."""
-
-    def __init__(self, environment: LocalLambda) -> None:
-        self._environment = environment
-        self.shutdown = environment.shutdown
-
-    def invoke(self, event: Any) -> Any:
-        outcome = self._environment.invoke(event)
-        return outcome.payload if outcome.error_type is None else outcome.error
 
 
 @pytest.fixture(params=["local", "emulator"])

@@ -14,7 +14,8 @@ from random import Random
 from unittest.mock import patch
 
 from tests.recovery.fake_media import fake_photo, photos_in, sources_in
-from tests.recovery.fault_run import Fault, FaultRun
+from tests.recovery.fault_run import FaultRun
+from tests.recovery.faults import Fault
 from tests.recovery.watch import Watch, number_of
 from tests.world import STREAM, World
 from timelapse_runtime.emulator.s3_event import object_created_event

@@ -24,7 +24,7 @@ from functools import partial
 from multiprocessing import get_context
 from operator import itemgetter
 
-from tests.recovery.fault_run import Fault
+from tests.recovery.faults import Fault
 from tests.recovery.http.points import Server, run_all
 from tests.recovery.machine import run_machine
 from tests.recovery.mutations import MUTATIONS, caught_by

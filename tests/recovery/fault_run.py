@@ -6,24 +6,20 @@ Requests of the environment and of the extension are numbered from 1, over both 
 
 from __future__ import annotations
 
-import itertools
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from tests.recovery.adopted import ADOPTED_DAY, ADOPTED_FRAMES, adopted_video, adoption_of
 from tests.recovery.fake_media import fake_world
+from tests.recovery.faults import SHUTDOWN_MS, Fault, FaultyStores, Killed, new_outbox
 from tests.recovery.watch import MUTATIONS, Watch
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM, World
 from timelapse_runtime.adopt.errors import CannotAdopt
 from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived
-from timelapse_runtime.runtime.outbox import OutboxPut
-from timelapse_runtime.runtime.outbox_sender import send_all
-from timelapse_runtime.runtime.state.errors import PreconditionFailed, StateError, StorageUnavailable
+from timelapse_runtime.runtime.state.errors import StateError
 from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import TimelapseError
@@ -32,46 +28,10 @@ from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
 
-_CONDITIONAL = ("PutObject", "CompleteMultipartUpload", "UploadPartCopy")
-_SHUTDOWN_MS = 2_000
 _LARGEST_SKEW_MS = 180_000
-_folders = tempfile.TemporaryDirectory(prefix="timelapse-outbox-")
-_folder_numbers = itertools.count()
 
 
-def _can_fail(operation: str, key: str) -> bool:
-    """Whether 412 is a possible response. For a rejection record it means that there is one, and is no failure."""
-    return operation in _CONDITIONAL and "/rejected/" not in key
-
-
-class Killed(BaseException):
-    """SIGKILL: the process does nothing from here on."""
-
-
-class PowerOff(BaseException):
-    """No further step of the scenario happens."""
-
-
-class LostAnswer(StorageUnavailable):
-    """The request took effect, and the response was lost."""
-
-
-class Fault(Enum):
-    """What happens to one request."""
-
-    KILLED_BEFORE = "killed before"
-    KILLED_AFTER = "killed after"
-    POWER_OFF = "killed for good"
-    TERMINATED = "SIGTERM"
-    HANGS_BEFORE = "hangs"
-    HANGS_AFTER = "done, hangs"
-    REFUSED = "503"
-    LOST_ANSWER = "done, 503"
-    REPEATED = "done twice"
-    CONDITION_FAILED = "412"
-
-
-class FaultRun:
+class FaultRun(FaultyStores):
     """One run of a scenario. `faults` by request number."""
 
     def __init__(
@@ -83,15 +43,12 @@ class FaultRun:
         shows_photos: bool = True,
         are_owners_distinct: bool = False,
     ) -> None:
-        outbox = Path(_folders.name) / str(next(_folder_numbers)) if with_extension else None
+        super().__init__(faults)
+        outbox = new_outbox() if with_extension else None
         small = {"TIMELAPSE_KEYFRAME_INTERVAL": "6", "TIMELAPSE_FLUSH_EVERY": "3", "TIMELAPSE_REORDER_WINDOW": "1"}
         self.world = self._make_world({**small, **(settings or {})}, outbox, shows_photos=shows_photos)
         self.world.are_owners_distinct = are_owners_distinct
         self.watch = Watch(self.world, shows_photos=shows_photos)
-        self.requests = 0
-        self.conditional: set[int] = set()
-        """The requests for which 412 is possible."""
-        self.fired: list[Fault] = []
         self.rejected: dict[str, str] = {}
         """What must be rejected, and why."""
         self.may_be_rejected: dict[str, str] = {}
@@ -105,9 +62,8 @@ class FaultRun:
         self.is_appended_late = self.world.settings.get("TIMELAPSE_LATE") == "append"
         self.is_adopted = False
         """Whether a run of `timelapse adopt` said so."""
-        self._faults, self._is_dead = dict(faults or {}), False
         for store in (self.world.frames, self.world.video):
-            store.around = self._around_of(store)
+            store.around = self.around_of(store)
         self.function = self.world.environment()
 
     @staticmethod
@@ -115,48 +71,6 @@ class FaultRun:
         return fake_world(settings, outbox) if shows_photos else World(settings, outbox)
 
     # ---- between the product and the store
-
-    def _around_of(self, store: MemoryStore) -> Callable[[str, str, Callable[[], Any]], Any]:
-        def around(operation: str, key: str, effect: Callable[[], Any]) -> Any:
-            return self.around(store, operation, key, effect)
-
-        return around
-
-    def around(self, store: MemoryStore, operation: str, key: str, effect: Callable[[], Any]) -> Any:
-        """One request, with its fault."""
-        if self._is_dead:
-            raise Killed  # a dead process that unwinds sends nothing
-        self.requests += 1
-        fault = self._faults.pop(self.requests, None)
-        if _can_fail(operation, key):
-            self.conditional.add(self.requests)
-        elif fault is Fault.CONDITION_FAILED:
-            fault = None
-        if fault is None:
-            return self._done(store, operation, key, effect)
-        self.fired.append(fault)
-        where = operation, store.bucket, key
-        if fault is Fault.REFUSED:
-            raise StorageUnavailable(*where, "503 SlowDown")
-        if fault is Fault.CONDITION_FAILED:
-            raise PreconditionFailed(*where, "412, for no reason")
-        if fault in (Fault.KILLED_BEFORE, Fault.POWER_OFF):
-            self._is_dead = True
-            raise PowerOff if fault is Fault.POWER_OFF else Killed
-        if fault is Fault.TERMINATED:
-            raise SigtermReceived
-        if fault is Fault.HANGS_BEFORE:
-            raise DeadlineReached  # as the alarm raises it while a response is awaited
-        answer = self._done(store, operation, key, effect)
-        if fault is Fault.HANGS_AFTER:
-            raise DeadlineReached
-        if fault is Fault.KILLED_AFTER:
-            self._is_dead = True
-            raise Killed
-        if fault is Fault.LOST_ANSWER:
-            raise LostAnswer(*where, "no answer came")
-        assert fault is Fault.REPEATED, answer
-        return self._done(store, operation, key, effect)
 
     def _done(self, store: MemoryStore, operation: str, key: str, effect: Callable[[], Any]) -> Any:
         answer = effect()
@@ -225,7 +139,7 @@ class FaultRun:
 
     def shut_down(self, *, outbox_sent: bool = True) -> None:
         """SIGTERM, and what the extension does with the outbox; then there is a new environment."""
-        deadline = Deadline(self.world.clock.now_epoch_ms() + _SHUTDOWN_MS)
+        deadline = Deadline(self.world.clock.now_epoch_ms() + SHUTDOWN_MS)
         try:
             self.function.flush(deadline)
             self.function.close(deadline)
@@ -237,37 +151,8 @@ class FaultRun:
 
     def send_outbox(self) -> None:
         """Let the extension send the outbox, now or later; then it ends."""
-        if self.world.outbox is None:
-            return
-        clock = self.world.clock
-        try:
-            send_all(
-                self.world.outbox,
-                deadline_epoch_ms=clock.now_epoch_ms() + _SHUTDOWN_MS,
-                clock=clock,
-                sender=self,
-                pause=lambda seconds: clock.advance(seconds * 1000),
-            )
-        except (Killed, SigtermReceived, DeadlineReached):
-            self._is_dead = False
-        for job in self.world.outbox.glob("*"):
-            job.unlink()
-
-    def put(self, put: OutboxPut, _timeout_seconds: float) -> int:
-        try:
-            return self.world.video.accept(put.url, put.body)
-        except LostAnswer as error:
-            raise ConnectionResetError(str(error)) from error
-        except StorageUnavailable:
-            return 503
-
-    def read(self, url: str, _timeout_seconds: float) -> bytes | None:
-        try:
-            return self.world.video.give(url)
-        except LostAnswer as error:
-            raise ConnectionResetError(str(error)) from error
-        except StorageUnavailable:
-            return None
+        if self.world.outbox is not None:
+            self.send_left(self.world.outbox, self.world.video, self.world.clock)
 
     # ---- the camera, and others
 

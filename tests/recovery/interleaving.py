@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.recovery.fault_run import Fault, FaultRun
+from tests.recovery.fault_run import FaultRun
+from tests.recovery.faults import Fault
 from tests.recovery.model import Model, Process
 from tests.recovery.races import Actor
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM

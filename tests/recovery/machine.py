@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from tests.recovery.fault_run import Fault
+from tests.recovery.faults import Fault
 from tests.recovery.interleaving import AT_COMMIT, NO_END, Interleaving
 from tests.recovery.model import Process
 from tests.world import PHOTOS, STREAM

@@ -15,7 +15,8 @@ from typing import Any
 
 from tests.recovery import arrival, ranges
 from tests.recovery.arrival import ArrivalRun
-from tests.recovery.fault_run import Fault, FaultRun, PowerOff
+from tests.recovery.fault_run import FaultRun
+from tests.recovery.faults import Fault, PowerOff
 from tests.recovery.ranges import RangesRun
 
 _DAY_MS = 24 * 3600 * 1000

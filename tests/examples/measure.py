@@ -1,0 +1,89 @@
+"""What the state saves: `python -m tests.examples.measure NAME`.
+
+Invokes the example's function in this process, with moto's S3 server beside it: first with its state kept between
+invocations, then opened for each invocation. The S3 client is kept in both. Prints the median of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from examples.sqlite.ledger import Ledger
+from tests.examples.function_run import context
+from timelapse_runtime.emulator.s3_server import EmbeddedS3
+from timelapse_runtime.runtime import Environment, S3Store, Store, make_client
+
+INVOCATIONS = 30
+
+
+@dataclass(frozen=True)
+class Example:
+    """`make` gives the function. `prepare` is invoked first, then each of `events`, by what it does."""
+
+    make: Callable[[Store], Any]
+    prepare: Sequence[Any]
+    events: Mapping[str, Callable[[int], Any]]
+
+
+def _sales(first: int, count: int) -> Any:
+    insert = "INSERT OR IGNORE INTO sales VALUES (?, ?)"
+    rows = [[insert, [f"{number:08}", random.random()]] for number in range(first, first + count)]
+    return {"database": "shop", "statements": [["CREATE TABLE IF NOT EXISTS sales (id PRIMARY KEY, amount)"], *rows]}
+
+
+_LOOK = {"database": "shop", "statements": [["SELECT amount FROM sales WHERE id = ?", ["00000007"]]]}
+EXAMPLES = {
+    "sqlite": Example(
+        lambda store: Ledger(lambda _environment: store),
+        [_sales(0, 100_000)],
+        {"read one of 100,000 rows": lambda _number: _LOOK, "write one": lambda number: _sales(10**6 + number, 1)},
+    ),
+}
+
+
+def median_ms(invoke: Callable[[Any], Any], event_of: Callable[[int], Any], numbers: range) -> float:
+    """Of invocations one after the other."""
+    taken = []
+    for number in numbers:
+        event = event_of(number)
+        began = time.perf_counter()
+        invoke(event)
+        taken.append(time.perf_counter() - began)
+    return 1_000 * statistics.median(taken)
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.examples.measure", description=__doc__)
+    parser.add_argument("name", choices=EXAMPLES)
+    example = EXAMPLES[parser.parse_args().name]
+    with EmbeddedS3() as server:
+        server.create_buckets("state")
+        store = S3Store(make_client(variables=server.variables()), "state")
+
+        def opened() -> Any:
+            function = example.make(store)
+            function.open(Environment({}, None, "measured"))
+            return function
+
+        kept = opened()
+        for event in example.prepare:
+            kept.invoke(event, context())
+        ways: dict[str, Callable[[Any], Any]] = {
+            "state kept": lambda event: kept.invoke(event, context()),
+            "opened for each": lambda event: opened().invoke(event, context()),
+        }
+        for what, event_of in example.events.items():
+            for place, (way, invoke) in enumerate(ways.items()):
+                numbers = range(place * INVOCATIONS, (place + 1) * INVOCATIONS)
+                print(f"{what}, {way}: {median_ms(invoke, event_of, numbers):.2f} ms")
+
+
+if __name__ == "__main__":
+    main()

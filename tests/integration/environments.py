@@ -1,0 +1,35 @@
+"""The local environment and AWS's emulator with one interface, as far as tests of a function need it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from timelapse_runtime.emulator.environment import LocalLambda
+from timelapse_runtime.emulator.rie import Emulator
+
+
+class UnderRie:
+    """AWS's emulator with the interface of the local environment, as far as these tests need it."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self.shutdown = emulator.shutdown
+
+    def invoke(self, event: Any) -> Any:
+        response = self._emulator.invoke(event)
+        try:
+            return response.payload
+        except ValueError:  # a time-out: the one result in plain text
+            return response.body.decode()
+
+
+class UnderLocalLambda:
+    """The local environment; `invoke` returns the payload or the error."""
+
+    def __init__(self, environment: LocalLambda) -> None:
+        self._environment = environment
+        self.shutdown = environment.shutdown
+
+    def invoke(self, event: Any) -> Any:
+        outcome = self._environment.invoke(event)
+        return outcome.payload if outcome.error_type is None else outcome.error

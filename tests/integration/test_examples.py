@@ -1,0 +1,97 @@
+"""The examples with the real bootstrap and extension, in the local environment and under AWS's emulator.
+
+tests/examples has what happens at each single request.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.environments import UnderLocalLambda, UnderRie
+from timelapse_runtime.emulator.deployment import INSTALLED, Deployment
+from timelapse_runtime.emulator.environment import LocalLambda
+from timelapse_runtime.emulator.rie import Emulator
+from timelapse_runtime.emulator.s3_server import EmbeddedS3
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MakeEnvironment = Callable[..., Any]
+_bucket_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[EmbeddedS3]:
+    with EmbeddedS3() as server:
+        yield server
+
+
+@pytest.fixture(params=["local", "emulator"])
+def make_environment(
+    request: pytest.FixtureRequest, tmp_path: Path, s3: EmbeddedS3, journal: Any, ending: ExitStack
+) -> MakeEnvironment:
+    """Makes environments of an example, for each test with a bucket of its own."""
+    bucket = f"example-{next(_bucket_numbers)}"
+    s3.create_buckets(bucket)
+
+    def make(handler: str, *, extension: bool = True, timeout_seconds: int = 60, **variables: str) -> Any:
+        folder, _, name = handler.partition("/")
+        options: dict[str, Any] = {
+            "deployment": Deployment(
+                bootstrap=INSTALLED.bootstrap,
+                extensions=INSTALLED.extensions if extension else None,
+                task_root=EXAMPLES / folder,
+                handler=name,
+            ),
+            "variables": {"STATEFUL_RUNTIME_PYTHON": sys.executable, "BUCKET": bucket, **s3.variables(), **variables},
+            "temp_folder": tmp_path,
+            "timeout_seconds": timeout_seconds,
+        }
+        if request.param == "local":
+            return UnderLocalLambda(ending.enter_context(LocalLambda(**options, on_log=journal)))
+        binary = request.getfixturevalue("emulator_binary")
+        emulator = Emulator(**options, binary=binary, on_log=lambda line: journal("emulator", line))
+        return UnderRie(ending.enter_context(emulator))
+
+    return make
+
+
+def sold(environment: Any, *amounts: int) -> list[dict[str, Any]]:
+    """The responses to one sale after the other."""
+    create = ["CREATE TABLE IF NOT EXISTS sales (id PRIMARY KEY, amount)"]
+    insert = "INSERT OR IGNORE INTO sales VALUES (?, ?)"
+    return [
+        environment.invoke({"database": "shop", "statements": [create, [insert, [f"sale {amount}", amount]]]})
+        for amount in amounts
+    ]
+
+
+def stored_amounts(environment: Any) -> list[int]:
+    found = environment.invoke({"database": "shop", "statements": [["SELECT amount FROM sales ORDER BY amount"]]})
+    return [amount for (amount,) in found["rows"]]
+
+
+@pytest.mark.parametrize("extension", [True, False])
+def test_sales_that_were_not_saved_are_saved_at_the_shutdown(
+    make_environment: MakeEnvironment, *, extension: bool
+) -> None:
+    environment = make_environment("sqlite/ledger.Ledger", extension=extension, SAVE_EVERY="100")
+    assert [answer["saved"] for answer in sold(environment, 1, 2, 3)] == [False] * 3
+    environment.shutdown()
+    assert stored_amounts(make_environment("sqlite/ledger.Ledger")) == [1, 2, 3]
+
+
+def test_a_query_without_end_is_interrupted_in_time_and_the_process_lives(make_environment: MakeEnvironment) -> None:
+    environment = make_environment("sqlite/ledger.Ledger", timeout_seconds=3)
+    (before,) = sold(environment, 1)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    error = environment.invoke({"database": "shop", "statements": [[endless]]})
+    assert error["errorType"] in {"OperationalError", "Function.DeadlineTooClose"}
+    (after,) = sold(environment, 2)
+    assert (before["saved"], after["saved"]) == (True, True)
+    assert stored_amounts(environment) == [1, 2]
