@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from scripts.packager import licences
-from scripts.packager.archive import (
-    files_below,
-    largest_parts,
-    unzipped_bytes,
-    write_zip,
-)
+from scripts.packager import licences, own_package
+from scripts.packager.archive import figures, files_below, link, stem_of, write_zip
 from scripts.packager.debian import Debian
 from scripts.packager.failure import PackageFailed
 from scripts.packager.image import TASK_ROOT, write_image
+from scripts.packager.own_function import OwnFunction
 from scripts.packager.selection import is_of_layer
 from scripts.packager.system import ARCHITECTURES, System, ThisMachine, this_architecture
 from scripts.packager.tree import EXTENSION, copy, lay_out
@@ -34,10 +29,17 @@ def main(arguments: list[str]) -> int:
     """Build; the exit code."""
     options = _parse(arguments)
     try:
+        architecture = options.arch or this_architecture()
+        function = _own_function(options)
         with tempfile.TemporaryDirectory() as folder:
-            architecture = options.arch or this_architecture()
             system = _system(architecture, Path(folder))
-            report = build(options.out, architecture, system, image_required=options.image)
+            if function is not None:
+                contents = own_package.Contents(options.leave_out, options.aws_services, not options.without_media)
+                report = own_package.build(function, architecture, system, contents)
+            elif options.without_media:
+                report = own_package.build_layer(options.out, architecture, system)
+            else:
+                report = build(options.out, architecture, system, image_required=options.image)
     except PackageFailed as error:
         print(f"package: {error}", file=sys.stderr)
         return 1
@@ -48,9 +50,10 @@ def main(arguments: list[str]) -> int:
 
 
 def build(out: Path, architecture: str, system: System, *, image_required: bool) -> dict[str, Any]:
-    """Write the archives into `out`. Returns the figures of the function's zip, and the paths of the others."""
+    """Write the archives of the timelapse function into `out`. Returns the figures of the function's zip, and the paths
+    of the others."""
     out.mkdir(parents=True, exist_ok=True)
-    stem = f"timelapse-runtime-{__version__}-{architecture}"
+    stem = stem_of(f"timelapse-runtime-{__version__}", architecture)
     with tempfile.TemporaryDirectory() as folder:
         root, extension = Path(folder, "runtime"), Path(folder, EXTENSION)
         root.mkdir()
@@ -63,23 +66,25 @@ def build(out: Path, architecture: str, system: System, *, image_required: bool)
         write_zip(layer, {EXTENSION.as_posix(): extension}, begin_with=package)
         write_zip(extension_layer, {**beside, EXTENSION.as_posix(): extension})
         for name, archive in (("function.zip", package), ("extension.zip", extension_layer)):
-            _link(out / name, archive)  # the name that the templates in infra/ use, independent of the version
+            link(out / name, archive)  # the name that the templates in infra/ use, independent of the version
         image = _build_image(out / f"{stem}-image.tar", root, extension, architecture, system, required=image_required)
     return {
-        "path": str(package),
         "layer": str(layer),
         "extension_layer": str(extension_layer),
         "image": None if image is None else str(image),
-        "zipped_bytes": package.stat().st_size,
-        "unzipped_bytes": unzipped_bytes(package),
-        "sha256": hashlib.sha256(package.read_bytes()).hexdigest(),
-        "largest_parts": largest_parts(package),
+        **figures(package),
     }
 
 
-def _link(link: Path, target: Path) -> None:
-    link.unlink(missing_ok=True)
-    link.symlink_to(target.name)
+def _own_function(options: argparse.Namespace) -> OwnFunction | None:
+    if options.function is None:
+        for name in ("requirements", "handler", "leave_out", "aws_services"):
+            if getattr(options, name):
+                raise PackageFailed(f"--{name.replace('_', '-')} is about a function of your own: add --function DIR")
+        return None
+    found = options.function / "requirements.txt"
+    requirements = options.requirements or (found if found.is_file() else None)
+    return OwnFunction(options.function, requirements, options.handler, options.out)
 
 
 def _build_image(
@@ -110,6 +115,33 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/package", description=__doc__)
     parser.add_argument("--arch", choices=sorted(set(ARCHITECTURES.values())), help="default: this machine's")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="folder for the archives; default: dist")
+    parser.add_argument("--function", type=Path, metavar="DIR", help="package the function in DIR with the runtime")
+    parser.add_argument("--handler", metavar="MODULE.NAME", help="of --function: see whether it can be imported")
+    parser.add_argument(
+        "--requirements",
+        type=Path,
+        metavar="FILE",
+        help="of --function, for pip; default: DIR/requirements.txt, if it is there",
+    )
+    parser.add_argument(
+        "--leave-out",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="of --function: files, as '*/tests/*'; repeatable",
+    )
+    parser.add_argument(
+        "--aws-services",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="NAME,...",
+        help="of boto3 in the requirements: keep these alone, as s3,dynamodb; all of them are 15 MB",
+    )
+    parser.add_argument(
+        "--without-media",
+        action="store_true",
+        help="without the timelapse function, FFmpeg, Pillow, numpy and boto3; without --function, the layer alone",
+    )
     parser.add_argument("--image", action="store_true", help="fail where the image can't be built")
     return parser.parse_args(arguments)
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from scripts.packager.failure import PackageFailed
+from scripts.packager.interpreter import VERSION
 
 LIMIT_UNZIPPED_BYTES = 250 * 2**20
 """Function and layers together, unzipped. Source: AWS Lambda quotas, read November 2026."""
+
+LIMIT_DIRECT_BYTES = 50 * 2**20
+"""Zipped, for an upload that does not go through S3. Source: as above."""
 
 _DEFLATE_LEVEL = 6  # 9 takes three times as long, for 0.6 % less
 
@@ -38,6 +44,20 @@ def write_zip(target: Path, files: Mapping[str, Path], *, begin_with: Path | Non
             info.create_system = 3  # Unix: the mode is used
             info.external_attr = (0o100000 | mode_of(path)) << 16
             archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED, _DEFLATE_LEVEL)
+
+
+def check_size(files: Mapping[str, Path]) -> None:
+    """Raise PackageFailed, with what to do, if these files are more than Lambda takes."""
+    parts: Counter[str] = Counter()
+    for name, path in files.items():
+        parts[_part_of(name)] += path.stat().st_size
+    if (size := parts.total()) > LIMIT_UNZIPPED_BYTES:
+        largest = ", ".join(f"{part} {part_size:,}" for part, part_size in parts.most_common(5))
+        raise PackageFailed(
+            f"the package has {size:,} bytes unzipped; Lambda takes {LIMIT_UNZIPPED_BYTES:,} with layers. The largest "
+            f"parts: {largest}. Leave out what you do not need (--without-media; --leave-out '*/tests/*'), or make a "
+            "container image, which may have 10 GB (layer/Dockerfile)"
+        )
 
 
 def largest_parts(archive_path: Path, count: int = 10) -> list[dict[str, object]]:
@@ -72,3 +92,25 @@ def unzipped_bytes(archive_path: Path) -> int:
         archive_path.unlink()
         raise PackageFailed(f"{archive_path} had {size:,} bytes unzipped; Lambda takes {LIMIT_UNZIPPED_BYTES:,}")
     return size
+
+
+def figures(archive_path: Path) -> dict[str, Any]:
+    """An archive's path, sizes, checksum and largest parts. Removes it and raises PackageFailed if it is too large."""
+    return {
+        "path": str(archive_path),
+        "zipped_bytes": archive_path.stat().st_size,
+        "unzipped_bytes": unzipped_bytes(archive_path),
+        "sha256": hashlib.sha256(archive_path.read_bytes()).hexdigest(),
+        "largest_parts": largest_parts(archive_path),
+    }
+
+
+def stem_of(name: str, architecture: str) -> str:
+    """What an archive's name begins with: of what, for which Python and which architecture."""
+    return f"{name}-python{VERSION}-{architecture}"
+
+
+def link(name: Path, target: Path) -> None:
+    """Make `name` another name of `target`, in the same folder, in place of an earlier one."""
+    name.unlink(missing_ok=True)
+    name.symlink_to(target.name)

@@ -3,28 +3,26 @@
 apt resolves, fetches and checks its packages, by this machine's own sources and keys, in folders of its own: this
 machine's state stays as it is, and no rights are needed. Wheels come by the lock, for the platform's tags.
 
-Sources: apt-get(8), apt.conf(5), dpkg-deb(1); PEP 600 (the tags' versions are those of glibc). Read November 2026.
+Sources: apt-get(8), apt.conf(5), dpkg-deb(1). Read November 2026.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import platform
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from scripts.packager import wheels
 from scripts.packager.failure import PackageFailed
 from scripts.packager.interpreter import VERSION, interpreter_of_debian
 from scripts.packager.system import copyright_of_debian
 
 _NAMES = {"x86_64": ("amd64", "x86_64"), "arm64": ("arm64", "aarch64")}
 """Debian's word for an architecture, and that of the kernel and of wheels."""
-_OLDEST_GLIBC_MINOR = 17  # of manylinux2014, the oldest that wheels for Python 3.11 are made for
 _EXTENSIONS_NEED = ("libstdc++6",)
 """What wheels take from the system, beside what Python itself depends on."""
 
@@ -45,13 +43,18 @@ class Debian:
         for archive in self._fetch(folder / "apt"):
             self._unpack(archive)
         self.interpreter = interpreter_of_debian(self.root, folder / "packages")
-        self._install(lock)
+        wheels.install(lock, folder / "packages", self.platforms, "--no-deps", "--require-hashes")
 
     @property
     def library_folders(self) -> list[Path]:
         """Debian's, with and without /usr."""
         multiarch = f"{self._machine}-linux-gnu"
         return [self.root / folder for folder in (f"lib/{multiarch}", f"usr/lib/{multiarch}", "lib64", "lib")]
+
+    @property
+    def platforms(self) -> list[str]:
+        """See System."""
+        return wheels.platforms_of(next(self.root.glob("lib/*/libc.so.6")), self._machine)
 
     @property
     def busybox(self) -> Path | None:
@@ -92,16 +95,6 @@ class Debian:
                     member.linkname = os.path.relpath(self.root / member.linkname[1:], path.parent)
                 packed.extract(member, self.root, filter="tar")
                 self._owners[path.resolve()] = name
-
-    def _install(self, lock: Path) -> None:
-        glibc = int(platform.libc_ver(str(next(self.root.glob("lib/*/libc.so.6"))))[1].partition(".")[2])
-        tags = [f"manylinux_2_{minor}_{self._machine}" for minor in range(_OLDEST_GLIBC_MINOR, glibc + 1)]
-        tags += [f"manylinux2014_{self._machine}"]
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-        command += ["--only-binary", ":all:", "--no-deps", "--no-compile", "--require-hashes", "-r", str(lock)]
-        command += ["--implementation", "cp", "--python-version", VERSION]
-        command += [word for tag in tags for word in ("--platform", tag)]
-        _run([*command, "--target", str(self.interpreter.installed_packages)])
 
 
 def _run(command: list[str]) -> bytes:

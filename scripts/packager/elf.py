@@ -15,6 +15,7 @@ from scripts.packager.failure import PackageFailed
 
 PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
 _DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_RPATH, _DT_RUNPATH = 0, 1, 5, 15, 29
+_NATIVE = b"\x7fELF\x02\x01"
 _HEADER = 0x40
 SEGMENT = struct.Struct("<IIQQQQQQ")
 """A program header: type, flags, offset, virtual address, physical address, size in the file, in memory, alignment."""
@@ -60,9 +61,15 @@ def elf_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and is_elf(path)]
 
 
+def is_native(path: Path) -> bool:
+    """Whether an ELF file is of the kind that all of Lambda's architectures have: 64-bit and little-endian."""
+    with path.open("rb") as file:
+        return file.read(6) == _NATIVE
+
+
 def segments_of(image: bytes, name: object) -> list[Segment]:
     """The program headers. Raises PackageFailed if `image` is not a 64-bit little-endian ELF file."""
-    if image[:6] != b"\x7fELF\x02\x01" or len(image) < _HEADER:
+    if image[:6] != _NATIVE or len(image) < _HEADER:
         raise PackageFailed(f"{name} is not a 64-bit little-endian ELF file")
     (offset,) = struct.unpack_from("<Q", image, 0x20)
     size, count = struct.unpack_from("<HH", image, 0x36)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from scripts.packager.compact import compact
-from scripts.packager.elf import dynamic_of, elf_files
+from scripts.packager.elf import dynamic_of, elf_files, is_native
 from scripts.packager.failure import PackageFailed
 
 OPENED_AT_RUN_TIME = ("libgcc_s.so.1", "libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2")
@@ -15,19 +15,26 @@ OPENED_AT_RUN_TIME = ("libgcc_s.so.1", "libnss_dns.so.2", "libnss_files.so.2", "
 last three only up to glibc 2.33)."""
 
 
-def system_libraries(program: Path, folder: Path, folders: list[Path]) -> dict[str, Path]:
+def system_libraries(
+    program: Path, folder: Path, folders: list[Path], tolerated: Container[Path] = ()
+) -> dict[str, Path]:
     """Needed name and path of every library that `program` and the ELF files below `folder` take from the system.
 
     The loader is among them: the C library names it. What lies in `folder` itself is not: packages bring it, and find
     it by its place. `program` is where the system has it: it may find its own library by its place, too. Libraries that
-    the system has for newer processors (glibc-hwcaps) are not taken. Raises PackageFailed if one cannot be found.
+    the system has for newer processors (glibc-hwcaps) are not taken. Raises PackageFailed if one cannot be found; of a
+    file that is `tolerated`, which is of a package of someone else's, it may be missing.
     """
     found: dict[str, Path] = {}
     waiting = [program, *elf_files(folder)]
     while waiting:
         file = waiting.pop()
+        if file in tolerated and not is_native(file):
+            continue
         for name in dynamic_of(file).needed:
             path = _find(name, file, system=folders)
+            if path is None and file in tolerated:
+                continue
             if path is None:
                 raise PackageFailed(f"{file} needs {name}, which is not in {', '.join(map(str, folders))}")
             if not path.is_relative_to(folder) and name not in found:

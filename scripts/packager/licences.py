@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from scripts.packager.failure import PackageFailed
@@ -17,6 +17,7 @@ from scripts.packager.selection import distributions
 from scripts.packager.system import System
 
 _FONT = Path("timelapse_runtime", "timelapse", "filters", "font")
+_PYAV = "av"
 _TEXTS = Path(__file__).with_name("texts")
 _IN_PYAVS_WHEEL = {
     r"libav(codec|device|filter|format|util)|libsw(resample|scale)": "ffmpeg",
@@ -44,26 +45,33 @@ _COMMON_LICENCES = Path("/usr/share/common-licenses")
 _ABOUT = """What is in this package, and the licence of each
 
 timelapse-runtime/    the runtime itself: Apache-2.0
-font/                 DejaVu Sans, with which clock and caption are drawn: Bitstream Vera's licence
 cpython/              the interpreter and its standard library: PSF-2.0
-packages/             the Python packages
-pyav-libraries/       the shared libraries in PyAV's wheel. x264 and x265 are GPL-2.0-or-later, FFmpeg is built as
-                      version 3 of the LGPL or later: together they may be passed on under version 3 of the GPL
+packages/             the Python packages of the runtime; others have theirs in their *.dist-info
 system/               the C library and other libraries of the system that the package was built on
 common-licenses/      texts that those in system/ refer to
 
 Who passes the package on passes these on, too. Running it, also in Lambda for others, is not passing it on.
 """
+_ABOUT_MEDIA = """
+font/                 DejaVu Sans, with which clock and caption are drawn: Bitstream Vera's licence
+pyav-libraries/       the shared libraries in PyAV's wheel. x264 and x265 are GPL-2.0-or-later, FFmpeg is built as
+                      version 3 of the LGPL or later: together they may be passed on under version 3 of the GPL
+"""
 
 
-def collect(folder: Path, project: Path, system: System, system_files: Iterable[Path]) -> None:
-    """Fill `folder`; `system_files` are the bundled files of the system. Raises PackageFailed."""
+def collect(
+    folder: Path, project: Path, system: System, system_files: Iterable[Path], without: Collection[str] = ()
+) -> None:
+    """Fill `folder`; `system_files` are the bundled files of the system, `without` names the distributions that are not
+    in the package. Raises PackageFailed."""
     interpreter = system.interpreter
-    _write(folder / "README.txt", _ABOUT)
+    has_media = _PYAV not in without
+    _write(folder / "README.txt", _ABOUT + (_ABOUT_MEDIA if has_media else ""))
     _write(folder / "timelapse-runtime" / "LICENSE", (project / "LICENSE").read_text())
-    _write(folder / "font" / "LICENSE", (project / _FONT / "LICENSE").read_text())
-    _collect_packages(folder / "packages", interpreter.installed_packages)
-    _collect_pyav_libraries(folder / "pyav-libraries", interpreter.installed_packages / "av.libs")
+    _collect_packages(folder / "packages", distributions(interpreter.installed_packages, without))
+    if has_media:
+        _write(folder / "font" / "LICENSE", (project / _FONT / "LICENSE").read_text())
+        _collect_pyav_libraries(folder / "pyav-libraries", interpreter.installed_packages / "av.libs")
     prefix = interpreter.executable.parents[1]
     own_licence = interpreter.stdlib / "LICENSE.txt"
     files = {path.resolve() for path in system_files}
@@ -83,8 +91,8 @@ def collect_system(folder: Path, system: System, files: Iterable[Path]) -> None:
         _write(folder / f"{name}.txt", text)
 
 
-def _collect_packages(folder: Path, installed: Path) -> None:
-    for dist_info in distributions(installed):
+def _collect_packages(folder: Path, dist_infos: Iterable[Path]) -> None:
+    for dist_info in dist_infos:
         texts = [path for path in sorted(dist_info.rglob("*")) if _LICENCE_FILES.fullmatch(path.name)]
         texts = [path for path in texts if path.is_file() and path.suffix not in {".py", ".pyc"}]
         if not texts:

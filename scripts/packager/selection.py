@@ -7,8 +7,9 @@ installers, modules for a terminal or a screen, and the SDK's data for services 
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 _STDLIB_FOLDERS = {
@@ -45,7 +46,13 @@ _OF_LAYER = re.compile(
     r"(numpy|numpy\.libs|numpy-[^/]*\.dist-info)/.*"
     r"|PIL/_imagingft\..*|pillow\.libs/lib(freetype|harfbuzz|brotli\w+|png\d+)-.*"  # Pillow's part for text
 )
-_DISTRIBUTIONS_LEFT_OUT = {"pip", "setuptools"}
+MEDIA = frozenset({"astral", "av", "numpy", "pillow"})
+"""Distributions for the timelapse function alone. Without them nothing in a package is under the GPL."""
+SDK = frozenset({"boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3"})
+"""AWS's, and what it needs, for the timelapse function: the runtime itself does not use it. It has the data of S3
+alone, which a function of one's own would stumble over."""
+OPTIONAL = MEDIA | SDK
+_NEVER_DEPLOYED = frozenset({"pip", "setuptools"})
 
 _NOT_DEPLOYED = {"__pycache__", "adopt", "cli", "dev", "emulator", "export", "fleet", "watch"}
 
@@ -60,17 +67,23 @@ def stdlib_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def distributions(folder: Path) -> list[Path]:
-    """The `*.dist-info` folders of what is deployed."""
-    return [path for path in sorted(folder.glob("*.dist-info")) if _distribution(path) not in _DISTRIBUTIONS_LEFT_OUT]
+def distributions(folder: Path, without: Collection[str] = ()) -> list[Path]:
+    """The `*.dist-info` folders of what is deployed; `without` has normalized names."""
+    left_out = _NEVER_DEPLOYED.union(without)
+    return [path for path in sorted(folder.glob("*.dist-info")) if distribution(path) not in left_out]
 
 
-def package_files(folder: Path) -> Iterator[Path]:
-    """Files of the installed packages that are deployed, relative to `folder`."""
-    deployed = {path.name for path in distributions(folder)}
+def distribution(dist_info: Path) -> str:
+    """The normalized name (PEP 503) of the distribution that a `*.dist-info` folder is of."""
+    return re.sub(r"[-_.]+", "-", dist_info.name.partition("-")[0]).lower()
+
+
+def package_files(folder: Path, without: Collection[str] = ()) -> Iterator[Path]:
+    """Files of the installed packages that are deployed, relative to `folder`; `without` names distributions."""
+    deployed = {path.name for path in distributions(folder, without)}
+    absent = {file for path in folder.glob("*.dist-info") if path.name not in deployed for file in _recorded(path)}
     for path in _files(folder, _PACKAGE_FOLDERS):
-        first = path.parts[0]
-        if first.endswith(".dist-info") and first not in deployed:
+        if path.as_posix() in absent:
             continue
         if _PACKAGE_FILES.fullmatch(path.name) or _NOT_OF_PACKAGES.fullmatch(path.as_posix()):
             continue
@@ -81,21 +94,25 @@ def package_files(folder: Path) -> Iterator[Path]:
         yield path
 
 
+def _recorded(dist_info: Path) -> Iterator[str]:
+    """The files of a distribution. Source: PyPA, 'Recording installed projects', read November 2026."""
+    with (dist_info / "RECORD").open(newline="") as file:
+        yield from (row[0] for row in csv.reader(file))
+
+
 def is_of_layer(path: str) -> bool:
     """Whether a file of a package, relative to the folder of packages, is in the layer beside the function's zip, and
     not in the zip: numpy, and what draws text, with which the zip would be too large for a direct upload."""
     return _OF_LAYER.fullmatch(path) is not None
 
 
-def project_files(folder: Path) -> Iterator[Path]:
+def project_files(folder: Path, *, with_timelapse: bool = True) -> Iterator[Path]:
     """Files of `timelapse_runtime/` that are deployed, relative to `folder`, the project's."""
-    for path in _files(folder / "timelapse_runtime", _NOT_DEPLOYED):
+    for path in _files(
+        folder / "timelapse_runtime", _NOT_DEPLOYED if with_timelapse else _NOT_DEPLOYED | {"timelapse"}
+    ):
         if path.suffix in {".py", ".sh", ".ttf"}:
             yield Path("timelapse_runtime") / path
-
-
-def _distribution(dist_info: Path) -> str:
-    return dist_info.name.partition("-")[0]
 
 
 def _files(folder: Path, without: set[str]) -> Iterator[Path]:

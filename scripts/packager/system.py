@@ -17,6 +17,7 @@ from typing import Protocol
 from scripts.packager.elf import is_elf, loader_of
 from scripts.packager.failure import PackageFailed
 from scripts.packager.interpreter import Interpreter, own_interpreter
+from scripts.packager.wheels import platforms_of
 
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 """Lambda's word for each of the kernel's."""
@@ -36,6 +37,10 @@ class System(Protocol):
     @property
     def library_folders(self) -> list[Path]:
         """Where its loader looks, in this order."""
+
+    @property
+    def platforms(self) -> list[str]:
+        """The tags of wheels that its C library can load."""
 
     @property
     def busybox(self) -> Path | None:
@@ -59,6 +64,12 @@ class ThisMachine:
             *configured_folders(self.root / "etc" / "ld.so.conf"),
             *(self.root / folder for folder in _DEFAULT_FOLDERS),
         ]
+
+    @property
+    def platforms(self) -> list[str]:
+        """See System."""
+        libraries = (folder / "libc.so.6" for folder in self.library_folders)
+        return platforms_of(next(path for path in libraries if path.exists()), platform.machine())
 
     @property
     def busybox(self) -> Path | None:

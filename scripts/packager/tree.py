@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 
 from scripts.packager import bytecode, certificates, libraries, licences, sdk_data, selection
@@ -21,34 +22,42 @@ from scripts.packager.system import System
 EXTENSION = Path("extensions", "timelapse-shutdown")
 
 
-def lay_out(root: Path, project: Path, system: System) -> None:
-    """Fill the empty folder `root` with the runtime."""
+def lay_out(
+    root: Path, project: Path, system: System, *, with_timelapse: bool = True, without: Collection[str] = ()
+) -> None:
+    """Add the runtime to the folder `root`, which may have a function of one's own and its packages.
+
+    `without` names distributions that are left out.
+    """
     interpreter, prefix = system.interpreter, root / "python"
     stdlib, packages = prefix / interpreter.stdlib_name, prefix / interpreter.packages_name
-    for path in selection.project_files(project):
+    own = elf_files(root)
+    for path in selection.project_files(project, with_timelapse=with_timelapse):
         copy(project / path, root / path)
     copy(project / "bootstrap", root / "bootstrap")
     for path in selection.stdlib_files(interpreter.stdlib):
         copy(interpreter.stdlib / path, stdlib / path)
-    for path in selection.package_files(interpreter.installed_packages):
+    for path in selection.package_files(interpreter.installed_packages, without):
         copy(interpreter.installed_packages / path, packages / path)
     # What layers bring, where the layer has it that is beside the function's zip.
     (packages / "layers.pth").write_text(f"/opt/{prefix.name}/{interpreter.packages_name}\n")
-    sdk_data.cut_endpoints(packages)
-    certificates.write_folder(packages / "certifi" / "cacert.pem", prefix / "certificates")
+    if "botocore" not in without:
+        sdk_data.cut_endpoints(packages)
+    bundle = interpreter.installed_packages / "certifi" / "cacert.pem"
+    certificates.write_folder(bundle, prefix / "certificates")
     program = prefix / interpreter.executable_name
     copy(interpreter.executable, program)
     loader = loader_of(program)
     if loader is None:
         raise PackageFailed(f"{interpreter.executable} is static: it could not load an extension")
-    taken = libraries.system_libraries(interpreter.executable, prefix, system.library_folders)
+    taken = libraries.system_libraries(interpreter.executable, root, system.library_folders, frozenset(own))
     for name, path in taken.items():
         copy(path, prefix / "lib" / name)
     libraries.make_compact(elf_files(prefix))
     libraries.check_closed(prefix, prefix / "lib")
     _write_starter(prefix, interpreter, loader.name)
-    _compile(root)
-    licences.collect(root / "LICENSES", project, system, taken.values())
+    compile_modules(root)
+    licences.collect(root / "LICENSES", project, system, taken.values(), without)
 
 
 def copy(source: Path, target: Path) -> None:
@@ -71,9 +80,9 @@ def _write_starter(prefix: Path, interpreter: Interpreter, loader_name: str) -> 
     starter.chmod(0o755)
 
 
-def _compile(root: Path) -> None:
+def compile_modules(root: Path) -> None:
     """By the interpreter of this process: bytecode is the same for all architectures."""
-    command = [str(own_executable()), "-S", "-B", bytecode.__file__, str(root), "timelapse_runtime/"]
+    command = [str(own_executable()), "-S", "-B", bytecode.__file__, str(root), "python/"]
     done = subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise PackageFailed(f"a module can't be compiled: {done.stderr.strip()}")

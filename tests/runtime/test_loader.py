@@ -156,3 +156,15 @@ def test_error_says_what_was_looked_for_and_where(
 def test_what_the_module_raises_passes_through(task_root: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         resolve("shop_for_test/broken.handler", task_root)
+
+
+def test_what_layers_bring_is_found_behind_the_function(task_root: Path, tmp_path: Path) -> None:
+    layers = tmp_path / "opt"
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    packages = layers / "python" / "lib" / version / "site-packages"
+    packages.mkdir(parents=True)
+    for _ in range(2):
+        resolve("shop_for_test.app.handler", task_root, layers)
+    place = sys.path.index(str(task_root))
+    assert sys.path[place + 1 : place + 3] == [str(packages), str(layers / "python")]
+    assert sys.path.count(str(packages)) == 1

@@ -1,8 +1,8 @@
 """Finds the stateful function that `_HANDLER` names.
 
-`package/module.attribute` or `package.module.attribute`, found from LAMBDA_TASK_ROOT on. The attribute is a
-class or an object with `open`, `invoke` and, if there is anything to save, `flush` and `close`, or a plain
-`handler(event, context)`.
+`package/module.attribute` or `package.module.attribute`, found from LAMBDA_TASK_ROOT on, and then where layers have
+their packages. The attribute is a class or an object with `open`, `invoke` and, if there is anything to save, `flush`
+and `close`, or a plain `handler(event, context)`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from timelapse_runtime.runtime.errors import (
 )
 from timelapse_runtime.runtime.function import Context, Deadline, Environment, StatefulFunction
 
+LAYERS = Path("/opt")
+"""Where Lambda unpacks layers."""
 REQUIRED, OPTIONAL = ("open", "invoke"), ("flush", "close")
 
 
@@ -46,8 +48,8 @@ class PlainFunction:
         """Nothing is held."""
 
 
-def resolve(name: str, task_root: Path) -> StatefulFunction:
-    """Import what `_HANDLER` names; `task_root` goes to the front of `sys.path`.
+def resolve(name: str, task_root: Path, layers: Path = LAYERS) -> StatefulFunction:
+    """Import what `_HANDLER` names; `task_root` goes to the front of `sys.path`, and what `layers` has behind it.
 
     Raises a HandlerError if there is no such thing, or if it cannot be imported. What else the module raises while it
     is imported passes through, with its own stack.
@@ -65,6 +67,8 @@ def resolve(name: str, task_root: Path) -> StatefulFunction:
         )
     if str(task_root) not in sys.path:
         sys.path.insert(0, str(task_root))
+    behind = sys.path.index(str(task_root)) + 1
+    sys.path[behind:behind] = [folder for folder in _layer_folders(layers) if folder not in sys.path]
     module = _module(name, module_name, task_root)
     try:
         found = getattr(module, attribute)
@@ -77,6 +81,17 @@ def resolve(name: str, task_root: Path) -> StatefulFunction:
             f"it has {', '.join(callables) or 'nothing that can be called'}. Correct the function's handler setting."
         ) from error
     return _stateful(name, found)
+
+
+def _layer_folders(layers: Path) -> list[str]:
+    """Where layers for AWS's Python runtimes have their packages, in the order of `sys.path` there.
+
+    What the runtime itself needs of its packages was imported before.
+    Source: Lambda developer guide, 'Working with layers for Python Lambda functions', read November 2026.
+    """
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    folders = (layers / "python" / "lib" / version / "site-packages", layers / "python")
+    return [str(folder) for folder in folders if folder.is_dir()]
 
 
 def _module(name: str, module_name: str, task_root: Path) -> ModuleType:
