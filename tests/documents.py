@@ -14,6 +14,7 @@ DOCUMENTS = [
 PROGRAMS = frozenset(
     {
         "timelapse",
+        "timelapse-runtime",
         "aws",
         "sam",
         "git",

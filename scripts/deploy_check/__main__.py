@@ -108,7 +108,7 @@ def _finding(path: Path, match: Match) -> Finding:
 def _archives(options: argparse.Namespace, template: Any) -> Iterator[Finding]:
     """What is wrong with the archives that the function is made of. A template's paths are relative to its folder."""
     deployed = Deployed(Template(str(options.template), template, [options.region]))
-    for function in deployed.timelapse_functions().values():
+    for function in (deployed.timelapse_functions() or deployed.own_functions()).values():
         try:
             layers = [deployed[name]["Properties"] for name in function.get("Layers", ()) if name in deployed]
         except ValueError as error:
@@ -116,7 +116,8 @@ def _archives(options: argparse.Namespace, template: Any) -> Iterator[Finding]:
             return
         uris = [function.get("CodeUri"), *(layer.get("ContentUri") for layer in layers)]
         code, *others = (Path(os.path.normpath(options.template.parent / str(uri))) for uri in uris)
-        yield from package.check(options.package or code, others, function.get("Architectures", ["x86_64"])[0])
+        architecture, handler = function.get("Architectures", ["x86_64"])[0], str(function.get("Handler"))
+        yield from package.check(options.package or code, others, architecture, handler)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from cfnlint.helpers import is_function
 from cfnlint.jsonschema import CfnTemplateValidator
 from cfnlint.template import Template
 
+from timelapse_runtime.timelapse.config import PREFIX
+
 FUNCTION = "AWS::Serverless::Function"
 STATE_MACHINE = "AWS::Serverless::StateMachine"
 HANDLER = "timelapse_runtime.timelapse.Timelapse"
@@ -63,6 +65,16 @@ class Deployed:
     def timelapse_functions(self) -> dict[str, dict[str, Any]]:
         """Logical IDs and properties of the functions that run the timelapse function; it should be one."""
         return {name: properties for name, properties in self.of_type(FUNCTION) if properties.get("Handler") == HANDLER}
+
+    def own_functions(self) -> dict[str, dict[str, Any]]:
+        """The same of functions of one's own: on a custom runtime, and without a setting of the timelapse function."""
+        return {
+            name: properties
+            for name, properties in self.of_type(FUNCTION)
+            if properties.get("Handler") != HANDLER
+            and str(properties.get("Runtime")).startswith("provided")
+            and not any(one.startswith(PREFIX) for one in properties.get("Environment", {}).get("Variables", {}))
+        }
 
     def _resolve(self, value: Any) -> Any:
         return next(self._resolved(value), None)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.deploy_check.findings import Finding
+from timelapse_runtime.emulator.deployment import HANDLER
 
 DIRECT_LIMIT_BYTES = 50 * 2**20
 """Zipped, for a direct upload."""
@@ -19,16 +20,11 @@ EXTENSION = "extensions/timelapse-shutdown"
 _BUILD = "build it with scripts/package"
 _MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}
 """e_machine in ELF's header (elf(5))."""
-_NEEDED = {
-    "bootstrap": True,
-    "timelapse_runtime/start.sh": False,
-    "timelapse_runtime/timelapse/function.py": False,
-    "python/bin/python3": True,
-}
+_NEEDED = {"bootstrap": True, "timelapse_runtime/start.sh": False, "python/bin/python3": True}
 """Files at the zip's root, and whether each is executed."""
 
 
-def check(function: Path, layers: list[Path], architecture: str) -> Iterator[Finding]:
+def check(function: Path, layers: list[Path], architecture: str, handler: str) -> Iterator[Finding]:
     """What is wrong with the archives of a function for this architecture."""
     unzipped_bytes, contents = 0, []
     for path in (function, *layers):
@@ -43,11 +39,14 @@ def check(function: Path, layers: list[Path], architecture: str) -> Iterator[Fin
             return
     for name, is_executed in _NEEDED.items():
         yield from _entry(function, contents[0], name, is_executed=is_executed)
+    yield from _handler(function, contents, handler)
     extended = [(path, entries) for path, entries in zip(layers, contents[1:], strict=True) if EXTENSION in entries]
     if not extended:
         what = f"no layer of the function has {EXTENSION}"
-        remedy = "without it, frames that are not flushed at a shutdown wait for the next environment"
-        yield Finding("layers", what, f"add dist/extension.zip as a layer: {remedy}")
+        own, lost = ("", "frames that are not flushed at a shutdown wait for the next environment")
+        if handler != HANDLER:
+            own, lost = ("own-", "what the function leaves in its outbox at a shutdown is not sent")
+        yield Finding("layers", what, f"add dist/{own}extension.zip as a layer: without it, {lost}")
     for path, entries in extended:
         yield from _entry(path, entries, EXTENSION, is_executed=True)
     if (size := function.stat().st_size) > DIRECT_LIMIT_BYTES:
@@ -57,6 +56,15 @@ def check(function: Path, layers: list[Path], architecture: str) -> Iterator[Fin
     if unzipped_bytes > UNZIPPED_LIMIT_BYTES:
         what = f"function and layers hold {unzipped_bytes:,} bytes unzipped; Lambda takes {UNZIPPED_LIMIT_BYTES:,}"
         yield Finding(str(function), what, "the runtime must be in the package or in a layer, not in both")
+
+
+def _handler(function: Path, contents: list[dict[str, zipfile.ZipInfo]], handler: str) -> Iterator[Finding]:
+    stem = handler.rpartition(".")[0].replace(".", "/")
+    names = {f"{stem}.py", f"{stem}/__init__.py"}
+    paths = ("", "python/", *(f"python/lib/python3.{minor}/site-packages/" for minor in range(11, 15)))
+    if not any(f"{path}{name}" in entries for entries in contents for path in paths for name in names):
+        what = f"it has no module {stem.replace('/', '.')}, which the handler {handler} names"
+        yield Finding(str(function), what, "package it: scripts/package --function DIR --handler MODULE.NAME")
 
 
 def _entry(path: Path, entries: dict[str, zipfile.ZipInfo], name: str, *, is_executed: bool) -> Iterator[Finding]:

@@ -20,10 +20,11 @@ LOADER = "python/lib/ld-linux-x86-64.so.2"
 CONTENT = {
     "bootstrap": 0o755,
     "timelapse_runtime/start.sh": 0o644,
-    "timelapse_runtime/timelapse/function.py": 0o644,
+    "timelapse_runtime/timelapse/__init__.py": 0o644,
     "python/bin/python3": 0o755,
     LOADER: 0o755,
 }
+OWN = {name: mode for name, mode in CONTENT.items() if "/timelapse/" not in name} | {"app.py": 0o644}
 X86_64, ARM64 = 0x3E, 0xB7
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
@@ -48,6 +49,8 @@ def check(tmp_path: Path, infra: Infra) -> Check:
     folder.mkdir()
     write_zip(dist / "function.zip", CONTENT)
     write_zip(dist / "extension.zip", {EXTENSION: 0o755})
+    write_zip(dist / "own-function.zip", OWN)
+    write_zip(dist / "own-extension.zip", {EXTENSION: 0o755})
 
     def run(*arguments: str, template: str = "template", edit: Mapping[str, str] | None = None) -> tuple[int, str]:
         text = TEMPLATES[template].read_text()
@@ -338,3 +341,28 @@ def test_a_deny_and_a_condition_count_in_a_policy() -> None:
     assert not allows([], "s3:GetObject", "arn:aws:s3:::b/1")
     with pytest.raises(ValueError, match="NotAction"):
         allows([{"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}], "s3:GetObject", "arn:aws:s3:::b/1")
+
+
+def test_a_function_of_ones_own_needs_its_handler_in_its_package(check: Check) -> None:
+    code, said = check("--set", "Handler=app.Counter", template="function")
+    assert (code, said.count("\n")) == (0, 1), said
+    assert check("--set", "Handler=app.Counter", "--set", "State=none", template="function")[0] == 0
+    code, said = check("--set", "Handler=shop.cart.Cart", template="function")
+    assert code == 1
+    assert "own-function.zip: it has no module shop.cart, which the handler shop.cart.Cart names" in said
+    code, said = check("--set", "Handler=Counter", template="function")
+    assert "parameter Handler: it is 'Counter'" in said
+    code, said = check(
+        "--set",
+        "Handler=app.Counter",
+        template="function",
+        edit={"ContentUri: ../dist/own-": "ContentUri: ../dist/no-"},
+    )
+    assert code == 1
+
+
+def test_a_function_of_ones_own_without_the_extension_is_told_what_it_loses(check: Check) -> None:
+    edit = {"      Layers: [!Ref ShutdownLayer]\n": ""}
+    code, said = check("--set", "Handler=app.Counter", template="function", edit=edit)
+    assert code == 1
+    assert "add dist/own-extension.zip as a layer: without it, what the function leaves in its outbox" in said

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.deploy_check.parameters import SETTINGS, given_value, parameter, parameter_name
-from tests.infra.conftest import GIVEN, OF_CAMERAS, TEMPLATES, transformed
+from tests.infra.conftest import GIVEN, OF_CAMERAS, OF_TIMELAPSE, TEMPLATES, transformed
 from tests.timelapse.test_config import WRONG
 from timelapse_runtime.timelapse.config import Variable
 
@@ -34,7 +34,7 @@ def declared(name: str) -> dict[str, Any]:
     return found
 
 
-@EACH
+@pytest.mark.parametrize("name", OF_TIMELAPSE)
 def test_a_settings_parameter_is_the_one_that_the_table_makes(name: str) -> None:
     parameters = declared(name)
     # A tenant is one stream, and a backfill names the stream that it is of.

@@ -12,10 +12,12 @@ from scripts.deploy_check.parameters import given_value
 from tests.infra.conftest import ROOT, TEMPLATES, transformed
 
 CONFIG = tomllib.loads((ROOT / "infra" / "samconfig.toml").read_text())
-DEPLOYED = {name: CONFIG[name]["deploy"]["parameters"] for name in ("default", "cameras")}
+DEPLOYED = {name: CONFIG[name]["deploy"]["parameters"] for name in ("default", "cameras", "function")}
 
 
-@pytest.mark.parametrize(("environment", "template"), [("default", "template"), ("cameras", "cameras")])
+@pytest.mark.parametrize(
+    ("environment", "template"), [("default", "template"), ("cameras", "cameras"), ("function", "function")]
+)
 def test_sam_deploy_is_told_all_that_it_would_ask(environment: str, template: str) -> None:
     told = DEPLOYED[environment]
     assert ROOT / "infra" / told["template_file"] == TEMPLATES[template]
@@ -31,7 +33,7 @@ def test_sam_deploy_is_told_all_that_it_would_ask(environment: str, template: st
         assert str(given_value(parameters[name], value)) == value
 
 
-def test_both_stacks_can_stand_side_by_side() -> None:
+def test_all_stacks_can_stand_side_by_side() -> None:
     assert len({told["stack_name"] for told in DEPLOYED.values()}) == len(DEPLOYED)
     assert len({str(told.get("parameter_overrides")) for told in DEPLOYED.values()}) == len(DEPLOYED)  # bucket names
     assert all(CONFIG[name]["delete"]["parameters"]["stack_name"] == DEPLOYED[name]["stack_name"] for name in DEPLOYED)

@@ -84,3 +84,19 @@ def test_only_this_bucket_and_this_rule_may_invoke(stack: Stack, name: str) -> N
     (one,) = [each for each in json.loads(policy)["Statement"] if each["Principal"] == {"Service": name}]
     condition = json.dumps(one["Condition"])
     assert stack.resources["FramesBucket" if name.startswith("s3") else "TimelapseFunctionSweep"] in condition
+
+
+def test_a_stack_of_ones_own_function_has_what_the_template_says(make_stack: MakeStack) -> None:
+    stack = make_stack("function", "own")
+    function = stack.function("Function")
+    assert function["Handler"] == "app.Counter"
+    bucket = function["Environment"]["Variables"]["STATE_BUCKET"]
+    assert bucket == stack.resources["StateBucket"]
+    stack.client("s3").put_object(Bucket=bucket, Key="state", Body=b"")
+    allowed = {action: one["Resource"] for one in stack.statements("FunctionRole") for action in _listed(one["Action"])}
+    assert allowed["s3:PutObject"] == f"arn:aws:s3:::{bucket}/*"
+    assert allowed["s3:ListBucket"] == f"arn:aws:s3:::{bucket}"
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

@@ -42,6 +42,8 @@ def test_each_suppression_names_one_check_and_its_reason(name: str) -> None:
 
 def test_a_resource_of_two_templates_has_the_same_suppressions() -> None:
     few, many = skipped("template"), skipped("cameras")
+    for resource in ("FailureQueue", "AlarmTopic"):
+        assert skipped("function")[resource] == few[resource]
     assert skipped("backfill")["LogGroup"] == few["LogGroup"]
     different = {"TimelapseFunction"}  # how it is invoked and limited differs
     for resource in set(few) & set(many) - different:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from infra.dispatcher import dispatch, route
-from tests.infra.conftest import OF_CAMERAS, TEMPLATES, Infra, infra_program, transformed
+from tests.infra.conftest import OF_CAMERAS, OF_TIMELAPSE, TEMPLATES, Infra, infra_program, transformed
 from tests.timelapse.metric_lines import recorded
 from tests.world import World
 from timelapse_runtime.runtime import loader
@@ -74,7 +74,7 @@ def test_the_transform_leaves_nothing_of_sam(name: str) -> None:
     assert not any(kind.startswith("AWS::Serverless") for kind in kinds)
 
 
-@ALL
+@pytest.mark.parametrize("name", OF_TIMELAPSE)
 def test_every_variable_is_a_parameter_with_its_default(name: str, infra: Infra) -> None:
     resources = infra.resources(name)
     ours = {PREFIX + one.name: one.default for one in VARIABLES if one.default is not None}
@@ -135,7 +135,7 @@ def test_both_templates_keep_photos_and_videos_in_the_same_way(infra: Infra) -> 
         assert few_bucket[key] == many_bucket[key], key
 
 
-@EACH
+@pytest.mark.parametrize("name", [*OF_CAMERAS, "function"])
 def test_buckets_are_private_encrypted_and_outlive_the_stack(name: str, infra: Infra) -> None:
     for bucket, body in infra.resources(name).items():
         if body["Type"] == "AWS::S3::Bucket":

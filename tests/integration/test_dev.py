@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -131,3 +133,19 @@ def test_a_port_that_is_in_use_is_told(folder: Path, serving: tuple[subprocess.P
     done = run(folder, "--port", port)
     assert done.returncode == 2
     assert f"port {port} cannot be used: Address already in use; choose another one with --port" in done.stderr
+
+
+def test_the_function_of_the_guide_counts_on_after_a_shutdown(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "your-own-function.md").read_text()
+    example = re.search(r"^```python\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    assert example is not None
+    (tmp_path / "app.py").write_text(example[1])
+    (tmp_path / "event.json").write_text("{}")
+    commands = re.findall(r"^timelapse-runtime (dev .*--event .*)$", guide, re.MULTILINE)
+    counts = []
+    for text in commands:
+        command = [sys.executable, "-m", "timelapse_runtime.dev.main", *shlex.split(text)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        counts.append([json.loads(line)["count"] for line in done.stdout.splitlines()])
+    assert counts == [[1, 2], [3, 3]]  # --shutdown, then --kill

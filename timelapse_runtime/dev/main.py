@@ -18,7 +18,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ from timelapse_runtime.emulator.environment import LocalLambda
 EXIT_OK, EXIT_FAILED, EXIT_ERROR = 0, 1, 2
 _PORT = 9000
 _LOOK_EVERY_SECONDS = 0.3
+_SERVER_NEEDS = ("moto", "flask", "flask_cors")
+_BUCKET_FOLDER = ".s3"
 _STACK = "Traceback (most recent call last):\\n"
 _PYTHON = "STATEFUL_RUNTIME_PYTHON"
 
@@ -82,9 +86,10 @@ def _run(options: argparse.Namespace, console: _Console) -> int:
     )
     with (
         tempfile.TemporaryDirectory(prefix="timelapse-runtime-") as folder,
+        _bucket(options.folder, options.bucket) as of_bucket,
         LocalLambda(
             deployment=deployment,
-            variables=_variables(options.env, os.environ),
+            variables={**_variables(os.environ), **of_bucket, **dict(options.env)},
             temp_folder=Path(folder),
             timeout_seconds=options.timeout,
             memory_size_mb=options.memory,
@@ -134,10 +139,25 @@ def _serve(session: Session, options: argparse.Namespace, say: Callable[[str], N
             return EXIT_OK
 
 
-def _variables(given: Sequence[tuple[str, str]], own: Mapping[str, str]) -> dict[str, str]:
-    """The function's: AWS's of this process (credentials, region, profile), and those of --env."""
+@contextmanager
+def _bucket(folder: Path, name: str | None) -> Iterator[Mapping[str, str]]:
+    """An S3 server with this bucket, kept in a hidden folder of the function's; the variables that lead to it."""
+    if name is None:
+        yield {}
+        return
+    missing = [module for module in _SERVER_NEEDS if find_spec(module) is None]
+    if missing:
+        raise OSError(f"--bucket needs {', '.join(missing)}: python -m pip install 'timelapse-runtime[local]'")
+    from timelapse_runtime.emulator.s3_server import EmbeddedS3, disk_command  # noqa: PLC0415  few need it: 0.5 s
+
+    with EmbeddedS3(disk_command(folder / _BUCKET_FOLDER, name, {})) as server:
+        yield server.variables()
+
+
+def _variables(own: Mapping[str, str]) -> dict[str, str]:
+    """The function's: AWS's of this process (credentials, region, profile)."""
     taken = {name: value for name, value in own.items() if name == "HOME" or name.startswith("AWS_")}
-    return {_PYTHON: own.get(_PYTHON, sys.executable), **taken, **dict(given)}
+    return {_PYTHON: own.get(_PYTHON, sys.executable), **taken}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -166,6 +186,9 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME[=VALUE]",
         help="a variable for it; repeatable",
+    )
+    dev.add_argument(
+        "--bucket", metavar="NAME", help=f"an S3 bucket on this machine for it, kept in DIR/{_BUCKET_FOLDER}"
     )
     dev.add_argument("--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="of an invocation; default: 30")
     dev.add_argument(
