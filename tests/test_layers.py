@@ -34,7 +34,7 @@ TIMELAPSE = (
     {"filters"},
     {"video"},
     {"commit_plan", "left_out_notes", "verify_report"},
-    {"stored_reels"},
+    {"stored_checkpoint", "stored_reels"},
     {"catalog", "checkpoint_store", "known_settings", "photo_reader", "rejection_records", "video_file", "week"},
     {"derived", "ingest", "reconcile", "reel_writer", "segment_removal", "verify_photos", "verify_video"},
     {"arrangement", "frozen_photos", "kept_photos", "new_photos", "ranges", "verify"},

@@ -28,6 +28,7 @@ from timelapse_runtime.timelapse.photo_reader import PhotoReader
 from timelapse_runtime.timelapse.ranges.range_codec import RangeCodec
 from timelapse_runtime.timelapse.ranges.range_encoder import RangeEncoder
 from timelapse_runtime.timelapse.ranges.range_reader import EncodedElsewhere
+from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 from timelapse_runtime.timelapse.stored_reels import read_segment
 from timelapse_runtime.timelapse.verify import Verifier
 from timelapse_runtime.timelapse.verify_report import VerifyReport
@@ -207,7 +208,7 @@ class World:
     # ---- what came of it
 
     def checkpoint(self) -> Checkpoint:
-        return Checkpoint.from_json(self.video.get(self.keys.checkpoint).body)
+        return read_checkpoint(self.video, self.keys).checkpoint
 
     def reels(self) -> list[Reel]:
         """All reels, oldest first."""

@@ -21,7 +21,7 @@ from tests.world import STREAM, World
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.timelapse import Timelapse, arrival_intake
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.model import pace
+from timelapse_runtime.timelapse.model import ahead_parts, pace
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
@@ -348,7 +348,7 @@ def backlog(run: ArrivalRun) -> None:
 def bulk_upload(run: ArrivalRun) -> None:
     """Photos of two days, the second day's uploaded first, and no event came. They belong in the order of the days."""
     per_day, taken = 17, datetime(2024, 5, 1, 12)
-    run.rank = lambda number: (number + per_day) % (2 * per_day)
+    run.rank = lambda number: number if number >= 2 * per_day else (number + per_day) % (2 * per_day)
     for number in range(2 * per_day):
         rank = run.rank(number)
         moment = taken + timedelta(days=rank // per_day, minutes=rank)
@@ -357,6 +357,20 @@ def bulk_upload(run: ArrivalRun) -> None:
     run.sweep()
     run.new_environment()
     run.sweep(drain=True)
+
+
+def bulk_upload_in_parts(run: ArrivalRun) -> None:
+    """The same, with checkpoints that hold a few photos beyond the watermark: other objects hold the rest, until the
+    watermark passes them. Environments end with such objects, and one of them is written at a shutdown."""
+    with patch.multiple(arrival_intake, _SLACK_MS=4_000), patch.object(ahead_parts, "MAXIMUM_AHEAD_BYTES", 200):
+        bulk_upload(run)
+        run.take(*(f"IMG_{number}.JPG" for number in range(34, 40)))
+        run.shut_down()
+        run.take(*(f"IMG_{number}.JPG" for number in range(40, 46)))
+        run.sweep()
+        run.new_environment()
+        run.take("IMG_46.JPG", "IMG_47.JPG", seconds=9)
+        run.sweep(drain=True)
 
 
 def shut_down(run: ArrivalRun) -> None:

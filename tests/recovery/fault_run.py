@@ -23,10 +23,10 @@ from timelapse_runtime.runtime.state.errors import StateError
 from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import TimelapseError
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
+from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 
 _LARGEST_SKEW_MS = 180_000
 
@@ -111,8 +111,8 @@ class FaultRun(FaultyStores):
     def _check_owner(self) -> None:
         """An environment that has read the checkpoint just now leaves photos to nobody but a live owner."""
         with self.aside():
-            stored = self.world.video.get(self.world.keys.checkpoint)
-        checkpoint = Checkpoint.from_json(stored.body)
+            stored = read_checkpoint(self.world.video, self.world.keys)
+        checkpoint = stored.checkpoint
         latest_ms = stored.info.last_modified_epoch_ms + checkpoint.lease_ms + _LARGEST_SKEW_MS
         if checkpoint.lease_ms == 0 or latest_ms < self.world.clock.now_epoch_ms():
             self.watch.violations.append(f"photos are left to {checkpoint.owner}, whose lease has ended")

@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.recovery.fake_media import FakeFilters
-from tests.recovery.races import ADOPT_MEETINGS, MEETINGS, OWNER_MEETINGS
+from tests.recovery.races import ADOPT_MEETINGS, CLOSE_MEETINGS, MEETINGS, OWNER_MEETINGS
 from tests.recovery.scenarios import SCENARIOS, SMALL, Scenario, run_scenario, singles
 from timelapse_runtime.adopt import adoption
 from timelapse_runtime.adopt.adoption import Adoption
@@ -37,7 +37,7 @@ from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
 from timelapse_runtime.timelapse.frozen_photos import FrozenPhotos
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.known_settings import KnownSettings
-from timelapse_runtime.timelapse.model import lease, playlist, segment_versions, source_frame
+from timelapse_runtime.timelapse.model import checkpoint, lease, playlist, segment_versions, source_frame
 from timelapse_runtime.timelapse.model.backlog_order import is_backlog
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
@@ -62,6 +62,7 @@ from timelapse_runtime.timelapse.writer import VideoWriter
 
 # The product's own functions, as they are before a bug takes their place.
 _plan_commit, _compare_and_swap = commit_plan.plan_commit, CheckpointStore.compare_and_swap
+_orphaned_parts = CheckpointStore.orphaned_parts
 _before_commit, _finish = Derived.before_commit, Derived._finish
 _announce = ArrivalIntake._announce
 _claim, _checkpoint_put, _lease_of_other = CheckpointStore.claim, commit_plan.checkpoint_put, lease.lease_of_other
@@ -98,6 +99,24 @@ def _checkpoint_before_segments(self: CheckpointStore, plan: CommitPlan) -> Cove
     for put in plan.segments:
         put.send(self._store)
     return coverage
+
+
+def _checkpoint_before_its_part(self: CheckpointStore, plan: CommitPlan) -> Coverage:
+    coverage = _compare_and_swap(self, replace(plan, ahead_part=None))
+    if plan.ahead_part is not None:
+        plan.ahead_part.send(self._store)
+    return coverage
+
+
+def _parts_removed_before_the_commit(self: CheckpointStore, plan: CommitPlan) -> Coverage:
+    self._remove_parts(self.checkpoint, plan.checkpoint)
+    return _compare_and_swap(self, plan)
+
+
+def _orphaned_parts_removed_at_once(self: CheckpointStore) -> list[str]:
+    if found := _orphaned_parts(self):
+        self._store.delete(found)
+    return []
 
 
 def _watermark_past_the_unlisted(self: FrameTracker, frame_count: int) -> Coverage:
@@ -367,6 +386,10 @@ def _settings_changed_in_place(self: Timelapse, name: str, _time_left: Any) -> N
 MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "no If-Match on the checkpoint": lambda: _plans(_no_if_match),
     "checkpoint before segments": lambda: _store("compare_and_swap", _checkpoint_before_segments),
+    "checkpoint before its part": lambda: _store("compare_and_swap", _checkpoint_before_its_part),
+    "part removed before the commit": lambda: _store("compare_and_swap", _parts_removed_before_the_commit),
+    "orphaned part removed before the commit": lambda: _store("orphaned_parts", _orphaned_parts_removed_at_once),
+    "part not read": lambda: patch.object(checkpoint, "_whole_ahead", lambda own, *_: own),
     "watermark past an unlisted frame": lambda: _tracker(_watermark_past_the_unlisted),
     "watermark past frames that wait": lambda: _tracker(_watermark_past_the_pending),
     "ahead not written": lambda: _tracker(_ahead_not_written),
@@ -440,6 +463,10 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
 }
 """By name: the function that seeds the bug."""
 SHOWN_IN: Mapping[str, str] = {
+    "checkpoint before its part": "arrival: bulk upload in parts",
+    "part removed before the commit": "arrival: bulk upload in parts",
+    "orphaned part removed before the commit": "parts: arrival: flushes (warm) / cleans up",
+    "part not read": "arrival: bulk upload in parts",
     "settings believed from memory after a take-over": "arrival: settings change in turns",
     "settings that are never read again": "settings change",
     "settings changed within a segment": "settings change",
@@ -481,6 +508,9 @@ def _runs(step: int, *, first: str | None) -> Iterator[tuple[str, tuple[str, ...
     for named in (one for one in (*OWNER_MEETINGS, *ADOPT_MEETINGS) if one.name == first):
         for schedule in named.pauses():
             yield named.name, named.run(schedule)[1]
+    for close in CLOSE_MEETINGS:
+        for schedule in close.interleavings() if close.name == first else ():
+            yield close.name, close.run(schedule)[1]
     yield from _single_faults(SMALL, 1)
     for meeting in MEETINGS:
         for schedule in itertools.islice(meeting.pauses(), 0, None, step):

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 from tests.recovery.arrival import ArrivalRun
 from tests.recovery.fault_run import FaultRun
@@ -22,6 +23,7 @@ from timelapse_runtime.runtime.state.errors import StateError
 from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.errors import TimelapseError
+from timelapse_runtime.timelapse.model import ahead_parts
 
 _DAY_MS = 24 * 3600 * 1000
 _HOURS_MS = 5 * 3600 * 1000
@@ -184,6 +186,13 @@ PIECES: Mapping[str, Piece] = {
 _JOIN = "joins ranges"
 _PIECES_AND_JOIN = {**PIECES, _JOIN: _join}
 _REMOVE = "removes segments"
+_CLEAN = "cleans up"
+
+
+def _clean_up(instance: Instance, first: int) -> None:
+    """A sweep opens the stream, and does not become its owner before it has looked for orphans."""
+    instance.sweep()
+    instance.deliver(first, first + 1)
 
 
 def _adopt(instance: Instance, _first: int) -> None:
@@ -200,7 +209,13 @@ def _begin_empty(instance: Instance, first: int) -> None:
     instance.sweep(all_reels=True)
 
 
-_ALL_PIECES = {**_PIECES_AND_JOIN, "adopts": _adopt, "begins empty": _begin_empty, _REMOVE: _remove_segments}
+_ALL_PIECES = {
+    **_PIECES_AND_JOIN,
+    "adopts": _adopt,
+    "begins empty": _begin_empty,
+    _REMOVE: _remove_segments,
+    _CLEAN: _clean_up,
+}
 BEFORE = {"warm": 8, "cold": 8, "first": 0}
 """What has happened: photos that the first environment processed (it has them in memory, or it is a new one)."""
 
@@ -336,6 +351,19 @@ class RangesMeeting(ArrivalMeeting):
         return RangesRace(settings={**self.settings, "TIMELAPSE_REORDER_WINDOW": "1", **RANGE_SETTINGS})
 
 
+class PartsMeeting(ArrivalMeeting):
+    """With checkpoints that hold one photo beyond the watermark: other objects hold the rest."""
+
+    @property
+    def name(self) -> str:
+        return f"parts: {super().name}"
+
+    def run(self, schedule: tuple[int, ...]) -> tuple[tuple[int, int], tuple[str, ...]]:
+        """See Meeting."""
+        with patch.object(ahead_parts, "MAXIMUM_AHEAD_BYTES", 100):
+            return super().run(schedule)
+
+
 class RemovalMeeting(Meeting):
     """On a stream of which an earlier day's reel has been closed for two days."""
 
@@ -379,6 +407,13 @@ ADOPT_MEETINGS = tuple(
     for pair in dict.fromkeys((("adopts", other), (other, "adopts")))
 )
 """A video is adopted while an environment begins the stream."""
+PARTS_MEETINGS = (
+    PartsMeeting("warm", "flushes", _CLEAN),
+    PartsMeeting("warm", "shuts down", "flushes"),
+    PartsMeeting("warm", "flushes", "shuts down"),
+    PartsMeeting("cold", _CLEAN, "flushes"),
+    PartsMeeting("cold", _CLEAN, _CLEAN),
+)
 REMOVAL_MEETINGS = (
     *(RemovalMeeting("first", _REMOVE, name) for name in ("flushes", "closes the reel", "sweeps", _REMOVE)),
     *(RemovalMeeting("first", name, _REMOVE) for name in ("closes the reel", "sweeps")),
@@ -388,5 +423,6 @@ CLOSE_MEETINGS = (
     Meeting("cold", "flushes", "sweeps"),
     Meeting("first", "flushes", "flushes"),
     Meeting("warm", "closes the reel", "flushes"),
+    PartsMeeting("warm", "flushes", _CLEAN),
 )
 """Few enough for every interleaving at two points."""

@@ -330,6 +330,9 @@ SCENARIOS = (
     ArrivalScenario("arrival: visible late", arrival.late),
     ArrivalScenario("arrival: backlog", arrival.backlog),
     ArrivalScenario("arrival: bulk upload", arrival.bulk_upload, {"TIMELAPSE_REEL": "day"}),
+    ArrivalScenario(
+        "arrival: bulk upload in parts", arrival.bulk_upload_in_parts, {"TIMELAPSE_REEL": "day"}, with_extension=True
+    ),
     ArrivalScenario("arrival: shutdown, outbox sent", arrival.shut_down, with_extension=True),
     ArrivalScenario("arrival: shutdown without extension", arrival.shut_down),
     ArrivalScenario("arrival: pace changes", arrival.change_pace),

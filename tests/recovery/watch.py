@@ -15,7 +15,8 @@ from tests.hls import MediaPlaylist, check_handed_over, check_update
 from tests.recovery.fake_media import FakeCodec, next_mark, photos_and_marks_in, photos_in, qualities_in, sources_in
 from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum, reel_from_value
+from timelapse_runtime.timelapse.errors import CheckpointCorrupt
+from timelapse_runtime.timelapse.model.checkpoint import AheadPart, Checkpoint, Reel, Segment, checksum, reel_from_value
 from timelapse_runtime.timelapse.model.keys import key_order, reel_number
 from timelapse_runtime.timelapse.model.segment_versions import LONGEST_COMMIT_SECONDS, VIEWED_SECONDS
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
@@ -116,14 +117,27 @@ class Watch:
                 if segment.count > reel.keyframe_interval:
                     yield f"{where} has more frames than the {reel.keyframe_interval} from keyframe to keyframe"
 
+    def _part_of(self, attempt: str) -> AheadPart:
+        where = self._world.keys.ahead_part(attempt)
+        body = self._world.video.peek(where)
+        if body is None:
+            self.violations.append(f"the checkpoint names {where}, which is not there")
+        return AheadPart.from_json(attempt, body or b"[]")
+
     def _check_progress(self) -> Iterator[str]:
         stored = self._world.video.peek(self._world.keys.checkpoint)
         if stored == self._stored:
+            for part in self._checkpoint.ahead_parts if self._checkpoint else ():
+                self._part_of(part.attempt)
             return
         if stored is None:
             yield "the checkpoint is gone"
             return
-        checkpoint, before = Checkpoint.from_json(stored), self._checkpoint
+        try:
+            checkpoint, before = Checkpoint.from_json(stored, self._part_of), self._checkpoint
+        except CheckpointCorrupt as error:
+            yield str(error)
+            return
         if checkpoint.generation != (before.generation if before else 0) + 1:
             yield f"generation {checkpoint.generation} follows {before.generation if before else 0}"
         is_same_order = before is not None and checkpoint.order == before.order

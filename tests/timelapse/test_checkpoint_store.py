@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -13,6 +15,7 @@ from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan, SegmentData
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
+from timelapse_runtime.timelapse.model import ahead_parts
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Segment, checksum
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys
@@ -76,6 +79,67 @@ def test_of_two_instances_one_commits_and_the_other_is_fenced(store: MemoryStore
         two.compare_and_swap(late)
     assert stored(store).watermark == "b"
     assert not two.is_current()
+
+
+def cover(checkpoints: CheckpointStore, *ahead: str, watermark: str = "a") -> None:
+    """Commit that these are covered."""
+    coverage = Coverage(watermark, ahead, 0, 0)
+    checkpoints.compare_and_swap(checkpoints.prepare(None, [], coverage=coverage, last_is_open=False))
+
+
+def parts_in(store: MemoryStore) -> list[str]:
+    return [info.key for info in store.list_after(KEYS.ahead_parts)]
+
+
+def test_a_part_of_the_checkpoint_is_stored_before_it_and_removed_after_the_commit_that_drops_it(
+    store: MemoryStore,
+) -> None:
+    checkpoints = instance(store)
+    with patch.object(ahead_parts, "MAXIMUM_AHEAD_BYTES", 20):
+        cover(checkpoints, "b.jpg", "c.jpg", "d.jpg")
+        assert len(parts_in(store)) == 1
+        assert instance(store).checkpoint == checkpoints.checkpoint
+        cover(checkpoints, "d.jpg", watermark="c.jpg")
+    assert (parts_in(store), stored(store).ahead) == ([], ("d.jpg",))
+    assert checkpoints.orphaned_parts() == []
+
+
+def test_a_part_that_cannot_be_removed_is_an_orphan(store: MemoryStore) -> None:
+    checkpoints = instance(store)
+    with patch.object(ahead_parts, "MAXIMUM_AHEAD_BYTES", 20):
+        cover(checkpoints, "b.jpg", "c.jpg", "d.jpg")
+        assert checkpoints.orphaned_parts() == []
+        checkpoints.may_have_orphans = False
+
+        def around(operation: str, key: str, effect: Callable[[], Any]) -> Any:
+            if operation == "DeleteObjects":
+                raise StorageUnavailable(operation, "video", key, "503")
+            return effect()
+
+        store.around = around
+        cover(checkpoints, "d.jpg", watermark="c.jpg")
+    assert checkpoints.may_have_orphans
+    assert checkpoints.orphaned_parts() == parts_in(store) != []
+
+
+def test_nothing_is_built_on_a_checkpoint_of_which_a_part_could_not_be_read(store: MemoryStore) -> None:
+    one, two = instance(store), instance(store)
+    with patch.object(ahead_parts, "MAXIMUM_AHEAD_BYTES", 20):
+        cover(one, "b.jpg")
+        two.load()
+        cover(one, "b.jpg", "c.jpg", "d.jpg")
+
+        def around(operation: str, key: str, effect: Callable[[], Any]) -> Any:
+            if key.startswith(KEYS.ahead_parts):
+                raise StorageUnavailable(operation, "video", key, "503")
+            return effect()
+
+        store.around = around
+        with pytest.raises(StorageUnavailable):
+            two.load()
+        with pytest.raises(Fenced):
+            cover(two, "b.jpg")
+    assert json.loads(store.get(KEYS.checkpoint).body)["format"] == 3
 
 
 def lose_answer(store: MemoryStore, *, is_done: bool) -> None:

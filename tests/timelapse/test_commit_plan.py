@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 from tests.timelapse.stored_reels import INIT, new_reel
 from timelapse_runtime.runtime.state.contract import IfAbsent, IfMatch
@@ -16,6 +17,7 @@ from timelapse_runtime.timelapse.commit_plan import (
     plan_commit,
     reel_object_keys,
 )
+from timelapse_runtime.timelapse.model import ahead_parts
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment, checksum
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys
@@ -80,6 +82,19 @@ def test_segments_come_before_the_checkpoint_and_playlists_after_it() -> None:
     ]
     assert [put.condition for put in made.segments] == [IfAbsent(), IfAbsent()]
     assert [put.body for put in made.segments] == [b"closed", b"open"]
+
+
+def test_what_is_too_long_for_the_checkpoint_comes_right_before_it() -> None:
+    with patch.object(ahead_parts, "MAXIMUM_AHEAD_BYTES", 3):
+        made = plan(new_reel(), data(0, 12, b"first"))
+    order = [put.key.removeprefix("video/camera/") for put in made.puts()]
+    assert order[order.index("checkpoint.json") - 1] == "ahead/attempt1.json"
+    assert made.ahead_part is not None
+    assert (made.ahead_part.body, made.ahead_part.condition) == (b'["d"]', IfAbsent())
+    assert made.checkpoint.own_ahead == ()
+    again = plan(made.checkpoint.reel, base=base_of(made), attempt="attempt2")
+    assert again.ahead_part is None
+    assert again.checkpoint.ahead_parts == ()
 
 
 def test_a_longer_segment_replaces_the_open_one() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.recovery.fake_media import fake_world
 from tests.timelapse.test_field_cases import Camera
-from tests.timelapse.year import LIMIT_BYTES, Year, is_like
+from tests.timelapse.year import LIMIT_BYTES, Year, bulk_upload, is_like
 from timelapse_runtime.timelapse.model.checkpoint import (
     ARRIVAL_ORDER,
     MAXIMUM_HISTORY_BYTES,
@@ -82,3 +82,10 @@ def test_the_last_quarter_is_like_the_second() -> None:
     _, second, *_, last = [asdict(quarter) for quarter in year.run()]
     assert [name for name, value in last.items() if name != "days" and not is_like(value, second[name])] == []
     assert last["photos_kept"] == 6 * 40
+
+
+def test_the_checkpoints_of_a_bulk_upload_stay_small() -> None:
+    """While 2,400 photos are put in the order in which they were taken, the watermark stands still."""
+    one = bulk_upload(120)
+    assert one.largest_bytes < LIMIT_BYTES / 2
+    assert one.all_bytes / one.photos < 2_000

@@ -188,11 +188,11 @@ def test_a_closed_reel_may_live_in_its_video_alone(world: World) -> None:
 
 
 def test_a_checkpoint_of_another_format_is_not_guessed_at(world: World) -> None:
-    body = world.checkpoint().to_json().replace(b'"format":2', b'"format":3')
+    body = world.checkpoint().to_json().replace(b'"format":2', b'"format":4')
     world.video.put(world.keys.checkpoint, body)
     (finding,) = verify(world).findings
     assert finding.kind == "checkpoint-corrupt"
-    assert "format 3" in finding.detail
+    assert "format 4" in finding.detail
 
 
 def test_a_stream_that_does_not_exist_is_nothing_to_check() -> None:

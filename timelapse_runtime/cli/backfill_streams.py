@@ -22,6 +22,7 @@ from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import photo_of
 from timelapse_runtime.timelapse.routing import stream_names
+from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 
 _DATE = re.compile(r"(?:19|20)\d\d(?:[-_.]?(?:0[1-9]|1[0-2])(?:[-_.]?\d\d)?)?")
 
@@ -98,8 +99,7 @@ class Streams:
     def checkpoint(self, name: str) -> Checkpoint | None:
         """That of a stream; None if it has none yet."""
         try:
-            key = StreamKeys(f"{self._config.video.prefix}{name}/").checkpoint
-            return Checkpoint.from_json(self._video.get(key).body)
+            return read_checkpoint(self._video, StreamKeys(f"{self._config.video.prefix}{name}/")).checkpoint
         except ObjectNotFound:
             return None
 

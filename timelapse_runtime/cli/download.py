@@ -14,8 +14,9 @@ from urllib.parse import quote
 from timelapse_runtime.cli import CommandFailed
 from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.runtime.state.errors import ObjectNotFound
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Segment
+from timelapse_runtime.timelapse.model.checkpoint import Segment
 from timelapse_runtime.timelapse.model.keys import StreamKeys, segment_name
+from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 from timelapse_runtime.timelapse.video.read import count_frames
 
 _NAME_LIMIT_BYTES = 255
@@ -50,11 +51,11 @@ def download_video(store: Store, folder: str, out: Path) -> Download:
     """
     keys = StreamKeys(folder)
     try:
-        body = store.get(keys.checkpoint).body
+        stored = read_checkpoint(store, keys)
     except ObjectNotFound as error:
         raise NoVideo(store, keys) from error
-    checkpoint = Checkpoint.from_json(body)
-    (out / "checkpoint.json").write_bytes(body)
+    checkpoint = stored.checkpoint
+    (out / "checkpoint.json").write_bytes(stored.body)
     reel = checkpoint.reel
     newest = keys.reel(reel.name) if reel else ""
     current = {f"{keys.segments(reel.path)}{_name(segment)}" for segment in reel.segments} if reel else set()

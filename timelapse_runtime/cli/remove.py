@@ -14,9 +14,9 @@ from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.timelapse.config import PREFIX, Location, parse_config
 from timelapse_runtime.timelapse.errors import MissingPhotos
 from timelapse_runtime.timelapse.known_settings import KnownSettings
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.remaking import ReelChange, Remaking
+from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 from timelapse_runtime.timelapse.verify_report import counted
 from timelapse_runtime.timelapse.video.codec import X264Codec
 
@@ -48,7 +48,7 @@ def remaking(target: Target, variables: Mapping[str, str], executor: ThreadPoolE
     os.environ.setdefault("SVT_LOG", "1")  # errors alone: SVT-AV1 prints its settings on stderr
     threads = {f"{PREFIX}THREADS": str(min(os.cpu_count() or 1, _MAXIMUM_THREADS))}
     config = parse_config({**threads, **configuration(target, variables)})
-    checkpoint = Checkpoint.from_json(target.video_store.get(StreamKeys(target.video.prefix).checkpoint).body)
+    checkpoint = read_checkpoint(target.video_store, StreamKeys(target.video.prefix)).checkpoint
     config = KnownSettings(config, target.video_store, SystemClock()).read(target.stream, checkpoint)
     close = {"sweep": {"stream": target.stream, "close": True}}
     return Remaking(

@@ -21,9 +21,9 @@ from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE
 from timelapse_runtime.timelapse.config import PREFIX, STREAM_SETTINGS, Config, Location
 from timelapse_runtime.timelapse.errors import SettingsInvalid
 from timelapse_runtime.timelapse.known_settings import READ_EVERY_MS, StoredSettings, stored_settings
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings, config_of
+from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 
 _TRIES = 10
 
@@ -95,7 +95,7 @@ def report(store: Store, place: Location, config: Config, stored: StoredSettings
 
 def _has_video(store: Store, place: Location) -> bool:
     try:
-        return Checkpoint.from_json(store.get(StreamKeys(place.prefix).checkpoint).body).frame_count > 0
+        return read_checkpoint(store, StreamKeys(place.prefix)).checkpoint.frame_count > 0
     except ObjectNotFound:
         return False
 

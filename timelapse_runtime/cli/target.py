@@ -15,8 +15,8 @@ from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.config import PREFIX, VARIABLES, Location, parse_location
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 
 _AN_HOUR_MS = 3_600_000
 
@@ -66,7 +66,7 @@ def open_target(video: Location, frames: Location | None, variables: Mapping[str
     store = S3Store(client, video.bucket)
     if frames is None:
         try:
-            source = Checkpoint.from_json(store.get(StreamKeys(video.prefix).checkpoint).body).source
+            source = read_checkpoint(store, StreamKeys(video.prefix)).checkpoint.source
         except ObjectNotFound as error:
             raise NoCheckpoint(video, store) from error
         frames = parse_location(source)
@@ -101,7 +101,7 @@ def configuration(target: Target, variables: Mapping[str, str]) -> dict[str, str
 
 def _order_of(target: Target) -> dict[str, str]:
     try:
-        checkpoint = Checkpoint.from_json(target.video_store.get(StreamKeys(target.video.prefix).checkpoint).body)
+        checkpoint = read_checkpoint(target.video_store, StreamKeys(target.video.prefix)).checkpoint
     except (ObjectNotFound, CheckpointCorrupt):
         return {}
     return {f"{PREFIX}ORDER": checkpoint.order}

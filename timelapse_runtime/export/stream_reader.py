@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 from timelapse_runtime.timelapse.stored_reels import read_segment, reels_from
 
 
@@ -30,8 +31,8 @@ class StreamReader:
     def checkpoint(self) -> tuple[Checkpoint, int]:
         """The checkpoint, and when it was committed (milliseconds since 1970). Raises ObjectNotFound,
         CheckpointCorrupt."""
-        found = self.store.get(self.keys.checkpoint)
-        return Checkpoint.from_json(found.body), found.info.last_modified_epoch_ms
+        found = read_checkpoint(self.store, self.keys)
+        return found.checkpoint, found.info.last_modified_epoch_ms
 
     def reels(self, checkpoint: Checkpoint) -> Iterator[Reel]:
         """All reels with frames, newest first; one GET for each but the first. Raises CheckpointCorrupt."""

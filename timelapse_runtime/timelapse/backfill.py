@@ -21,13 +21,13 @@ from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose
 from timelapse_runtime.timelapse.events import EncodeRange, JoinRanges, PlanRanges
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.reel_day import is_day_over
 from timelapse_runtime.timelapse.photo_reader import PhotoReader, ReadElsewhere
 from timelapse_runtime.timelapse.ranges.plan import ranges
 from timelapse_runtime.timelapse.ranges.range_encoder import RangeEncoder
 from timelapse_runtime.timelapse.ranges.stored_ranges import StoredElsewhere, StoredPlan, remove_objects
+from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 from timelapse_runtime.timelapse.stream import Stream
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.codec import Codec
@@ -97,7 +97,7 @@ class Backfill:
     def _is_day_over(self, stream: str) -> bool:
         """Whether the open reel is to be closed: a reel is of a day, and that is over."""
         try:
-            checkpoint = Checkpoint.from_json(self._video.get(self._keys(stream).checkpoint).body)
+            checkpoint = read_checkpoint(self._video, self._keys(stream)).checkpoint
         except ObjectNotFound:
             return False
         now_epoch_ms, zone = self._clock.now_epoch_ms(), self._config.timezone

@@ -1,11 +1,12 @@
 """The stream's truth in S3: one object that owns the checkpoint as this instance knows it, and replaces it.
 
-Owns the checkpoint; its ETag and compare-and-swap are StoredCheckpoint's. A commit has two steps: `prepare` gives the
-plan that follows the base, `compare_and_swap` sends it and returns what was committed. Knows nothing of the encoder, of
-derived objects, or of what the frames are.
+Owns the checkpoint, and the objects that hold a part of it (`model/ahead_parts.py`); its ETag and compare-and-swap are
+StoredCheckpoint's. A commit has two steps: `prepare` gives the plan that follows the base, `compare_and_swap` sends it
+and returns what was committed. Knows nothing of the encoder, of derived objects, or of what the frames are.
 
-What a crash leaves behind, in order: an init segment and segments (orphans, which no checkpoint names), then the
-checkpoint. From there on the commit has happened.
+What a crash leaves behind, in order: an init segment, segments and a part of the checkpoint (orphans, which no
+checkpoint names), then the checkpoint. From there on the commit has happened. Parts that the new checkpoint names no
+longer are removed then; a crash before that leaves them as orphans.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import replace
 
 from timelapse_runtime.runtime.state.checkpoint import StoredCheckpoint
 from timelapse_runtime.runtime.state.contract import Store
-from timelapse_runtime.runtime.state.errors import Fenced, PreconditionFailed
+from timelapse_runtime.runtime.state.errors import Fenced, PreconditionFailed, StorageError
 from timelapse_runtime.runtime.state.put import Put
 from timelapse_runtime.timelapse.commit_plan import (
     CommitPlan,
@@ -38,6 +39,7 @@ from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_name
 from timelapse_runtime.timelapse.model.lease import Lease, lease_of_other
 from timelapse_runtime.timelapse.model.next_listing import NextListing
+from timelapse_runtime.timelapse.stored_checkpoint import load_checkpoint
 from timelapse_runtime.timelapse.stream_log import StreamLog
 
 _log = logging.getLogger(__name__)
@@ -101,9 +103,11 @@ class CheckpointStore:
 
     def load(self) -> Checkpoint | None:
         """Read the checkpoint. Raises StorageError, CheckpointCorrupt."""
-        stored = self._stored.load()
-        self._checkpoint = Checkpoint.from_json(stored.body) if stored else None
-        self._loaded_epoch_ms = stored.info.last_modified_epoch_ms if stored else 0
+        known = self._checkpoint.ahead_parts if self._checkpoint else ()
+        self._checkpoint = None  # if this fails, nothing may be built on the one before with the ETag of another
+        found = load_checkpoint(self._stored.load, self._store, self._keys, known)
+        self._checkpoint = found.checkpoint if found else None
+        self._loaded_epoch_ms = found.info.last_modified_epoch_ms if found else 0
         self._history_size_bytes = history_size_bytes(self._checkpoint) if self._checkpoint else 0
         return self._checkpoint
 
@@ -234,12 +238,35 @@ class CheckpointStore:
             self._send_init(plan.init)
         for put in plan.segments:
             put.send(self._store)
+        if plan.ahead_part is not None:
+            plan.ahead_part.send(self._store)
+        before = self._checkpoint
         self._swap(plan.checkpoint, plan.commit)
         self._history_size_bytes = history_size_bytes(plan.checkpoint, plan.commit.body)
-        self.may_have_orphans = had_orphans
+        are_parts_removed = self._remove_parts(before, plan.checkpoint)
+        self.may_have_orphans = had_orphans or not are_parts_removed
         fields = {"generation": plan.checkpoint.generation, "watermark": plan.checkpoint.watermark}
         self._log.debug("committed", extra=fields)
         return plan.coverage
+
+    def orphaned_parts(self) -> list[str]:
+        """The keys of parts of a checkpoint that the known one does not name. Delete them after the next commit: until
+        then, the instance that wrote one can still commit it. Raises StorageError."""
+        named = {self._keys.ahead_part(part.attempt) for part in self.checkpoint.ahead_parts} if self.checkpoint else ()
+        return [info.key for info in self._store.list_after(self._keys.ahead_parts) if info.key not in named]
+
+    def _remove_parts(self, before: Checkpoint | None, now: Checkpoint) -> bool:
+        """Remove the parts that the commit has made superfluous; whether that succeeded. Nobody can commit a checkpoint
+        that names them any more; who reads the one before meanwhile begins again (`read_checkpoint`)."""
+        named = {part.attempt for part in now.ahead_parts}
+        unnamed = [part.attempt for part in before.ahead_parts if part.attempt not in named] if before else []
+        try:
+            if unnamed:
+                self._store.delete([self._keys.ahead_part(attempt) for attempt in unnamed])
+        except StorageError as error:
+            self._log.warning("could not remove %d parts of an earlier checkpoint", len(unnamed), exc_info=error)
+            return False
+        return True
 
     def _send_init(self, put: Put) -> None:
         try:

@@ -1,8 +1,9 @@
 """A commit as a value: what to put, in which order, under which conditions. Planning is pure.
 
 The init segment first if the commit begins a reel, then the segments (each under a name of its own, so an attempt that
-fails leaves an orphan and nothing else), then the checkpoint by compare-and-swap, which is the commit, then what is
-derived from it. A flush sends the plan; a shutdown leaves the same plan in the outbox.
+fails leaves an orphan and nothing else), then what is too long for the checkpoint, under a name of its own as well,
+then the checkpoint by compare-and-swap, which is the commit, then what is derived from it. A flush sends the plan; a
+shutdown leaves the same plan in the outbox.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass, replace
 from timelapse_runtime.runtime.state.checkpoint import replacement
 from timelapse_runtime.runtime.state.contract import IfAbsent
 from timelapse_runtime.runtime.state.put import Put
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, Segment
+from timelapse_runtime.timelapse.model.ahead_parts import ahead_parts
+from timelapse_runtime.timelapse.model.checkpoint import AheadPart, Checkpoint, Reel, Segment
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
 from timelapse_runtime.timelapse.model.keys import StreamKeys, segment_name
 from timelapse_runtime.timelapse.model.playlist import CONTENT_TYPE as PLAYLIST_TYPE
@@ -43,7 +45,7 @@ class SegmentData:
 
 @dataclass(frozen=True, slots=True)
 class CommitPlan:
-    """`init` if any, `segments`, then `commit`, then `derived`, each in order.
+    """`init` if any, `segments`, `ahead_part` if any, then `commit`, then `derived`, each in order.
 
     `coverage` is what `checkpoint` claims of the frames. `ends_reel`: no frame is added to the reel afterwards.
     """
@@ -55,11 +57,12 @@ class CommitPlan:
     commit: Put
     derived: tuple[Put, ...]
     ends_reel: bool
+    ahead_part: Put | None = None
 
     def puts(self) -> tuple[Put, ...]:
         """All of it, in order."""
-        before = (self.init,) if self.init else ()
-        return (*before, *self.segments, self.commit, *self.derived)
+        puts = self.init, *self.segments, self.ahead_part, self.commit, *self.derived
+        return tuple(put for put in puts if put is not None)
 
 
 def plan_commit(
@@ -110,12 +113,15 @@ def plan_commit(
         owner=owner,
         lease_ms=lease_ms,
         settings=settings or {},
+        ahead_parts=ahead_parts(coverage.committed_ahead, coverage.watermark, old.ahead_parts if old else (), attempt),
     )
     commit = checkpoint_put(keys, checkpoint, base)
     segments = tuple(_segment_put(keys, new_reel, data) for data in added) if new_reel is not None else ()
     derived = playlist_puts(keys, checkpoint, before=None if derive_playlists else old)
     ends_reel = reel is not None and reel.is_closed
-    return CommitPlan(checkpoint, coverage, init, segments, commit, derived, ends_reel)
+    new_parts = [part for part in checkpoint.ahead_parts if part.attempt == attempt]
+    ahead_part = _part_put(keys, new_parts[0]) if new_parts else None
+    return CommitPlan(checkpoint, coverage, init, segments, commit, derived, ends_reel, ahead_part)
 
 
 def _extended(reel: Reel, added: Sequence[SegmentData], *, last_is_open: bool) -> Reel:
@@ -178,6 +184,10 @@ def reel_object_keys(keys: StreamKeys, reel: Reel) -> set[str]:
 
 def _segment_put(keys: StreamKeys, reel: Reel, data: SegmentData) -> Put:
     return Put(segment_key(keys, reel, data.segment), data.body, IfAbsent(), SEGMENT_TYPE, IMMUTABLE)
+
+
+def _part_put(keys: StreamKeys, part: AheadPart) -> Put:
+    return Put(keys.ahead_part(part.attempt), part.to_json(), IfAbsent(), JSON_TYPE, IMMUTABLE)
 
 
 def _closed_part(reel: Reel) -> tuple[object, ...]:

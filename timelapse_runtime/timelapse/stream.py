@@ -22,6 +22,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.state.contract import Store
@@ -311,7 +312,9 @@ class Stream:
         if not (self._checkpoints.may_have_orphans or all_reels or is_due):
             return Leftovers()
         self._looked_for_leftovers_ms = now_epoch_ms
-        return self._reconciler.leftovers(self.checkpoint, now_epoch_ms, all_reels=all_reels)
+        parts = self._checkpoints.orphaned_parts() if self._checkpoints.may_have_orphans or all_reels else ()
+        left = self._reconciler.leftovers(self.checkpoint, now_epoch_ms, all_reels=all_reels)
+        return replace(left, orphans=(*left.orphans, *parts))
 
     # ---- shutdown
 

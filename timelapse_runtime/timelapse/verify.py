@@ -30,6 +30,7 @@ from timelapse_runtime.timelapse.model.playlist import (
 from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, highest_in_order, out_of_order
 from timelapse_runtime.timelapse.model.stored_editions import StoredEditions
+from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 from timelapse_runtime.timelapse.stored_reels import read_from_video
 from timelapse_runtime.timelapse.verify_photos import FlushRule, PhotoComparison
 from timelapse_runtime.timelapse.verify_report import Finding, VerifyReport, counted, duration
@@ -69,7 +70,7 @@ class Verifier:
         """Look at everything. Raises StorageError if the cause is S3, not the stream."""
         objects = {info.key: info for info in self._video.list_after(self._keys.folder)}
         try:
-            checkpoint = Checkpoint.from_json(self._video.get(self._keys.checkpoint).body)
+            checkpoint = read_checkpoint(self._video, self._keys).checkpoint
         except ObjectNotFound:
             self._look_without_checkpoint(objects)
         except CheckpointCorrupt as error:
@@ -87,7 +88,7 @@ class Verifier:
         self._compare_photos(
             checkpoint, [frame for frame in frames if frame.is_photo and frame.role is not Role.STAND_IN], objects
         )
-        self._find_orphans(reels, objects)
+        self._find_orphans(checkpoint, reels, objects)
         for reel in reels:
             self._check_derived(reel, checkpoint)
 
@@ -214,11 +215,12 @@ class Verifier:
             self.report.add("undecodable", where, str(error))
         return frames
 
-    def _find_orphans(self, reels: list[Reel], objects: Mapping[str, ObjectInfo]) -> None:
+    def _find_orphans(self, checkpoint: Checkpoint, reels: list[Reel], objects: Mapping[str, ObjectInfo]) -> None:
         """An init segment that was prepared for a future reel is not one: a sweep leaves it alone, too. Neither is a
         segment that a longer one has replaced, or another edition of a reel: they wait for their removal by a sweep."""
         keys = self._keys
         settled = {keys.checkpoint, keys.settings, keys.live, keys.newest_video, keys.main, keys.week, keys.latest}
+        settled |= {keys.ahead_part(part.attempt) for part in checkpoint.ahead_parts}
         for reel in reels:
             named = reel_object_keys(keys, reel)
             of_reel = [info for where, info in objects.items() if where.startswith(keys.reel(reel.name))]
@@ -269,7 +271,7 @@ def describe_folder(video: Store, keys: StreamKeys) -> tuple[Finding | None, str
         return None, f"{place} is not a stream but a folder of streams: name one of them, such as {streams[0]}"
     if any(where.startswith(keys.reels) or where in (keys.live, keys.newest_video, keys.latest) for where in found):
         return Finding("checkpoint-missing", keys.checkpoint, f"there is none, and {len(found)} other objects"), ""
-    settled = (keys.rejections, keys.kept, keys.settings)
+    settled = (keys.rejections, keys.kept, keys.ahead_parts, keys.settings)
     others = [where for where in found if not where.startswith(settled)]
     if others:
         return None, f"no video at {place}: there are {len(others)} other objects, such as {others[0]}"

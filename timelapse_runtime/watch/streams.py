@@ -12,6 +12,7 @@ from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.config import Location, parse_location
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_number
+from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Streams:
         return True
 
     def _checkpoint(self, keys: StreamKeys) -> Checkpoint:
-        return Checkpoint.from_json(self.video.get(keys.checkpoint).body)
+        return read_checkpoint(self.video, keys).checkpoint
 
 
 def streams_json(names: Sequence[str], *, is_served: bool) -> bytes:

@@ -1,5 +1,5 @@
-"""The stream's one mutable truth: `checkpoint.json`, format 2. Format 1, in which all streams are in name order, is
-read as well.
+"""The stream's one mutable truth: `checkpoint.json`, format 2, or 3 if other objects hold a part of `ahead`. Format 1,
+in which all streams are in name order, is read as well.
 
 A photo has a position in its stream's order: its key, or in arrival order its upload time, ETag and key
 (`model/source_frame.py`). Keys are relative to the stream's prefix; positions and keys compare by their UTF-8 bytes, as
@@ -14,8 +14,8 @@ no listing has shown, or a photo whose event is lost is not found by the next li
 those of a shutdown, where there is no time for a listing. In arrival order the watermark stays five minutes behind the
 newest photo.
 
-The list of segments grows with the reel, which a day, MAXIMUM_REEL_FRAMES or MAXIMUM_HISTORY_BYTES bounds. `ahead` is
-bounded where it is made (`arrival_intake.py`).
+The list of segments grows with the reel, which a day, MAXIMUM_REEL_FRAMES or MAXIMUM_HISTORY_BYTES bounds. Of `ahead`,
+what is too long for the checkpoint is in objects that it names (`model/ahead_parts.py`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import functools
 import json
 import operator
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
@@ -34,15 +34,17 @@ from timelapse_runtime.timelapse.model.left_out import LeftOut
 from timelapse_runtime.timelapse.model.source_frame import photo_at
 
 FORMAT = 2
-_READABLE = (1, FORMAT)
+FORMAT_WITH_PARTS = 3
+"""An earlier version, which knows no parts, must not go on with such a checkpoint: it would take photos again."""
+_READABLE = (1, FORMAT, FORMAT_WITH_PARTS)
 NAME_ORDER, ARRIVAL_ORDER = "name", "arrival"
 """What positions are: `TIMELAPSE_ORDER`."""
 MAXIMUM_REEL_FRAMES = 100_000
 """A reel ends here at the latest: 555 segments of 180 frames, a checkpoint of about 160 kB."""
 MAXIMUM_HISTORY_BYTES = 175_000
 """A reel ends when its checkpoint is as long as this without `ahead`: because of long names, many photos out of order,
-or segments of a few frames, where a stream is closed and opened again and again. Each commit writes all of it. With 75
-kB of `ahead` it has 256 kB at most."""
+or segments of a few frames, where a stream is closed and opened again and again. Each commit writes all of it. With 80
+kB of `ahead` (`ahead_parts.MAXIMUM_AHEAD_BYTES`) it has 256 kB at most."""
 
 
 def checksum(body: bytes) -> str:
@@ -176,13 +178,42 @@ class ReelTail:
         return f"{self.name}/{self.edition}" if self.edition else self.name
 
 
+@dataclass(frozen=True, slots=True)
+class AheadPart:
+    """An immutable object with a part of a checkpoint's `ahead`, under a name that no other `attempt` uses; `crc32` is
+    its bytes' `checksum`. Some of its positions may lie below the watermark by now."""
+
+    attempt: str
+    positions: tuple[str, ...]
+    crc32: str
+
+    @classmethod
+    def of(cls, attempt: str, positions: Iterable[str]) -> AheadPart:
+        """A new one."""
+        part = cls(attempt, tuple(positions), "")
+        return replace(part, crc32=checksum(part.to_json()))
+
+    def to_json(self) -> bytes:
+        """As stored: the positions."""
+        return _json(self.positions)
+
+    @classmethod
+    def from_json(cls, attempt: str, body: bytes) -> AheadPart:
+        """As read. Raises CheckpointCorrupt."""
+        try:
+            return cls(attempt, _keys(json.loads(body)), checksum(body))
+        except (ValueError, TypeError) as error:
+            raise CheckpointCorrupt(f"the part {attempt} of ahead cannot be read: {error!r}") from error
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """How far the video has come. `source` is where the stream's photos are; `generation` counts commits; `commit` is
     unique to the attempt that wrote it. In arrival order, a listing after the key `scan_after` shows the photos beyond
     the watermark, as far as they are known. `tail` are the ends of earlier reels, oldest first, that `live.m3u8` still
     lists. `owner` is the environment that wrote it, and its lease lasts `lease_ms` from then on (`model/lease.py`).
-    `settings` are the stream's own as that environment knew them (`model/stream_settings.py`)."""
+    `settings` are the stream's own as that environment knew them (`model/stream_settings.py`). `ahead` is all of it, in
+    order; `ahead_parts` are the objects that hold some of it."""
 
     source: str
     generation: int
@@ -198,6 +229,7 @@ class Checkpoint:
     owner: str = ""
     lease_ms: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
+    ahead_parts: tuple[AheadPart, ...] = ()
 
     def covers(self, position: str) -> bool:
         """Whether the photo at this position is settled: in the video, or rejected."""
@@ -211,13 +243,25 @@ class Checkpoint:
     def _watermark_order(self) -> bytes:
         return key_order(self.watermark)
 
+    @functools.cached_property
+    def own_ahead(self) -> tuple[str, ...]:
+        """What is in `ahead` and in none of its parts."""
+        elsewhere = {position for part in self.ahead_parts for position in part.positions}
+        return tuple(position for position in self.ahead if position not in elsewhere)
+
     def to_json(self) -> bytes:
-        """As stored."""
-        return _json({"format": FORMAT, **asdict(self)})
+        """As stored: without what its parts hold."""
+        value = {"format": FORMAT, **asdict(replace(self, ahead=self.own_ahead, ahead_parts=()))}
+        del value["ahead_parts"]
+        if self.ahead_parts:
+            value["format"] = FORMAT_WITH_PARTS
+            value["ahead_parts"] = [{"attempt": part.attempt, "crc32": part.crc32} for part in self.ahead_parts]
+        return _json(value)
 
     @classmethod
-    def from_json(cls, body: bytes) -> Checkpoint:
-        """As read. Raises CheckpointCorrupt, which names what is wrong."""
+    def from_json(cls, body: bytes, part_of: Callable[[str], AheadPart] | None = None) -> Checkpoint:
+        """As read; `part_of` gives a part of `ahead` by its attempt. Raises CheckpointCorrupt, which names what is
+        wrong, and what `part_of` raises. `read_checkpoint` reads one with its parts."""
         try:
             value: dict[str, Any] = json.loads(body)
             if value.get("format") not in _READABLE:
@@ -229,9 +273,13 @@ class Checkpoint:
             value = {"owner": "", "lease_ms": 0, **value}
             reel = None if value["reel"] is None else reel_from_value(value["reel"])
             tail = tuple(_tail_from_value(one) for one in value.get("tail", ()))
-            ahead = _positions(value["ahead"], value["order"])
+            stored_parts = value["ahead_parts"] if value["format"] == FORMAT_WITH_PARTS else ()
+            plain = _typed_fields(cls, value)
+            parts = tuple(_part_from_value(one, part_of) for one in stored_parts)
+            ahead = _whole_ahead(_keys(value["ahead"]), parts, plain["watermark"])
+            _check_positions(ahead, value["order"])
             settings = _texts(value.get("settings", {}))
-            return cls(**_typed_fields(cls, value), ahead=ahead, reel=reel, tail=tail, settings=settings)
+            return cls(**plain, ahead=ahead, reel=reel, tail=tail, settings=settings, ahead_parts=parts)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointCorrupt(f"checkpoint.json cannot be read: {error!r}") from error
 
@@ -279,7 +327,12 @@ def _segment_from_value(value: dict[str, Any]) -> Segment:
 def history_size_bytes(checkpoint: Checkpoint, body: bytes | None = None) -> int:
     """Its size as stored, without `ahead`: what stays, and grows while the reel does. `body` is its `to_json`, if that
     is at hand."""
-    return len(body or checkpoint.to_json()) - len(_json(checkpoint.ahead))
+    return len(body or checkpoint.to_json()) - positions_size_bytes(checkpoint.own_ahead)
+
+
+def positions_size_bytes(positions: Iterable[str]) -> int:
+    """What they take as JSON."""
+    return len(_json(list(positions)))
 
 
 def _json(value: object) -> bytes:
@@ -305,14 +358,29 @@ def _typed_fields(owner: type, value: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _positions(value: Any, order: Any) -> tuple[str, ...]:
-    positions = _keys(value)
+def _check_positions(positions: Iterable[str], order: Any) -> None:
     if order == ARRIVAL_ORDER:
         for position in positions:
             photo_at(position)
     elif order != NAME_ORDER:
         raise ValueError(f"order is {order!r}")
-    return positions
+
+
+def _part_from_value(value: Any, part_of: Callable[[str], AheadPart] | None) -> AheadPart:
+    attempt, crc32 = value["attempt"], value["crc32"]
+    if part_of is None:
+        raise CheckpointCorrupt("checkpoint.json was read without the parts of ahead that it names")
+    part = part_of(attempt)
+    if part.crc32 != crc32:
+        raise CheckpointCorrupt(f"the part {attempt} of ahead has the CRC-32 {part.crc32}; {crc32} was committed")
+    return part
+
+
+def _whole_ahead(own: tuple[str, ...], parts: Iterable[AheadPart], watermark: str) -> tuple[str, ...]:
+    """All of `ahead`, in order: of its parts, what the watermark has not passed."""
+    passed = key_order(watermark)
+    elsewhere = {position for part in parts for position in part.positions if key_order(position) > passed}
+    return tuple(sorted({*own, *elsewhere}, key=key_order)) if elsewhere else own
 
 
 def _texts(value: Any) -> dict[str, str]:

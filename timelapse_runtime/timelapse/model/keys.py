@@ -102,6 +102,15 @@ class StreamKeys:
         return f"{self.kept}{position}"
 
     @property
+    def ahead_parts(self) -> str:
+        """The folder of what has become too long for the checkpoint (`model/ahead_parts.py`)."""
+        return f"{self.folder}ahead/"
+
+    def ahead_part(self, attempt: str) -> str:
+        """One of these objects."""
+        return f"{self.ahead_parts}{attempt}.json"
+
+    @property
     def backfills(self) -> str:
         """The folder of the plans of backfills that are under way (`ranges/stored_ranges.py`)."""
         return f"{self.folder}backfill/"
