@@ -119,6 +119,7 @@ def test_imports_within_the_function_point_down(path: Path) -> None:
         ({"av"}, {"timelapse/video", "export", "adopt"}),
         ({"PIL"}, {"timelapse/video/pillow.py", "timelapse/filters/glyphs.py", "export"}),
         ({"httpx"}, {"runtime/client.py", "runtime/put_sender.py", "cli/check_store.py", "emulator"}),
+        ({"h11"}, {"runtime/request_stream.py"}),
         ({"astral"}, {"timelapse/model/sun.py"}),
         ({"numpy"}, {"emulator/scene.py", "timelapse/filters", "timelapse/video/planes.py", "export/stills.py"}),
         ({"moto", "flask", "werkzeug"}, {"emulator"}),

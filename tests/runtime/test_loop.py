@@ -75,7 +75,12 @@ class Recorder:
 class RuntimeHarness:
     """A runtime with everything around it in the test's hands."""
 
-    def __init__(self, function: Recorder, *steps: Step, **variables: str) -> None:
+    def __init__(
+        self,
+        function: Recorder,
+        *steps: Step,
+        **variables: str,
+    ) -> None:
         self.transport = ScriptedTransport(steps)
         self.variables = dict(variables)
         self.clock = ManualClock(1_790_000_000_000)
@@ -228,7 +233,7 @@ def fail(error: BaseException) -> Callable[[Any, Any], Any]:
         (lambda _e, _c: 1, b"{}", {"client_context": "{bad"}, "Runtime.LambdaContextUnmarshalError"),
         (lambda _e, _c: 1, b"{}", {"cognito_identity": "[]"}, "Runtime.LambdaContextUnmarshalError"),
         (lambda _e, _c: Fickle(), b"{}", {}, "Runtime.MarshalError"),
-        (lambda _e, _c: Result("text", "text/plain"), b"{}", {}, "Runtime.MarshalError"),  # type: ignore[arg-type]
+        (lambda _e, _c: Result(7, "text/plain"), b"{}", {}, "Runtime.MarshalError"),  # type: ignore[arg-type]
         (lambda _e, _c: Result(b"", "text/plain\r\nX-Own: 1"), b"{}", {}, "Runtime.MarshalError"),
         (fail(asyncio.CancelledError()), b"{}", {}, "Function.CancelledError"),
         (fail(GeneratorExit()), b"{}", {}, "Function.GeneratorExit"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import OrderedDict, namedtuple
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -17,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timelapse_runtime import runtime
-from timelapse_runtime.runtime.result import BYTES, JSON, Result, marshal
+from timelapse_runtime.runtime.errors import MarshalError
+from timelapse_runtime.runtime.result import BYTES, HTTP_RESPONSE, JSON, Result, Stream, Whole, chunk_bytes, marshal
 
 Point = namedtuple("Point", "x y")
 
@@ -64,17 +67,87 @@ class Order:
     ],
 )
 def test_a_result_becomes_json(result: Any, body: str) -> None:
-    assert marshal(result) == Result(body.encode(), JSON)
+    assert marshal(result) == Whole(body.encode(), JSON)
 
 
 @pytest.mark.parametrize("result", [b"\x89PNG", bytearray(b"\x89PNG"), memoryview(b"\x89PNG")])
 def test_bytes_are_sent_as_they_are(result: Any) -> None:
-    assert marshal(result) == Result(b"\x89PNG", BYTES)
+    assert marshal(result) == Whole(b"\x89PNG", BYTES)
 
 
-def test_a_result_may_say_its_own_content_type() -> None:
-    page = Result(b"<p>", "text/html; charset=utf-8")
-    assert marshal(page) is page
+@pytest.mark.parametrize("body", [b"<p>\xc3\xa9", "<p>é"])
+def test_a_result_may_say_its_own_content_type(body: Any) -> None:
+    assert marshal(Result(body, "text/html; charset=utf-8")) == Whole(b"<p>\xc3\xa9", "text/html; charset=utf-8")
+
+
+async def asynchronous() -> AsyncIterator[bytes]:
+    yield b"chunk"
+
+
+@pytest.mark.parametrize(
+    ("make", "content_type"),
+    [
+        (lambda: iter([b"a"]), BYTES),
+        (lambda: (text for text in "ab"), BYTES),
+        (lambda: map(str, range(3)), BYTES),
+        (asynchronous, BYTES),
+        (lambda: Result(["a", b"b"], "text/plain"), "text/plain"),
+        (lambda: Result(asynchronous(), "text/plain"), "text/plain"),
+        (lambda: Result(io.BytesIO(b"a")), BYTES),
+    ],
+)
+def test_iterators_and_results_with_chunks_are_streams(make: Callable[[], Any], content_type: str) -> None:
+    stream = marshal(make())
+    assert isinstance(stream, Stream)
+    assert (stream.content_type, stream.prelude) == (content_type, b"")
+
+
+@pytest.mark.parametrize(
+    ("result", "head"),
+    [
+        (Result(b"", "text/html", status=404), (404, {"Content-Type": "text/html"}, [])),
+        (Result([b""], headers={"X-A": "ü"}), (200, {"Content-Type": BYTES, "X-A": "ü"}, [])),
+        (Result(iter(""), headers={"content-type": "text/csv"}), (200, {"content-type": "text/csv"}, [])),
+        (Result("", cookies=("a=b", "c=d")), (200, {"Content-Type": BYTES}, ["a=b", "c=d"])),
+    ],
+)
+def test_status_headers_and_cookies_go_before_the_stream(result: Result, head: tuple[Any, ...]) -> None:
+    stream = marshal(result)
+    assert isinstance(stream, Stream)
+    assert stream.content_type == HTTP_RESPONSE
+    text, end = stream.prelude[:-8], stream.prelude[-8:]
+    assert end == bytes(8)
+    assert tuple(json.loads(text)[name] for name in ("statusCode", "headers", "cookies")) == head
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        Result(7),  # type: ignore[arg-type]
+        Result({"a": 1}),
+        Result(None, "text/plain"),  # type: ignore[arg-type]
+        Result(b"", "text/html\r\nX-Evil: 1"),
+        Result(b"", "text/ü"),
+        Result(b"", status=42),
+        Result(b"", status="404"),  # type: ignore[arg-type]
+        Result(b"", headers={"X-Count": 1}),  # type: ignore[dict-item]
+        Result("\ud800"),
+    ],
+)
+def test_a_result_that_cannot_be_sent_is_an_error(result: Result) -> None:
+    with pytest.raises(MarshalError):
+        marshal(result)
+
+
+@pytest.mark.parametrize(("chunk", "data"), [("é", b"\xc3\xa9"), (bytearray(b"a"), b"a"), (memoryview(b"a"), b"a")])
+def test_a_chunk_is_text_or_bytes(chunk: Any, data: bytes) -> None:
+    assert chunk_bytes(chunk) == data
+
+
+@pytest.mark.parametrize("chunk", [7, None, {"a": 1}, "\ud800", [b"a"]])
+def test_no_other_chunk_is_sent(chunk: Any) -> None:
+    with pytest.raises(MarshalError):
+        chunk_bytes(chunk)
 
 
 @pytest.mark.parametrize(
@@ -88,29 +161,32 @@ def test_a_result_may_say_its_own_content_type() -> None:
         (Decimal("0.1234567890123456789"), "is no double"),
         ({1, 2}, "Object of type set is not JSON serializable"),
         ([b"nested"], "Object of type bytes is not JSON serializable"),
-        ((number for number in range(3)), "Object of type generator is not JSON serializable"),
+        ([map(str, "")], "Object of type map is not JSON serializable"),
         (Order, "Object of type type is not JSON serializable"),
         ("\ud800", "surrogates not allowed"),
         ({(1, 2): 3}, "keys must be"),
     ],
 )
 def test_what_has_no_exact_form_is_an_error(result: Any, said: str) -> None:
-    with pytest.raises((TypeError, ValueError), match=said):
+    with pytest.raises(MarshalError, match=said):
         marshal(result)
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**9), max_value=10**9))
 def test_a_decimal_is_sent_as_it_is_or_not_at_all(value: Decimal) -> None:
     try:
-        body = marshal(value).body
-    except ValueError:
+        whole = marshal(value)
+    except MarshalError:
         return
-    assert Decimal(body.decode()) == value
+    assert isinstance(whole, Whole)
+    assert Decimal(whole.body.decode()) == value
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text('aä\n"', max_size=3), st.lists))
 def test_what_json_knows_comes_back(value: Any) -> None:
-    assert json.loads(marshal(value).body) == value
+    whole = marshal(value)
+    assert isinstance(whole, Whole)
+    assert json.loads(whole.body) == value
 
 
 def test_the_package_has_every_name_that_a_function_needs() -> None:

@@ -15,7 +15,10 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from queue import SimpleQueue
+from typing import TypeAlias
 
+STREAM_LIMIT_BYTES = 200 * 1024**2
+"""The longest streamed response ('Response streaming for Lambda functions', read November 2026)."""
 RESPONSE_LIMIT_BYTES = 6 * 1024**2 + 100
 """The longest response of a synchronous invocation; a longer one gets 413 (seen from AWS's emulator)."""
 INVOCATION_ID_HEADER = "Lambda-Runtime-Invocation-Id"
@@ -63,6 +66,18 @@ class Failure:
         """A failure that the emulator itself reports."""
         return cls(error_type, json.dumps({"errorType": error_type, "errorMessage": message}).encode())
 
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A response that came in chunks. `failure` is what its trailers say, or that it was cut off."""
+
+    content_type: str
+    chunks: tuple[bytes, ...]
+    failure: Failure | None
+
+
+Result: TypeAlias = bytes | Streamed | Failure
+"""What a runtime sends for an invocation."""
 
 ACCEPTED = Response(202, b'{"status":"OK"}\n')
 
@@ -127,7 +142,7 @@ class ControlPlane:
         self._registration_open = True
         self._request_id: str | None = None
         self._invocation_id: str | None = None
-        self._result: bytes | Failure | None = None
+        self._result: Result | None = None
         self._failure: Failure | None = None
 
     # ---- for the sandbox
@@ -138,7 +153,7 @@ class ControlPlane:
         return self._failure
 
     @property
-    def result(self) -> bytes | Failure | None:
+    def result(self) -> Result | None:
         """The runtime's response or error for the last invocation; None until it has come."""
         return self._result
 
@@ -213,7 +228,7 @@ class ControlPlane:
             self._changed.notify_all()
         return poll.get()
 
-    def runtime_result(self, request_id: str, result: bytes | Failure, invocation_id: str | None = None) -> Response:
+    def runtime_result(self, request_id: str, result: Result, invocation_id: str | None = None) -> Response:
         """Take the response or the error of the current invocation. Refuses a second one, and other ids.
 
         A runtime that sends no invocation id is not checked for it. Lambda's status for a wrong one is not documented.

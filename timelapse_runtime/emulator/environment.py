@@ -2,8 +2,8 @@
 
 It runs the bootstrap and the external extensions of a deployment as processes. It provides the Runtime API, the
 Extensions API, SIGSTOP between invocations, the time-out, resets that keep the temporary folder, the shutdown sequence,
-and (`kill`) the loss of a host. It does not limit memory or CPU, and has no streamed responses and no SnapStart. For
-several environments, make several objects.
+and (`kill`) the loss of a host. It does not limit memory or CPU, and has no SnapStart. For several environments, make
+several objects.
 
 If Lambda and AWS's runtime interface emulator differ, it follows the stricter one.
 """

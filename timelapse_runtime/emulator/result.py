@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from timelapse_runtime.emulator.control_plane import Failure
+from timelapse_runtime.emulator.control_plane import Failure, Result, Streamed
 from timelapse_runtime.emulator.process import ChildProcess
 from timelapse_runtime.emulator.sandbox import TIMED_OUT
+from timelapse_runtime.runtime.result import HTTP_RESPONSE, PRELUDE_END
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class InvocationResult:
 
     `body` is what the caller gets, as it was sent. `payload` is the response: JSON, or its text if it is not JSON.
     `error_type` and `error` are the function's error or the environment's; `timed_out` or `crashed` is True if the
-    environment ended. `duration_ms` does not count the init phase; `init` tells whether there was one.
+    environment ended. `duration_ms` does not count the init phase; `init` tells whether there was one. `streamed` is
+    the response as it came, if it came in chunks; an error in the middle of it leaves `payload` what came before.
     """
 
     request_id: str
@@ -29,24 +31,36 @@ class InvocationResult:
     duration_ms: float
     init: bool
     body: bytes = b""
+    streamed: Streamed | None = None
+
+    @property
+    def http_head(self) -> Any | None:
+        """Status, headers and cookies of a stream that has them: what a function URL makes of its first bytes."""
+        if self.streamed is None or self.streamed.content_type != HTTP_RESPONSE:
+            return None
+        return _json_or_text(b"".join(self.streamed.chunks).partition(PRELUDE_END)[0])
 
     @classmethod
     def of(
-        cls, request_id: str, result: bytes | Failure | None, failure: Failure | None, *, duration_ms: float, init: bool
+        cls, request_id: str, result: Result | None, failure: Failure | None, *, duration_ms: float, init: bool
     ) -> InvocationResult:
         """Prefers the function's own response or error, if there is one: the environment may have failed later."""
-        error = result if isinstance(result, Failure) else failure
+        streamed = result if isinstance(result, Streamed) else None
+        body = result if isinstance(result, bytes) else None if streamed is None else _without_prelude(streamed)
+        own_error = result if isinstance(result, Failure) else None if streamed is None else streamed.failure
+        error = own_error or failure
         timed_out = failure is not None and failure.error_type == TIMED_OUT
         return cls(
             request_id=request_id,
-            payload=_json_or_text(result) if isinstance(result, bytes) else None,
+            payload=None if body is None else _json_or_text(body),
             error_type=None if error is None else error.error_type,
             error=None if error is None else _json_or_text(error.body),
             timed_out=timed_out,
             crashed=failure is not None and not timed_out,
             duration_ms=duration_ms,
             init=init,
-            body=error.body if error is not None else result if isinstance(result, bytes) else b"",
+            body=body if body is not None else b"" if error is None else error.body,
+            streamed=streamed,
         )
 
 
@@ -61,6 +75,11 @@ class ProcessUsage:
         """Include one process."""
         self.cpu_seconds += process.cpu_seconds
         self.peak_rss_bytes = max(self.peak_rss_bytes, process.peak_rss_bytes)
+
+
+def _without_prelude(streamed: Streamed) -> bytes:
+    body = b"".join(streamed.chunks)
+    return body.partition(PRELUDE_END)[2] if streamed.content_type == HTTP_RESPONSE else body
 
 
 def _json_or_text(body: bytes) -> Any:

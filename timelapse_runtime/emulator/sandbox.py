@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from timelapse_runtime.emulator.control_plane import ControlPlane, Event, Failure, InvocationEvents
+from timelapse_runtime.emulator.control_plane import ControlPlane, Event, Failure, InvocationEvents, Result
 from timelapse_runtime.emulator.deployment import Deployment
 from timelapse_runtime.emulator.process import ChildProcess
 
@@ -90,7 +90,7 @@ class Sandbox:
         return self._runtime
 
     @property
-    def result(self) -> bytes | Failure | None:
+    def result(self) -> Result | None:
         """The runtime's response or error for the last invocation; None until it has come."""
         return self._plane.result
 

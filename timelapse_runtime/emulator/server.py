@@ -2,24 +2,29 @@
 
 It turns requests into calls of the current `ControlPlane`, which has the rules; only the paths are here. A connection
 keeps the control plane that was current when it was made. Each connection has a thread, so a `next` blocks its own
-thread only. Chunked (streamed) responses are refused with 411.
+thread only.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
+from base64 import b64decode
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from timelapse_runtime.emulator.chunked_body import ChunkedBody, read_chunked
 from timelapse_runtime.emulator.control_plane import (
+    ACCEPTED,
     INVOCATION_ID_HEADER,
     RESPONSE_LIMIT_BYTES,
+    STREAM_LIMIT_BYTES,
     ControlPlane,
     Event,
     Failure,
     Response,
+    Streamed,
     refused,
 )
 
@@ -108,7 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length")
-        if length is None:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            self._send(self._post_chunked())
+        elif length is None:
             self.close_connection = True  # the body cannot be told from the next request
             self._send(refused(411, "LengthRequired", "Content-Length is needed"))
         elif int(length) > RESPONSE_LIMIT_BYTES:
@@ -116,6 +123,33 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(self._too_large())
         else:
             self._send(self._post(self.rfile.read(int(length))))
+
+    def _post_chunked(self) -> Response:
+        mode = self.headers.get("Lambda-Runtime-Function-Response-Mode")
+        limit_bytes = STREAM_LIMIT_BYTES if mode == "streaming" else RESPONSE_LIMIT_BYTES
+        body = read_chunked(self.rfile, self.headers.get("Trailer", ""), limit_bytes)
+        self.close_connection = not body.is_complete
+        match self.path.split("/")[1:]:
+            case ["2018-06-01", "runtime", "invocation", request_id, "response"] if mode is not None:
+                return self._streamed(request_id, mode, body)
+        return self._post(b"".join(body.chunks)) if body.size_bytes <= limit_bytes else self._too_large()
+
+    def _streamed(self, request_id: str, mode: str, body: ChunkedBody) -> Response:
+        refusal, failure = None, None
+        if mode != "streaming":
+            refusal = refused(400, "InvalidFunctionResponseMode", "Invalid function response mode")
+            failure = Failure.of("Runtime.InvalidResponseModeHeader", f"{mode!r} is no response mode")
+        elif not body.is_complete:
+            refusal = refused(400, "TruncatedHTTPRequest", "HTTP request detected as truncated")
+            failure = Failure.of("Runtime.TruncatedResponse", "the stream has no end")
+        elif body.size_bytes > STREAM_LIMIT_BYTES:
+            refusal = refused(413, "RequestEntityTooLarge", f"more than {STREAM_LIMIT_BYTES} bytes")
+            failure = Failure.of("Function.ResponseSizeTooLarge", f"more than {STREAM_LIMIT_BYTES} bytes")
+        elif error_type := body.trailers.get("lambda-runtime-function-error-type"):
+            failure = Failure(error_type, b64decode(body.trailers.get("lambda-runtime-function-error-body", "")))
+        result = Streamed(self.headers.get("Content-Type", ""), body.chunks, failure)
+        response = self.plane.runtime_result(request_id, result, self.headers.get(INVOCATION_ID_HEADER))
+        return refusal if refusal is not None and response is ACCEPTED else response
 
     def _post(self, body: bytes) -> Response:
         match self.path.split("/")[1:]:

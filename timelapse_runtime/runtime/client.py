@@ -13,11 +13,11 @@ import httpx
 
 from timelapse_runtime.runtime.errors import ConnectionRefused, TransportError
 from timelapse_runtime.runtime.protocol.messages import USER_AGENT, Request, Response
+from timelapse_runtime.runtime.request_stream import CONNECT_TIMEOUT_SECONDS, RequestStream
 
 LONGEST_BODY_BYTES = 64 * 1024**2
 """Lambda's events have 6 MB at most ('Lambda quotas', read November 2026). A body without end must not fill the
 memory."""
-_CONNECT_TIMEOUT_SECONDS = 5.0
 
 
 class HttpxTransport:
@@ -31,7 +31,7 @@ class HttpxTransport:
     def send(self, request: Request) -> Response:
         """Send once; see `retry.Transport`."""
         seconds = None if request.timeout_ms is None else request.timeout_ms / 1000
-        timeout = {"connect": _CONNECT_TIMEOUT_SECONDS, "read": seconds, "write": seconds, "pool": seconds}
+        timeout = {"connect": CONNECT_TIMEOUT_SECONDS, "read": seconds, "write": seconds, "pool": seconds}
         outgoing = httpx.Request(
             request.method,
             self._origin + request.path,
@@ -51,6 +51,11 @@ class HttpxTransport:
         except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
             raise TransportError(f"{type(error).__name__}: {error}") from error
         return Response(response.status_code, dict(response.headers), body)
+
+    def open_stream(self) -> RequestStream:
+        """Connect for a request that is sent in chunks, which httpx cannot end with trailers."""
+        url = httpx.URL(self._origin)
+        return RequestStream(url.host, url.port or 80)
 
     def close(self) -> None:
         """Close the connections."""

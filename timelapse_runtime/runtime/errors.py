@@ -12,7 +12,9 @@
     │   ├── LocalProtocolError     the runtime tried a call that the API's state does not allow: our bug
     │   └── RemoteProtocolError    the Lambda service answered something that its documents do not allow
     ├── TransportError             no response, or only part of one, from the Lambda service
-    │   └── ConnectionRefused      nothing listens at its address
+    │   ├── ConnectionRefused      nothing listens at its address
+    │   └── AnsweredEarly          a response came before the end of a streamed request
+    ├── MarshalError               what the function returned has no form in which it can be sent
     └── ServiceGone                nothing has listened there for a minute: the process must end
 
 `error_type` is stable: it is sent in Lambda's header `Lambda-Runtime-Function-Error-Type`. HandlerError and those below
@@ -21,7 +23,10 @@ it have the names of AWS's Python runtime (awslambdaric 4.2.2). Code branches on
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from timelapse_runtime.runtime.protocol.messages import Response
 
 
 class LambdaRuntimeError(Exception):
@@ -105,6 +110,22 @@ class ConnectionRefused(TransportError):
     """Nothing listens at the Lambda service's address."""
 
     error_type = "Runtime.ConnectionRefused"
+
+
+class AnsweredEarly(TransportError):
+    """The Lambda service answered before the end of a streamed request: it refuses it. `response` is its answer."""
+
+    error_type = "Runtime.AnsweredEarly"
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"status {response.status} before the end of the stream")
+        self.response = response
+
+
+class MarshalError(LambdaRuntimeError):
+    """What the function returned, or a chunk of its stream, has no form in which it can be sent."""
+
+    error_type = "Runtime.MarshalError"
 
 
 class ServiceGone(LambdaRuntimeError):

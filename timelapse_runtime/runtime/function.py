@@ -11,7 +11,8 @@ changing may then be half changed. A function that does not catch them is told: 
 `context.follows_interruption`, and `flush` and `close` by `deadline.follows_interruption`. It must drop such state, or
 bring it in order.
 
-`flush` and `close` may be missing. Each of the four may be async: all run on one event loop, which is kept.
+`flush` and `close` may be missing. Each of the four may be async: all run on one event loop, which is kept. `invoke`
+may also yield its response, or return an iterator: the runtime sends its chunks, within the same invocation.
 
 `loader.py` finds the function that `_HANDLER` names.
 """

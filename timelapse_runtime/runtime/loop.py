@@ -17,10 +17,18 @@ import os
 import uuid
 from collections.abc import Callable, MutableMapping
 from dataclasses import replace
+from typing import Any
 
 from timelapse_runtime.runtime.awaiting import Awaiting
 from timelapse_runtime.runtime.clock import Clock
-from timelapse_runtime.runtime.errors import RemoteProtocolError, ServiceGone, TransportError
+from timelapse_runtime.runtime.delivery import Answer, Delivery
+from timelapse_runtime.runtime.errors import (
+    AnsweredEarly,
+    MarshalError,
+    RemoteProtocolError,
+    ServiceGone,
+    TransportError,
+)
 from timelapse_runtime.runtime.function import Context, Deadline, Environment, StatefulFunction
 from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived, Termination, deadline_alarm
 from timelapse_runtime.runtime.log import LogScope
@@ -28,10 +36,10 @@ from timelapse_runtime.runtime.modes import require_supported_mode
 from timelapse_runtime.runtime.outbox import Outbox
 from timelapse_runtime.runtime.protocol.error_report import ErrorReport
 from timelapse_runtime.runtime.protocol.invocation import Invocation
-from timelapse_runtime.runtime.protocol.messages import Request
-from timelapse_runtime.runtime.protocol.runtime_api import Ack, RuntimeApi
-from timelapse_runtime.runtime.result import marshal
-from timelapse_runtime.runtime.retry import Transport, call
+from timelapse_runtime.runtime.protocol.messages import Request, Response, StreamEnd
+from timelapse_runtime.runtime.protocol.runtime_api import RuntimeApi, RuntimeState
+from timelapse_runtime.runtime.result import Chunk, Stream, Whole, chunk_bytes, marshal
+from timelapse_runtime.runtime.retry import RuntimeTransport, call
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -40,6 +48,9 @@ BAD_RESPONSE_LIMIT = 3
 """Unusable responses to `next`, in a row, before the process gives up and lets Lambda start another."""
 BAD_RESPONSE_PAUSE_SECONDS = 0.1
 DEADLINE_ERROR_TYPE = "Function.DeadlineTooClose"
+TERMINATED_ERROR_TYPE = "Runtime.Terminated"
+TERMINATED_STREAM_MS = 50
+"""For the end of a stream that SIGTERM interrupts, out of the time that `flush` and `close` have."""
 _ENDS_THE_PROCESS = (MemoryError, SystemExit, KeyboardInterrupt)
 
 logger = logging.getLogger("timelapse_runtime.runtime.loop")
@@ -59,7 +70,7 @@ class Runtime:
     def __init__(
         self,
         *,
-        transport: Transport,
+        transport: RuntimeTransport,
         resolve: Callable[[], StatefulFunction],
         prepare: Callable[[], Outbox | None],
         variables: MutableMapping[str, str],
@@ -72,6 +83,7 @@ class Runtime:
         self._variables, self._scope, self._clock = variables, scope, clock
         self._termination, self._pause = termination, pause
         self._api = RuntimeApi()
+        self._delivery = Delivery(self._api, transport, clock, pause)
         self._opened: StatefulFunction | None = None
         self._awaiting = Awaiting()
         self._was_interrupted = False
@@ -105,7 +117,7 @@ class Runtime:
         except BaseException as error:
             self._exit_if_forked(error)
             logger.exception("Init failed")
-            self._deliver(self._api.init_error(ErrorReport.of(error)))
+            self._delivery.deliver(self._api.init_error(ErrorReport.of(error)))
             raise Fatal from error
         self._exit_if_forked(None)
         self._opened = function
@@ -121,16 +133,22 @@ class Runtime:
             self._variables.pop(TRACE_VARIABLE, None)
         else:
             self._variables[TRACE_VARIABLE] = invocation.trace_id
+        deadline = Deadline(invocation.deadline_epoch_ms)
         try:
-            request = self._invoke(function, invocation)
+            answer = self._invoke(function, invocation)
         except SigtermReceived:
+            if self._api.state is RuntimeState.STREAMING:
+                text = "SIGTERM ended the environment in the middle of the stream"
+                end = self._api.error(ErrorReport(TERMINATED_ERROR_TYPE, TERMINATED_ERROR_TYPE, text))
+                self._delivery.deliver(end, Deadline(self._clock.now_epoch_ms() + TERMINATED_STREAM_MS))
             raise
         except BaseException as error:
             self._exit_if_forked(error)
-            self._deliver(self._failed(error))
+            self._delivery.deliver(self._failed(error), deadline)
             raise Fatal from error
         self._exit_if_forked(None)
-        self._deliver(request)
+        if answer is not None:
+            self._delivery.deliver(answer, deadline)
         self._scope.request_id = self._scope.tenant_id = None
 
     def _next(self) -> Invocation:
@@ -145,7 +163,8 @@ class Runtime:
                 self._pause(BAD_RESPONSE_PAUSE_SECONDS)
         raise AssertionError("the last attempt neither returned nor raised")
 
-    def _invoke(self, function: StatefulFunction, invocation: Invocation) -> Request:
+    def _invoke(self, function: StatefulFunction, invocation: Invocation) -> Answer | None:
+        """What is left to send; of a stream that is cut off, the service's answer, or None if there is none."""
         try:
             context = self._context(invocation)
         except ValueError as error:
@@ -157,25 +176,43 @@ class Runtime:
         try:
             self._was_interrupted = True
             with deadline_alarm(context.deadline, self._clock):
-                result = self._awaiting.result(function.invoke(event, context))
+                result = self._result(function, event, context)
             self._was_interrupted = False
         except SigtermReceived:
             raise
         except BaseException as error:
             if _has(error, _ENDS_THE_PROCESS):
                 raise
-            if _has(error, (DeadlineReached,)):
-                return self._failed(error, DEADLINE_ERROR_TYPE)
+            is_late = _has(error, (DeadlineReached,))
             # SIGTERM in a group: `run` looks for it before it asks for another invocation.
-            self._was_interrupted = _has(error, (SigtermReceived,))
-            return self._failed(error)
+            self._was_interrupted = is_late or _has(error, (SigtermReceived,))
+            if isinstance(error, MarshalError):
+                return self._failed(error.__cause__ or error, error.error_type, "Unable to marshal response")
+            return self._failed(error, DEADLINE_ERROR_TYPE if is_late else None)
+        if isinstance(result, Whole):
+            return self._api.response(result.body, result.content_type)
+        return self._api.end_stream() if isinstance(result, Stream) else result
+
+    def _result(self, function: StatefulFunction, event: Any, context: Context) -> Whole | Stream | Response | None:
+        """Call the function and send what it streams, but not its end. See `_invoke` for a stream that is cut off."""
+        result = marshal(self._awaiting.result(function.invoke(event, context)))
+        if isinstance(result, Whole):
+            return result
+        stream = self._delivery.streamed(result)
+
+        def take(chunk: Chunk) -> None:
+            self._exit_if_forked(None)
+            stream.write(chunk_bytes(chunk))
+
         try:
-            marshalled = marshal(result)
-        except MemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001  a mapping of the function's own may raise anything
-            return self._failed(error, "Runtime.MarshalError", "Unable to marshal response")
-        return self._api.response(marshalled.body, marshalled.content_type)
+            self._awaiting.each(result.chunks, take)
+            stream.begin()
+        except AnsweredEarly as error:
+            return error.response
+        except TransportError as error:
+            logger.error("The streamed response was not delivered: %s", error)  # noqa: TRY400  its stack says nothing
+            return None
+        return result
 
     def _context(self, invocation: Invocation) -> Context:
         """Raises ValueError if what the caller sent with the event is not JSON."""
@@ -197,21 +234,9 @@ class Runtime:
             follows_interruption=self._was_interrupted,
         )
 
-    def _failed(self, error: BaseException, error_type: str | None = None, failed: str = "") -> Request:
+    def _failed(self, error: BaseException, error_type: str | None = None, failed: str = "") -> Request | StreamEnd:
         logger.error("Invocation failed", exc_info=error)
         return self._api.error(ErrorReport.of(error, error_type, failed))
-
-    def _deliver(self, request: Request) -> None:
-        """Send a response or an error. Whatever becomes of it, the next step is the same."""
-        try:
-            ack = self._api.ack(call(self._transport, request, self._pause))
-        except TransportError as error:
-            logger.error("%s was not delivered: %s", request.path, error)  # noqa: TRY400  its stack says nothing
-            return
-        if ack is Ack.TOO_LARGE:
-            logger.error("Lambda failed the invocation: a response of %d bytes is too large", len(request.body))
-        elif ack is Ack.REFUSED:
-            logger.warning("Lambda refused %s: the invocation is over", request.path)
 
     def _exit_if_forked(self, error: BaseException | None) -> None:
         """End a child that the function forked: only the parent may answer the invocation."""

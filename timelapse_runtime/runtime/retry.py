@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from timelapse_runtime.runtime.errors import ConnectionRefused, ServiceGone, TransportError
-from timelapse_runtime.runtime.protocol.messages import Request, Response
+from timelapse_runtime.runtime.protocol.messages import Request, Response, StreamEnd
 
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.01
@@ -30,6 +30,39 @@ class Transport(Protocol):
 
     def send(self, request: Request) -> Response:
         """The response, whatever its status. Raises TransportError if there is none, or only a part of one."""
+        ...
+
+
+class OutgoingStream(Protocol):
+    """A request that is sent in chunks; `request_stream.py` has it over a socket."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the body, so far."""
+        ...
+
+    def begin(self, request: Request) -> None:
+        """Its head."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """A chunk. Returns when the connection has taken it. Raises TransportError; AnsweredEarly if it is refused."""
+        ...
+
+    def end(self, end: StreamEnd, timeout_ms: int) -> Response:
+        """Its end, and the response. Raises TransportError."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection, whatever was sent."""
+        ...
+
+
+class RuntimeTransport(Transport, Protocol):
+    """What the runtime needs beyond what an extension does."""
+
+    def open_stream(self) -> OutgoingStream:
+        """Connect. Raises TransportError."""
         ...
 
 

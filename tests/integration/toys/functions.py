@@ -1,6 +1,7 @@
 """Functions for the real runtime: a plain handler, and a stateful one that leaves an outbox job at shutdown. Not a
 test."""
 
+import asyncio
 import contextlib
 import json
 import multiprocessing
@@ -8,11 +9,13 @@ import os
 import signal
 import sys
 import time
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from timelapse_runtime.runtime.function import Context, Deadline, Environment
 from timelapse_runtime.runtime.interrupts import DeadlineReached
 from timelapse_runtime.runtime.outbox import OutboxPut
+from timelapse_runtime.runtime.result import Result
 
 
 def plain(event: Any, context: Context) -> Any:
@@ -98,3 +101,44 @@ class Counter:
     def close(self, deadline: Deadline) -> None:
         assert deadline.epoch_ms > 0
         print(f"closed after {self.count}, flushed {self.flushed}", flush=True)
+
+
+def streaming(event: Any, context: Context) -> Any:
+    """Answers in chunks, and fails in the way that the event names."""
+    match event:
+        case {"do": "stream HTTP"}:
+            return Result(iter(["<p>", "hi"]), "text/html", status=404, headers={"X-Toy": "1"}, cookies=["a=b"])
+        case {"do": "stream asynchronously"}:
+            return async_chunks()
+    return chunks(event, context)
+
+
+def chunks(event: Any, context: Context) -> Iterator[str | bytes]:
+    try:
+        match event:
+            case {"do": "error before the first chunk"}:
+                raise ValueError("as the test wished")
+            case {"do": "stream bytes", "size_bytes": size_bytes}:
+                yield bytes(size_bytes)
+        yield "first "
+        match event:
+            case {"do": "error", "characters": characters}:
+                raise ValueError("é" * characters)
+            case {"do": "yield a number"}:
+                yield 7  # type: ignore[misc]
+            case {"do": "sleep"}:
+                print("sleeps", flush=True)
+                time.sleep(60)
+            case {"do": "exit"}:
+                sys.exit(3)
+            case {"do": "die"}:
+                os.abort()
+        yield b"second"
+    finally:
+        print(f"closed {context.aws_request_id}", flush=True)
+
+
+async def async_chunks() -> AsyncIterator[bytes]:
+    for number in range(3):
+        await asyncio.sleep(0.001)
+        yield b"%d" % number

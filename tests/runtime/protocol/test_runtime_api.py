@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ import pytest
 
 from timelapse_runtime.runtime.errors import LocalProtocolError, RemoteProtocolError
 from timelapse_runtime.runtime.protocol.error_report import ErrorReport
-from timelapse_runtime.runtime.protocol.messages import Response
+from timelapse_runtime.runtime.protocol.messages import Request, Response, StreamEnd
 from timelapse_runtime.runtime.protocol.runtime_api import TABLE, Ack, RuntimeApi, RuntimeState, RuntimeTransition
 
 S, M = RuntimeState, RuntimeTransition
@@ -21,6 +22,8 @@ MAKE: dict[RuntimeTransition, Callable[[RuntimeApi], object]] = {
     M.ASK_NEXT: lambda api: api.next(),
     M.GET_INVOCATION: lambda api: api.invocation(NEXT),
     M.SEND_RESPONSE: lambda api: api.response(b"null"),
+    M.BEGIN_STREAM: lambda api: api.begin_stream("text/plain"),
+    M.END_STREAM: lambda api: api.end_stream(),
     M.SEND_ERROR: lambda api: api.error(FAILURE),
     M.SEND_INIT_ERROR: lambda api: api.init_error(FAILURE),
     M.GET_ACK: lambda api: api.ack(ACCEPTED),
@@ -29,6 +32,7 @@ WAY = {
     S.INIT: [],
     S.WAITING: [M.ASK_NEXT],
     S.INVOKED: [M.ASK_NEXT, M.GET_INVOCATION],
+    S.STREAMING: [M.ASK_NEXT, M.GET_INVOCATION, M.BEGIN_STREAM],
     S.ANSWERED: [M.ASK_NEXT, M.GET_INVOCATION, M.SEND_RESPONSE],
     S.READY: [M.ASK_NEXT, M.GET_INVOCATION, M.SEND_RESPONSE, M.GET_ACK],
     S.FAILING: [M.SEND_INIT_ERROR],
@@ -41,6 +45,11 @@ LEGAL = {
     (S.WAITING, M.GET_INVOCATION): S.INVOKED,
     (S.INVOKED, M.SEND_RESPONSE): S.ANSWERED,
     (S.INVOKED, M.SEND_ERROR): S.ANSWERED,
+    (S.INVOKED, M.BEGIN_STREAM): S.STREAMING,
+    (S.STREAMING, M.END_STREAM): S.ANSWERED,
+    (S.STREAMING, M.SEND_ERROR): S.ANSWERED,
+    (S.STREAMING, M.GET_ACK): S.READY,
+    (S.STREAMING, M.ASK_NEXT): S.WAITING,
     (S.ANSWERED, M.GET_ACK): S.READY,
     (S.ANSWERED, M.ASK_NEXT): S.WAITING,
     (S.READY, M.ASK_NEXT): S.WAITING,
@@ -113,9 +122,42 @@ def test_errors_carry_type_message_request_id_and_stack(
 def test_xray_gets_the_cause_of_a_failed_invocation() -> None:
     report = ErrorReport("Function.KeyError", "KeyError", "'k'", (), xray_cause='{"paths":[]}')
     header = "Lambda-Runtime-Function-XRay-Error-Cause"
-    assert api_in(S.INVOKED).error(report).headers[header] == '{"paths":[]}'
+    with_cause, without = (api_in(S.INVOKED).error(one) for one in (report, FAILURE))
+    assert isinstance(with_cause, Request)
+    assert isinstance(without, Request)
+    assert with_cause.headers[header] == '{"paths":[]}'
     assert header not in api_in(S.INIT).init_error(report).headers
-    assert header not in api_in(S.INVOKED).error(FAILURE).headers
+    assert header not in without.headers
+
+
+def test_a_stream_is_announced_as_chunked_with_both_trailers() -> None:
+    head = api_in(S.INVOKED).begin_stream("text/html")
+    assert (head.method, head.path, head.body) == ("POST", "/2018-06-01/runtime/invocation/id-1/response", b"")
+    assert head.headers == {
+        "Content-Type": "text/html",
+        "Lambda-Runtime-Function-Response-Mode": "streaming",
+        "Transfer-Encoding": "chunked",
+        "Trailer": "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body",
+    }
+
+
+def test_a_complete_stream_ends_without_trailers() -> None:
+    assert api_in(S.STREAMING).end_stream() == StreamEnd({})
+
+
+@pytest.mark.parametrize("name", ["ValueError", "Long" * 10_000])
+@pytest.mark.parametrize("text", ["no such key", "é" * 100_000, "\x00" * 100_000, "\ud800" * 100_000])
+def test_an_error_in_a_stream_is_in_trailers_that_gos_server_takes(name: str, text: str) -> None:
+    stack = tuple(f"frame {number} {text}" for number in range(100))
+    end = api_in(S.STREAMING).error(ErrorReport(f"Function.{name}", name, text, stack))
+    assert isinstance(end, StreamEnd)
+    assert sum(len(f"{name}: {value}\r\n") for name, value in end.trailers.items()) < 4096 - len("0\r\n\r\n")
+    assert end.trailers["Lambda-Runtime-Function-Error-Type"] == f"Function.{name}"[:128]
+    value = json.loads(base64.b64decode(end.trailers["Lambda-Runtime-Function-Error-Body"]))
+    assert value["errorType"].startswith(name[:100])
+    assert value["errorMessage"].startswith(text[:100])
+    assert value["stackTrace"][-1:] in ([], [stack[-1]])
+    assert value["stackTrace"] or len(text) > 100
 
 
 @pytest.mark.parametrize(

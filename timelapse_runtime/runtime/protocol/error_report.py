@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import dumps  # by name: a function that replaces json.dumps must not change what Lambda is told
 from types import TracebackType
 
@@ -72,6 +72,17 @@ class ErrorReport:
             "stackTrace": self.stack_trace,
         }
         return encoded(value)
+
+    def short_body(self, limit_bytes: int, request_id: str) -> bytes:
+        """`body` in at most `limit_bytes` (1,000 or more): the message comes first, then the innermost frames."""
+        name, message = bounded(self.exception_name, limit_bytes // 8), bounded(self.message, limit_bytes // 2)
+        short = replace(self, exception_name=name, message=message, stack_trace=())
+        for frame in reversed(self.stack_trace):
+            longer = replace(short, stack_trace=(frame, *short.stack_trace))
+            if len(longer.body(request_id)) > limit_bytes:
+                break
+            short = longer
+        return short.body(request_id)
 
 
 def encoded(value: object) -> bytes:

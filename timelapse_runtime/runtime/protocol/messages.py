@@ -37,6 +37,13 @@ class Response:
     body: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class StreamEnd:
+    """The end of a streamed request. `trailers` tell what failed in the middle of it; empty: nothing did."""
+
+    trailers: Mapping[str, str] = field(default_factory=dict)
+
+
 def require_status(response: Response, status: int, call: str) -> None:
     """Raise RemoteProtocolError if the response has another status."""
     if response.status != status:

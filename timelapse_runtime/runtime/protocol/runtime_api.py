@@ -4,24 +4,33 @@
 LocalProtocolError and changes nothing. A response that the documents do not allow raises RemoteProtocolError and
 changes nothing. Sending the same Request again after a lost response is not a transition.
 
+A streamed response is a request that is sent in pieces: `begin_stream` is its head, `end_stream` its end. An error in
+between is an end with trailers.
+
 Source: Lambda developer guide, 'Using the Lambda runtime API for custom runtimes', and its OpenAPI file, read
-November 2026. `restore` is not here: SnapStart is for AWS's own runtimes (`modes.py`).
+November 2026; streams from 'Building a custom runtime', 'Implementing response streaming in a custom runtime'.
+`restore` is not here: SnapStart is for AWS's own runtimes (`modes.py`).
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from enum import Enum
 
 from timelapse_runtime.runtime.errors import RemoteProtocolError
 from timelapse_runtime.runtime.protocol.error_report import ErrorReport
 from timelapse_runtime.runtime.protocol.invocation import Invocation, parse_invocation
-from timelapse_runtime.runtime.protocol.messages import Request, Response
+from timelapse_runtime.runtime.protocol.messages import Request, Response, StreamEnd
 from timelapse_runtime.runtime.protocol.state_table import after
 
 PREFIX = "/2018-06-01/runtime"
 ERROR_TYPE_HEADER = "Lambda-Runtime-Function-Error-Type"
 XRAY_CAUSE_HEADER = "Lambda-Runtime-Function-XRay-Error-Cause"
+ERROR_BODY_TRAILER = "Lambda-Runtime-Function-Error-Body"
+TRAILER_BODY_LIMIT_BYTES = 2_700
+"""As base64 it leaves 400 bytes of 4,096 for names and type. Go's HTTP server, which AWS's emulator uses, takes longer
+trailers for an attack: it drops the response, and the environment ends (tried)."""
 INVOCATION_ID_HEADER = "Lambda-Runtime-Invocation-Id"
 
 
@@ -31,6 +40,7 @@ class RuntimeState(Enum):
     INIT = "init"
     WAITING = "waiting"
     INVOKED = "invoked"
+    STREAMING = "streaming"
     ANSWERED = "answered"
     READY = "ready"
     FAILING = "failing"
@@ -43,6 +53,8 @@ class RuntimeTransition(Enum):
     ASK_NEXT = "ask invocation/next"
     GET_INVOCATION = "get an invocation"
     SEND_RESPONSE = "send a response"
+    BEGIN_STREAM = "begin a streamed response"
+    END_STREAM = "end a streamed response"
     SEND_ERROR = "send an error"
     SEND_INIT_ERROR = "send init/error"
     GET_ACK = "get an acknowledgement"
@@ -54,7 +66,13 @@ TABLE: Mapping[RuntimeState, Mapping[RuntimeTransition, RuntimeState]] = {
     _S.INIT: {_T.ASK_NEXT: _S.WAITING, _T.SEND_INIT_ERROR: _S.FAILING},
     # Asking again while waiting: the connection was lost, or the response was not usable.
     _S.WAITING: {_T.ASK_NEXT: _S.WAITING, _T.GET_INVOCATION: _S.INVOKED},
-    _S.INVOKED: {_T.SEND_RESPONSE: _S.ANSWERED, _T.SEND_ERROR: _S.ANSWERED},
+    _S.INVOKED: {_T.SEND_RESPONSE: _S.ANSWERED, _T.SEND_ERROR: _S.ANSWERED, _T.BEGIN_STREAM: _S.STREAMING},
+    _S.STREAMING: {
+        _T.END_STREAM: _S.ANSWERED,
+        _T.SEND_ERROR: _S.ANSWERED,  # as trailers
+        _T.GET_ACK: _S.READY,  # the service refused it before its end
+        _T.ASK_NEXT: _S.WAITING,  # its connection was lost
+    },
     # Asking for the next one without an acknowledgement: it was lost for good.
     _S.ANSWERED: {_T.GET_ACK: _S.READY, _T.ASK_NEXT: _S.WAITING},
     _S.READY: {_T.ASK_NEXT: _S.WAITING},
@@ -109,9 +127,30 @@ class RuntimeApi:
             body,
         )
 
-    def error(self, report: ErrorReport) -> Request:
-        """Fail the current invocation."""
+    def begin_stream(self, content_type: str) -> Request:
+        """The head of a streamed response to the current invocation; its body is sent in chunks."""
+        self._go(RuntimeTransition.BEGIN_STREAM)
+        headers = {
+            "Content-Type": content_type,
+            "Lambda-Runtime-Function-Response-Mode": "streaming",
+            "Transfer-Encoding": "chunked",
+            "Trailer": f"{ERROR_TYPE_HEADER}, {ERROR_BODY_TRAILER}",
+            **self._headers,
+        }
+        return Request("POST", f"{PREFIX}/invocation/{self._request_id}/response", headers)
+
+    def end_stream(self) -> StreamEnd:
+        """The end of a streamed response that is complete."""
+        self._go(RuntimeTransition.END_STREAM)
+        return StreamEnd()
+
+    def error(self, report: ErrorReport) -> Request | StreamEnd:
+        """Fail the current invocation; in the middle of a streamed response, end it with the error in trailers."""
+        is_streaming = self._state is RuntimeState.STREAMING
         self._go(RuntimeTransition.SEND_ERROR)
+        if is_streaming:
+            body = base64.b64encode(report.short_body(TRAILER_BODY_LIMIT_BYTES, self._request_id)).decode()
+            return StreamEnd({ERROR_TYPE_HEADER: report.error_type[:128], ERROR_BODY_TRAILER: body})
         headers = {XRAY_CAUSE_HEADER: report.xray_cause} if report.xray_cause else {}
         path = f"{PREFIX}/invocation/{self._request_id}/error"
         return _error_request(path, report, report.body(self._request_id), {**headers, **self._headers})
