@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.recovery.scenarios import REMOVAL
 from tests.world import STREAM, World
 from timelapse_runtime.cli import CommandFailed
 from timelapse_runtime.cli.inspect import inspect
@@ -18,10 +19,11 @@ from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
 
 
-def inspected(world: World, folder: str, zone: str = "UTC") -> Report:
+def inspected(world: World, folder: str, zone: str = "UTC", keep_segments: str = "always") -> Report:
     include, now = DEFAULT_FILTER, world.clock.now_epoch_ms()
     reader = StateReader(world.video, lambda _bucket: world.frames, include=include, now_epoch_ms=now)
-    return inspect(reader, world.video, Location(world.video.bucket, folder), UTC if zone == "UTC" else ZoneInfo(zone))
+    settings = {"TIMEZONE": UTC if zone == "UTC" else ZoneInfo(zone), "KEEP_SEGMENTS": keep_segments}
+    return inspect(reader, world.video, Location(world.video.bucket, folder), settings)
 
 
 def world_of(count: int) -> World:
@@ -63,6 +65,28 @@ def test_the_json_has_the_same() -> None:
     assert value["rejected_by_reason"] == {"empty": 1}
     assert [(reel["frame_count"], reel["is_closed"]) for reel in value["reels"]] == [(14, False)]
     assert value["newest_photo"]["key"] == "000020.jpg"
+
+
+def test_it_says_how_long_segments_stay_and_of_which_reels_they_are_gone() -> None:
+    world = World({"TIMELAPSE_REEL": "day", "TIMELAPSE_KEYFRAME_INTERVAL": "2"} | REMOVAL)
+    function = world.environment()
+    for first in (0, 6, 12):
+        world.shoot(function, range(first, first + 6))
+        world.sweep(function, close=True)
+        world.clock.advance(2 * 86_400_000)
+    world.sweep(function)
+    world.sweep(function)
+    report = inspected(world, world.keys.folder)
+    text = "\n".join(report.lines())
+    assert "kept for ever (TIMELAPSE_KEEP_SEGMENTS of this machine; the function's counts), removed of 2 of 3" in text
+    assert text.count("closed, in video.mp4 alone") == 2
+    value = report.to_value()
+    assert [reel["is_in_video_alone"] for reel in value["reels"]] == [False, True, True]
+    assert value["keep_segments"] == "always"
+    world.video.put(world.keys.settings, StreamSettings({"keep_segments": "day"}).to_json())
+    own = inspected(world, world.keys.folder)
+    assert "kept for a day after their reel is closed (TIMELAPSE_KEEP_SEGMENTS of the stream)" in "\n".join(own.lines())
+    assert own.to_value()["keep_segments"] == "day"
 
 
 def test_a_folder_of_streams_has_a_line_for_each() -> None:

@@ -115,9 +115,29 @@ def test_a_fleet_of_machines_has_the_cpu_and_the_memory_for_its_cameras() -> Non
 def test_deleted_photos_stop_costing_and_video_goes_on() -> None:
     month = Month(Usage(), 0, 0, 1, photos_gb=100, video_gb=10)
     kept, deleted = storage_usd(month, (1, 13), 0), storage_usd(month, (1, 13), 30)
-    assert kept[13] == pytest.approx(110 * 12.5 * PRICES_USD["s3_gb_month"])
-    assert deleted[13] == pytest.approx((100 * 30 * 24 / 730 + 10 * 12.5) * PRICES_USD["s3_gb_month"])
+    assert kept[13] == pytest.approx(120 * 12.5 * PRICES_USD["s3_gb_month"])
+    assert deleted[13] == pytest.approx((100 * 30 * 24 / 730 + 20 * 12.5) * PRICES_USD["s3_gb_month"])
     assert kept[1] == deleted[1]
+
+
+def test_segments_that_are_removed_cost_their_reading_back_and_save_a_copy_of_the_video() -> None:
+    always, day = (
+        camera_month(config(TIMELAPSE_KEEP_SEGMENTS=keep), figures_for(SIZE), Camera(1.0), 1769, DIRECT)
+        for keep in ("always", "day")
+    )
+    assert (always.lasting_video_gb, always.segment_days) == (2 * day.lasting_video_gb, None)
+    assert day.segment_days == pytest.approx(0.5 + 1 + 1 / 24)
+    saved = [storage_usd(one, (36,), 30)[36] for one in (always, day)]
+    assert saved[0] - saved[1] == pytest.approx(day.video_gb * 35.45 * PRICES_USD["s3_gb_month"], rel=0.01)
+    read_back = day.usage.requests["GetObject"] - always.usage.requests["GetObject"]
+    assert read_back / day.photos == pytest.approx(1 / 180 + (24 + 4) / 86_400)
+    assert always.usage.gb_seconds < day.usage.gb_seconds < 1.02 * always.usage.gb_seconds
+
+
+def test_a_reel_that_ends_with_its_frames_alone_keeps_its_segments_for_longer() -> None:
+    slow = config(TIMELAPSE_KEEP_SEGMENTS="week", TIMELAPSE_REEL="never")
+    found = camera_month(slow, figures_for(SIZE), Camera(10.0), 1769, DIRECT).segment_days
+    assert found == pytest.approx(100_000 / 8_640 / 2 + 7 + 1 / 24)
 
 
 def test_the_measured_figures_name_their_command_and_have_each_operation() -> None:
@@ -143,6 +163,7 @@ def test_the_command_prints_a_table_or_json(capsys: pytest.CaptureFixture[str]) 
     assert "A photo of 1280x720 every 10 s" in text
     assert "EC2 is cheaper than Lambda on arm64" in text
     assert max(map(len, text.splitlines())) <= 120
+    assert "GB of video a month (segments and video.mp4)" in text
     assert main(["cost", "--interval", "10", "--cameras", "1", "100", "--json"]) == 0
     value = json.loads(capsys.readouterr().out)
     assert [fleet["cameras"] for fleet in value["usd_per_camera_month"]] == [1, 100]

@@ -54,7 +54,7 @@ def cost(options: argparse.Namespace, variables: Mapping[str, str]) -> dict[str,
             "size": f"{camera.size[0]}x{camera.size[1]}",
             "photos_per_month": month.photos,
             "photos_gb_per_month": month.photos_gb,
-            "video_gb_per_month": month.video_gb,
+            "video_gb_per_month": month.lasting_video_gb,
         },
         "memory_mb": options.memory,
         "usd_per_camera_month": fleets,
@@ -64,6 +64,7 @@ def cost(options: argparse.Namespace, variables: Mapping[str, str]) -> dict[str,
             for number, kept, expired in _storage(month, options.keep_days)
         },
         "keep_days": options.keep_days,
+        "keep_segments": config.keep_segments,
     }
 
 
@@ -99,11 +100,15 @@ def _lines(value: Mapping[str, Any]) -> Iterator[str]:
     yield from _storage_lines(value, camera)
 
 
+def _copies(keep_segments: str) -> str:
+    return "segments and video.mp4" if keep_segments == "always" else f"video.mp4; segments stay for a {keep_segments}"
+
+
 def _storage_lines(value: Mapping[str, Any], camera: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"Storage grows by {camera['photos_gb_per_month']:,.1f} GB of photos and "
-        f"{camera['video_gb_per_month']:,.1f} GB of video a month. In month N, photos kept for ever, or for "
-        f"{value['keep_days']} days:"
+        f"{camera['video_gb_per_month']:,.1f} GB of video a month ({_copies(value['keep_segments'])})."
     )
+    yield f"In month N, photos kept for ever, or for {value['keep_days']} days:"
     for number, usd in value["storage_usd_per_camera_in_month"].items():
         yield f"{number:>8}  {usd['kept']:>13,.2f}  {usd['expired']:>12,.2f}"

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
+from typing import Any
 
 from timelapse_runtime.cli import EXIT_OK, CommandFailed
 from timelapse_runtime.cli.inspect_report import INDENT, Report
@@ -58,7 +59,7 @@ def _run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     now_epoch_ms = SystemClock().now_epoch_ms()
     video = stores[options.stream.bucket]
     reader = StateReader(video, photos, include=settings["INCLUDE"], now_epoch_ms=now_epoch_ms, is_complete=options.all)
-    report = inspect(reader, video, options.stream, settings["TIMEZONE"])
+    report = inspect(reader, video, options.stream, settings)
     _draw(StreamReader(video, options.stream.prefix), options, report.zone)
     requests = sum((Counter(store.request_counts) for store in stores.values()), Counter[str]())
     if options.json:
@@ -92,14 +93,16 @@ def _title(place: str, pieces: Sequence[Piece]) -> str:
     return f"{place}  {named}  {counted(frame_count(pieces), 'frame')}"
 
 
-def inspect(reader: StateReader, video: Store, place: Location, zone: tzinfo) -> Report:
-    """The stream in `place`, or else those below it. Raises CommandFailed if there is neither, TimelapseError."""
+def inspect(reader: StateReader, video: Store, place: Location, settings: Mapping[str, Any]) -> Report:
+    """The stream in `place`, or else those below it. `settings` are this machine's, by name. Raises CommandFailed if
+    there is neither, TimelapseError."""
+    zone, kept = settings["TIMEZONE"], settings["KEEP_SEGMENTS"]
     try:
         stream = reader.look(place.prefix)
-        return Report([stream], stream.settings.value("timezone", zone), is_overview=False)
+        return Report([stream], stream.settings.value("timezone", zone), kept, is_overview=False)
     except ObjectNotFound:
         streams = reader.streams(place.prefix)
     if streams:
-        return Report(streams, zone, is_overview=True)
+        return Report(streams, zone, kept, is_overview=True)
     damage, nothing = describe_folder(video, StreamKeys(place.prefix))
     raise CommandFailed(nothing if damage is None else f"{damage.where}: {damage.detail}; `timelapse verify` says more")

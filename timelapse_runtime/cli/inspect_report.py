@@ -17,21 +17,22 @@ INDENT = 14
 
 
 class Report:
-    """What was found, as JSON and as text. `streams` is one stream in full, or several briefly (`is_overview`)."""
+    """What was found, as JSON and as text. `streams` is one stream in full, or several briefly (`is_overview`).
+    `keep_segments` is TIMELAPSE_KEEP_SEGMENTS of this machine."""
 
-    def __init__(self, streams: list[StreamState], zone: tzinfo, *, is_overview: bool) -> None:
-        self._streams, self.zone, self._is_overview = streams, zone, is_overview
+    def __init__(self, streams: list[StreamState], zone: tzinfo, keep_segments: str, *, is_overview: bool) -> None:
+        self._streams, self.zone, self._keep_segments, self._is_overview = streams, zone, keep_segments, is_overview
 
     def to_value(self) -> dict[str, Any]:
         """The report as JSON values. Times are milliseconds since 1970."""
         if self._is_overview:
-            return {"streams": [_value(stream) for stream in self._streams]}
-        return _value(self._streams[0])
+            return {"streams": [_value(stream, self._keep_segments) for stream in self._streams]}
+        return _value(self._streams[0], self._keep_segments)
 
     def lines(self) -> Iterator[str]:
         """The report as text."""
         if not self._is_overview:
-            yield from _lines(self._streams[0], self.zone)
+            yield from _lines(self._streams[0], self.zone, self._keep_segments)
             return
         width = max(len(_name(state)) for state in self._streams)
         for state in self._streams:
@@ -42,7 +43,7 @@ def _name(state: StreamState) -> str:
     return state.place.rstrip("/").rpartition("/")[2]
 
 
-def _value(state: StreamState) -> dict[str, Any]:
+def _value(state: StreamState, keep_segments: str) -> dict[str, Any]:
     checkpoint, photos, last, newest = state.checkpoint, state.photos, state.last_frame, state.newest_photo
     return {
         "stream": state.place,
@@ -62,6 +63,7 @@ def _value(state: StreamState) -> dict[str, Any]:
         "owner": checkpoint.owner or None,
         "lease_ends_epoch_ms": _lease_ends_epoch_ms(state),
         "settings": dict(state.settings.settings.values),
+        "keep_segments": state.settings.value("keep_segments", keep_segments),
         "settings_problem": state.settings.problem or None,
         "waiting_count": photos.waiting_count,
         "oldest_waiting_epoch_ms": photos.oldest_waiting_epoch_ms,
@@ -88,6 +90,7 @@ def _reel_value(reel: Reel) -> dict[str, Any]:
         "fps": reel.fps,
         "first_captured_epoch_ms": reel.segments[0].captured_epoch_ms or None,
         "is_closed": reel.is_closed,
+        "is_in_video_alone": bool(reel.video_etag),
     }
 
 
@@ -104,11 +107,12 @@ def _size_bytes(reel: Reel) -> int:
 # ---- text
 
 
-def _lines(state: StreamState, zone: tzinfo) -> Iterator[str]:
+def _lines(state: StreamState, zone: tzinfo, keep_segments: str) -> Iterator[str]:
     yield f"{'stream':<{INDENT}}{state.place}"
     for subject, text in (
         ("video", _video(state, zone)),
         *(("", _reel(reel, zone)) for reel in state.reels),
+        ("segments", _segments(state, keep_segments)),
         ("photos", _photos(state)),
         ("waiting", _waiting(state)),
         ("watermark", _watermark(state, zone)),
@@ -138,9 +142,19 @@ def _reel(reel: Reel, zone: tzinfo) -> str:
         f"{_megabytes(_size_bytes(reel)):>9}",
         f"{reel.width}x{reel.height} {reel.fps} fps",
         f"from {_moment(began, zone)}" if began else "",
-        "closed" if reel.is_closed else "open",
+        "open" if not reel.is_closed else "closed, in video.mp4 alone" if reel.video_etag else "closed",
     ]
     return "  ".join(part for part in parts if part)
+
+
+def _segments(state: StreamState, keep_segments: str) -> str:
+    """How long they stay, as far as it is known here, and of how many reels they are gone, or may be at any time."""
+    own = state.settings.value("keep_segments", None)
+    kept, whose = own or keep_segments, "of the stream" if own else "of this machine; the function's counts"
+    text = "kept for ever" if kept == "always" else f"kept for a {kept} after their reel is closed"
+    alone = sum(bool(reel.video_etag) for reel in state.reels)
+    removed = f", removed of {alone} of {counted(len(state.reels), 'reel')}" if alone else ""
+    return f"{text} (TIMELAPSE_KEEP_SEGMENTS {whose}){removed}"
 
 
 def _photos(state: StreamState) -> str:

@@ -48,5 +48,3 @@ EC2_SYSTEM_BYTES = 250e6
 EC2_DISK_GB = 8
 EC2_QUEUE_REQUESTS_PER_PHOTO = 3.0
 """SQS: S3's message, a receive, a delete. Batches make it less."""
-VIDEO_COPIES = 2
-"""A closed reel's segments stay beside its `video.mp4`."""

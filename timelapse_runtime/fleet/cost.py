@@ -21,7 +21,6 @@ from timelapse_runtime.fleet.assumptions import (
     ROUTER_MS,
     SMALL_FUNCTION_MB,
     SWEEP_SECONDS,
-    VIDEO_COPIES,
 )
 from timelapse_runtime.fleet.camera import DIRECT, FIFO, Camera
 from timelapse_runtime.fleet.measured import Figures
@@ -31,6 +30,9 @@ from timelapse_runtime.fleet.timing import cpu_ms, requests_ms
 from timelapse_runtime.fleet.usage import Usage, add, scaled
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.metrics import DECLARED
+from timelapse_runtime.timelapse.model.checkpoint import MAXIMUM_REEL_FRAMES
+from timelapse_runtime.timelapse.model.segment_versions import VIEWED_SECONDS
+from timelapse_runtime.timelapse.segment_removal import KEPT_MS
 
 _BUSY = 0.5
 """The share of the time for which one environment may work. In the simulation photos wait for minutes from 0.7 on: a
@@ -40,12 +42,15 @@ _MAXIMUM_PHOTOS = 100_000
 """Of a day: of a faster camera, a part of it stands for the whole."""
 BREAK_EVEN_LIMIT = 100_000
 _DECODED_BYTES_PER_PIXEL = 1.5
+_REMOVAL_GETS = 4
+"""Of a reel whose segments are removed, beside its segments' ranges: manifest, head, init segment, index."""
 
 
 @dataclass(frozen=True, slots=True)
 class Month:
     """What one camera uses in a month, and how busy it keeps its environment. `cpu_seconds` are those of a process
-    that never restarts, and `stored_gb` what a month adds to S3."""
+    that never restarts. A month adds `photos_gb` to S3, and `video_gb` to each copy of the video: `video.mp4`, which
+    stays, and segments, which stay for `segment_days`; None: for ever."""
 
     usage: Usage
     busy_share: float
@@ -53,6 +58,12 @@ class Month:
     photos: float
     photos_gb: float
     video_gb: float
+    segment_days: float | None = None
+
+    @property
+    def lasting_video_gb(self) -> float:
+        """What a month adds for ever."""
+        return self.video_gb * (2 if self.segment_days is None else 1)
 
 
 def camera_month(config: Config, figures: Figures, camera: Camera, memory_mb: int, routing: str) -> Month:
@@ -91,8 +102,22 @@ def camera_month(config: Config, figures: Figures, camera: Camera, memory_mb: in
         day.work.cpu_ms / 1000 * months,
         photos * months,
         photos * months * figures.photo_bytes / 1e9,
-        photos * months * figures.frame_bytes * VIDEO_COPIES / 1e9,
+        photos * months * figures.frame_bytes / 1e9,
+        segment_days(config, photos),
     )
+
+
+def reels_per_day(config: Config, photos: float) -> float:
+    """Of a camera with so many photos a day."""
+    return max(1.0, photos / MAXIMUM_REEL_FRAMES) if config.reel == "day" else photos / MAXIMUM_REEL_FRAMES
+
+
+def segment_days(config: Config, photos: float) -> float | None:
+    """How long a segment stays on average, until its reel is closed and after that; None: for ever."""
+    kept_ms = KEPT_MS[config.keep_segments]
+    if kept_ms is None:
+        return None
+    return 1 / reels_per_day(config, photos) / 2 + (kept_ms / 1_000 + VIEWED_SECONDS) / _DAY_SECONDS
 
 
 class _Day:
@@ -120,7 +145,19 @@ class _Day:
         commits = stream.commits * factor
         self.transferred_bytes = whole * figures.photo_bytes
         self.transferred_bytes += commits * config.keyframe_interval / 2 * figures.frame_bytes
+        if config.keep_segments != "always":
+            self._remove_segments(config, figures)
         self.lost = min(figures.frames_inside + config.reorder_window, active / camera.interval_seconds)
+
+    def _remove_segments(self, config: Config, figures: Figures) -> None:
+        """As `timelapse/segment_removal.py`: `video.mp4` is read back, then the segments are deleted. Once an hour the
+        newest closed reel is looked at."""
+        hours, reels = 24.0, reels_per_day(config, self.photos)
+        segments = self.photos / config.keyframe_interval
+        gets = segments + reels * _REMOVAL_GETS + hours
+        requests = {"GetObject": gets, "HeadObject": 3 * reels, "PutObject": 2 * reels, "ListObjectsV2": 2 * reels}
+        add(self.work.requests, requests)
+        self.transferred_bytes += self.photos * figures.frame_bytes
 
 
 # ---- Lambda
@@ -240,11 +277,17 @@ def _fleet_sizes() -> Iterator[int]:
 
 
 def storage_usd(month: Month, months: Sequence[int], keep_days: int) -> dict[int, float]:
-    """Dollars of a camera in the n-th month, by n: photos, deleted after `keep_days` days unless that is 0, and video,
-    which stays. In the middle of a month there is half of what it adds."""
+    """Dollars of a camera in the n-th month, by n: photos, deleted after `keep_days` days unless that is 0, and both
+    copies of the video, of which one stays. In the middle of a month there is half of what it adds."""
     found = {}
     for number in months:
         age = number - 0.5
-        kept = age if not keep_days else min(age, keep_days * 86_400 / MONTH_SECONDS)
-        found[number] = (month.photos_gb * kept + month.video_gb * age) * PRICES_USD["s3_gb_month"]
+        photos_gb = month.photos_gb * _kept_months(age, keep_days or None)
+        video_gb = month.video_gb * (age + _kept_months(age, month.segment_days))
+        found[number] = (photos_gb + video_gb) * PRICES_USD["s3_gb_month"]
     return found
+
+
+def _kept_months(age: float, days: float | None) -> float:
+    """Of so many months, those of which there is something after `days`; None: all."""
+    return age if days is None else min(age, days * _DAY_SECONDS / MONTH_SECONDS)
