@@ -25,7 +25,7 @@ SOURCES = [
     ROOT / "layer" / "extensions" / "timelapse-shutdown",
 ]
 NAMED = {
-    "headers": r"[Ll]ambda-(?:[Rr]untime|[Ee]xtension)-[A-Za-z-]+\w",
+    "headers": r"\b(?:User-Agent|Content-Type|Trailer|Transfer-Encoding)\b|(?i:lambda-(?:runtime|extension)-[a-z-]+\w)",
     "variables": r"\b(?:AWS|LAMBDA|STATEFUL_RUNTIME)_[A-Z_]+\b|_HANDLER\b|_X_AMZN_TRACE_ID|TMPDIR",
     "errors": r"\"((?:Runtime|Function|Extension)\.[A-Z]\w+)",
 }

@@ -59,6 +59,7 @@ DIFFERENCES = (
     Difference("result-named-tuple", "value, compact text", "A tuple, as Python's json says. awslambdaric: an object."),
     Difference("result-asdict", "outcome", "_asdict means nothing but in named tuples."),
     Difference("result-coroutine", "outcome", "Functions may be async."),
+    Difference("result-generator", "outcome", "What a function yields is streamed."),
     Difference(
         "result-lone-surrogate", "outcome, process", "UTF-8 lacks it: an error. awslambdaric's process dies of it."
     ),
@@ -69,7 +70,7 @@ DIFFERENCES = (
         "The stack says what in the result has no JSON form. awslambdaric gives no stack.",
     ),
     Difference(
-        "result-generator",
+        "result-generator-of-integers",
         "errorMessage, frames, xray",
         "A generator is a stream of bytes and text (docs/runtime.md); this one yields numbers.",
     ),

@@ -128,8 +128,8 @@ async def coroutine(_event: Any, _context: Any) -> Any:
     return "awaited"
 
 
-def generate() -> Iterator[int]:
-    yield 1
+def generate(*chunks: Any) -> Iterator[Any]:
+    yield from chunks
 
 
 def show(event: Any, _context: Any) -> Any:
@@ -336,7 +336,8 @@ IDENTITIES: dict[str, str] = {
 CASES: dict[str, Case] = {
     **{f"result-{name}": Case(returns(value)) for name, value in RESULTS.items()},
     "result-coroutine": Case(coroutine),
-    "result-generator": Case(lambda _event, _context: generate()),
+    "result-generator": Case(lambda _event, _context: generate("a", b"b")),
+    "result-generator-of-integers": Case(lambda _event, _context: generate(1)),
     **{f"error-{name}": Case(act) for name, act in ERRORS.items()},
     **{f"event-{name}": Case(show, event) for name, event in EVENTS.items()},
     "event-type-bytes": Case(show, b"\x89PNG", content_type="image/png"),

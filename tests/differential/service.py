@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import subprocess
 import threading
 import time
@@ -72,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, case.event, {"Content-Type": case.content_type, **named})
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b"".join(self._chunks())
         name, _, call = self.path.removeprefix(f"{PREFIX}invocation/").rpartition("/")
         if not self.path.startswith(PREFIX):
             self._answer(404, b"", {})  # no Extensions API
@@ -81,6 +82,15 @@ class _Handler(BaseHTTPRequestHandler):
             name = self.server.begun
         self.server.posts[name] = Post(call, dict(self.headers.items()), body)
         self._answer(202, b"", {})
+
+    def _chunks(self) -> Iterator[bytes]:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            yield self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            return
+        while size_bytes := int(self.rfile.readline(), 16):
+            yield self.rfile.read(size_bytes)
+            self.rfile.readline()
+        http.client.parse_headers(self.rfile)  # the trailers
 
     def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
