@@ -40,7 +40,7 @@ def json_line(stream: io.StringIO) -> dict[str, Any]:
 
 def test_json_line_has_lambdas_fields_and_the_extra_ones() -> None:
     stream, scope = set_up(format="JSON")
-    scope.request_id, scope.tenant_id = "id-1", "gate"
+    scope.enter("id-1", "gate", "Root=1-5759e988-bd86;Parent=53995c3f;Sampled=1")
     logger.info("flushed %d frames", 60, extra={"stream": "north", "duration_ms": 12, "odd": {1}, "level": "no"})
     line = json_line(stream)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("timestamp"))
@@ -50,6 +50,7 @@ def test_json_line_has_lambdas_fields_and_the_extra_ones() -> None:
         "logger": "timelapse_runtime.test",
         "requestId": "id-1",
         "tenantId": "gate",
+        "xray_trace_id": "1-5759e988-bd86",
         "stream": "north",
         "duration_ms": 12,
         "odd": "{1}",
@@ -57,9 +58,11 @@ def test_json_line_has_lambdas_fields_and_the_extra_ones() -> None:
 
 
 def test_line_outside_an_invocation_has_no_request_id() -> None:
-    stream, _ = set_up(format="JSON")
+    stream, scope = set_up(format="JSON")
+    scope.enter("id-1", "gate", "Root=1-5759e988-bd86")
+    scope.leave()
     logger.info("open")
-    assert not {"requestId", "tenantId"} & json_line(stream).keys()
+    assert not {"requestId", "tenantId", "xray_trace_id"} & json_line(stream).keys()
 
 
 def test_exception_becomes_fields() -> None:
@@ -72,6 +75,7 @@ def test_exception_becomes_fields() -> None:
     assert line["errorType"] == "ValueError"
     assert "invalid literal" in line["errorMessage"]
     assert any('int("x")' in frame for frame in line["stackTrace"])
+    assert re.fullmatch(rf"{re.escape(__file__)}:test_exception_becomes_fields:\d+", line["location"])
 
 
 @pytest.mark.parametrize("log_format", ["JSON", "Text", ""])
@@ -81,7 +85,46 @@ def test_record_is_one_line_whatever_is_in_it(log_format: str) -> None:
         int("x")
     except ValueError:
         logger.exception("first\nsecond\r\nthird", extra={"key": "a\nb"})
-    assert len(stream.getvalue().splitlines()) == 1
+    assert stream.getvalue().count("\n") == 1
+    assert stream.getvalue().endswith("\n")
+
+
+def test_a_stack_in_text_has_carriage_returns_between_its_lines() -> None:
+    stream, _ = set_up()
+    try:
+        int("x")
+    except ValueError:
+        logger.exception("first\nsecond\r\nthird")
+    lines = stream.getvalue().split("\r")
+    assert [line.rpartition("\t")[2] for line in lines[:2]] == ["first", "second"]
+    assert lines[2] == "third\tTraceback (most recent call last):"
+    assert lines[-1].startswith("ValueError: invalid literal")
+
+
+def test_a_message_that_is_a_dict_stays_an_object() -> None:
+    stream, _ = set_up(format="JSON")
+    logger.info({"order": 7, "parts": ["a", None]})
+    assert json_line(stream)["message"] == {"order": 7, "parts": ["a", None]}
+
+
+def test_arguments_that_do_not_fit_are_said_in_the_line() -> None:
+    stream, _ = set_up(format="JSON")
+    logger.info("flushed %d frames", "sixty")
+    message = json_line(stream)["message"]
+    assert message.startswith("flushed %d frames (arguments ('sixty',): ")
+
+
+def test_a_stack_that_was_asked_for_is_in_the_line() -> None:
+    stream, _ = set_up(format="JSON")
+    logger.info("here", stack_info=True)
+    assert "test_a_stack_that_was_asked_for" in json_line(stream)["stackInfo"]
+
+
+def test_fields_that_are_too_large_are_named() -> None:
+    stream, _ = set_up(format="JSON")
+    logger.info("many", extra={"small": 1, "large": "x" * 1_000_000, "last": 2})
+    line = json_line(stream)
+    assert (line["small"], line["last"], line["omitted"]) == (1, 2, "large")
 
 
 def test_text_line_has_level_time_request_id_message_and_fields() -> None:

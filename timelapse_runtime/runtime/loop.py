@@ -128,7 +128,7 @@ class Runtime:
 
     def _serve(self, function: StatefulFunction) -> None:
         invocation = self._next()
-        self._scope.request_id, self._scope.tenant_id = invocation.request_id, invocation.tenant_id
+        self._scope.enter(invocation.request_id, invocation.tenant_id, invocation.trace_id)
         if invocation.trace_id is None:
             self._variables.pop(TRACE_VARIABLE, None)
         else:
@@ -149,7 +149,7 @@ class Runtime:
         self._exit_if_forked(None)
         if answer is not None:
             self._delivery.deliver(answer, deadline)
-        self._scope.request_id = self._scope.tenant_id = None
+        self._scope.leave()
 
     def _next(self) -> Invocation:
         for attempt in range(1, BAD_RESPONSE_LIMIT + 1):
@@ -248,7 +248,7 @@ class Runtime:
         os._exit(code if isinstance(code, int) else EXIT_OK if code is None else EXIT_FAILED)
 
     def _shut_down(self, deadline: Deadline) -> None:
-        self._scope.request_id = self._scope.tenant_id = None
+        self._scope.leave()
         if self._opened is None:
             return
         deadline = replace(deadline, follows_interruption=self._was_interrupted)
