@@ -86,7 +86,7 @@ def test_a_wrong_connection_is_refused_with_what_is_allowed(
 def test_a_wrong_buckets_name_is_told(place: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["verify", place])
-    assert "is no bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens" in capsys.readouterr().err
+    assert "is not a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens" in capsys.readouterr().err
 
 
 def test_help_needs_nothing_but_the_standard_library() -> None:

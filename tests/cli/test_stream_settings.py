@@ -69,7 +69,7 @@ def test_a_name_may_have_hyphens() -> None:
         ("fps=", "1 to 120"),
         ("fps=0", "1 to 120"),
         ("fsp=3", "did you mean fps?"),
-        ("=3", "is no setting"),
+        ("=3", "is not a setting"),
         ("order=name", "TIMELAPSE_ORDER"),
         ("video=s3://x/", "TIMELAPSE_VIDEO"),
         ("masks=10,10", "off, or masks"),
@@ -151,7 +151,7 @@ def test_what_cannot_be_read_is_written_over_only_with_reset(world: World, body:
 def test_a_setting_that_no_version_knows_is_named_and_can_be_unset(world: World) -> None:
     world.video.put(world.keys.settings, b'{"format": 1, "settings": {"fsp": 25, "CRF": 20}}')
     found = stored_settings(world.video, world.keys)
-    assert found.problem == "fsp is no setting; did you mean fps?"
+    assert found.problem == "fsp is not a setting; did you mean fps?"
     with pytest.raises(CommandFailed, match="fsp"):
         change(world, fps="25")
     change(world, "fsp", fps="25")

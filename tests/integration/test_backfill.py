@@ -89,6 +89,22 @@ def test_old_photos_become_reels_of_their_days(
     assert backfill(capsys, "--stream", "days")["photos_read"] == 0
 
 
+@pytest.mark.parametrize(("reel", "is_closed"), [("day", True), ("never", False)])
+def test_the_reel_of_a_day_that_is_over_is_closed_if_reels_are_of_days(
+    variables: Mapping[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    reel: str,
+    *,
+    is_closed: bool,
+) -> None:
+    upload(variables, "attic", 2, timedelta(hours=1))
+    monkeypatch.setenv("TIMELAPSE_REEL", reel)
+    backfill(capsys, "--stream", f"attic-{reel}")
+    checkpoint = S3Store(make_client(variables=variables), "videos").get(f"attic-{reel}/checkpoint.json").body
+    assert json.loads(checkpoint)["reel"]["is_closed"] == is_closed
+
+
 def test_an_interrupted_run_is_continued_and_reads_no_photo_twice(
     variables: Mapping[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

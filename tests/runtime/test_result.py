@@ -158,7 +158,7 @@ def test_no_other_chunk_is_sent(chunk: Any) -> None:
         (Decimal("NaN"), "the Decimal NaN has no JSON form"),
         (Decimal("sNaN"), "has no JSON form"),
         (Decimal("-Infinity"), "the Decimal -Infinity has no JSON form"),
-        (Decimal("0.1234567890123456789"), "is no double"),
+        (Decimal("0.1234567890123456789"), "is not a double"),
         ({1, 2}, "Object of type set is not JSON serializable"),
         ([b"nested"], "Object of type bytes is not JSON serializable"),
         ([map(str, "")], "Object of type map is not JSON serializable"),

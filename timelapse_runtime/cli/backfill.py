@@ -141,13 +141,13 @@ class _Backfill:
         return self._frames, self._video
 
     def _fill(self, stream: StreamWork, function: Timelapse) -> None:
-        """Until each photo is in the video or rejected, or this is to stop. The reel of a day that is over is
-        closed."""
+        """Until each photo is in the video or rejected, or this is to stop. If reels are of days, that of a day that is
+        over is closed."""
         function.open(Environment(_with_threads(self._variables, 1), None, uuid.uuid4().hex))
         if self._sweep(function, stream, {"drain": True}):
             after = self._streams.checkpoint(stream.name)
-            now_epoch_ms = SystemClock().now_epoch_ms()
-            if after is not None and is_day_over(after.reel, now_epoch_ms, stream.config.timezone):
+            now_epoch_ms, has_days = SystemClock().now_epoch_ms(), stream.config.reel == "day"
+            if after is not None and has_days and is_day_over(after.reel, now_epoch_ms, stream.config.timezone):
                 self._sweep(function, stream, {"close": True})
         function.close(Deadline(SystemClock().now_epoch_ms() + _SAVE_MS))
 

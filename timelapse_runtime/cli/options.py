@@ -148,4 +148,4 @@ def _bucket_hint(text: str) -> str:
     bucket = text.removeprefix("s3://").partition("/")[0]
     if not text.startswith("s3://") or not bucket:
         return ""
-    return f"; {bucket!r} is no bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens"
+    return f"; {bucket!r} is not a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens"

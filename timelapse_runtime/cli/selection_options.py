@@ -33,7 +33,7 @@ def _duration(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r}; allowed: 90s, 30m, 2h, 1h30m, 7d")
     seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([smhd])", text))
     if not seconds:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time at all")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time")
     return seconds
 
 

@@ -138,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         refusal, failure = None, None
         if mode != "streaming":
             refusal = refused(400, "InvalidFunctionResponseMode", "Invalid function response mode")
-            failure = Failure.of("Runtime.InvalidResponseModeHeader", f"{mode!r} is no response mode")
+            failure = Failure.of("Runtime.InvalidResponseModeHeader", f"{mode!r} is not a response mode")
         elif not body.is_complete:
             refusal = refused(400, "TruncatedHTTPRequest", "HTTP request detected as truncated")
             failure = Failure.of("Runtime.TruncatedResponse", "the stream has no end")

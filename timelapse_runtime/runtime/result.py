@@ -157,5 +157,5 @@ def _number(value: Decimal) -> int | float:
         return int(value)
     double = float(value)
     if type(value)(repr(double)) != value:
-        raise ValueError(f"the Decimal {value} is no double: return str(…) of it, or round it")
+        raise ValueError(f"the Decimal {value} is not a double: return str(…) of it, or round it")
     return double

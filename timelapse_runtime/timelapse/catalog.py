@@ -17,7 +17,7 @@ from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, NAME_ORD
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_of
-from timelapse_runtime.timelapse.stored_reels import read_manifest, read_segment, reels_from
+from timelapse_runtime.timelapse.stored_reels import read_segment, reels_from
 from timelapse_runtime.timelapse.video.boxes import read_sources
 
 
@@ -66,9 +66,9 @@ class Catalog:
             if self._include.takes(relative := info.key[len(self._prefix) :]):
                 yield relative, info
 
-    def manifest(self, reel_name: str) -> Reel:
-        """A closed reel. Raises StorageError, CheckpointCorrupt."""
-        return read_manifest(self._video, self._keys, reel_name)
+    def reels(self, newest: Reel | None, count: int | None = None) -> Iterator[Reel]:
+        """See `reels_from`; `count` of them at most. Raises StorageError, CheckpointCorrupt."""
+        return itertools.islice(reels_from(self._video, self._keys, newest), count)
 
     def last_key_before(self, reel: Reel) -> str:
         """The highest position of the reels before this one; empty if there is none. Raises StorageError."""

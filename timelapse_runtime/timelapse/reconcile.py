@@ -36,6 +36,8 @@ _log = logging.getLogger(__name__)
 
 _RECENT_SEGMENTS = 6
 """A thousand photos at the default keyframe interval: two pages of a listing."""
+_RECENT_REELS = 2
+"""The newest one, and the one before, which may have been closed just now."""
 _DERIVED = ("index.m3u8", "reel.json", "video.m3u8", "video.mp4")
 """In a reel's folder, written after a commit."""
 
@@ -82,12 +84,8 @@ class Reconciler:
         """
         if checkpoint is None or (checkpoint.reel is not None and checkpoint.reel.order != self._order):
             return
-        reels = [checkpoint.reel] if checkpoint.reel else []  # newest first
-        while reels and reels[-1].previous is not None and (all_reels or len(reels) < 2):
-            previous = self._catalog.manifest(reels[-1].previous)
-            if previous.order != self._order:
-                break
-            reels.append(previous)
+        newest_first = self._catalog.reels(checkpoint.reel, None if all_reels else _RECENT_REELS)
+        reels = list(itertools.takewhile(lambda reel: reel.order == self._order, newest_first))
         closed = next((reel.name for reel in reels if reel.is_closed), "")
         ranges = [key_range for reel in reversed(reels) for key_range in _key_ranges(reel)]
         if self._order == ARRIVAL_ORDER and not all_reels and closed == self._checked_reel:
@@ -168,15 +166,10 @@ class Reconciler:
         """
         if checkpoint is None:
             return Leftovers()
-        reel, known = checkpoint.reel, dict[str, Reel]()
-        last_number = reel.number if reel else 0
-        while reel is not None:
-            known[reel.name] = reel
-            if reel.previous is None or not (all_reels or len(known) < 2):
-                break
-            reel = self._catalog.manifest(reel.previous)
-        has_older_reels = reel is not None and reel.previous is not None
-        folder, first_number = self._keys.reels, reel.number if reel and has_older_reels else 0
+        reels = list(self._catalog.reels(checkpoint.reel, None if all_reels else _RECENT_REELS))
+        known, last_number = {reel.name: reel for reel in reels}, reels[0].number if reels else 0
+        has_older_reels = bool(reels) and reels[-1].previous is not None
+        folder, first_number = self._keys.reels, reels[-1].number if has_older_reels else 0
         of_known, of_unknown = dict[str, list[ObjectInfo]](), dict[str, list[str]]()
         committed = set[str]()
         for info in self._video.list_after(folder, folder + min(known) if has_older_reels else ""):

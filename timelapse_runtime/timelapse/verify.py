@@ -31,7 +31,7 @@ from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, highest_in_order, out_of_order
 from timelapse_runtime.timelapse.model.stored_editions import StoredEditions
 from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
-from timelapse_runtime.timelapse.stored_reels import read_from_video
+from timelapse_runtime.timelapse.stored_reels import read_from_video, reels_from
 from timelapse_runtime.timelapse.verify_photos import FlushRule, PhotoComparison
 from timelapse_runtime.timelapse.verify_report import Finding, VerifyReport, counted, duration
 from timelapse_runtime.timelapse.verify_video import VideoCheck
@@ -124,16 +124,12 @@ class Verifier:
 
     def _reels(self, checkpoint: Checkpoint) -> Iterator[Reel]:
         """All reels, oldest first."""
-        reel, found = checkpoint.reel, []
-        while reel is not None:
-            found.append(reel)
-            if reel.previous is None:
-                break
-            try:
-                reel = self._catalog.manifest(reel.previous)
-            except (ObjectNotFound, CheckpointCorrupt) as error:
-                self.report.add("manifest-missing", self._keys.manifest(reel.previous or ""), str(error))
-                break
+        found = list[Reel]()
+        try:
+            for reel in reels_from(self._video, self._keys, checkpoint.reel):
+                found.append(reel)  # those before one that cannot be read count
+        except (ObjectNotFound, CheckpointCorrupt) as error:
+            self.report.add("manifest-missing", self._keys.manifest(found[-1].previous or ""), str(error))
         yield from reversed(found)
 
     def _read_reel(self, reel: Reel, objects: Mapping[str, ObjectInfo]) -> list[SourceFrame]:

@@ -5,6 +5,8 @@ Reads the reels before it by their manifests, and each one's playlist of ranges:
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -15,7 +17,7 @@ from timelapse_runtime.timelapse.commit_plan import playlist_put
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.playlist import week_playlist
-from timelapse_runtime.timelapse.stored_reels import read_manifest
+from timelapse_runtime.timelapse.stored_reels import reels_from
 
 _TRIES = 3
 _DAYS, _REELS = 7, 31
@@ -54,15 +56,14 @@ def closed_reels_of_the_week(store: Store, keys: StreamKeys, last: Reel) -> byte
 
     It begins after a reel that has none, such as one that an earlier version closed. Raises StorageError.
     """
-    found, reel = [(last, store.get(keys.ranges(last.name)).body)] if last.segments else [], last
+    found = [(last, store.get(keys.ranges(last.name)).body)] if last.segments else []
     first_day = date.fromisoformat(last.date) - timedelta(days=_DAYS - 1)
-    while reel.previous is not None and len(found) < _REELS:
-        try:
-            reel = read_manifest(store, keys, reel.previous)
+    with contextlib.suppress(ObjectNotFound):
+        for reel in itertools.islice(reels_from(store, keys, last), 1, None):
             if date.fromisoformat(reel.date) < first_day:
                 break
             if reel.segments:
                 found.append((reel, store.get(keys.ranges(reel.name)).body))
-        except ObjectNotFound:
-            break
+            if len(found) == _REELS:
+                break
     return week_playlist(found[::-1]) if found else None

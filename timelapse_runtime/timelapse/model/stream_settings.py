@@ -95,4 +95,4 @@ def setting_named(text: str) -> str:
     import difflib  # noqa: PLC0415  only for this message: a cold start does not pay for it
 
     near = difflib.get_close_matches(name, STREAM_SETTINGS, 1, cutoff=0)[0]
-    raise SettingsInvalid(f"{text} is no setting; did you mean {near}?")
+    raise SettingsInvalid(f"{text} is not a setting; did you mean {near}?")

@@ -110,7 +110,7 @@ class EncodedRange:
             groups = tuple(_group_from_value(value, reader) for value in header["groups"])
             photos = tuple(_photo_from_value(value) for value in header["photos"])
         except (struct.error, zlib.error, KeyError, TypeError) as error:
-            raise ValueError(f"this is no encoded range: {error!r}") from error
+            raise ValueError(f"this is not an encoded range: {error!r}") from error
         if not reader.is_at_end:
             raise ValueError("there are bytes behind the range's last packet")
         return cls(photos, groups, dict(header["requests"]), str(header.get("rules", "")))

@@ -41,7 +41,7 @@ class FragmentMuxer:
         self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int, codec: str = H264
     ) -> None:
         if not first.is_keyframe:
-            raise EncoderFailed(f"the encoder began with frame {first.pts}, which is no keyframe")
+            raise EncoderFailed(f"the encoder began with frame {first.pts}, which is not a keyframe")
         self._fps, self._reorder_frames = fps, reorder_frames
         self._codec = VIDEO_CODECS[codec]
         self._source = self._codec.open_raw(parameter_sets, first.data)
