@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -168,17 +168,20 @@ class RealFleet:
                 self._committed[name] = max(committed, self._committed[name])
 
 
-def validate() -> Iterator[dict[str, Any]]:
-    """For each scenario: what was observed, what the simulation says, and their ratio, by name.
+def validate(routings: Collection[str]) -> Iterator[dict[str, Any]]:
+    """For each scenario of these routings: what was observed, what the simulation says, and their ratio, by name.
 
     They run side by side, and beside them the CPU is measured: the same work takes up to twice the CPU time while
     others use the machine.
     """
-    print(f"{CAMERAS} cameras for {max(one.seconds for one in SCENARIOS):.0f} s, twice", file=sys.stderr)
-    with ThreadPoolExecutor(1 + len(SCENARIOS)) as pool:
-        real = [pool.submit(_real, scenario) for scenario in SCENARIOS]
+    scenarios = [one for one in SCENARIOS if one.routing in routings]
+    print(
+        f"{CAMERAS} cameras for {max(one.seconds for one in scenarios):.0f} s: {', '.join(routings)}", file=sys.stderr
+    )
+    with ThreadPoolExecutor(1 + len(scenarios)) as pool:
+        real = [pool.submit(_real, scenario) for scenario in scenarios]
         figures = local_figures(pool.submit(calibrate_size, _SIZE).result())
-        for scenario, observed in zip(SCENARIOS, real, strict=True):
+        for scenario, observed in zip(scenarios, real, strict=True):
             found = {"routing": scenario.routing, "interval_seconds": scenario.interval_seconds}
             yield found | compared(observed.result(), simulated(scenario, figures))
 
