@@ -156,6 +156,7 @@ class FakeEncoder(Encoder):
         self._cut_number = self._next_number = first_number
         self._drained = False
         self._pictures: dict[int, FakePicture] = {}
+        self._key_numbers: list[int] = []
         self._waiting: list[int] = []
         self._planned: list[int] = []
 
@@ -173,9 +174,11 @@ class FakeEncoder(Encoder):
     def holds_frames(self) -> bool:
         return bool(self._waiting or self._planned)
 
-    def append(self, picture: FakePicture) -> int:  # type: ignore[override]
+    def append(self, picture: FakePicture, *, is_keyframe: bool = False) -> int:  # type: ignore[override]
         assert not self._drained
         number = self._next_number
+        if is_keyframe or not self._key_numbers or number - self._key_numbers[-1] == self._settings.keyframe_interval:
+            self._key_numbers.append(number)
         self._next_number += 1
         self._pictures[number] = picture
         self._waiting.append(number)
@@ -192,7 +195,7 @@ class FakeEncoder(Encoder):
                     return
 
     def _is_key(self, number: int) -> bool:
-        return (number - self._first_number) % self._settings.keyframe_interval == 0
+        return number in self._key_numbers
 
     def _emit(self) -> None:
         if not self._planned:
@@ -213,12 +216,14 @@ class FakeMuxer:
 
     def __init__(self, parameter_sets: bytes, first: EncodedFrame, *, fps: int, reorder_frames: int) -> None:
         assert first.is_keyframe
+        self._reorder_frames = reorder_frames
         plain = fragments.init_segment(b"%s %d %d" % (parameter_sets, fps, reorder_frames))
         self.init_segment = with_edit_list(plain, reorder_frames * fragments.TICKS)
 
-    def fragment(self, frames: Sequence[EncodedFrame], *, number: int) -> bytes:
+    def fragment(self, frames: Sequence[EncodedFrame], *, number: int, ticks: Sequence[int] | None = None) -> bytes:
         named = [replace(frame, data=struct.pack(">I", frame.pts) + frame.data) for frame in frames]
-        return fragments.fragment(named, number=number)
+        delay = 2 if ticks is None else self._reorder_frames
+        return fragments.fragment(named, number=number, reorder_frames=delay, ticks=ticks)
 
 
 def decode_segment(
@@ -232,8 +237,8 @@ def decode_segment(
         raise SegmentCorrupt("the init segment belongs to another reel")
     for box in walk_boxes(segment):
         if box.type == "moof":
-            number, pts = fragments.number_and_pts(segment[box.payload : box.end])
-            decoded.begin(number, len(pts))
+            number, times = fragments.number_and_times(segment[box.payload : box.end])
+            decoded.begin(number, len(times))
         elif box.type == "mdat":
             decoded.packets(segment[box.payload : box.end])
         elif box.type != "uuid":
@@ -269,6 +274,11 @@ class _Decoded:
             raise SegmentCorrupt(f"frames {sorted(found)} came; {start} was to come")
         self.pictures += [found[number] for number in sorted(found)]
         self.due = None
+
+
+def moofs_in(segment: bytes) -> list[bytes]:
+    """The payloads of the headers of a segment's fragments."""
+    return [segment[box.payload : box.end] for box in walk_boxes(segment) if box.type == "moof"]
 
 
 def photos_in(segment: bytes) -> list[int]:

@@ -43,6 +43,7 @@ from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
 from timelapse_runtime.timelapse.model.keys import segment_name
 from timelapse_runtime.timelapse.model.photo_order import natural_order
+from timelapse_runtime.timelapse.model.reel_clock import ClockState, ReelClock
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.name_intake import NameIntake
 from timelapse_runtime.timelapse.photo_reader import FetchedPhoto, PhotoRun
@@ -56,6 +57,7 @@ from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.segment_removal import SegmentRemoval
 from timelapse_runtime.timelapse.stream import Stream
 from timelapse_runtime.timelapse.sweep_pauses import SweepPauses
+from timelapse_runtime.timelapse.video import boxes
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettings
 from timelapse_runtime.timelapse.video.sample_table import SampleTable
 from timelapse_runtime.timelapse.writer import VideoWriter
@@ -69,6 +71,7 @@ _claim, _checkpoint_put, _lease_of_other = CheckpointStore.claim, commit_plan.ch
 _discard_uncommitted, _begin_filters = VideoWriter.discard_uncommitted, VideoWriter._begin_filters
 _store_adopted, _commit_adopted = Adoption._store_reel, Adoption._commit
 _read_settings = KnownSettings.read
+_clock_state = ReelClock.state
 _add_fragment, _hand_over = ReelWriter._add_fragment, SegmentRemoval._hand_over
 _coverage, _sweep, _append_announced = FrameTracker.coverage, Stream.sweep, NameIntake._append_announced
 
@@ -92,6 +95,11 @@ def _begin_filters_unless_kept(self: VideoWriter, settings: EncoderSettings, ree
 def _newest_filter_state_added(self: ReelWriter, frames: Sequence[EncodedFrame]) -> None:
     self._filter_states = dict.fromkeys(self._filter_states, self._filter_states[max(self._filter_states)])
     _add_fragment(self, frames)
+
+
+def _newest_clock_state(self: ReelClock, number: int, *, delay: int) -> ClockState:
+    del number
+    return _clock_state(self, max(self._times), delay=delay)
 
 
 def _checkpoint_before_segments(self: CheckpointStore, plan: CommitPlan) -> Coverage:
@@ -443,6 +451,9 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "filters remember what is still in the encoder": lambda: patch.object(
         ReelWriter, "_add_fragment", _newest_filter_state_added
     ),
+    "times of frames that begin again at a restart": lambda: patch.object(boxes, "checked_state", lambda _: None),
+    "times of frames that are still in the encoder": lambda: patch.object(ReelClock, "state", _newest_clock_state),
+    "segments too long in time": lambda: patch.object(ReelClock, "needs_keyframe", lambda *_: False),
     "a range that is older than its photo": lambda: patch.object(range_reader, "is_as_listed", lambda *_: True),
     "a range of other settings": lambda: patch.object(Look, "identity", property(lambda _self: ())),
     "packets of a group that lacks a photo": lambda: patch.object(JoiningEncoder, "_continues", _continues_the_range),
@@ -467,6 +478,9 @@ SHOWN_IN: Mapping[str, str] = {
     "part removed before the commit": "arrival: bulk upload in parts",
     "orphaned part removed before the commit": "parts: arrival: flushes (warm) / cleans up",
     "part not read": "arrival: bulk upload in parts",
+    "times of frames that begin again at a restart": "by capture times",
+    "times of frames that are still in the encoder": "by capture times",
+    "segments too long in time": "by capture times",
     "settings believed from memory after a take-over": "arrival: settings change in turns",
     "settings that are never read again": "settings change",
     "settings changed within a segment": "settings change",

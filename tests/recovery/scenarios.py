@@ -6,8 +6,9 @@ A scenario drives a `FaultRun`, which handles the faults; it must not look at th
 from __future__ import annotations
 
 import contextlib
+import itertools
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -246,6 +247,32 @@ def _change_settings(run: FaultRun) -> None:
     run.shoot(range(21, 26))
 
 
+def _keep_time(run: FaultRun) -> None:
+    """Frames that are shown as their photos were taken: with gaps of all lengths, photos that come too fast, repeated
+    frames, a reel that ends, and environments that end within a segment and between two, some with frames that are
+    still in an encoder. On the second day the camera is slow."""
+    waits = itertools.cycle([0, 1_000, 3_000, 1_000, 60_000, 0, 9_000])
+
+    def shoot(numbers: Sequence[int], *, slower: int = 1) -> None:
+        for number in numbers:
+            run.world.clock.advance(slower * next(waits))
+            run.shoot([number])
+
+    shoot(range(5))
+    run.deliver(run.upload(5, b"no photo", reason="undecodable"))
+    shoot(range(6, 13))
+    run.new_environment()
+    shoot([13])
+    run.shut_down()
+    shoot(range(14, 16))
+    run.world.clock.advance(_DAY_MS)
+    shoot(range(16, 19), slower=20)
+    run.sweep(drain=True)
+    shoot(range(19, 23), slower=20)
+    run.shut_down()
+    shoot([23])
+
+
 def _small(run: FaultRun) -> None:
     """Two commits, a sweep, a lost event: small enough for two faults at a time."""
     run.shoot(range(3))
@@ -303,6 +330,7 @@ REMOVAL = {
     "TIMELAPSE_FLUSH_EVERY": "2",
 }
 """A reel soon has as much as `live.m3u8` needs, and then names no segment of the one before."""
+KEEP_TIME = {"TIMELAPSE_SPEED": "60", "TIMELAPSE_REJECTED": "repeat", "TIMELAPSE_REEL": "day"}
 SCENARIOS = (
     Scenario("growing video", _grow),
     Scenario("reels by day and by close", _roll, {"TIMELAPSE_REEL": "day"}),
@@ -315,6 +343,7 @@ SCENARIOS = (
     Scenario("damaged last segment", _damage),
     Scenario("late frames", _late),
     Scenario("disorder beyond the window", _disorder),
+    Scenario("by capture times", _keep_time, KEEP_TIME, with_extension=True),
     Scenario("settings change", _change_settings, with_extension=True),
     ArrivalScenario("arrival: settings change in turns", arrival.change_settings_in_turns, are_owners_distinct=True),
     ArrivalScenario("arrival: growing video", arrival.grow),

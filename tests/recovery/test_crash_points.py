@@ -31,6 +31,7 @@ STEPS = {
     "arrival: ranges by functions": 41,
     "arrival: ranges behind others": 41,
     "arrival: a camera rests": 41,
+    "by capture times": 61,
     "settings change": 61,
     "arrival: settings change in turns": 97,
     "adopted": 23,

@@ -7,21 +7,34 @@ that went back in between shows the bug. Violations are gathered, not raised: th
 
 from __future__ import annotations
 
+import itertools
 import json
 import traceback
 from collections.abc import Iterator
 
+from tests.fragments import TICKS, number_and_times
 from tests.hls import MediaPlaylist, check_handed_over, check_update
-from tests.recovery.fake_media import FakeCodec, next_mark, photos_and_marks_in, photos_in, qualities_in, sources_in
+from tests.recovery.fake_media import (
+    FakeCodec,
+    moofs_in,
+    next_mark,
+    photos_and_marks_in,
+    photos_in,
+    qualities_in,
+    sources_in,
+)
 from tests.world import STREAM, World
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import AheadPart, Checkpoint, Reel, Segment, checksum, reel_from_value
+from timelapse_runtime.timelapse.model.frame_times import BEFORE_A_REEL, FrameTime, Pacing
 from timelapse_runtime.timelapse.model.keys import key_order, reel_number
 from timelapse_runtime.timelapse.model.segment_versions import LONGEST_COMMIT_SECONDS, VIEWED_SECONDS
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
+from timelapse_runtime.timelapse.video.boxes import read_sources
 from timelapse_runtime.timelapse.video.sample_table import SampleTable, head_size_bytes
 
+HOLD = "TIMELAPSE_HOLD_SECONDS"
 FIRST_ADOPTED = 1_000_000
 MUTATIONS = frozenset({"PutObject", "CompleteMultipartUpload", "DeleteObjects"})
 
@@ -45,6 +58,11 @@ class Watch:
         """Of segments whose marks were checked: the bytes, and the marks before and at the end."""
         self._qualities: dict[str, tuple[bytes, frozenset[int]]] = {}
         """Of segments: the bytes, and what quality they show."""
+        variables = world.variables()
+        self._hold_frames = int(variables.get("TIMELAPSE_FPS", "30")) * int(variables.get(HOLD, "2"))
+        self._timed: dict[str, tuple[bytes, FrameTime, int, FrameTime, int]] = {}
+        """Of segments: the bytes, the time of the frame before and the tick at which it is decoded, and both after
+        it."""
         self._playlists: dict[str, MediaPlaylist] = {}
         self._viewers: list[tuple[int, set[str]]] = []
         self._stored_epoch_ms: dict[str, int] = {}
@@ -94,6 +112,7 @@ class Watch:
             yield from self._check_sum(checkpoint, reels)
             yield from self._check_marks(reels)
             yield from self._check_settings(reels)
+            yield from self._check_times(reels)
         keys, paths = self._world.keys, {reel.name: reel.path for reel in reels}
         for name in paths if is_removal else {key.removeprefix(self._world.keys.reels).partition("/")[0]}:
             for where in (keys.index(name), keys.ranges(name), keys.video(paths.get(name, name))):
@@ -245,6 +264,32 @@ class Watch:
                     known = self._qualities[where] = body, qualities_in(body)
                 if known[1]:
                     yield where, known[1]
+
+    def _check_times(self, reels: list[Reel]) -> Iterator[str]:
+        """Each frame of a reel by capture times is shown when the rule says, by all photos of the reel up to it; each
+        segment is as long as it claims, and not too long."""
+        for reel in reels if isinstance(self._world.codec, FakeCodec) else ():
+            hold = min(self._hold_frames, reel.keyframe_interval) * TICKS
+            rule, time, start = Pacing(reel.speed, reel.fps, hold), BEFORE_A_REEL, 0
+            for segment in reel.segments if reel.speed else ():
+                where = segment_key(self._world.keys, reel, segment)
+                body = self._body(reel, segment) or b""
+                known = self._timed.get(where)
+                if known is None or known[:3] != (body, time, start):
+                    samples = [sample for moof in moofs_in(body) for sample in number_and_times(moof)[1]]
+                    decoded = itertools.accumulate((duration for duration, _ in samples), initial=start)
+                    shown = sorted(tick + offset for tick, (_, offset) in zip(decoded, samples, strict=False))
+                    before, expected = time, list[int]()
+                    for source in read_sources(body):
+                        time = rule.after(time, source)
+                        expected.append(time.shown + reel.reorder_frames * TICKS)
+                    if shown != expected:
+                        yield f"{where} shows its frames at {shown}; {expected} was to come"
+                    duration = sum(duration for duration, _ in samples)
+                    if duration != segment.duration_ticks or duration > reel.keyframe_interval * TICKS:
+                        yield f"{where} takes {duration} ticks and claims {segment.duration_ticks}"
+                    known = self._timed[where] = body, before, start, time, start + duration
+                time, start = known[3:]
 
     def _frames(self, reel: Reel, segment: Segment) -> list[tuple[str, Role]]:
         body, where = self._body(reel, segment), segment_key(self._world.keys, reel, segment)

@@ -18,10 +18,11 @@ from av.video.frame import VideoFrame
 from timelapse_runtime.export.selection import Piece
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Reel
+from timelapse_runtime.timelapse.model.frame_times import TICKS_PER_FRAME
 from timelapse_runtime.timelapse.model.quality import H264, codec_named
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.init_segment import init_sha256
-from timelapse_runtime.timelapse.video.mux import TICKS_PER_FRAME, FragmentMuxer
+from timelapse_runtime.timelapse.video.mux import FragmentMuxer
 from timelapse_runtime.timelapse.video.read import open_fragments
 
 PRESETS = ("superfast", "veryfast", "faster", "fast", "medium", "ultrafast", "slow", "slower", "veryslow")
@@ -31,25 +32,33 @@ CRF = 18
 """Of frames that are encoded again: at 18 the loss to a video of crf 23 cannot be seen (docs/export.md)."""
 
 
-def read_packets(init_segment: bytes, fragments: bytes, *, first: int, reorder_frames: int) -> list[EncodedFrame]:
-    """The packets of a segment in decode order, numbered from `first`, in the form that MP4 has them in. Raises
+def read_packets(
+    init_segment: bytes, fragments: bytes, *, first: int, reorder_frames: int, keeps_time: bool = False
+) -> list[EncodedFrame]:
+    """The packets of a segment in decode order, numbered from `first`, in the form that MP4 has them in. Where the
+    frames are shown as their photos were taken (`keeps_time`), their times tell no more than their order. Raises
     SegmentCorrupt."""
     found = []
     try:
         with open_fragments(init_segment, fragments) as container:
             for packet in container.demux(video=0):
                 if packet.pts is not None and packet.size:
-                    number = packet.pts // TICKS_PER_FRAME - reorder_frames
-                    found.append(EncodedFrame(number - first, packet.is_keyframe, bytes(packet)))
+                    found.append(EncodedFrame(packet.pts, packet.is_keyframe, bytes(packet)))
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise SegmentCorrupt(f"the segment from frame {first} on cannot be read: {error}") from error
-    return found
+    places = {tick: place for place, tick in enumerate(sorted(packet.pts for packet in found))}
+    if keeps_time:
+        return [replace(packet, pts=places[packet.pts]) for packet in found]
+    return [replace(packet, pts=packet.pts // TICKS_PER_FRAME - reorder_frames - first) for packet in found]
 
 
 def read_segment_packets(init_segment: bytes, piece: Piece, body: bytes) -> list[EncodedFrame]:
     """The packets of a whole segment, numbered from 0. Raises SegmentCorrupt unless they are its frames."""
     segment = piece.segment
-    packets = read_packets(init_segment, body, first=segment.first, reorder_frames=piece.reel.reorder_frames)
+    reel = piece.reel
+    packets = read_packets(
+        init_segment, body, first=segment.first, reorder_frames=reel.reorder_frames, keeps_time=reel.speed > 0
+    )
     is_right = (
         packets and packets[0].is_keyframe and sorted(packet.pts for packet in packets) == [*range(segment.count)]
     )

@@ -12,9 +12,10 @@ from typing import Self
 import av
 from av.container import OutputContainer
 
+from timelapse_runtime.timelapse.model.frame_times import TICKS_PER_FRAME
 from timelapse_runtime.timelapse.video.codec_name import sample_entry
 from timelapse_runtime.timelapse.video.encode import EncodedFrame
-from timelapse_runtime.timelapse.video.mux import TICKS_PER_FRAME, add_track
+from timelapse_runtime.timelapse.video.mux import add_track
 
 Chapters = Sequence[tuple[int, date]]
 """The number of each chapter's first frame, and its day."""

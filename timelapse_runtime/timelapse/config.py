@@ -15,6 +15,7 @@ from typing import Any
 from timelapse_runtime.timelapse.errors import ConfigError
 from timelapse_runtime.timelapse.metrics import DECLARED
 from timelapse_runtime.timelapse.model.drawn_text import Place
+from timelapse_runtime.timelapse.model.frame_times import TICKS_PER_FRAME, Pacing
 from timelapse_runtime.timelapse.model.mask import Mask
 from timelapse_runtime.timelapse.model.memory_budget import MemoryBudget
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter, is_hidden_folder
@@ -34,6 +35,7 @@ from timelapse_runtime.timelapse.model.setting_values import (
     PLACE,
     SIZE,
     SKIP,
+    SPEED,
     STREAM_NAME,
     TIMEZONE,
     WINDOW,
@@ -81,6 +83,9 @@ class Config:
     flush_after_seconds: int
     keyframe_interval: int
     fps: int
+    speed: int
+    """How many times faster than the world; 0: each photo is shown for one frame's time."""
+    hold_seconds: int
     size: Size | None
     maximum_size: Size
     fit: str
@@ -158,6 +163,15 @@ class Config:
                 raise ConfigError(PREFIX + name.upper(), text, f"one of {', '.join(STREAM_SETTINGS)}")
         own = {PREFIX + name.upper(): text for name, text in settings.items()}
         return replace(parse_config(laid_over(self.variables, own)), settings=settings, variables=self.variables)
+
+    @property
+    def pacing(self) -> Pacing | None:
+        """When frames are shown, if that follows from capture times. A frame is not shown for longer than the longest
+        segment."""
+        if not self.speed:
+            return None
+        hold_frames = min(self.hold_seconds * self.fps, self.keyframe_interval)
+        return Pacing(self.speed, self.fps, hold_frames * TICKS_PER_FRAME)
 
     @property
     def slow_pace_ms(self) -> int:
@@ -280,6 +294,21 @@ VARIABLES = (
         Integer(1, 1_800),
     ),
     Variable("FPS", "30", "1 to 120", "frames per second of the video", Integer(1, 120)),
+    Variable(
+        "SPEED",
+        "off",
+        "off, or 1 to 1000000",
+        "so many times faster than the world the video's time passes: a frame is shown until the next photo was taken, "
+        "for a frame's time at least; off: each is shown for a frame's time",
+        SPEED,
+    ),
+    Variable(
+        "HOLD_SECONDS",
+        "2",
+        "1 to 60",
+        "with SPEED, how long a frame is shown at most, in a gap; no longer than KEYFRAME_INTERVAL frames take",
+        Integer(1, 60),
+    ),
     Variable(
         "SIZE",
         "auto",

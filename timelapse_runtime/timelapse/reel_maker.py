@@ -49,6 +49,7 @@ def as_recorded(config: Config, reel: Reel) -> Config:
         size=(reel.width, reel.height),
         fps=reel.fps,
         keyframe_interval=reel.keyframe_interval,
+        speed=reel.speed,
         order=reel.order,
         skip=SkipRules(),
     ).for_codec(codec_named(reel.codecs), {})
@@ -166,6 +167,7 @@ class _Edition:
                 init_size_bytes=len(init.body),
                 init_sha256=init.sha256,
                 codecs=codec_name(init.body),
+                speed=cut.start.speed,
             )
             Put(self._keys.init(self._reel.path), init.body, None, VIDEO_TYPE, IMMUTABLE).send(self._video)
         for data in cut.segments[:-1] if cut.has_open_segment else cut.segments:

@@ -14,6 +14,8 @@ from timelapse_runtime.timelapse.commit_plan import SegmentData
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.filters.contract import FilterState
 from timelapse_runtime.timelapse.model.checkpoint import Segment, checksum, photos_checksum
+from timelapse_runtime.timelapse.model.frame_times import Pacing
+from timelapse_runtime.timelapse.model.reel_clock import ClockState, ReelClock
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, highest_in_order, out_of_order
 from timelapse_runtime.timelapse.model.video_size import NO_RUN, Size, SizeRun
 from timelapse_runtime.timelapse.time_left import TimeLeft
@@ -57,7 +59,8 @@ class ReelWriter:
     """Appends pictures to a reel from frame `first_number` on. Its first segment begins there.
 
     `last_key` is the highest position in the reel so far, or empty; `after` is that before a reel that begins here.
-    `filter_state` is what the filters remember before the first frame.
+    `filter_state` is what the filters remember before the first frame. With `pacing`, frames are shown as that rule
+    says; `clock_state` is its state before the first frame, None if a reel begins.
     `init_sha256` is that of the reel's init segment. If this encoder's turns out to be another one (x264 was updated,
     or its preset was changed), its frames cannot continue the reel: then they begin another one, from frame 0 on, and
     `begins_other_reel` says so.
@@ -75,8 +78,10 @@ class ReelWriter:
         after: str = "",
         init_sha256: str | None = None,
         filter_state: FilterState = None,
+        pacing: Pacing | None = None,
+        clock_state: ClockState = None,
     ) -> None:
-        self.settings, self.after = settings, after
+        self.settings, self.after, self.pacing = settings, after, pacing
         self._codec, self._encoder = codec, codec.encoder(settings, first_number=first_number)
         self._muxer: FragmentMuxer | None = None
         self._init_segment: InitSegment | None = None
@@ -85,6 +90,11 @@ class ReelWriter:
         self._sources: dict[int, SourceFrame] = {}
         self._size_runs: dict[int, SizeRun] = {}
         self._filter_states = {first_number - 1: filter_state}
+        self._clock: ReelClock | None = None
+        if pacing is not None:
+            interval = settings.keyframe_interval
+            self._clock = ReelClock(pacing, first_number=first_number, state=clock_state, keyframe_interval=interval)
+        self._clock_states = {first_number: clock_state}  # before the frame of this number, where fragments begin
         self._first_source: SourceFrame | None = None
         self._segments: list[SegmentData] = []
         self._first_number = self._cut_number = self._committed_number = first_number
@@ -135,12 +145,26 @@ class ReelWriter:
         """What the filters remembered after the last committed frame."""
         return self._filter_states[self._committed_number - 1]
 
+    @property
+    def committed_clock_state(self) -> ClockState:
+        """What must be known of the times of frames after the last committed one."""
+        return self._clock_states[self._committed_number]
+
+    @property
+    def _delay(self) -> int:
+        """How far decoding runs ahead, in frames. How long a frame is shown is known when the next one is appended: so
+        at least one frame, where that differs."""
+        return max(self._encoder.reorder_frames, 1 if self.pacing is not None else 0)
+
     def append(
         self, picture: Picture, source: SourceFrame, size_run: SizeRun = NO_RUN, filter_state: FilterState = None
     ) -> int:
         """Encode one picture, and return its number. `size_run` is the run of sizes after it, `filter_state` what the
         filters remember after it. Raises EncoderFailed."""
-        number = self._encoder.append(picture)
+        is_keyframe = self._clock is not None and self._clock.needs_keyframe(source)
+        number = self._encoder.append(picture, is_keyframe=is_keyframe)
+        if self._clock is not None:
+            self._clock.add(source, is_keyframe=is_keyframe, delay=self._delay)
         self._sources[number] = source
         if size_run.size is not None:
             self._size_runs[number] = size_run
@@ -172,6 +196,10 @@ class ReelWriter:
         self._committed_number = max(self._committed_number, number)
         for settled in [one for one in self._filter_states if one < self._committed_number - 1]:
             del self._filter_states[settled]
+        for settled in [one for one in self._clock_states if one < self._committed_number]:
+            del self._clock_states[settled]
+        if self._clock is not None:
+            self._clock.settle(self._committed_number)
 
     def release(self) -> dict[tuple[int, int], bytes]:
         """The bytes of all segments in memory, by first frame and frame count.
@@ -200,11 +228,17 @@ class ReelWriter:
         self._last_key = highest_in_order(sources, self._last_key)
         numbered = [replace(frame, pts=frame.pts - self._number_offset) for frame in frames]
         segment, body = self._segments[-1].segment, self._segments[-1].body
-        body += pack_provenance(first, sources, size_runs[-1], self._filter_states[numbers[-1]])
-        body += muxer.fragment(numbered, number=first)
+        ticks, clock_state = None, None
+        if self._clock is not None:
+            ticks = self._clock.ticks(numbers, delay=self._delay)
+            clock_state = self._clock.state(numbers[-1], delay=self._delay)
+        self._clock_states[numbers.stop] = clock_state
+        body += pack_provenance(first, sources, size_runs[-1], self._filter_states[numbers[-1]], clock_state)
+        body += muxer.fragment(numbered, number=first, ticks=ticks)
         segment = replace(
             segment,
             count=segment.count + len(frames),
+            duration_ticks=segment.duration_ticks + (ticks[len(frames)] - ticks[0] if ticks else 0),
             size_bytes=len(body),
             crc32=checksum(body),
             last_key=self._last_key,
@@ -216,17 +250,18 @@ class ReelWriter:
 
     def _begin(self, first: EncodedFrame) -> FragmentMuxer:
         """The first packet is there: now the init segment is known."""
-        reorder_frames = self._encoder.reorder_frames
         self._muxer = self._codec.muxer(
             self._encoder.parameter_sets,
             first,
             fps=self.settings.fps,
-            reorder_frames=reorder_frames,
+            reorder_frames=self._delay,
             codec=self.settings.codec,
         )
-        self._init_segment = InitSegment(self._muxer.init_segment, reorder_frames)
+        self._init_segment = InitSegment(self._muxer.init_segment, self._delay)
         if self.begins_other_reel:
             self._number_offset, self._last_key = self._first_number, self.after
+            if self._clock is not None:
+                self._clock.begin_reel(self._first_number)
         return self._muxer
 
 

@@ -17,6 +17,7 @@ from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.commit_plan import reel_object_keys, segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt, SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel, Segment, checksum
+from timelapse_runtime.timelapse.model.frame_times import TICKS_PER_FRAME
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order, reel_number
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER, PhotoFilter
 from timelapse_runtime.timelapse.model.playlist import (
@@ -38,7 +39,7 @@ from timelapse_runtime.timelapse.verify_video import VideoCheck
 from timelapse_runtime.timelapse.video.boxes import read_sources
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 from timelapse_runtime.timelapse.video.init_segment import is_init_segment
-from timelapse_runtime.timelapse.video.mux import TICKS_PER_FRAME
+from timelapse_runtime.timelapse.video.sample_table import SampleTable
 
 _FOLDERS_TRIED = 5
 
@@ -196,6 +197,7 @@ class Verifier:
             ):
                 claimed = f"{segment.count} frames to {segment.last_key}"
                 self.report.add("segment-frames", where, f"it names {len(frames)} photos; claimed are {claimed}")
+            self._check_duration(segment, body, where)
         except SegmentCorrupt as error:
             self.report.add("undecodable", where, str(error))
             return []
@@ -210,6 +212,13 @@ class Verifier:
         except SegmentCorrupt as error:
             self.report.add("undecodable", where, str(error))
         return frames
+
+    def _check_duration(self, segment: Segment, body: bytes, where: str) -> None:
+        """Raises SegmentCorrupt."""
+        table = SampleTable()
+        table.append(body)
+        if table.ticks != segment.ticks:
+            self.report.add("segment-time", where, f"it takes {table.ticks} ticks; {segment.ticks} are claimed")
 
     def _find_orphans(self, checkpoint: Checkpoint, reels: list[Reel], objects: Mapping[str, ObjectInfo]) -> None:
         """An init segment that was prepared for a future reel is not one: a sweep leaves it alone, too. Neither is a

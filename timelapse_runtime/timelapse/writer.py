@@ -16,8 +16,10 @@ from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.filters.contract import FilterState, Moment
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, MAXIMUM_REEL_FRAMES, Reel, checksum
+from timelapse_runtime.timelapse.model.frame_times import MAXIMUM_REEL_TICKS
 from timelapse_runtime.timelapse.model.keys import key_order, reel_name
 from timelapse_runtime.timelapse.model.pace import Pace
+from timelapse_runtime.timelapse.model.reel_clock import ClockState
 from timelapse_runtime.timelapse.model.reel_day import ReelDay
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.model.video_size import Size, SizeChanges, automatic_size
@@ -44,6 +46,7 @@ class ReelStart:
     init_segment: InitSegment
     order: str
     after: str
+    speed: int = 0
 
     def reel_after(self, last: Reel | None) -> Reel:
         """The reel that follows `last`, without segments."""
@@ -65,6 +68,7 @@ class ReelStart:
             discontinuity=last.discontinuity + bool(last.segments) if last else 0,
             codecs=codec_name(self.init_segment.body),
             low_delay=self.settings.low_delay,
+            speed=self.speed,
         )
 
 
@@ -100,6 +104,7 @@ class VideoWriter:
         self._fitter: PictureFitter | None = None
         self._filters: PictureFilters | None = None
         self._filter_state: FilterState = None  # after the last committed frame of the open reel
+        self._clock_state: ClockState = None  # the same
         self._reel_day = ReelDay(config.timezone)
         self._size_changes = SizeChanges(config.new_size_after)
         self._highest = ""
@@ -170,7 +175,8 @@ class VideoWriter:
             init_segment, body, first=last.first, count=last.count, reorder_frames=reel.reorder_frames
         )
         self._newest = sources[-1], picture
-        self._filter_state, self._newest_is_committed = parts[-1].filters, True
+        self._filter_state, self._clock_state = parts[-1].filters, parts[-1].clock
+        self._newest_is_committed = True
         self._reel_day.begin(reel.date, sources)
         for source in sources:
             self._note_pace(source)
@@ -203,7 +209,9 @@ class VideoWriter:
             return False  # none is open
         config = self._config
         frame_count = self._reel_writer.frame_count if self._reel_writer else reel.frame_count if reel else 0
-        if frame_count >= MAXIMUM_REEL_FRAMES or (config.reel == "day" and self._reel_day.ends_before(source)):
+        is_full = frame_count >= MAXIMUM_REEL_FRAMES
+        is_full |= reel is not None and reel.speed > 0 and reel.ticks >= MAXIMUM_REEL_TICKS
+        if is_full or (config.reel == "day" and self._reel_day.ends_before(source)):
             return True
         if self._size_changes.due is not None and config.size is None:
             return True
@@ -214,8 +222,8 @@ class VideoWriter:
         size = reel.width, reel.height
         limits = config.size_limits(size[0] * size[1] * 3 // 2)  # photos in 4:2:0
         is_allowed = limits.allow(size) if config.size is None else size == config.size
-        configured = config.fps, config.keyframe_interval
-        return not is_allowed or configured != (reel.fps, reel.keyframe_interval)
+        configured = config.fps, config.keyframe_interval, config.speed
+        return not is_allowed or configured != (reel.fps, reel.keyframe_interval, reel.speed)
 
     def append(self, source: SourceFrame, picture: DecodedPhoto, reel: Reel | None) -> int:
         """Encode one photo, and return its number, which rises by one from photo to photo of an encoder.
@@ -262,7 +270,8 @@ class VideoWriter:
         if writer.init_segment is not None and (day := self._reel_day.day) is not None:
             if writer.begins_other_reel and writer.first_source is not None:
                 self._reel_day.day = day = self._reel_day.of(writer.first_source)
-            start = ReelStart(day, writer.settings, writer.init_segment, self._config.order, writer.after)
+            speed = writer.pacing.speed if writer.pacing else 0
+            start = ReelStart(day, writer.settings, writer.init_segment, self._config.order, writer.after, speed)
         return Cut(writer.uncommitted(), writer.cut_number, writer.has_open_segment, start)
 
     def committed(self, frame_count: int) -> None:
@@ -271,10 +280,11 @@ class VideoWriter:
             self._is_low_delay_wanted = False
             self._reel_writer.committed(frame_count)
             self._filter_state = self._reel_writer.committed_filter_state
+            self._clock_state = self._reel_writer.committed_clock_state
 
     def end_reel(self) -> None:
         """The next photo begins a reel. All frames must have been committed, or are discarded."""
-        self._reel_writer = self._filters = self._filter_state = None
+        self._reel_writer = self._filters = self._filter_state = self._clock_state = None
         self._reel_day.begin(None)
 
     def release_segments(self) -> Mapping[tuple[int, int], bytes]:
@@ -343,7 +353,7 @@ class VideoWriter:
         # In name order all keys of a reel lie above those of the reels before it.
         highest = self._highest if self._config.order == ARRIVAL_ORDER else ""
         if reel is None:
-            return ReelWriter(self._codec, settings, last_key=highest, after=highest)
+            return ReelWriter(self._codec, settings, last_key=highest, after=highest, pacing=self._config.pacing)
         return ReelWriter(
             self._codec,
             settings,
@@ -352,4 +362,6 @@ class VideoWriter:
             after=highest,
             init_sha256=reel.init_sha256,
             filter_state=self._filter_state,
+            pacing=self._config.pacing,
+            clock_state=self._clock_state,
         )

@@ -29,6 +29,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
+from timelapse_runtime.timelapse.model.frame_times import TICKS_PER_FRAME
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.left_out import LeftOut
 from timelapse_runtime.timelapse.model.source_frame import photo_at
@@ -65,7 +66,8 @@ class Segment:
     """One committed segment. `last_key` is the highest position up to its end; `out_of_order` are the positions of
     those of its frames that do not lie above the segment before it; `crc32` is its bytes' `checksum`. `photos` is
     `photos_checksum` of its other frames; empty in a segment from before it was written. `captured_epoch_ms` is when
-    the photo of its first frame was taken; 0 if the segment is from before that was written."""
+    the photo of its first frame was taken; 0 if the segment is from before that was written. `duration_ticks` is 0 if
+    each frame is shown for one frame's time."""
 
     first: int
     count: int
@@ -76,6 +78,13 @@ class Segment:
     out_of_order: tuple[str, ...] = ()
     photos: str = ""
     captured_epoch_ms: int = 0
+    duration_ticks: int = 0
+
+    @property
+    def ticks(self) -> int:
+        """How long it takes to decode it at the video's speed, in ticks: as long as it is shown, but for the last few
+        frames, which are shown until frames of the next one are (`model/frame_times.py`)."""
+        return self.duration_ticks or self.count * TICKS_PER_FRAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,8 @@ class Reel:
     """The edition that was begun last: `edition`, or a later one that may still take its place."""
     removed_count: int = 0
     """Frames that the checkpoint's `frame_count` counts, and that this edition does not have."""
+    speed: int = 0
+    """How many times faster than the world its time passes; 0: each frame is shown for one frame's time."""
 
     @property
     def path(self) -> str:
@@ -142,6 +153,11 @@ class Reel:
     def frame_count(self) -> int:
         """Frames committed; the number of the next one."""
         return self.segments[-1].first + self.segments[-1].count if self.segments else 0
+
+    @property
+    def ticks(self) -> int:
+        """Of its segments."""
+        return sum(segment.ticks for segment in self.segments)
 
     @property
     def media_size_bytes(self) -> int:
@@ -251,7 +267,7 @@ class Checkpoint:
 
     def to_json(self) -> bytes:
         """As stored: without what its parts hold."""
-        value = {"format": FORMAT, **asdict(replace(self, ahead=self.own_ahead, ahead_parts=()))}
+        value = {"format": FORMAT, **asdict(replace(self, ahead=self.own_ahead, ahead_parts=()), dict_factory=_stored)}
         del value["ahead_parts"]
         if self.ahead_parts:
             value["format"] = FORMAT_WITH_PARTS
@@ -286,7 +302,7 @@ class Checkpoint:
 
 def reel_to_json(reel: Reel) -> bytes:
     """A closed reel's manifest, as stored in `reel.json`."""
-    return json.dumps({"format": FORMAT, **asdict(reel)}, separators=(",", ":")).encode()
+    return json.dumps({"format": FORMAT, **asdict(reel, dict_factory=_stored)}, separators=(",", ":")).encode()
 
 
 def reel_from_value(value: dict[str, Any]) -> Reel:
@@ -301,6 +317,7 @@ def reel_from_value(value: dict[str, Any]) -> Reel:
         "edition": "",
         "last_edition": "",
         "removed_count": 0,
+        "speed": 0,
     }
     value = defaults | value
     segments = tuple(_segment_from_value(one) for one in value["segments"])
@@ -320,7 +337,7 @@ def _tail_from_value(value: dict[str, Any]) -> ReelTail:
 
 
 def _segment_from_value(value: dict[str, Any]) -> Segment:
-    value = {"photos": "", "captured_epoch_ms": 0, **value}
+    value = {"photos": "", "captured_epoch_ms": 0, "duration_ticks": 0, **value}
     return Segment(**{**value, **_typed_fields(Segment, value), "out_of_order": _keys(value["out_of_order"])})
 
 
@@ -333,6 +350,11 @@ def history_size_bytes(checkpoint: Checkpoint, body: bytes | None = None) -> int
 def positions_size_bytes(positions: Iterable[str]) -> int:
     """What they take as JSON."""
     return len(_json(list(positions)))
+
+
+def _stored(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """What is stored of an object: a segment of a reel without times of its own does not pay for them."""
+    return {name: value for name, value in fields if (name, value) != ("duration_ticks", 0)}
 
 
 def _json(value: object) -> bytes:

@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel, ReelTail, Segment
+from timelapse_runtime.timelapse.model.frame_times import TICKS_PER_FRAME
 from timelapse_runtime.timelapse.model.keys import segment_name
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
@@ -69,7 +70,7 @@ def main_playlist(reel: Reel) -> bytes | None:
         return None
     # An open segment has its keyframe, and not all of the small frames after it: its bit rate still falls.
     segments = reel.closed_segments or reel.segments
-    bits_per_second = max(segment.size_bytes * 8 * reel.fps / segment.count for segment in segments)
+    bits_per_second = max(segment.size_bytes * 8 / _seconds(reel, [segment]) for segment in segments)
     attributes = [
         f"BANDWIDTH={1 << math.ceil(math.log2(bits_per_second))}",
         *([f'CODECS="{reel.codecs}"'] if reel.codecs else []),
@@ -207,7 +208,7 @@ def _listed(part: Reel | ReelTail) -> tuple[Segment, ...]:
 
 
 def _seconds(part: Reel | ReelTail, segments: Sequence[Segment]) -> Fraction:
-    return Fraction(sum(segment.count for segment in segments), part.fps)
+    return Fraction(sum(segment.ticks for segment in segments), part.fps * TICKS_PER_FRAME)
 
 
 def _target_seconds(part: Reel | ReelTail) -> int:
@@ -226,7 +227,7 @@ def _entries(part: Reel | ReelTail, segments: Iterable[Segment], folder: str) ->
 
 
 def _duration_tag(part: Reel | ReelTail, segment: Segment) -> str:
-    return f"#EXTINF:{segment.count / part.fps:.6f},"
+    return f"#EXTINF:{float(_seconds(part, [segment])):.6f},"
 
 
 def _text(lines: Iterable[str]) -> bytes:

@@ -111,6 +111,8 @@ KBPS = Text("off|[1-9][0-9]{2,4}|100000", lambda text: None if text == "off" els
 """100 to 100,000, or None for `off`."""
 BLEND = Text("off|[2-9]|1[0-6]", lambda text: None if text == "off" else int(text))
 """2 to 16, or None for `off`."""
+SPEED = Text("off|[1-9][0-9]{0,5}|1000000", lambda text: 0 if text == "off" else int(text))
+"""1 to 1,000,000, or 0 for `off`."""
 WINDOW = Text("auto|[0-9]|[1-5][0-9]|6[0-4]", lambda text: None if text == "auto" else int(text))
 """0 to 64, or None for `auto`."""
 STREAM_NAME = Text(r"[^/\x00-\x1f]{0,200}", lambda text: text or None)

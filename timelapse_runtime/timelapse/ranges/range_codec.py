@@ -106,17 +106,19 @@ class JoiningEncoder(Encoder):
         """See Encoder."""
         return bool(self._pictures) or (self._here is not None and self._here.holds_frames)
 
-    def append(self, picture: Picture) -> int:
+    def append(self, picture: Picture, *, is_keyframe: bool = False) -> int:
         """See Encoder. Raises EncoderFailed, also if a photo that was read elsewhere must be read again and cannot."""
         number = self._next_number
         elsewhere = picture_elsewhere(picture)
+        if is_keyframe:  # elsewhere nobody knew of it
+            picture, elsewhere = picture if elsewhere is None else elsewhere.load(), None
         if self._pictures and (elsewhere is None or not self._continues(elsewhere)):
             self._encode_pictures_here()
         if elsewhere is not None and not self._pictures:
             self._group = self._group_from(elsewhere)
         self._next_number += 1
         if elsewhere is None:
-            self._append_here(picture, number)
+            self._append_here(picture, number, is_keyframe=is_keyframe)
         elif self._group is None:
             self._append_here(elsewhere.load(), number)
         else:
@@ -172,14 +174,14 @@ class JoiningEncoder(Encoder):
         for number, picture in enumerate(pictures, start=self._next_number - len(pictures)):
             self._append_here(picture.load(), number)
 
-    def _append_here(self, picture: Picture, number: int) -> None:
+    def _append_here(self, picture: Picture, number: int, *, is_keyframe: bool = False) -> None:
         if self._here is None:
             self._here = self._codec.encoder(self._settings, first_number=number)
             parameters = self._here.parameter_sets, self._here.reorder_frames
             if self._parameters not in (None, parameters):
                 raise EncoderFailed("the encoder here has other parameter sets than those elsewhere")
             self._parameters = parameters
-        self._here.append(picture)
+        self._here.append(picture, is_keyframe=is_keyframe)
         self._held += self._here.cut()
 
     def _end_here(self, time_left: TimeLeft | None = None) -> None:

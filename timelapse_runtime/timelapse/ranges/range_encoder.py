@@ -81,7 +81,8 @@ class RangeEncoder:
             source = self._dated(photo.key, info.last_modified_epoch_ms, picture)
             if run is None or (self._config.reel == "day" and day.ends_before(source)):
                 look = self._look(picture, low_delay=low_delay)
-                if not self._codec.filters(self._config, (look.settings.width, look.settings.height)).is_empty:
+                filters = self._codec.filters(self._config, (look.settings.width, look.settings.height))
+                if not filters.is_empty or self._config.pacing is not None:
                     return EncodedRange()
                 groups += run.end() if run is not None else ()
                 run = _Run(self._codec, look)

@@ -8,7 +8,8 @@ numbers. Players skip a `uuid` box they do not know. Its payload is zlib over UT
 end of an entry are left out: no time of its own, no ETag, the role IN_ORDER. (Segments from before there was a time of
 its own have none.) If the last of the frames ends a run of photos that ask for another size than the reel's,
 `"size_run": [width, height, count]` says so: a restart does not interrupt the run. `"filters"` is what the filters
-remember after the last of the frames, if they remember something.
+remember after the last of the frames, if they remember something. `"clock"` is what must be known after it of the times
+at which frames are shown, in a reel that has them by capture times (`model/reel_clock.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.filters.contract import FilterState
+from timelapse_runtime.timelapse.model.reel_clock import ClockState, checked_state
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.model.video_size import NO_RUN, SizeRun
 
@@ -37,6 +39,7 @@ class Provenance:
     frames: tuple[SourceFrame, ...]
     size_run: SizeRun = NO_RUN
     filters: FilterState = None
+    clock: ClockState = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,14 @@ def split_init(data: bytes) -> tuple[bytes, bytes]:
 
 
 def pack_provenance(
-    first: int, frames: Sequence[SourceFrame], size_run: SizeRun = NO_RUN, filters: FilterState = None
+    first: int,
+    frames: Sequence[SourceFrame],
+    size_run: SizeRun = NO_RUN,
+    filters: FilterState = None,
+    clock: ClockState = None,
 ) -> bytes:
-    """The provenance box of a fragment. `size_run` is the run of sizes after its last frame, and `filters` what the
-    filters remember after it."""
+    """The provenance box of a fragment. `size_run` is the run of sizes after its last frame, `filters` what the filters
+    remember after it, and `clock` the state of the reel's clock."""
     value: dict[str, Any] = {
         "first": first,
         "frames": [_entry(frame) for frame in frames],
@@ -108,6 +115,8 @@ def pack_provenance(
         value["size_run"] = [*size_run.size, size_run.count]
     if filters is not None:
         value["filters"] = filters
+    if clock is not None:
+        value["clock"] = clock
     text = json.dumps(value, ensure_ascii=False)
     return pack_box("uuid", PROVENANCE_UUID.bytes, zlib.compress(text.encode("utf-8", "surrogatepass"), 9))
 
@@ -137,7 +146,8 @@ def read_provenance(segment: bytes) -> list[Provenance]:
                 frames = tuple(_source_frame(*entry) for entry in value["frames"])
                 width, height, count = map(int, value.get("size_run", (0, 0, 0)))
                 size_run = SizeRun((width, height), count) if count else NO_RUN
-                found.append(Provenance(int(value["first"]), frames, size_run, value.get("filters")))
+                clock = checked_state(value.get("clock"))
+                found.append(Provenance(int(value["first"]), frames, size_run, value.get("filters"), clock))
             except (zlib.error, ValueError, KeyError, TypeError, OverflowError) as error:
                 raise SegmentCorrupt(f"the provenance box at byte {box.start} is damaged: {error}") from error
     return found

@@ -88,6 +88,8 @@ def _options(settings: EncoderSettings) -> dict[str, str]:
     """Those of libav's encoder."""
     options = rate_control(settings.codec, settings.preset, settings.crf, settings.maximum_kbps)
     options["g"] = str(settings.keyframe_interval)
+    if settings.codec in (H264, H265):
+        options["forced-idr"] = "1"  # a frame that is marked I begins a segment
     if settings.codec == H264:
         options["x264-params"] = f"{_STITCHABLE}:{_LOW_DELAY}" if settings.low_delay else _STITCHABLE
         references = _references(settings)
@@ -141,11 +143,13 @@ class Encoder:
         """The number that the next appended frame gets."""
         return self._next_number
 
-    def append(self, picture: VideoFrame) -> int:
-        """Encode one picture (of the settings' size, yuv420p); the answer is its frame number."""
+    def append(self, picture: VideoFrame, *, is_keyframe: bool = False) -> int:
+        """Encode one picture (of the settings' size, yuv420p); the answer is its frame number. If it `is_keyframe`, the
+        next one comes a keyframe interval after it."""
         number = self._next_number
         picture.pts, picture.time_base = number, self._context.time_base
-        picture.pict_type = PictureType.NONE  # a decoded photo is marked I: x264 would obey and make a keyframe
+        # A decoded photo is marked I: x264 would obey and make a keyframe.
+        picture.pict_type = PictureType.I if is_keyframe else PictureType.NONE
         self._next_number += 1
         self._inside_count += 1
         self._collect(self._context.encode_lazy(picture))

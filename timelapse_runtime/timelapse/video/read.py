@@ -12,11 +12,12 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
-from timelapse_runtime.timelapse.video.mux import TICKS_PER_FRAME
+from timelapse_runtime.timelapse.model.frame_times import TICKS_PER_FRAME, FrameTime
+from timelapse_runtime.timelapse.video.boxes import read_provenance
 
 
 def open_fragments(init_segment: bytes, fragments: bytes) -> InputContainer:
-    """Open them in the track's own time: frame n is shown at tick `(n + reorder_frames) * TICKS_PER_FRAME`, whether
+    """Open them in the track's own time, in which frame 0 is shown at tick `reorder_frames * TICKS_PER_FRAME`, whether
     the init segment has an edit list or not. The caller closes it. Raises av.FFmpegError, ValueError."""
     return av.open(io.BytesIO(init_segment + fragments), "r", format="mp4", options={"ignore_editlist": "1"})
 
@@ -36,9 +37,10 @@ def decode_frames(
     """Decode a whole segment, and give each frame with its number; a few of them are in memory at a time.
 
     Raises SegmentCorrupt unless it decodes, without any damage, to exactly the frames `first` to
-    `first + count - 1`.
+    `first + count - 1`, each of them at its time.
     """
-    expected = first
+    expected, last_pts = first, -1
+    last_shown = _last_shown(segment, reorder_frames)
     try:
         with open_fragments(init_segment, segment) as container:
             stream = container.streams.video[0]
@@ -47,16 +49,28 @@ def decode_frames(
             stream.codec_context.options = {"err_detect": "explode"}
             stream.codec_context.thread_type = "SLICE"  # frame threads would cost a picture of memory each
             for frame in container.decode(stream):
-                number = None if frame.pts is None else frame.pts // TICKS_PER_FRAME - reorder_frames
-                if number != expected or frame.is_corrupt:
+                pts = -1 if frame.pts is None else frame.pts
+                number = pts // TICKS_PER_FRAME - reorder_frames
+                is_next = number == expected if last_shown is None else pts > last_pts
+                if not is_next or frame.is_corrupt:
                     damage = "damaged" if frame.is_corrupt else "out of place"
-                    raise SegmentCorrupt(f"frame {expected} was to come; frame {number} came, {damage}")
-                yield number, frame
-                expected += 1
+                    raise SegmentCorrupt(f"frame {expected} was to come; one at tick {frame.pts} came, {damage}")
+                yield expected, frame
+                expected, last_pts = expected + 1, pts
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise SegmentCorrupt(f"frames {first} to {first + count - 1} do not decode: {error}") from error
     if expected != first + count:
         raise SegmentCorrupt(f"it claims {count} frames and decodes to {expected - first}")
+    if last_shown is not None and last_pts != last_shown:
+        raise SegmentCorrupt(f"its last frame is shown at tick {last_pts}; it claims {last_shown}")
+
+
+def _last_shown(segment: bytes, reorder_frames: int) -> int | None:
+    """The tick of the last frame in the track's own time, if frames are shown as their photos were taken; else None.
+    Raises SegmentCorrupt."""
+    parts = read_provenance(segment)
+    clock = parts[-1].clock if parts else None
+    return None if clock is None else FrameTime.from_value(clock[-1]).shown + reorder_frames * TICKS_PER_FRAME
 
 
 def count_frames(video: Path) -> int:

@@ -7,7 +7,7 @@ media that are stored need not be sent again when the video grows: only the head
 
 A head holds all that was read from the moofs. It is read back to continue a stored file.
 
-A head has about 12 bytes for each frame: 1.2 MB for 100,000.
+A head has about 12 bytes for each frame, 1.2 MB for 100,000; 8 more where frames are not all shown for the same time.
 
 Source: ISO/IEC 14496-12, clauses 8.4 to 8.6 (tables, edit list) and 8.8 (movie fragments).
 """
@@ -15,6 +15,7 @@ Source: ISO/IEC 14496-12, clauses 8.4 to 8.6 (tables, edit list) and 8.8 (movie 
 from __future__ import annotations
 
 import itertools
+import operator
 import struct
 import sys
 from array import array
@@ -22,6 +23,7 @@ from collections.abc import Iterable, Iterator
 
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import MAXIMUM_REEL_FRAMES
+from timelapse_runtime.timelapse.model.frame_times import TICKS_PER_FRAME
 from timelapse_runtime.timelapse.video.boxes import child_box, pack_box, pack_full_box, walk_boxes
 from timelapse_runtime.timelapse.video.codec_name import sample_entry
 from timelapse_runtime.timelapse.video.init_segment import edit_list
@@ -32,6 +34,10 @@ _STBL = ("trak", "mdia", "minf", "stbl")
 _NOT_SYNC = 1 << 16
 _CODEC_BRANDS = {"avc1": b"avc1", "av01": b"av01"}
 """Of sample entries that have one (mp4ra.org, 'Brands', November 2026)."""
+_NEAR = 64
+"""No encoder moves a frame as far as that."""
+_NO_SAMPLES = struct.pack(">III", 1, 0, 0)
+"""A run of none."""
 _UNITY = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 
 
@@ -43,16 +49,22 @@ class SampleTable:
         """The size of the fragments that were appended."""
         self._sizes, self._offsets = array("I"), array("I")
         """Of each sample: bytes, and from decoding to presentation, in ticks."""
+        self._durations = array("I")
+        """Of each sample: ticks until the next one is decoded."""
         self._sync = array("I")
         """The numbers of the keyframes; the first sample is 1."""
         self._chunk_starts, self._chunk_counts = array("Q"), array("I")
         """Of each fragment: where its samples begin in the media, and how many they are."""
-        self._ticks_per_frame = 0
 
     @property
     def frame_count(self) -> int:
         """The number of samples."""
         return len(self._sizes)
+
+    @property
+    def ticks(self) -> int:
+        """How long all samples take."""
+        return sum(self._durations)
 
     def append(self, fragments: bytes) -> None:
         """Add whole fragments, which follow the ones before in the media.
@@ -86,11 +98,12 @@ class SampleTable:
             if (one, kind) != (1, b"mdat"):
                 raise SegmentCorrupt(f"the head ends with {kind!r}")
             table.media_size_bytes = size_bytes - _MEDIA_HEADER_BYTES
-            table._ticks_per_frame = struct.unpack(">4xIII", child_box(stbl, "stts"))[2]
             table._sizes = _numbers("I", child_box(stbl, "stsz")[12:])
             table._sync = _numbers("I", child_box(stbl, "stss")[8:])
             table._chunk_starts.extend(start - len(head) for start in _numbers("Q", child_box(stbl, "co64")[8:]))
-            offsets = _numbers("I", child_box(stbl, "ctts")[8:])
+            durations, offsets = (_numbers("I", child_box(stbl, kind)[8:]) for kind in ("stts", "ctts"))
+            if table._sizes:
+                table._durations = _expanded(durations[::2], durations[1::2], len(table._sizes))
             table._offsets = _expanded(offsets[::2], offsets[1::2], len(table._sizes))
             chunks = _numbers("I", child_box(stbl, "stsc")[8:])
             firsts = [*chunks[::3], len(table._chunk_starts) + 1]
@@ -110,20 +123,16 @@ class SampleTable:
         (flags,) = struct.unpack_from(">I", tfhd)
         present = [bit for bit in (0x8, 0x10, 0x20) if flags & bit]
         defaults = dict(zip(present, _numbers("I", tfhd[8:]), strict=True))
-        ticks = defaults.get(0x8, 0)
-        if not flags & 0x20000 or flags & 0x3 or not ticks:
+        if not flags & 0x20000 or flags & 0x3:
             raise SegmentCorrupt(f"a fragment at byte {moof_start} has a header of another kind: {flags:#x}")
-        if self._ticks_per_frame not in (0, ticks):
-            raise SegmentCorrupt(f"a fragment at byte {moof_start} has frames of {ticks} ticks")
-        self._ticks_per_frame = ticks
         self._add_run(child_box(traf, "trun"), moof_start, defaults)
 
     def _add_run(self, trun: bytes, moof_start: int, defaults: dict[int, int]) -> None:
         flags, count = struct.unpack_from(">II", trun)
-        if not flags & 0x1 or flags & 0x100:
+        if not flags & 0x1:
             raise SegmentCorrupt(f"a fragment at byte {moof_start} has samples of another kind: {flags:#x}")
         start = 16 if flags & 0x4 else 12
-        columns = [bit for bit in (0x200, 0x400, 0x800) if flags & bit]
+        columns = [bit for bit in (0x100, 0x200, 0x400, 0x800) if flags & bit]
         numbers = _numbers("I", trun[start:])
         if len(numbers) != count * len(columns) or count > MAXIMUM_REEL_FRAMES:
             raise SegmentCorrupt(f"a fragment at byte {moof_start} has {len(numbers)} numbers for {count} samples")
@@ -131,7 +140,11 @@ class SampleTable:
         sample_flags = values.get(0x400) or array("I", [defaults.get(0x20, 0)]) * count
         if flags & 0x4 and count:
             sample_flags[0] = struct.unpack_from(">I", trun, 12)[0]
+        durations = values.get(0x100) or array("I", [defaults.get(0x8, 0)]) * count
+        if not all(durations):
+            raise SegmentCorrupt(f"a fragment at byte {moof_start} has a frame that takes no time")
         first_number = len(self._sizes) + 1
+        self._durations.extend(durations)
         self._sizes.extend(values.get(0x200) or array("I", [defaults.get(0x10, 0)]) * count)
         self._offsets.extend(values.get(0x800) or array("I", [0]) * count)
         self._sync.extend(first_number + place for place, flag in enumerate(sample_flags) if not flag & _NOT_SYNC)
@@ -150,15 +163,17 @@ class SampleTable:
         moov = child_box(init_segment, "moov")
         timescale: int = struct.unpack_from(">I", child_box(moov, "trak", "mdia", "mdhd"), 12)[0]
         size = child_box(moov, "trak", "tkhd")[-8:]
-        duration = self.frame_count * self._ticks_per_frame
+        first, last = self._shown()
+        # Decoding may end long before the last frame is shown: nothing says for how long that is, but one frame's time.
+        decoded, duration = self.ticks, last + TICKS_PER_FRAME - first
         stbl = pack_box("stbl", *self._tables(child_box(moov, *_STBL), media_start))
         inherited = _children(child_box(moov, "trak", "mdia", "minf"))
         minf = b"".join(stbl if kind == "stbl" else body for kind, body in inherited)
-        mdhd = pack_full_box("mdhd", struct.pack(">IIIIHH", 0, 0, timescale, duration, 0x55C4, 0))
+        mdhd = pack_full_box("mdhd", struct.pack(">IIIIHH", 0, 0, timescale, max(decoded, duration), 0x55C4, 0))
         hdlr = pack_box("hdlr", child_box(moov, "trak", "mdia", "hdlr"))
         tkhd = pack_full_box("tkhd", struct.pack(">IIIII", 0, 0, 1, 0, duration), bytes(16), _UNITY, size, flags=3)
         # Decoding begins at 0, and the first frame is shown some frames later: the presentation begins there.
-        edts = edit_list(self._first_shown(), duration)
+        edts = edit_list(first, duration)
         trak = pack_box("trak", tkhd, edts, pack_box("mdia", mdhd, hdlr, pack_box("minf", minf)))
         movie = struct.pack(">IIIIIH", 0, 0, timescale, duration, 0x10000, 0x100)
         mvhd = pack_full_box("mvhd", movie, bytes(10), _UNITY, bytes(24), struct.pack(">I", 2))
@@ -169,22 +184,23 @@ class SampleTable:
     def _tables(self, init_stbl: bytes, media_start: int) -> Iterator[bytes]:
         count = self.frame_count
         yield pack_box("stsd", child_box(init_stbl, "stsd"))
-        yield pack_full_box("stts", struct.pack(">III", 1, count, self._ticks_per_frame))
+        yield _run_table("stts", self._durations) if count else pack_full_box("stts", _NO_SAMPLES)
         yield pack_full_box("stss", struct.pack(">I", len(self._sync)), _packed("I", self._sync))
-        offsets = [(length, value) for _, length, value in _runs(self._offsets)]
-        yield pack_full_box(
-            "ctts", struct.pack(">I", len(offsets)), _packed("I", itertools.chain.from_iterable(offsets))
-        )
+        yield _run_table("ctts", self._offsets)
         chunks = [(place + 1, value, 1) for place, _, value in _runs(self._chunk_counts)]
         yield pack_full_box("stsc", struct.pack(">I", len(chunks)), _packed("I", itertools.chain.from_iterable(chunks)))
         yield pack_full_box("stsz", struct.pack(">II", 0, count), _packed("I", self._sizes))
         starts = (media_start + start for start in self._chunk_starts)
         yield pack_full_box("co64", struct.pack(">I", len(self._chunk_starts)), _packed("Q", starts))
 
-    def _first_shown(self) -> int:
-        """The tick at which the first frame in order of presentation is shown. It is one of the first to be decoded."""
-        times = (place * self._ticks_per_frame + offset for place, offset in enumerate(self._offsets[:64]))
-        return min(times, default=0)
+    def _shown(self) -> tuple[int, int]:
+        """The ticks at which the first and the last frame in order of presentation are shown, which are among the first
+        and the last to be decoded. Without frames, the last one is a frame's time before the first."""
+        starts = itertools.accumulate(self._durations[:_NEAR], initial=0)
+        tail_start = self.ticks - sum(self._durations[-_NEAR:])
+        ends = itertools.accumulate(self._durations[-_NEAR:], initial=tail_start)
+        first = min(map(operator.add, starts, self._offsets[:_NEAR]), default=0)
+        return first, max(map(operator.add, ends, self._offsets[-_NEAR:]), default=first - TICKS_PER_FRAME)
 
 
 def head_size_bytes(start: bytes) -> int | None:
@@ -205,6 +221,12 @@ def _children(payload: bytes) -> Iterator[tuple[str, bytes]]:
     """The boxes in a box, each with its type, whole."""
     for box in walk_boxes(payload):
         yield box.type, payload[box.start : box.end]
+
+
+def _run_table(kind: str, values: array[int]) -> bytes:
+    """A box with the runs of equal values: the length of each, and the value."""
+    runs = [(length, value) for _, length, value in _runs(values)]
+    return pack_full_box(kind, struct.pack(">I", len(runs)), _packed("I", itertools.chain.from_iterable(runs)))
 
 
 def _packed(kind: str, numbers: Iterable[int]) -> bytes:
