@@ -16,6 +16,7 @@ from timelapse_runtime.runtime.function import Context, Deadline, Environment
 from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived
 from timelapse_runtime.runtime.outbox import Outbox
 from timelapse_runtime.runtime.protocol.invocation import CognitoIdentity
+from timelapse_runtime.runtime.state.errors import StateError
 from timelapse_runtime.runtime.state.memory import MemoryStore
 
 Faults = Mapping[int, Fault]
@@ -52,12 +53,18 @@ class FunctionRun(FaultyStores):
         self.new_environment()
 
     def new_environment(self) -> None:
-        """The environment is gone; the next one has nothing in memory."""
-        self._is_dead, self._was_interrupted = False, False
-        self._number += 1
-        self.function = self._make(self.store)
-        outbox = Outbox(self._outbox, self.clock) if self._outbox else None
-        self.function.open(Environment(dict(self._variables), outbox, f"environment-{self._number}"))
+        """The environment is gone; the next one has nothing in memory. If its init fails, there is another one."""
+        is_open = False
+        while not is_open:
+            self._is_dead, self._was_interrupted = False, False
+            self._number += 1
+            self.function = self._make(self.store)
+            outbox = Outbox(self._outbox, self.clock) if self._outbox else None
+            try:
+                self.function.open(Environment(dict(self._variables), outbox, f"environment-{self._number}"))
+            except (Killed, SigtermReceived, DeadlineReached, StateError):
+                continue
+            is_open = True
 
     def invoke(self, event: Any) -> Any:
         """The response; None if three attempts fail."""
@@ -92,17 +99,23 @@ class FunctionRun(FaultyStores):
         self.new_environment()
 
 
-def failures(life: Callable[..., FunctionRun], options: Mapping[str, Any], *, step: int = 1) -> Iterator[str]:
-    """What is wrong in a life with each fault at each request, or at every `step`-th of these points."""
+def points(life: Callable[..., FunctionRun], options: Mapping[str, Any]) -> list[Faults]:
+    """Each fault at each request of a life, and each before a request that is refused: what follows a fault may fail,
+    too."""
     undisturbed = life(**options)
-    points = [
-        {request: fault}
+    single = [
+        (request, fault)
         for request in range(1, undisturbed.requests + 1)
         for fault in Fault
         if fault is not Fault.CONDITION_FAILED or request in undisturbed.conditional
     ]
-    assert len(points) >= 10 * step
-    for faults in points[::step]:
+    followed = [{request: fault, request + 1: Fault.REFUSED} for request, fault in single]
+    return [*({request: fault} for request, fault in single), *followed]
+
+
+def failures(life: Callable[..., FunctionRun], options: Mapping[str, Any], *, step: int = 1) -> Iterator[str]:
+    """What is wrong at these points, or at every `step`-th of them."""
+    for faults in points(life, options)[::step]:
         run = life(faults, **options)
         if run.wrong:
             yield f"{faults}: {run.wrong[0]}"

@@ -14,6 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from examples.similarity.index import Similarity
 from examples.sqlite.ledger import Ledger
 from tests.examples.function_run import context
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
@@ -38,7 +41,24 @@ def _sales(first: int, count: int) -> Any:
 
 
 _LOOK = {"database": "shop", "statements": [["SELECT amount FROM sales WHERE id = ?", ["00000007"]]]}
+_RANDOM = np.random.default_rng(1)
+_DIMENSIONS = 64
+
+
+def _vectors(first: int, count: int) -> Any:
+    drawn = _RANDOM.standard_normal((count, _DIMENSIONS)).tolist()
+    return {"add": {f"item {first + number}": vector for number, vector in enumerate(drawn)}}
+
+
 EXAMPLES = {
+    "similarity": Example(
+        lambda store: Similarity(lambda _environment: store),
+        [_vectors(0, 20_000)],
+        {
+            "look among 20,000 vectors": lambda _number: {"like": _RANDOM.standard_normal(_DIMENSIONS), "count": 3},
+            "add one": lambda number: _vectors(10**6 + number, 1),
+        },
+    ),
     "sqlite": Example(
         lambda store: Ledger(lambda _environment: store),
         [_sales(0, 100_000)],

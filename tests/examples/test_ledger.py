@@ -97,8 +97,8 @@ def lived(faults: Faults | None = None, **options: Any) -> LedgerRun:
     return run
 
 
-STEP = 7
-"""Every 7th point: all take 10 seconds. `python -m tests.examples` runs them all."""
+STEP = 13
+"""Every 13th point: all take 20 seconds. `python -m tests.examples` runs them all."""
 OPTIONS = [
     {"with_extension": with_extension, "save_every": save_every, "budget_bytes": 30_000}
     for with_extension in (True, False)

@@ -87,7 +87,7 @@ def test_sales_that_were_not_saved_are_saved_at_the_shutdown(
 
 
 def test_a_query_without_end_is_interrupted_in_time_and_the_process_lives(make_environment: MakeEnvironment) -> None:
-    environment = make_environment("sqlite/ledger.Ledger", timeout_seconds=3)
+    environment = make_environment("sqlite/ledger.Ledger", timeout_seconds=6)
     (before,) = sold(environment, 1)
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     error = environment.invoke({"database": "shop", "statements": [[endless]]})
@@ -95,3 +95,15 @@ def test_a_query_without_end_is_interrupted_in_time_and_the_process_lives(make_e
     (after,) = sold(environment, 2)
     assert (before["saved"], after["saved"]) == (True, True)
     assert stored_amounts(environment) == [1, 2]
+
+
+@pytest.mark.parametrize("extension", [True, False])
+def test_vectors_whose_addition_was_answered_are_there_after_a_shutdown(
+    make_environment: MakeEnvironment, *, extension: bool
+) -> None:
+    environment = make_environment("similarity/index.Similarity", extension=extension)
+    assert environment.invoke({"add": {"east": [1, 0], "north": [0, 1]}}) == {"size": 2}
+    assert environment.invoke({"like": [3, 1]}) == {"names": ["east"]}
+    environment.shutdown()
+    again = make_environment("similarity/index.Similarity", extension=extension)
+    assert again.invoke({"like": [1, 3], "count": 2}) == {"names": ["north", "east"]}
