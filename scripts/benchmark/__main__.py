@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group()
     for name, text in (
         ("startup", "exec to the first next, and to the first response, against AWS's client"),
-        ("loop", "empty invocations, against AWS's client and a bare http.client loop"),
+        ("loop", "start and invocations of an empty function, against AWS's client and a bare http.client loop"),
         ("shutdown", "SIGTERM to exit on one core, everything full"),
         ("burst", "60 photos in 3 seconds with ten environments, against one; events and uploads in disorder"),
         ("filters", "CPU of each filter, against the encoder's"),

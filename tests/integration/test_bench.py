@@ -30,7 +30,7 @@ def test_a_run_gives_every_ratio_every_candidate_and_the_pictures(
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "bench.json").read_text())
     assert report == json.loads(done.stdout)
-    assert list(report["ratios"]) == [*GOALS, "loop_cpu_vs_awslambdaric"]
+    assert list(report["ratios"]) == [*GOALS, "loop_cpu_vs_awslambdaric", "empty_init_vs_awslambdaric"]
     for ratio in report["ratios"].values():
         assert ratio["value"] > 0
         assert len(ratio["rounds"]) >= 1
