@@ -21,10 +21,6 @@ def look(handler: str, task_root: Path) -> dict[str, str]:
         resolve(handler, task_root)
     except HandlerError as error:
         return {"problem": str(error)}
-    except ModuleNotFoundError as error:
-        return {"problem": f"{handler} needs the module {error.name}, which is not in the package"}
-    except ImportError as error:
-        return {"problem": f"{handler} cannot be imported: {error}"}
     except BaseException as error:  # noqa: BLE001  a module may raise anything
         return {"warning": f"importing {handler} raised {type(error).__name__}: {error}"}
     return {}

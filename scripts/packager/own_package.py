@@ -150,7 +150,7 @@ def _import(handler: str, root: Path, answer: Path) -> None:
     if "problem" in found:
         missing = (
             "; add what it is part of to --requirements FILE, or leave --handler out if a layer brings it"
-            if "needs the module" in found["problem"]
+            if "No module named" in found["problem"]
             else ""
         )
         raise PackageFailed(f"{found['problem'].replace(f'{root}/', '')}{missing}")

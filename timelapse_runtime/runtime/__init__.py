@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from timelapse_runtime.runtime.aws_runtime import managed
     from timelapse_runtime.runtime.clock import Clock, SystemClock
     from timelapse_runtime.runtime.function import Context, Deadline, Environment, StatefulFunction
     from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived
@@ -46,9 +47,11 @@ __all__ = [
     "SystemClock",
     "leave",
     "make_client",
+    "managed",
 ]
 
 _MODULES = {
+    "aws_runtime": ("managed",),
     "clock": ("Clock", "SystemClock"),
     "function": ("Context", "Deadline", "Environment", "StatefulFunction"),
     "interrupts": ("DeadlineReached", "SigtermReceived"),

@@ -79,7 +79,7 @@ class Termination:
         self._wakeup_descriptor = write_end
         self._take_signals()
         threading.Thread(target=self._watch, args=(read_end,), name="termination", daemon=True).start()
-        os.register_at_fork(after_in_child=_forget_signals)
+        os.register_at_fork(after_in_child=forget_signals)
 
     @property
     def deadline(self) -> Deadline:
@@ -140,7 +140,7 @@ class Termination:
         self._leave(0)
 
 
-def _forget_signals() -> None:
+def forget_signals() -> None:
     """In a forked child. The wake-up descriptor is the parent's: its SIGTERM would wake the parent's watchdog."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -80,7 +80,7 @@ def resolve(name: str, task_root: Path, layers: Path = LAYERS) -> StatefulFuncti
             f"_HANDLER is {name!r}: {place} has no {attribute!r}; "
             f"it has {', '.join(callables) or 'nothing that can be called'}. Correct the function's handler setting."
         ) from error
-    return _stateful(name, found)
+    return stateful(name, found)
 
 
 def _layer_folders(layers: Path) -> list[str]:
@@ -111,7 +111,7 @@ def _module(name: str, module_name: str, task_root: Path) -> ModuleType:
         ) from error
 
 
-def _stateful(name: str, found: Any) -> StatefulFunction:
+def stateful(name: str, found: Any) -> StatefulFunction:
     missing = [method for method in REQUIRED if not callable(getattr(found, method, None))]
     if isinstance(found, type):
         if missing:
