@@ -128,21 +128,23 @@ def parts() -> Mapping[str, Part]:
 
 @dataclass(frozen=True)
 class Share:
-    """What one process does of one part: every `of`-th point, from `number` on; of these, every `step`-th."""
+    """What one process does of one part: of its points from `first` on, every `step`-th; of these, every `of`-th, from
+    `number` on."""
 
     part: str
     number: int
     of: int
     step: int
+    first: int = 0
 
     def run(self) -> tuple[str, Counter[str], list[str]]:
         """The part, its points by column, and the failures."""
         part, points, failures = parts()[self.part], Counter[str](), list[str]()
-        chosen = itertools.islice(part.points(), self.number * self.step, None, self.of * self.step)
-        for number, (column, test) in enumerate(chosen):
+        first, step = self.first + self.number * self.step, self.of * self.step
+        for number, (column, test) in enumerate(itertools.islice(part.points(), first, None, step)):
             points[column] += 1
             if wrong := test():
-                point = (self.number + number * self.of) * self.step
+                point = first + number * step
                 failures.append(f"{part.name} / {column} / point {point}: {_last_line(wrong[0])}")
         return self.part, points, failures
 
@@ -155,9 +157,9 @@ def _lives(seed: int) -> tuple[int, list[str]]:
     return LIVES_PER_SEED, [f"life of seed {seed}: {failure}" for failure in run_machine(LIVES_PER_SEED, seed)]
 
 
-def _over_http(server: Server, number: int, step: int) -> tuple[int, list[str]]:
+def _over_http(server: Server, number: int, step: int, first: int) -> tuple[int, list[str]]:
     """One share of a server's points, with a server and an environment of its own."""
-    results = list(run_all(server, step * SHARES_PER_SERVER, first=step // 2 + number * step))
+    results = list(run_all(server, step * SHARES_PER_SERVER, first=first + number * step))
     return len(results), [f"{server}, {name}: {_last_line(wrong[0])}" for name, wrong in results if wrong]
 
 
@@ -169,6 +171,13 @@ def main() -> int:
     """Run, print the table and the line."""
     parser = argparse.ArgumentParser(prog="scripts/crashtest", description=__doc__.split("\n\n")[1])
     parser.add_argument("--step", type=int, default=1, metavar="N", help="only every N-th point (default: all)")
+    parser.add_argument(
+        "--first",
+        type=int,
+        default=0,
+        metavar="K",
+        help="begin with the K-th: runs from 0 to N - 1 are the whole together",
+    )
     parser.add_argument("--in-memory", action="store_true", help="nothing over HTTP: no ffmpeg, no ministack needed")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N")
     arguments = parser.parse_args()
@@ -180,27 +189,31 @@ def main() -> int:
         missing = [name for name in ("ffmpeg", "ffprobe") if shutil.which(name) is None]
         if missing:
             parser.error(f"over HTTP {' and '.join(missing)} look at the videos: install ffmpeg, or take --in-memory")
+    if not 0 <= arguments.first < arguments.step:
+        parser.error(f"--first {arguments.first}: with --step {arguments.step}, take 0 to {arguments.step - 1}")
     started, rows = time.monotonic(), Rows()
     of = 4 * arguments.processes
-    shares = [Share(name, number, of, arguments.step) for name in parts() for number in range(of)]
+    shares = [Share(name, number, of, arguments.step, arguments.first) for name in parts() for number in range(of)]
     # Spawned, not forked: each process has a /tmp folder of its own for its outbox.
     with ProcessPoolExecutor(arguments.processes, get_context("spawn"), logging.disable) as pool:
         asked = {
             f"over HTTP, {server}": [
-                pool.submit(_over_http, server, number, arguments.step) for number in range(SHARES_PER_SERVER)
+                pool.submit(_over_http, server, number, arguments.step, arguments.first)
+                for number in range(SHARES_PER_SERVER)
             ]
             for server in (() if arguments.in_memory else SERVERS)
         }  # first: they wait most of their time
-        for name, done in itertools.groupby(pool.map(Share.run, shares), itemgetter(0)):
-            counted = list(done)
+        for name, shared in itertools.groupby(pool.map(Share.run, shares), itemgetter(0)):
+            counted = list(shared)
             points = sum((counter for _, counter, _ in counted), Counter[str]())
             rows.add(name, points, [failure for *_, failures in counted for failure in failures])
-        caught = dict(pool.map(_bug, MUTATIONS))
-        others = {"random lives": pool.map(_lives, range(1, 1 + max(1, SEEDS // arguments.step)))}
+        caught = dict(pool.map(_bug, () if arguments.first else MUTATIONS))
+        others = {"random lives": pool.map(_lives, range(1 + arguments.first, 1 + SEEDS, arguments.step))}
         others |= {name: (answer.result() for answer in answers) for name, answers in asked.items()}
         for name, results in others.items():
-            counts, failures = zip(*results, strict=True)
-            rows.add(name, Counter({"": sum(counts)}), list(itertools.chain(*failures)))
+            done = list(results)
+            failures = [failure for _, failed in done for failure in failed]
+            rows.add(name, Counter({"": sum(count for count, _ in done)}), failures)
     print("", _bugs(caught), "", sep="\n")
     missed = [name for name, where in caught.items() if where is None]
     line = {
