@@ -287,27 +287,19 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Write frames into one MP4, packets as they are, a GIF or WebP, or a picture."
     parser.add_argument("stream", type=stream_folder, help="the stream's folder: s3://BUCKET/PREFIX/STREAM")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".mp4, or a .gif or .webp for chats")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help=".mp4, .gif, .webp: its frames as one file"
+    )
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
     add_selection(parser, "which frames (default: the newest reel), times in TIMELAPSE_TIMEZONE")
     parser.add_argument("--still", choices=_STILLS, metavar="KIND", help="one picture of all: keogram or trails")
-    group = parser.add_argument_group("encoded again")
-    group.add_argument("--size", type=video_size, metavar="WxH", help="another size, such as 1280x720")
-    group.add_argument("--speed", type=speed, metavar="X", help="so many times as fast, such as 4 or 0.5")
-    group.add_argument(
-        "--codec", choices=_CODECS, default="copy", metavar="NAME", help=f"{', '.join(_CODECS)} (default: copy)"
-    )
-    group.add_argument(
-        "--quality",
-        choices=QUALITIES,
-        metavar="WORD",
-        help=f"with a codec: {', '.join(QUALITIES)} (default: balanced)",
-    )
-    group.add_argument(
-        "--maximum-kbps", type=_kbps, metavar="N", help="with a codec: no more than 1,000 N bits per second of video"
-    )
+    parser.add_argument("--size", type=video_size, metavar="WxH", help="another size, such as 1280x720")
+    parser.add_argument("--speed", type=speed, metavar="X", help="so many times as fast, such as 4 or 0.5")
+    codecs = ", ".join(_CODECS)
+    parser.add_argument("--codec", choices=_CODECS, default="copy", metavar="NAME", help=f"{codecs} (default: copy)")
+    parser.add_argument("--quality", choices=QUALITIES, metavar="WORD", help=f"of a codec: {', '.join(QUALITIES)}")
+    parser.add_argument("--maximum-kbps", type=_kbps, metavar="N", help="ceiling of a codec's bit rate")
     parser.set_defaults(run=_run_of("export"))
 
 
