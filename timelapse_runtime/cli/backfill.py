@@ -69,7 +69,7 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     return _Backfill(config, configured, is_json=options.json, processes=options.processes).run()
 
 
-def _with_threads(variables: Mapping[str, str], processes: int) -> dict[str, str]:
+def with_threads(variables: Mapping[str, str], processes: int) -> dict[str, str]:
     """With each process's share of the processors, unless TIMELAPSE_THREADS says otherwise."""
     return {f"{PREFIX}THREADS": str(min(max(1, (os.cpu_count() or 1) // processes), _MAXIMUM_THREADS)), **variables}
 
@@ -111,7 +111,7 @@ class _Backfill:
             for stream in streams:
                 self._fill(stream, Timelapse(stores=self._stores))
             return
-        workers = Workers(_with_threads(self._variables, processes), processes)
+        workers = Workers(with_threads(self._variables, processes), processes)
         self._workers.append(workers)
         at_once = min(processes, len(streams))
         try:
@@ -124,7 +124,7 @@ class _Backfill:
         """Fill a stream by ranges, of which up to `ahead` are under way. If it fails, the others stop as well."""
         elsewhere = EncodedElsewhere(
             stream.config,
-            workers.encode(stream.name, stream.config.settings),
+            workers.encode(stream.name, stream.config),
             ahead,
             self._watch.stop.is_set,
             self._photo_was_read,
@@ -143,7 +143,7 @@ class _Backfill:
     def _fill(self, stream: StreamWork, function: Timelapse) -> None:
         """Until each photo is in the video or rejected, or this is to stop. If reels are of days, that of a day that is
         over is closed."""
-        function.open(Environment(_with_threads(self._variables, 1), None, uuid.uuid4().hex))
+        function.open(Environment(with_threads(self._variables, 1), None, uuid.uuid4().hex))
         if self._sweep(function, stream, {"drain": True}):
             after = self._streams.checkpoint(stream.name)
             now_epoch_ms, has_days = SystemClock().now_epoch_ms(), stream.config.reel == "day"

@@ -1,4 +1,5 @@
-"""Processes that read, decode and encode ranges of photos for `timelapse backfill` (`timelapse/ranges/`).
+"""Processes that read, decode and encode ranges of photos for `timelapse backfill` and `timelapse render`
+(`timelapse/ranges/`).
 
 They write nothing: the process that started them joins what they give it, and reads and encodes itself what they do
 not. So one that is killed costs time and nothing else. They end with the process that started them, however it ends.
@@ -61,10 +62,12 @@ class Workers:
         arguments = dict(variables), self._stop
         self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=arguments)
 
-    def encode(self, stream: str, settings: Mapping[str, str]) -> Callable[[Sequence[SourceFrame]], Future[bytes]]:
-        """Has ranges of this stream's photos encoded, with its own settings. Raises RuntimeError if no process is
-        left."""
-        return lambda photos: self._pool.submit(_encode, stream, dict(settings), photos)
+    def encode(
+        self, stream: str, config: Config, *, looks_ahead: bool = False
+    ) -> Callable[[Sequence[SourceFrame]], Future[bytes]]:
+        """Has ranges of this stream's photos encoded, by its configuration, with the threads of these processes;
+        `looks_ahead` as in RangeEncoder. Raises RuntimeError if no process is left."""
+        return lambda photos: self._pool.submit(_encode, stream, config, looks_ahead, photos)
 
     def stop(self) -> None:
         """They end before the next photo."""
@@ -85,11 +88,11 @@ class _Worker:
         self._frames = S3Store(client, self._config.frames.bucket, requester_pays=True)
         self._stop, self._codec = stop, X264Codec()
 
-    def encode(self, stream: str, settings: Mapping[str, str], photos: Sequence[SourceFrame]) -> bytes:
-        config = self._config.for_stream(settings)
+    def encode(self, stream: str, config: Config, photos: Sequence[SourceFrame], *, looks_ahead: bool) -> bytes:
+        config = replace(config, threads=self._config.threads)
         before = Counter(self._frames.request_counts)
         reader = PhotoReader(config, self._frames, config.photos_prefix(stream), self._codec)
-        encoder = RangeEncoder(config, reader, self._codec, may_stop=self._stop.is_set)
+        encoder = RangeEncoder(config, reader, self._codec, may_stop=self._stop.is_set, looks_ahead=looks_ahead)
         encoded = encoder.encode(photos)
         requests = Counter(self._frames.request_counts) - before
         return replace(encoded, request_counts=dict(requests)).to_bytes()
@@ -113,6 +116,6 @@ def _end_with_parent() -> None:
     os._exit(1)  # killed: nobody waits for what is being encoded
 
 
-def _encode(stream: str, settings: Mapping[str, str], photos: Sequence[SourceFrame]) -> bytes:
+def _encode(stream: str, config: Config, looks_ahead: bool, photos: Sequence[SourceFrame]) -> bytes:
     assert _worker is not None
-    return _worker.encode(stream, settings, photos)
+    return _worker.encode(stream, config, photos, looks_ahead=looks_ahead)

@@ -343,6 +343,9 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reel", action="append", default=[], metavar="NAME", help="this reel (may be repeated)")
     parser.add_argument("--from", dest="start", type=_day, metavar="DAY", help="reels that begin on this day or later")
     parser.add_argument("--to", dest="end", type=_day, metavar="DAY", help="reels that begin on this day or earlier")
+    parser.add_argument(
+        "--processes", type=positive, default=1, metavar="N", help="encode ranges of a reel in N processes (default: 1)"
+    )
     parser.add_argument("--skip-missing", action="store_true", help="leave out frames whose photos are gone")
     parser.set_defaults(run=_run_of("render"))
 

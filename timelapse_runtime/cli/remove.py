@@ -18,7 +18,7 @@ from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.remaking import ReelChange, Remaking
 from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 from timelapse_runtime.timelapse.verify_report import counted
-from timelapse_runtime.timelapse.video.codec import X264Codec
+from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 
 _MAXIMUM_THREADS = 16
 
@@ -43,7 +43,9 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     return EXIT_OK
 
 
-def remaking(target: Target, variables: Mapping[str, str], executor: ThreadPoolExecutor) -> Remaking:
+def remaking(
+    target: Target, variables: Mapping[str, str], executor: ThreadPoolExecutor, codec: Codec | None = None
+) -> Remaking:
     """What makes the target's reels again, with all processors unless TIMELAPSE_THREADS says otherwise."""
     os.environ.setdefault("SVT_LOG", "1")  # errors alone: SVT-AV1 prints its settings on stderr
     threads = {f"{PREFIX}THREADS": str(min(os.cpu_count() or 1, _MAXIMUM_THREADS))}
@@ -58,7 +60,7 @@ def remaking(target: Target, variables: Mapping[str, str], executor: ThreadPoolE
         target.frames_store,
         target.video_store,
         SystemClock(),
-        X264Codec(),
+        codec or X264Codec(),
         executor,
         lambda: run_function(target, close, variables),
     )

@@ -23,7 +23,7 @@ from timelapse_runtime.timelapse.model.left_out import LeftOut
 from timelapse_runtime.timelapse.model.quality import codec_named
 from timelapse_runtime.timelapse.model.skip import SkipRules
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_identity
-from timelapse_runtime.timelapse.photo_reader import PhotoReader, PhotoRun, Prefetch
+from timelapse_runtime.timelapse.photo_reader import PhotoReader, PhotoRun, Prefetch, ReadElsewhere
 from timelapse_runtime.timelapse.stored_reels import read_segment
 from timelapse_runtime.timelapse.video.boxes import read_sources
 from timelapse_runtime.timelapse.video.codec import Codec
@@ -92,10 +92,15 @@ class ReelMaker:
         return [frame for frame in wanted if not _is_photo_of(frame, stored.get(frame.key))]
 
     def make(
-        self, begun: Reel, config: Config, frames: Sequence[SourceFrame], left_out: Iterable[int] = ()
+        self,
+        begun: Reel,
+        config: Config,
+        frames: Sequence[SourceFrame],
+        left_out: Iterable[int] = (),
+        elsewhere: ReadElsewhere | None = None,
     ) -> MadeReel:
         """Store the objects of the edition that was `begun`, from the photos of these `frames` but for the numbers in
-        `left_out`.
+        `left_out`. `elsewhere` may read and encode them ahead.
 
         A frame that repeats the one before it is left out as well if it would be the first: only an earlier reel has
         its picture. Raises MissingPhotos if a photo is gone or cannot be used, StorageError, EncoderFailed.
@@ -106,14 +111,17 @@ class ReelMaker:
         edition = _Edition(
             self._video, self._keys, replace(begun, edition=begun.last_edition, segments=(), video_etag=""), writer
         )
-        prefetch = Prefetch(PhotoReader(config, self._frames, self._prefix, self._codec).read, self._executor)
         chosen = [(number, frame) for number, frame in enumerate(frames) if number not in left_out]
+        reader = PhotoReader(config, self._frames, self._prefix, self._codec)
+        run: PhotoRun = Prefetch(reader.read, self._executor)
+        if elsewhere is not None:
+            run = elsewhere.begin(reader, [frame for _, frame in chosen if frame.role is not Role.STAND_IN])
         for (number, frame), following in with_next(chosen):
             picture: DecodedPhoto | None
             if frame.role is Role.STAND_IN:
                 picture = writer.repeated_picture(None)
             else:
-                picture = self._read(frame, prefetch, following[1] if following else None)
+                picture = self._read(frame, run, following[1] if following else None)
             if picture is None:
                 left_out.add(number)
                 continue
@@ -127,10 +135,10 @@ class ReelMaker:
         VideoFile(self._video, self._keys, reel.path).publish(reel, {}, force=True)
         return MadeReel(reel, writer.thumbnail())
 
-    def _read(self, frame: SourceFrame, prefetch: PhotoRun, following: SourceFrame | None) -> DecodedPhoto:
+    def _read(self, frame: SourceFrame, run: PhotoRun, following: SourceFrame | None) -> DecodedPhoto:
         try:
             is_next_read = following is not None and following.role is not Role.STAND_IN
-            found = prefetch.get(frame, following.key if following is not None and is_next_read else None)
+            found = run.get(frame, following.key if following is not None and is_next_read else None)
         except ObjectNotFound as error:
             raise MissingPhotos([frame.key], "it is gone") from error
         if isinstance(found.picture, FrameRejected):

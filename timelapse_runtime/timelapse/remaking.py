@@ -25,6 +25,7 @@ from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.skip import SkipRules
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
+from timelapse_runtime.timelapse.photo_reader import ReadElsewhere
 from timelapse_runtime.timelapse.reel_maker import ReelMaker, as_recorded
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.video.codec import Codec
@@ -83,10 +84,16 @@ class Remaking:
         return changes
 
     def render(
-        self, names: Collection[str], config: Config, *, skip_missing: bool = False
+        self,
+        names: Collection[str],
+        config: Config,
+        *,
+        skip_missing: bool = False,
+        elsewhere: Callable[[Config], ReadElsewhere] | None = None,
     ) -> Iterator[tuple[ReelChange, Sequence[str]]]:
         """Make the closed reels `names` again with this configuration, one after another, oldest first; each with the
-        keys of the objects that it replaced, which players may still ask for.
+        keys of the objects that it replaced, which players may still ask for. `elsewhere` gives who reads and encodes
+        photos ahead, by the configuration of a reel.
 
         Raises MissingPhotos before anything of a reel is changed, TimelapseError.
         """
@@ -95,7 +102,8 @@ class Remaking:
             frames = self._maker.frames_of(reel)
             left_out = self._left_out(frames, (), skip_missing=skip_missing)
             begun = self.editions.begin(reel.name)
-            made = self._maker.make(begun, replace(config, order=reel.order, skip=SkipRules()), frames, left_out)
+            own = replace(config, order=reel.order, skip=SkipRules())
+            made = self._maker.make(begun, own, frames, left_out, elsewhere(own) if elsewhere is not None else None)
             shown = self.editions.show(made.reel)
             replaced = self.editions.finish(reel.name, latest=made.latest)
             yield ReelChange(reel.name, len(frames), shown.frame_count, ()), replaced

@@ -40,12 +40,20 @@ _PACE_PHOTOS = 9
 
 
 class RangeEncoder:
-    """For the photos of one stream, which `reader` reads. `may_stop` is asked before each photo."""
+    """For the photos of one stream, which `reader` reads. `may_stop` is asked before each photo. If it `looks_ahead`,
+    its encoders do whatever the pace of the photos."""
 
     def __init__(
-        self, config: Config, reader: PhotoReader, codec: Codec, *, may_stop: Callable[[], bool] = lambda: False
+        self,
+        config: Config,
+        reader: PhotoReader,
+        codec: Codec,
+        *,
+        may_stop: Callable[[], bool] = lambda: False,
+        looks_ahead: bool = False,
     ) -> None:
         self._config, self._reader, self._codec, self._may_stop = config, reader, codec, may_stop
+        self._looks_ahead = looks_ahead
 
     def encode(self, photos: Sequence[SourceFrame]) -> EncodedRange:
         """Encode `photos`, in this order. One that S3 does not give is left out: the owner meets the error. If filters
@@ -57,7 +65,7 @@ class RangeEncoder:
         if self._config.skip.frozen is not None:
             return EncodedRange()
         times = islice((photo.uploaded_epoch_ms for photo in photos), _PACE_PHOTOS)
-        low_delay = pace_of(times, slow_ms=self._config.slow_pace_ms).is_slow
+        low_delay = not self._looks_ahead and pace_of(times, slow_ms=self._config.slow_pace_ms).is_slow
         outcomes: list[PhotoOutcome] = []
         groups: list[Group] = []
         day, run = ReelDay(self._config.timezone), None
