@@ -33,7 +33,7 @@ TIMELAPSE = (
     {"model", "events", "config", "batch", "sweep_pauses"},
     {"filters"},
     {"video"},
-    {"commit_plan", "left_out_notes", "verify_report"},
+    {"commit_plan", "left_out_notes", "logo_file", "verify_report"},
     {"stored_checkpoint", "stored_reels"},
     {"catalog", "checkpoint_store", "known_settings", "photo_reader", "rejection_records", "video_file", "week"},
     {"derived", "ingest", "reconcile", "reel_writer", "segment_removal", "verify_photos", "verify_video"},

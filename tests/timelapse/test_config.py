@@ -136,6 +136,16 @@ WRONG = {
     "CAPTION": ["a\nb", "x" * 121, "\u6771\u4eac", "\u05e9\u05dc\u05d5\u05dd", "caf\u00e9 \U0001f600"],
     "CAPTION_PLACE": ["middle"],
     "TEXT_SIZE": ["0", "26"],
+    "LOGO": [
+        "logo.jpg",
+        "/logo.png",
+        "../logo.png",
+        "s3://videos/logo.gif",
+        "s3://Videos/logo.png",
+    ],
+    "LOGO_PLACE": ["", "middle"],
+    "LOGO_SIZE": ["0", "101"],
+    "LOGO_MARGIN": ["-1", "46"],
     "DEFLICKER": ["", "1", "On"],
     "DENOISE": ["", "on", "0"],
     "STABILISE": ["", "yes"],
@@ -165,6 +175,8 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str) -> N
     [
         ({"SKIP": "dark, night"}, "night together with TIMELAPSE_PLACE"),
         ({"SKIP": "frozen", "ORDER": "name"}, "frozen with TIMELAPSE_ORDER=arrival"),
+        ({"LOGO": "s3://other/video/logo.png"}, "below TIMELAPSE_VIDEO"),
+        ({"LOGO": "s3://videos/logo.png"}, "below TIMELAPSE_VIDEO, s3://videos/video/"),
     ],
 )
 def test_a_rule_without_its_basis_is_a_mistake(variables: dict[str, str], allowed: str) -> None:

@@ -17,6 +17,7 @@ from timelapse_runtime.cli.remove import remaking
 from timelapse_runtime.cli.target import Target, configuration, open_target
 from timelapse_runtime.timelapse.config import Config, laid_over
 from timelapse_runtime.timelapse.errors import MissingPhotos
+from timelapse_runtime.timelapse.logo_file import LogoFiles
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.quality import H264
 from timelapse_runtime.timelapse.model.stream_settings import config_of
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     with ThreadPoolExecutor(1) as executor, encoding_apart(target, variables, options.processes) as elsewhere:
         work = remaking(target, variables, executor, RangeCodec(X264Codec()) if elsewhere else None)
         config = with_settings(work.config, dict(options.settings), options.codec)
+        config = LogoFiles(target.video_store).with_logo(config, target.stream)
         names = [reel.name for reel in work.editions.reels() if is_chosen(reel, options)]
         if not names:
             raise CommandFailed(f"no closed reel of {target.video} is named by --reel, or begins within these days")

@@ -16,6 +16,7 @@ from timelapse_runtime.timelapse.errors import ConfigError
 from timelapse_runtime.timelapse.metrics import DECLARED
 from timelapse_runtime.timelapse.model.drawn_text import Place
 from timelapse_runtime.timelapse.model.frame_times import TICKS_PER_FRAME, Pacing
+from timelapse_runtime.timelapse.model.logo import LogoPlace
 from timelapse_runtime.timelapse.model.mask import Mask
 from timelapse_runtime.timelapse.model.memory_budget import MemoryBudget
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter, is_hidden_folder
@@ -30,6 +31,7 @@ from timelapse_runtime.timelapse.model.setting_values import (
     CRF,
     FIXED_SIZE,
     KBPS,
+    LOGO,
     MASKS,
     PHOTO_FILTER,
     PLACE,
@@ -125,6 +127,11 @@ class Config:
     caption_place: Place
     text_size: int
     """In percent of the video's shorter side."""
+    logo: LogoPlace | None
+    logo_place: Place
+    logo_size: int
+    logo_margin: int
+    """Both in percent of the video's shorter side."""
     metrics: str
     memory_mb: int | None
     """The function's memory size, where Lambda says it."""
@@ -133,6 +140,8 @@ class Config:
     configurations no different."""
     variables: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     """The variables of the function that it has come from."""
+    logo_png: bytes = field(default=b"", repr=False)
+    """The logo, once it was read (`logo_file.py`)."""
     codec: str = H264
     """What is recorded is H.264. Closed reels are also rendered in others."""
 
@@ -525,6 +534,28 @@ VARIABLES = (
         Integer(1, 25),
     ),
     Variable(
+        "LOGO",
+        "",
+        "s3://BUCKET/KEY.png below VIDEO, a path such as `logo.png` in the function's package, or empty",
+        "a PNG that is drawn over the picture, by its transparency",
+        LOGO,
+    ),
+    Variable("LOGO_PLACE", "top-right", ", ".join(PLACE.words), "where the logo is drawn", PLACE),
+    Variable(
+        "LOGO_SIZE",
+        "12",
+        "1 to 100",
+        "the logo's longer side, in percent of the video's shorter side",
+        Integer(1, 100),
+    ),
+    Variable(
+        "LOGO_MARGIN",
+        "3",
+        "0 to 45",
+        "from the logo to the picture's edges, in percent of the video's shorter side",
+        Integer(0, 45),
+    ),
+    Variable(
         "METRICS",
         "basic",
         ", ".join(DECLARED),
@@ -593,7 +624,7 @@ def parse_config(environ: Mapping[str, str]) -> Config:
     quality = QUALITIES[values["quality"]][H264]
     values["crf"] = quality.crf if values["crf"] is None else values["crf"]
     values["preset"] = quality.preset if values["preset"] == "auto" else values["preset"]
-    values["codec"], values["settings"] = H264, {}
+    values["codec"], values["logo_png"], values["settings"] = H264, b"", {}
     values["variables"] = {name: text for name, text in environ.items() if name.startswith(PREFIX) or name == _MEMORY}
     config = Config(**{one.name: values[one.name] for one in fields(Config)})
     _refuse_output_among_input(config)
@@ -621,6 +652,9 @@ def _refuse_rules_without_basis(config: Config, environ: Mapping[str, str]) -> N
     given = environ.get(PREFIX + "SKIP")
     if config.skip.night is not None and config.place is None:
         raise ConfigError(PREFIX + "SKIP", given, f"night together with {PREFIX}PLACE: the sun's height depends on it")
+    logo = config.logo
+    if logo is not None and logo.bucket is not None and not config.video.contains(Location(logo.bucket, logo.key)):
+        raise ConfigError(PREFIX + "LOGO", str(logo), f"an object below {PREFIX}VIDEO, {config.video}")
     if config.skip.frozen is not None and config.order == "name":
         allowed = f"frozen with {PREFIX}ORDER=arrival: in the order of names, a frame's neighbour may come later"
         raise ConfigError(PREFIX + "SKIP", given, allowed)

@@ -17,6 +17,7 @@ from timelapse_runtime.runtime.state.contract import Store, StoredObject
 from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.config import STREAM_SETTINGS, Config
 from timelapse_runtime.timelapse.errors import SettingsInvalid
+from timelapse_runtime.timelapse.logo_file import LogoFiles
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings, check_values, config_of
@@ -78,6 +79,7 @@ class KnownSettings:
     def __init__(self, config: Config, video: Store, clock: Clock) -> None:
         self._config, self._video, self._clock = config, video, clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._logos = LogoFiles(video)
 
     def recent(self, name: str) -> Config | None:
         """The stream's configuration, if it was read within the last five minutes."""
@@ -86,7 +88,8 @@ class KnownSettings:
         return known.config if known is not None and is_recent else None
 
     def read(self, name: str, checkpoint: Checkpoint | None = None) -> Config:
-        """The stream's configuration as it is now: one request. `checkpoint` is the stream's, if the caller knows it.
+        """The stream's configuration as it is now: one request, and one for a logo in S3. `checkpoint` is the stream's,
+        if the caller knows it.
         Raises StorageError."""
         known = self._known.get(name) or _Known(self._config)
         key = StreamKeys(f"{self._config.video.prefix}{name}/").settings
@@ -104,6 +107,7 @@ class KnownSettings:
             # Others may have gone on with newer settings than are known here: then the checkpoint names them.
             is_behind = checkpoint is not None and generation > known.generation
             config = self._committed(checkpoint) if checkpoint is not None and is_behind else known.config
+        config = self._logos.with_logo(config, name)
         self._known[name] = _Known(config, found is not None, generation, etag, self._clock.now_epoch_ms())
         self._known.move_to_end(name)
         if len(self._known) > _MAXIMUM_STREAMS:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from tests.timelapse.filters.overlay_figures import DAWN_EPOCH_MS, PLACES
+from tests.timelapse.filters.overlay_figures import DAWN_EPOCH_MS, PLACES, logo
 from timelapse_runtime.emulator.scene import render_scene
 from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.filters.contract import Moment
@@ -27,6 +28,8 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "clock, %Y-%m-%d %H:%M": {"CLOCK": "%Y-%m-%d %H:%M"},
     "clock, %Y-%m-%d %H:%M:%S": {"CLOCK": "%Y-%m-%d %H:%M:%S"},
     "clock, %A, %-d %B %Y, %H:%M:%S": {"CLOCK": "%A, %-d %B %Y, %H:%M:%S"},
+    "logo, 12 % of the height": {"LOGO": "logo.png"},
+    "logo, 30 % of the height": {"LOGO": "logo.png", "LOGO_SIZE": "30"},
 }
 
 
@@ -56,6 +59,7 @@ def main() -> None:
     print(f"| {'encoding':40} | {encoding:6.2f} ms | |")
     for name, settings in SETTINGS.items():
         config = parse_config({**PLACES, **{f"TIMELAPSE_{key}": value for key, value in settings.items()}})
+        config = replace(config, logo_png=logo() if config.logo else b"")
         filters = codec.filters(config, SIZE)
 
         def apply(number: int, filters=filters) -> object:  # type: ignore[no-untyped-def]

@@ -5,11 +5,13 @@ Photos of the sample scene go through the product's own decoder, fitter and filt
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from timelapse_runtime.emulator.scene import render_scene
 from timelapse_runtime.timelapse.config import parse_config
@@ -34,13 +36,29 @@ FIGURES: Mapping[str, tuple[int, Mapping[str, str]]] = {
             "TIMEZONE": "Europe/Berlin",
         },
     ),
+    "logo-day": (30, {"LOGO": "logo.png", "LOGO_SIZE": "30"}),
+    "logo-night": (58, {"LOGO": "logo.png", "LOGO_PLACE": "bottom-right", "LOGO_SIZE": "18", "LOGO_MARGIN": "6"}),
 }
 """By name: the photo's number of 60 from dawn to night, and settings."""
+
+
+def logo() -> bytes:
+    """A sun over a lake, in a ring that lets the picture through by half. Its edges are smooth."""
+    image = Image.new("RGBA", (512, 512))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((0, 0, 511, 511), (255, 255, 255, 128))
+    draw.ellipse((40, 40, 471, 471), (20, 60, 110, 255))
+    draw.ellipse((176, 130, 336, 290), (255, 200, 60, 255))
+    draw.chord((40, 40, 471, 471), 0, 180, (70, 150, 200, 255))
+    sink = io.BytesIO()
+    image.save(sink, "PNG")
+    return sink.getvalue()
 
 
 def filtered(photo: bytes, settings: Mapping[str, str], size: tuple[int, int], moment: Moment) -> Picture:
     """The photo as the encoder gets it."""
     config = parse_config({**PLACES, **{f"TIMELAPSE_{name}": value for name, value in settings.items()}})
+    config = replace(config, logo_png=logo() if config.logo else b"")
     codec = X264Codec()
     decoded = codec.photo_decoder(maximum_pixels=10**8, background=(0, 0, 0)).decode(photo)
     fitted = codec.fitter(*size, config.fit, config.background).fit(decoded)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 
-from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.config import PREFIX, Config
 from timelapse_runtime.timelapse.errors import FiltersUnavailable
 from timelapse_runtime.timelapse.filters.contract import Area, FilterState, Moment, PictureFilter, Planes
 from timelapse_runtime.timelapse.model.video_size import Size
+
+_log = logging.getLogger(__name__)
 
 
 def steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:
@@ -54,6 +57,16 @@ def _steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:
         from timelapse_runtime.timelapse.filters.blend import Blend, BlendSettings  # noqa: PLC0415
 
         steps["blend"] = Blend(BlendSettings(config.blend), *size)
+    if config.logo_png:
+        from timelapse_runtime.timelapse.filters.glyphs import UnreadablePicture  # noqa: PLC0415
+        from timelapse_runtime.timelapse.filters.logo import Logo  # noqa: PLC0415
+
+        try:
+            how = config.logo_place, config.logo_size, config.logo_margin
+            steps["logo"] = Logo(config.logo_png, *how, *size)
+        except UnreadablePicture as error:
+            fields = {"variable": f"{PREFIX}LOGO", "logo": str(config.logo), "problem": str(error)}
+            _log.error("the logo cannot be drawn: the video has none", extra=fields)
     lines = []
     if config.caption is not None or config.clock is not None:
         from timelapse_runtime.timelapse.filters.overlay import Overlay, caption, clock  # noqa: PLC0415

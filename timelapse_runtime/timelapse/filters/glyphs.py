@@ -1,4 +1,4 @@
-"""The door to Pillow's text: the bundled font, and its glyphs as numpy arrays, each drawn once.
+"""The door to Pillow: the bundled font, with its glyphs as numpy arrays, each drawn once; and a logo's pixels.
 
 The font is DejaVu Sans Condensed Bold 2.37, unchanged; its licence is beside it. Its digits are of one width, so that a
 clock does not jump, and it stays legible at the ten pixels that a small video has for it.
@@ -6,6 +6,7 @@ clock does not jump, and it stays legible at the ten pixels that a small video h
 
 from __future__ import annotations
 
+import io
 import math
 import pkgutil
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ PIL.__path__ = pkgutil.extend_path(PIL.__path__, PIL.__name__)
 from PIL import Image, ImageDraw, ImageFont  # noqa: E402
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from timelapse_runtime.timelapse.filters.contract import Plane
 
 FONT = Path(__file__).parent / "font" / "DejaVuSansCondensed-Bold.ttf"
@@ -38,6 +41,22 @@ class Glyph:
     outline: Plane
     left: int
     top: int
+
+
+class UnreadablePicture(Exception):
+    """A file that is not, or not wholly, a picture."""
+
+
+def rgba(png: bytes, size: tuple[int, int]) -> NDArray[numpy.uint8]:
+    """The picture in a PNG, scaled to this width and height: red, green, blue and opacity, of shape (height, width, 4).
+    Raises UnreadablePicture."""
+    try:
+        with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+            # Scaled with its colours multiplied by its opacity: hidden colours of transparent parts do not show.
+            small = image.convert("RGBA").convert("RGBa").resize(size, Image.Resampling.LANCZOS).convert("RGBA")
+            return numpy.asarray(small)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UnreadablePicture(f"it cannot be decoded: {error}") from error
 
 
 class Glyphs:

@@ -20,6 +20,7 @@ from timelapse_runtime.timelapse.model.drawn_text import (
     parse_caption,
     parse_clock,
 )
+from timelapse_runtime.timelapse.model.logo import LOGO_PATTERN, parse_logo
 from timelapse_runtime.timelapse.model.mask import MASKS_PATTERN, parse_masks
 from timelapse_runtime.timelapse.model.photo_filter import parse_photo_filter
 from timelapse_runtime.timelapse.model.skip import SKIP_PATTERN, parse_skip
@@ -128,6 +129,8 @@ CLOCK = Text(CLOCK_PATTERN, parse_clock)
 CAPTION = Text(CAPTION_PATTERN, parse_caption)
 """See parse_caption."""
 PLACE = Choice(tuple(place.value for place in Place), Place)
+LOGO = Text(LOGO_PATTERN, parse_logo)
+"""See parse_logo."""
 SKIP = Text(SKIP_PATTERN, parse_skip)
 """See parse_skip."""
 COORDINATES = Text(PLACE_PATTERN, parse_coordinates)
