@@ -19,9 +19,9 @@ from tests.recovery.faults import Fault
 from tests.recovery.watch import Watch, number_of
 from tests.world import STREAM, World
 from timelapse_runtime.emulator.s3_event import object_created_event
-from timelapse_runtime.timelapse import Timelapse, arrival_intake
+from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.model import ahead_parts, pace
+from timelapse_runtime.timelapse.model import ahead_parts, arrival_tracker, pace
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
@@ -189,7 +189,7 @@ class ArrivalRun(FaultRun):
 
     def finish(self) -> None:
         """See FaultRun."""
-        with patch.object(arrival_intake, "_SLACK_MS", SLACK_MS):
+        with patch.object(arrival_tracker, "SLACK_MS", SLACK_MS):
             super().finish()
 
     def check(self) -> list[str]:
@@ -318,7 +318,7 @@ def hang(run: ArrivalRun) -> None:
 
 def late(run: ArrivalRun) -> None:
     """Photos become visible after their time was covered; one's event comes, one's does not."""
-    with patch.object(arrival_intake, "_SLACK_MS", 2_000):
+    with patch.object(arrival_tracker, "SLACK_MS", 2_000):
         run.tell(run.add("zz.jpg", b"", reason="empty"))
         run.take(*(f"{number}.jpg" for number in range(4)), seconds=12)
         run.take(*(f"{number}.jpg" for number in range(4, 12)))
@@ -362,7 +362,7 @@ def bulk_upload(run: ArrivalRun) -> None:
 def bulk_upload_in_parts(run: ArrivalRun) -> None:
     """The same, with checkpoints that hold a few photos beyond the watermark: other objects hold the rest, until the
     watermark passes them. Environments end with such objects, and one of them is written at a shutdown."""
-    with patch.multiple(arrival_intake, _SLACK_MS=4_000), patch.object(ahead_parts, "MAXIMUM_AHEAD_BYTES", 200):
+    with patch.object(arrival_tracker, "SLACK_MS", 4_000), patch.object(ahead_parts, "MAXIMUM_AHEAD_BYTES", 200):
         bulk_upload(run)
         run.take(*(f"IMG_{number}.JPG" for number in range(34, 40)))
         run.shut_down()

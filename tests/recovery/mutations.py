@@ -22,12 +22,12 @@ from timelapse_runtime.runtime.state.put import Put
 from timelapse_runtime.timelapse import (
     Timelapse,
     arrangement,
-    arrival_intake,
     checkpoint_store,
     commit_plan,
     known_settings,
     segment_removal,
     video_file,
+    waiting_photos,
 )
 from timelapse_runtime.timelapse.arrival_intake import ArrivalIntake
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
@@ -38,6 +38,7 @@ from timelapse_runtime.timelapse.frozen_photos import FrozenPhotos
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.known_settings import KnownSettings
 from timelapse_runtime.timelapse.model import checkpoint, lease, playlist, segment_versions, source_frame
+from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
 from timelapse_runtime.timelapse.model.backlog_order import is_backlog
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameState, FrameTracker, Place
@@ -270,12 +271,12 @@ def _all_kept_done(self: ArrivalIntake) -> list[str]:
 
 
 def _wait_untracked(self: ArrivalIntake, waiting: Any) -> None:
-    self._waiting[waiting.source.position] = waiting
+    self._waiting.add(waiting)
     self._seen.add(waiting.source)
 
 
-def _limits_past_the_backlog(self: ArrivalIntake, order: Sequence[SourceFrame]) -> list[str]:
-    return [max([*self._tracker.beyond(), *(source.position for source in order), ""])] * (len(order) + 1)
+def _limits_past_the_backlog(self: ArrivalTracker, order: Sequence[SourceFrame]) -> list[str]:
+    return [max([*self.beyond(), *(source.position for source in order), ""])] * (len(order) + 1)
 
 
 def _unread_whatever_its_name(self: ArrivalIntake, _key: str, etag: str | None) -> bool:
@@ -424,7 +425,7 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "copies not kept": lambda: patch.object(ArrivalIntake, "_as_durable", lambda _self, waiting: waiting),
     "copies removed before the commit": lambda: patch.object(ArrivalIntake, "_kept_done", _all_kept_done),
     "watermark past photos that wait": lambda: patch.object(ArrivalIntake, "_wait", _wait_untracked),
-    "watermark past a backlog": lambda: patch.object(ArrivalIntake, "_limits", _limits_past_the_backlog),
+    "watermark past a backlog": lambda: patch.object(ArrivalTracker, "limits", _limits_past_the_backlog),
     "covered taken for known": lambda: patch.object(ArrivalIntake, "_is_settled", lambda _self, _source: True),
     "record of other content taken for this one": lambda: patch.object(
         RejectionRecords, "names", lambda self, key, _etag: self.has(key)
@@ -437,7 +438,7 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     ),
     "segments removed under a player": lambda: patch.object(segment_removal, "VIEWED_SECONDS", 0),
     "unread whatever its name": lambda: patch.object(ArrivalIntake, "_may_wait_unread", _unread_whatever_its_name),
-    "order of names alone": lambda: patch.object(arrival_intake, "arrange", _by_name_alone),
+    "order of names alone": lambda: patch.object(waiting_photos, "arrange", _by_name_alone),
     "content taken for the announced one": lambda: patch.object(ArrivalIntake, "_announce", _content_as_announced),
     "checkpoint of the other order taken as it is": lambda: patch.object(Stream, "_coverage_of", _coverage_as_it_is),
     "a lease believed over a newer generation": lambda: _plans(_own_lease_believed),

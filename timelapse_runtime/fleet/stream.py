@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from timelapse_runtime.fleet.measured import Figures
 from timelapse_runtime.fleet.usage import add
 from timelapse_runtime.runtime.state.contract import MULTIPART_MINIMUM_BYTES
-from timelapse_runtime.timelapse.arrival_intake import HOLD_MS
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.known_settings import READ_EVERY_MS
 from timelapse_runtime.timelapse.video_file import GROWTH
+from timelapse_runtime.timelapse.waiting_photos import HOLD_MS
 
 _WHOLE_FILE = {"PutObject": 1.0}
 _APPENDED_FILE = {

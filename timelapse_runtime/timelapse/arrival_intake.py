@@ -1,8 +1,7 @@
 """From events and listings to frames in the order of the photos' arrival (`TIMELAPSE_ORDER=arrival`).
 
-Owns the photos that wait, read but not decoded, until those that arrive with them are known. A photo is a key with its
-content: new content under an old key is a new photo, and an event or an upload that repeats what is known
-(`model/seen_photos.py`) is a duplicate.
+A photo is a key with its content: new content under an old key is a new photo, and an event or an upload that repeats
+what is known (`model/seen_photos.py`) is a duplicate.
 
 Photos that wait are put in order together (`model/photo_order.py`). Nothing that is encoded is ever encoded again for
 the sake of order: a photo that turns up later than the photos around it becomes the next frame. If a gap in time shows
@@ -14,11 +13,7 @@ time was covered: it becomes the next frame as well.
 
 from __future__ import annotations
 
-import itertools
-import json
 import logging
-import statistics
-from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,55 +24,36 @@ from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, FrameRejected
 from timelapse_runtime.timelapse.event_share import EventShare
-from timelapse_runtime.timelapse.frozen_photos import FrozenPhotos
-from timelapse_runtime.timelapse.ingest import Ingest, Photo, with_next
+from timelapse_runtime.timelapse.ingest import Ingest, with_next
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.kept_photos import KeptPhotos
 from timelapse_runtime.timelapse.model.arrival_tracker import ArrivalTracker
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.photo_order import arrange
 from timelapse_runtime.timelapse.model.seen_photos import SeenPhotos
-from timelapse_runtime.timelapse.model.skip import FROZEN, Look
-from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_at, photo_identity, photo_of
+from timelapse_runtime.timelapse.model.skip import FROZEN
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at, photo_identity, photo_of
 from timelapse_runtime.timelapse.new_photos import NewPhotos
-from timelapse_runtime.timelapse.photo_reader import FetchedPhoto, PhotoRun, ReadPhoto
+from timelapse_runtime.timelapse.photo_reader import PhotoRun, ReadPhoto
 from timelapse_runtime.timelapse.recorder import Counts, Recorder
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
+from timelapse_runtime.timelapse.settling import Settling
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.time_left import TimeLeft
+from timelapse_runtime.timelapse.waiting_photos import HOLD_MS, WaitingPhoto, WaitingPhotos
 
 _log = logging.getLogger(__name__)
 
-HOLD_MS = 10_000
-"""A photo waits no longer for others, by the upload times that were seen."""
-_MAXIMUM_HELD_BYTES = 64 * 1024**2
-"""Fewer photos wait if they are large."""
-_SLACK_MS = 300_000
-"""How long a photo may take to become visible and still be found by the next listing: a slow multipart upload has the
-time at which it began."""
-_MAXIMUM_AHEAD_BYTES = 75_000
-"""What the photos that the checkpoint names beyond the watermark take at most, if none of them has to be waited for:
-1,000 with names of 20 characters."""
-_CONTEXT_FRAMES = 32
 _KNOWN_PHOTOS = 2_000
 _UNREAD_SHARE = 3, 4
 """Of the time that a frame may wait: so long a photo waits unread. The lease must not end before it is committed."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A photo that is not encoded yet; `fetched` is None if only a listing has shown it, or a copy that `is_kept`."""
-
-    source: SourceFrame
-    fetched: FetchedPhoto | None = None
-    is_kept: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class _Listing:
     """The photos that are not encoded yet, by position, and which of them are `kept` copies."""
 
-    photos: dict[str, _Waiting]
+    photos: dict[str, WaitingPhoto]
     kept: Collection[str]
 
     @property
@@ -87,7 +63,7 @@ class _Listing:
     @property
     def unread(self) -> list[SourceFrame]:
         """Those of which nothing is here."""
-        return [one.source for one in self.photos.values() if one.fetched is None and not one.is_kept]
+        return [one.source for one in self.photos.values() if one.is_unread]
 
 
 class ArrivalIntake:
@@ -113,14 +89,8 @@ class ArrivalIntake:
         self._recorder, self._checkpoints, self._kept = recorder, checkpoints, kept
         self._seen = SeenPhotos(max(_KNOWN_PHOTOS, 2 * config.flush_every))
         self._new_photos = NewPhotos(tracker, catalog, self._seen)
-        self._frozen = FrozenPhotos(config.skip, ingest)
-        self._waiting: dict[str, _Waiting] = {}
-        self._encoded: deque[SourceFrame] = deque(maxlen=_CONTEXT_FRAMES)
-        self._superseded: dict[str, str] = {}
-        """Keys with a rejection record of earlier content, by the position of the photo that makes it obsolete."""
-        self._listed_before = ""
-        self._listed_order: list[str] = []
-        """The positions of the photos that the last listing left waiting."""
+        self._settling = Settling(name, config, tracker, ingest, records, recorder, counts, self._seen)
+        self._waiting = WaitingPhotos(config.reorder_window)
         self._is_caught_up = self._is_below_listings = False
         numerator, denominator = _UNREAD_SHARE
         longest_ms = 1_000 * config.flush_after_seconds * numerator // denominator
@@ -130,8 +100,8 @@ class ArrivalIntake:
     def resume(self, sources: Sequence[SourceFrame], *, lists_all: bool) -> None:
         """See Intake."""
         self._new_photos.lists_all = lists_all
-        self._encoded.extend(sources)
-        self._frozen.resume(sources)
+        self._waiting.encoded(sources)
+        self._settling.resume(sources)
         known = [*sources, *map(photo_at, self._tracker.committed_ahead)]
         for source in sorted(known, key=lambda one: key_order(one.position)):
             self._seen.add(source)
@@ -178,7 +148,7 @@ class ArrivalIntake:
         may_wait = self._share.may_wait(listing.sources, now_ms, room=room)
         if may_wait and all(self._may_wait_unread(one.key, one.etag) for one in listing.unread):
             self._share.leave(listing.unread, now_ms, starts_anew=False)
-            self._listing_ends(listing.sources, self._limits(listing.sources)[0])
+            self._listing_ends(listing.sources, self._tracker.limits(listing.sources)[0])
             return
         self._take_listed(listing, time_left, holds=True, leaves_unread=self._share.reads_late)
         if has_waited:
@@ -196,9 +166,9 @@ class ArrivalIntake:
         return True
 
     def _release_due(self, time_left: TimeLeft) -> None:
-        while self._waiting and self._is_due():
-            first = self._next_waiting()
-            if self._suspects_gap(first):
+        while self._waiting and self._waiting.is_due:
+            first = self._waiting.next()
+            if self._waiting.suspects_gap(first, is_shared=self._share.is_shared):
                 self._look((), time_left)
                 if self._share.unread:
                     return
@@ -215,7 +185,7 @@ class ArrivalIntake:
         try:
             fetched = self._ingest.fetch(hint.key, hint.version_id)
         except FrameRejected as rejection:
-            self._write_record(SourceFrame(hint.key, 0, etag=hint.etag or ""), rejection)
+            self._settling.write_record(SourceFrame(hint.key, 0, etag=hint.etag or ""), rejection)
             return None
         source = photo_of(hint.key, fetched.info)
         is_repeated = self._seen.is_repeated(source)
@@ -227,33 +197,33 @@ class ArrivalIntake:
         if is_repeated:
             return None
         if not self._tracker.is_covered(source.position):
-            self._wait(self._as_durable(_Waiting(source, fetched)))
+            self._wait(self._as_durable(WaitingPhoto(source, fetched)))
         elif self._is_settled(source):
             self._counts.duplicates += 1
             self._seen.add(source)
         else:
-            self._append_late(source, self._ingest.decode(fetched))
+            self._settling.settle_late(source, self._ingest.decode(fetched))
         return source
 
-    def _wait(self, waiting: _Waiting) -> None:
-        self._waiting[waiting.source.position] = waiting
+    def _wait(self, waiting: WaitingPhoto) -> None:
+        self._waiting.add(waiting)
         self._tracker.pending(waiting.source.position)
         self._is_below_listings |= key_order(waiting.source.key) <= key_order(self._tracker.scan_after)
         self._seen.add(waiting.source)
 
-    def _as_durable(self, waiting: _Waiting) -> _Waiting:
+    def _as_durable(self, waiting: WaitingPhoto) -> WaitingPhoto:
         """Keep a copy of the photo if its key was written before: then it will be written again."""
         source, fetched = waiting.source, waiting.fetched
         before = self._seen.newest_position(source.key)
         if not before or fetched is None or len(fetched.body) != fetched.info.size_bytes:
             return waiting
         if before in self._waiting:
-            self._waiting[before] = self._with_copy(self._waiting[before])
+            self._waiting.add(self._with_copy(self._waiting[before]))
         elif before not in self._kept.positions() and not self._tracker.is_in_checkpoint(before):
             self._recorder.flush(drain=True)  # it was the first under this key
         return self._with_copy(waiting)
 
-    def _with_copy(self, waiting: _Waiting) -> _Waiting:
+    def _with_copy(self, waiting: WaitingPhoto) -> WaitingPhoto:
         if waiting.fetched is None or waiting.is_kept:
             return waiting
         self._kept.keep(waiting.source.position, waiting.fetched.body)
@@ -264,47 +234,6 @@ class ArrivalIntake:
         if self._catalog.is_in_video(self._checkpoints.last_reel, source):
             return True
         return self._records.names(source.key, source.etag)
-
-    # ---- order
-
-    def _next_waiting(self) -> SourceFrame:
-        """The first of them: in the order of the last listing, which knew more photos, until others come."""
-        if self._waiting.keys() <= set(self._listed_order):
-            return next(self._waiting[position].source for position in self._listed_order if position in self._waiting)
-        return arrange([waiting.source for waiting in self._waiting.values()], self._encoded)[0]
-
-    def _is_due(self) -> bool:
-        """Whether the first photo need not wait for others: too many wait, or the camera is too slow."""
-        times = [waiting.source.uploaded_epoch_ms for waiting in self._waiting.values()]
-        newest_encoded = max((source.uploaded_epoch_ms for source in self._encoded), default=max(times))
-        held_bytes = sum(len(waiting.fetched.body) for waiting in self._waiting.values() if waiting.fetched)
-        return (
-            len(times) > self._config.reorder_window
-            or held_bytes > _MAXIMUM_HELD_BYTES
-            or max(times) - min(times) >= HOLD_MS
-            or min(times) - newest_encoded >= HOLD_MS
-        )
-
-    def _suspects_gap(self, first: SourceFrame) -> bool:
-        """Whether events seem to be missing before this photo, or others are told of some; asked once for each."""
-        if self._share.is_shared and first.position not in (self._listed_before, *self._listed_order):
-            self._listed_before = first.position
-            return True
-        times = sorted(source.uploaded_epoch_ms for source in self._encoded)
-        steps = [after - time for time, after in itertools.pairwise(times)]
-        if first.position == self._listed_before or not steps:
-            return False
-        self._listed_before = first.position
-        return first.uploaded_epoch_ms - times[-1] > 2 * statistics.median(steps) + 1_000
-
-    def _held_count(self, order: Sequence[SourceFrame]) -> int:
-        """How many photos at the end of `order` wait for others."""
-        newest = max((source.uploaded_epoch_ms for source in order), default=0)
-        recent = itertools.takewhile(lambda one: newest - one.uploaded_epoch_ms < HOLD_MS, reversed(order))
-        held = len(list(itertools.islice(recent, self._config.reorder_window)))
-        before = order[-held - 1] if held < len(order) else self._encoded[-1] if self._encoded else None
-        is_slow = before is not None and held == 1 and newest - before.uploaded_epoch_ms >= HOLD_MS
-        return 0 if is_slow else held
 
     # ---- listings
 
@@ -325,27 +254,27 @@ class ArrivalIntake:
         kept = [position for position in self._kept.positions() if not self._tracker.is_covered(position)]
         for position in kept:
             self._seen.add(photo_at(position))
-        listed: dict[str, _Waiting] = {}
+        listed: dict[str, WaitingPhoto] = {}
         for source in list(self._new_photos.listed(without=kept)):
             if self._seen.has_key(source.key):
                 self._announce(PhotoHint(source.key))  # it may be overwritten before its turn comes
             else:
-                listed[source.position] = _Waiting(source)
+                listed[source.position] = WaitingPhoto(source)
         found = [waiting.source for waiting in listed.values()]
         self._share.listed(found, hints)
         for hint in self._share.unshown(found):
             self._announce(hint)
             self._share.read(photo_identity(hint.key, hint.etag or ""))
-        listed |= {position: _Waiting(photo_at(position), is_kept=True) for position in kept}
-        return _Listing(listed | self._waiting, kept)
+        listed |= {position: WaitingPhoto(photo_at(position), is_kept=True) for position in kept}
+        return _Listing(listed | dict(self._waiting.photos), kept)
 
     def _take_listed(self, listing: _Listing, time_left: TimeLeft, *, holds: bool, leaves_unread: bool) -> None:
         """Take the photos of the listing, in order, and commit on the way. Those that wait for others are read."""
-        order = arranged(listing.sources, self._encoded, self._ingest)
-        held_count = self._held_count(order) if holds else 0
+        order = arranged(listing.sources, self._waiting.last_frames, self._ingest)
+        held_count = self._waiting.held_count(order) if holds else 0
         batch = [listing.photos[source.position] for source in order[: len(order) - held_count]]
-        prefetch = self._ingest.prefetch(one.source for one in batch if one.fetched is None and not one.is_kept)
-        limits = self._limits(order)
+        prefetch = self._ingest.prefetch(one.source for one in batch if one.is_unread)
+        limits = self._tracker.limits(order)
         self._tracker.listed_keys([source.key for source in order])
         for number, (waiting, following) in enumerate(with_next(batch)):
             if number and not time_left.is_enough:
@@ -369,7 +298,7 @@ class ArrivalIntake:
 
     def _listing_ends(self, rest: Sequence[SourceFrame], limit: str) -> None:
         """Every photo of the listing is tracked, but those of `rest` that wait unread."""
-        self._listed_order = [source.position for source in rest]
+        self._waiting.listed(rest)
         self._tracker.listed_to(limit)
         self._tell_of_unread()
         self._is_caught_up = True
@@ -378,23 +307,7 @@ class ArrivalIntake:
         """See Intake. Those of which there are copies are left out."""
         self._tracker.listing_begins()
         listed = list(self._new_photos.listed(without=self._kept.positions()))
-        return arranged(listed, self._encoded, self._ingest)
-
-    def _limits(self, order: Sequence[SourceFrame]) -> list[str]:
-        """How far the watermark may go when the first n of `order` are taken, by n: below all others, and not into the
-        time from which photos may still become visible."""
-        known = sorted([*self._tracker.beyond(), *(source.position for source in order)], key=key_order)
-        newest = max((photo_at(position).uploaded_epoch_ms for position in known[-1:]), default=0)
-        highest = f"{max(0, newest - _SLACK_MS):015d}"
-        sizes = itertools.accumulate(len(json.dumps(position)) + 1 for position in reversed(known))
-        for position, size_bytes in zip(reversed(known), sizes, strict=True):
-            if size_bytes > _MAXIMUM_AHEAD_BYTES:
-                highest = max(highest, position, key=key_order)
-                break
-        limits = [highest]
-        for source in reversed(order):
-            limits.append(min(limits[-1], source.position[:-1], key=key_order))  # it sorts right before the position
-        return limits[::-1]
+        return arranged(listed, self._waiting.last_frames, self._ingest)
 
     # ---- from photos to frames
 
@@ -402,17 +315,17 @@ class ArrivalIntake:
         waiting = self._waiting[source.position]
         self._take(waiting, self._ingest.prefetch(), None)
 
-    def _take(self, waiting: _Waiting, prefetch: PhotoRun, following: _Waiting | None) -> None:
+    def _take(self, waiting: WaitingPhoto, prefetch: PhotoRun, following: WaitingPhoto | None) -> None:
         """Encode the photo, or reject it. It waits until that has succeeded."""
         source = waiting.source
         if self._records.is_removed(source):
             self._tracker.rejected(source.position)
-            self._waiting.pop(source.position, None)
+            self._waiting.discard(source.position)
             return
         try:
             found = self._read(waiting, prefetch, following)
         except FrameRejected as rejection:
-            self._reject(source, rejection)
+            self._settling.reject(source, rejection)
         else:
             actual = photo_of(source.key, found.info)
             if actual.position == source.position:
@@ -422,71 +335,26 @@ class ArrivalIntake:
                 if not self._seen.is_repeated(actual):
                     self._settle(actual, found)
                 self._tracker.settled(source.position)
-        self._waiting.pop(source.position, None)
+        self._waiting.discard(source.position)
         self._share.read(source.identity)
 
-    def _read(self, waiting: _Waiting, prefetch: PhotoRun, following: _Waiting | None) -> ReadPhoto:
+    def _read(self, waiting: WaitingPhoto, prefetch: PhotoRun, following: WaitingPhoto | None) -> ReadPhoto:
         if waiting.fetched is not None or waiting.is_kept:
             return self._ingest.decode(waiting.fetched or self._kept.fetch(waiting.source.position))
-        is_next_wanted = following is not None and following.fetched is None and not following.is_kept
-        next_key = following.source.key if following is not None and is_next_wanted else None
+        next_key = following.source.key if following is not None and following.is_unread else None
         return self._ingest.read_ahead(waiting.source, prefetch, next_key)
 
     def _settle(self, source: SourceFrame, found: ReadPhoto) -> None:
-        if isinstance(found.picture, FrameRejected):
-            self._reject(source, found.picture, found.look)
-        elif rejection := self._frozen_rejection(source, found):
-            self._reject(source, rejection, found.look)
-        else:
-            has_record = self._records.has(source.key)  # of other content; asked first, as it may fail
-            photo = self._ingest.photo(source, found.picture)
-            self._encode(photo, found.look)
-            self._encoded.append(photo.source)
-            if has_record and key_order(self._seen.newest_position(source.key)) <= key_order(source.position):
-                self._superseded[source.position] = source.key
-                self._records.superseded(source.key)
-        self._seen.add(source)
-
-    def _encode(self, photo: Photo, look: Look | None) -> None:
-        self._recorder.encode(photo)
-        self._frozen.encoded(look)
-
-    def _frozen_rejection(self, source: SourceFrame, found: ReadPhoto) -> FrameRejected | None:
-        """Why the photo is left out, beside the frame before it, if that is in the same reel."""
-        if found.look is None or isinstance(found.picture, FrameRejected):
-            return None
-        begins_reel = self._recorder.begins_reel(self._ingest.photo(source, found.picture).source)
-        return None if begins_reel else self._frozen.check(found.look)
-
-    def _reject(self, source: SourceFrame, rejection: FrameRejected, look: Look | None = None) -> None:
-        self._write_record(source, rejection)
-        if self._config.rejected == "repeat":
-            self._encode(self._ingest.photo(replace(source, role=Role.STAND_IN), None), look)
-        else:
-            self._tracker.rejected(source.position)
-
-    def _write_record(self, source: SourceFrame, rejection: FrameRejected) -> None:
-        """Of this content; it takes the place of one of earlier content under the same key."""
-        self._records.add(source.key, source.etag or None, rejection, replaces=True)
-        self._superseded = {position: key for position, key in self._superseded.items() if key != source.key}
-        self._counts.rejected += 1
-
-    def _append_late(self, source: SourceFrame, found: ReadPhoto) -> None:
-        """A photo whose time is covered already becomes the next frame."""
-        self._seen.add(source)
-        if isinstance(found.picture, FrameRejected):
-            self._write_record(source, found.picture)
-        else:
-            self._counts.late += 1
-            self._log.info("a photo became visible late: it is the next frame", extra={"frame": source.key})
-            self._encode(self._ingest.photo(replace(source, role=Role.OUT_OF_ORDER), found.picture), found.look)
+        photo = self._settling.settle(source, found)
+        if photo is not None:
+            self._waiting.encoded([photo.source])
 
     # ---- sweeps and shutdowns
 
     def take_unaccounted(self, positions: Iterable[str], time_left: TimeLeft) -> None:
         """See Intake."""
         found = [photo_at(position) for position in positions]
-        for source in arrange([one for one in found if not self._seen.is_repeated(one)], self._encoded):
+        for source in arrange([one for one in found if not self._seen.is_repeated(one)], self._waiting.last_frames):
             if not time_left.is_enough:
                 return  # the next sweep finds the others
             self._announce(PhotoHint(source.key))
@@ -511,7 +379,7 @@ class ArrivalIntake:
             is_frozen = rejection.reason == FROZEN and self._config.skip.frozen is not None
             if is_frozen or reason not in (None, rejection.reason) or isinstance(found.picture, FrameRejected):
                 continue
-            self._encode(self._ingest.photo(replace(source, role=Role.OUT_OF_ORDER), found.picture), found.look)
+            self._settling.append(source, found)
         self._recorder.flush(drain=True)
         self.flushed()  # only now: a record is the last that is known of a photo
         self._records.remove(obsolete)
@@ -519,30 +387,23 @@ class ArrivalIntake:
     def release(self, time_left: TimeLeft) -> None:
         """See Intake."""
         while self._read_unread(time_left) and self._waiting and time_left.is_enough:
-            self._take_waiting(self._next_waiting())
+            self._take_waiting(self._waiting.next())
 
     def release_at_shutdown(self, time_left: TimeLeft) -> None:
         """See Intake."""
         while self._waiting and not self._share.unread and time_left.is_enough:
-            waiting = self._waiting[self._next_waiting().position]
+            waiting = self._waiting[self._waiting.next().position]
             if waiting.fetched is None:
                 return
             found = self._ingest.decode(waiting.fetched)
-            if isinstance(found.picture, FrameRejected) or self._records.is_removed(waiting.source):
-                return  # its record would be a request
-            if self._recorder.must_commit_before(self._ingest.photo(waiting.source, found.picture).source):
-                return
-            if self._frozen.needs_request or self._frozen_rejection(waiting.source, found):
+            if self._settling.needs_request(waiting.source, found):
                 return
             self._settle(waiting.source, found)
-            del self._waiting[waiting.source.position]
+            self._waiting.discard(waiting.source.position)
 
     def flushed(self) -> None:
         """See Intake."""
-        committed = [position for position in self._superseded if self._tracker.is_in_checkpoint(position)]
-        keys = [self._superseded.pop(position) for position in committed]
-        keys += [photo_at(position).key for position in self._tracker.take_committed_late()]
-        self._records.remove([key for key in keys if self._records.has(key)])
+        self._settling.flushed()
         self._kept.remove(self._kept_done())
 
     def _kept_done(self) -> list[str]:

@@ -16,7 +16,7 @@ from timelapse_runtime.timelapse.model.keys import key_order
 
 MAXIMUM_AHEAD_BYTES = 80_000
 """What a checkpoint holds of `ahead` itself. More than the 75 kB that the watermark leaves of a usual stream
-(`arrival_intake.py`): those need no such object. A bulk upload of 10,000 photos has eight of them at most."""
+(`arrival_tracker.py`): those need no such object. A bulk upload of 10,000 photos has eight of them at most."""
 
 
 def ahead_parts(

@@ -10,12 +10,21 @@ known: for names that rise, the listing is short however many photos there are.
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage, FrameTracker
 from timelapse_runtime.timelapse.model.keys import key_order
-from timelapse_runtime.timelapse.model.source_frame import photo_at
+from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_at
+
+SLACK_MS = 300_000
+"""How long a photo may take to become visible and still be found by the next listing: a slow multipart upload has the
+time at which it began."""
+_MAXIMUM_NAMED_BYTES = 75_000
+"""What the photos that the checkpoint names beyond the watermark take at most, if none of them has to be waited for:
+1,000 with names of 20 characters."""
 
 
 class ArrivalTracker(FrameTracker):
@@ -43,6 +52,22 @@ class ArrivalTracker(FrameTracker):
         start = key_order(self._watermark if watermark is None else watermark)
         positions = {*self._committed_ahead, *(frame.key for frame in self._frames)}
         return [position for position in positions if key_order(position) > start]
+
+    def limits(self, order: Sequence[SourceFrame]) -> list[str]:
+        """How far the watermark may go when the first n of `order` are taken, by n: below all others, and not into the
+        time from which photos may still become visible."""
+        known = sorted([*self.beyond(), *(source.position for source in order)], key=key_order)
+        newest = max((photo_at(position).uploaded_epoch_ms for position in known[-1:]), default=0)
+        highest = f"{max(0, newest - SLACK_MS):015d}"
+        sizes = itertools.accumulate(len(json.dumps(position)) + 1 for position in reversed(known))
+        for position, size_bytes in zip(reversed(known), sizes, strict=True):
+            if size_bytes > _MAXIMUM_NAMED_BYTES:
+                highest = max(highest, position, key=key_order)
+                break
+        limits = [highest]
+        for source in reversed(order):
+            limits.append(min(limits[-1], source.position[:-1], key=key_order))  # it sorts right before the position
+        return limits[::-1]
 
     def is_in_checkpoint(self, position: str) -> bool:
         """Whether the checkpoint covers the photo."""
