@@ -46,6 +46,7 @@ def _validate(routings: list[str]) -> int:
     for row in validate(routings):
         what = f"{row['routing']}, a photo every {row['interval_seconds']:g} s"
         print(f"\n{CAMERAS} cameras, {what}: {row['photos']} photos, {row['failures']} failed invocations")
+        print(f"invocations took {row['slowness']:.1f} times as long as on an idle machine")
         print(f"{'':<24} {'observed':>10} {'simulated':>10} {'ratio':>7}")
         for name, figure in row["figures"].items():
             print(f"{name:<24} {figure['observed']:>10.3f} {figure['simulated']:>10.3f} {figure['ratio']:>7.2f}")
