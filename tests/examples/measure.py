@@ -7,20 +7,27 @@ invocations, then opened for each invocation. The S3 client is kept in both. Pri
 from __future__ import annotations
 
 import argparse
+import asyncio
 import random
+import ssl
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from examples.http_client.fetch import Fetcher
 from examples.similarity.index import Similarity
 from examples.sqlite.ledger import Ledger
+from tests.certificate import write_certificate
 from tests.examples.function_run import context
+from tests.examples.upstream import Upstream
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
-from timelapse_runtime.runtime import Environment, S3Store, Store, make_client
+from timelapse_runtime.runtime import Deadline, Environment, S3Store, Store, make_client
 
 INVOCATIONS = 30
 
@@ -81,8 +88,13 @@ def median_ms(invoke: Callable[[Any], Any], event_of: Callable[[int], Any], numb
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.examples.measure", description=__doc__)
-    parser.add_argument("name", choices=EXAMPLES)
-    example = EXAMPLES[parser.parse_args().name]
+    parser.add_argument("name", choices=["http_client", *EXAMPLES])
+    name = parser.parse_args().name
+    measure_connections() if name == "http_client" else measure(EXAMPLES[name])
+
+
+def measure(example: Example) -> None:
+    """An example that keeps its state in S3."""
     with EmbeddedS3() as server:
         server.create_buckets("state")
         store = S3Store(make_client(variables=server.variables()), "state")
@@ -103,6 +115,37 @@ def main() -> None:
             for place, (way, invoke) in enumerate(ways.items()):
                 numbers = range(place * INVOCATIONS, (place + 1) * INVOCATIONS)
                 print(f"{what}, {way}: {median_ms(invoke, event_of, numbers):.2f} ms")
+
+
+def measure_connections() -> None:
+    """The HTTP client, with a TLS server in this process: no time on the network is in it."""
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        certificate = write_certificate(Path(folder, "both.pem"), "localhost")
+        server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        server.load_cert_chain(certificate)
+        with Upstream(server) as upstream:
+            environment = Environment({"UPSTREAM": upstream.url, "CA_FILE": str(certificate)}, None, "measured")
+            kept = Fetcher()
+            runner.run(kept.open(environment))
+
+            async def opened(event: Any) -> Any:
+                function = Fetcher()
+                await function.open(environment)
+                try:
+                    return await function.invoke(event, context())
+                finally:
+                    await function.close(Deadline(0))
+
+            ways: dict[str, Callable[[Any], Any]] = {
+                "connections kept": lambda event: runner.run(kept.invoke(event, context())),
+                "opened for each": lambda event: runner.run(opened(event)),
+            }
+            for way, invoke in ways.items():
+                before = upstream.connection_count
+                taken_ms = median_ms(invoke, lambda _number: {"paths": ["/a", "/b"]}, range(INVOCATIONS))
+                handshakes = upstream.connection_count - before
+                print(f"two GETs, {way}: {taken_ms:.2f} ms, {handshakes} handshakes in {INVOCATIONS} invocations")
+            runner.run(kept.close(Deadline(0)))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.examples.upstream import Upstream
 from tests.integration.environments import UnderLocalLambda, UnderRie
 from timelapse_runtime.emulator.deployment import INSTALLED, Deployment
 from timelapse_runtime.emulator.environment import LocalLambda
@@ -31,9 +32,15 @@ def s3() -> Iterator[EmbeddedS3]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as server:
+        yield server
+
+
 @pytest.fixture(params=["local", "emulator"])
 def make_environment(
-    request: pytest.FixtureRequest, tmp_path: Path, s3: EmbeddedS3, journal: Any, ending: ExitStack
+    request: pytest.FixtureRequest, tmp_path: Path, s3: EmbeddedS3, upstream: Upstream, journal: Any, ending: ExitStack
 ) -> MakeEnvironment:
     """Makes environments of an example, for each test with a bucket of its own."""
     bucket = f"example-{next(_bucket_numbers)}"
@@ -48,7 +55,13 @@ def make_environment(
                 task_root=EXAMPLES / folder,
                 handler=name,
             ),
-            "variables": {"STATEFUL_RUNTIME_PYTHON": sys.executable, "BUCKET": bucket, **s3.variables(), **variables},
+            "variables": {
+                "STATEFUL_RUNTIME_PYTHON": sys.executable,
+                "BUCKET": bucket,
+                "UPSTREAM": upstream.url,
+                **s3.variables(),
+                **variables,
+            },
             "temp_folder": tmp_path,
             "timeout_seconds": timeout_seconds,
         }
@@ -107,3 +120,30 @@ def test_vectors_whose_addition_was_answered_are_there_after_a_shutdown(
     environment.shutdown()
     again = make_environment("similarity/index.Similarity", extension=extension)
     assert again.invoke({"like": [1, 3], "count": 2}) == {"names": ["north", "east"]}
+
+
+@pytest.mark.parametrize("extension", [True, False])
+def test_connections_are_kept_and_opened_again_where_the_server_closed_them(
+    make_environment: MakeEnvironment, upstream: Upstream, *, extension: bool
+) -> None:
+    environment = make_environment("http_client/fetch.Fetcher", extension=extension)
+    before, expected = upstream.connection_count, [{"status": 200, "text": path} for path in ("/a", "/b")]
+    for _ in range(3):
+        assert environment.invoke({"paths": ["/a", "/b"]}) == {"answers": expected}
+    assert upstream.connection_count - before == 2
+    upstream.close_connections()
+    assert environment.invoke({"paths": ["/a", "/b"]}) == {"answers": expected}
+    assert upstream.connection_count - before == 4
+    environment.shutdown()
+    assert make_environment("http_client/fetch.Fetcher").invoke({"paths": ["/a"]}) == {"answers": expected[:1]}
+
+
+def test_a_request_that_hangs_costs_its_own_connection_only(
+    make_environment: MakeEnvironment, upstream: Upstream
+) -> None:
+    environment = make_environment("http_client/fetch.Fetcher", timeout_seconds=6)
+    before = upstream.connection_count
+    environment.invoke({"paths": ["/a", "/b"]})
+    assert environment.invoke({"paths": ["/hang"]})["errorType"] == "Function.DeadlineTooClose"
+    environment.invoke({"paths": ["/a", "/b"]})
+    assert upstream.connection_count - before == 3
