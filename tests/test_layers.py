@@ -25,7 +25,7 @@ MAY_IMPORT = {
 }
 """What each part of the package may import, beside itself."""
 
-CONTRACT = {"runtime.function", "runtime.clock", "runtime.outbox", "runtime.state"}
+CONTRACT = {"runtime.batch", "runtime.function", "runtime.clock", "runtime.outbox", "runtime.state"}
 """Where the two products meet: what the function imports of the runtime."""
 
 TIMELAPSE = (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from timelapse_runtime.runtime.aws_runtime import managed
+    from timelapse_runtime.runtime.batch import BatchRecords
     from timelapse_runtime.runtime.clock import Clock, SystemClock
     from timelapse_runtime.runtime.function import Context, Deadline, Environment, StatefulFunction
     from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceived
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 __all__ = [
+    "BatchRecords",
     "Clock",
     "Context",
     "Deadline",
@@ -52,6 +54,7 @@ __all__ = [
 
 _MODULES = {
     "aws_runtime": ("managed",),
+    "batch": ("BatchRecords",),
     "clock": ("Clock", "SystemClock"),
     "function": ("Context", "Deadline", "Environment", "StatefulFunction"),
     "interrupts": ("DeadlineReached", "SigtermReceived"),

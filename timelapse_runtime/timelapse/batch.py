@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from timelapse_runtime.runtime.batch import batch_response, record_id
+
 
 @dataclass(slots=True)
 class Message:
@@ -69,12 +71,9 @@ class Batch:
 
     def answer(self) -> dict[str, Any]:
         """What the invocation's answer says of the messages: of those of SQS, which are to be sent again."""
-        failed = [{"itemIdentifier": message.id} for message in self.messages if message.error is not None]
-        return {"batchItemFailures": failed} if self.messages[0].id else {}
+        failed = [message.id for message in self.messages if message.error is not None]
+        return batch_response(failed) if self.messages[0].id else {}
 
 
 def _is_message(record: Any) -> bool:
-    match record:
-        case {"eventSource": "aws:sqs", "messageId": str(name)}:
-            return bool(name)
-    return False
+    return bool(record_id(record)) and record["eventSource"] == "aws:sqs"
