@@ -30,7 +30,7 @@ CONTRACT = {"runtime.batch", "runtime.function", "runtime.clock", "runtime.outbo
 
 TIMELAPSE = (
     {"errors", "metrics", "stream_log", "time_left"},
-    {"model", "events", "config", "batch", "sweep_pauses"},
+    {"model", "events", "config", "variables", "batch", "sweep_pauses"},
     {"filters"},
     {"video"},
     {"commit_plan", "left_out_notes", "logo_file", "verify_report"},

@@ -10,7 +10,7 @@ from tests.documents import ROOT
 from timelapse_runtime.runtime import errors as runtime_errors
 from timelapse_runtime.runtime.state import errors as state_errors
 from timelapse_runtime.timelapse import errors
-from timelapse_runtime.timelapse.config import PREFIX, VARIABLES, table
+from timelapse_runtime.timelapse.variables import PREFIX, VARIABLES, table
 
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 INFRA = (ROOT / "infra" / "README.md").read_text()
@@ -26,7 +26,7 @@ SECTIONS = {
 
 
 def test_the_documents_table_of_variables_is_the_codes() -> None:
-    start, end = "<!-- table: timelapse_runtime/timelapse/config.py -->\n", "<!-- end of table -->"
+    start, end = "<!-- table: timelapse_runtime/timelapse/variables.py -->\n", "<!-- end of table -->"
     assert CONFIGURATION.partition(start)[2].partition(end)[0] == table()
 
 

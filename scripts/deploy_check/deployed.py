@@ -17,7 +17,7 @@ from cfnlint.helpers import is_function
 from cfnlint.jsonschema import CfnTemplateValidator
 from cfnlint.template import Template
 
-from timelapse_runtime.timelapse.config import PREFIX
+from timelapse_runtime.timelapse.variables import PREFIX
 
 FUNCTION = "AWS::Serverless::Function"
 STATE_MACHINE = "AWS::Serverless::StateMachine"

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from timelapse_runtime.timelapse.config import VARIABLES, Variable
 from timelapse_runtime.timelapse.model.setting_values import Choice, Integer
+from timelapse_runtime.timelapse.variables import VARIABLES, Variable
 
 SETTINGS = tuple(variable for variable in VARIABLES if variable.default is not None)
 """The variables that a parameter sets. The places of photos and videos follow from other parameters."""

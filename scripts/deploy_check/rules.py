@@ -16,8 +16,10 @@ from cfnlint.template import Template
 
 from scripts.deploy_check import permissions
 from scripts.deploy_check.deployed import FUNCTION, HANDLER, STATE_MACHINE, Deployed
-from timelapse_runtime.timelapse.config import PREFIX, Config, Location, config_errors, parse_config
+from timelapse_runtime.timelapse.config import Config, config_errors, parse_config
 from timelapse_runtime.timelapse.errors import ConfigError
+from timelapse_runtime.timelapse.model.location import Location
+from timelapse_runtime.timelapse.variables import PREFIX
 
 _UNSET = "not set"
 _DEFAULTS = {"Timeout": 3, "MemorySize": 128, "ReservedConcurrentExecutions": _UNSET}

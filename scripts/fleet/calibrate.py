@@ -22,7 +22,7 @@ from typing import Any
 from scripts.benchmark.stage import Stage, endless
 from timelapse_runtime.emulator.scene import render_scene
 from timelapse_runtime.fleet.measured import load
-from timelapse_runtime.timelapse.config import VARIABLES
+from timelapse_runtime.timelapse.variables import VARIABLES
 
 _SIZES = ((640, 360), (1280, 720), (1920, 1080))
 _SCENE_PHOTOS = 24

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.world import STREAM, World
 from timelapse_runtime.cli.target import Target
-from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.location import Location
 
 VARIABLES = {"TIMELAPSE_REEL": "never", "TIMELAPSE_PRESET": "superfast"}
 

@@ -11,7 +11,7 @@ from tests.cli.streams import target_of
 from tests.world import World
 from timelapse_runtime.adopt.errors import CannotAdopt
 from timelapse_runtime.cli.adopt import _download, _photos_of, _text, _value
-from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.location import Location
 
 
 def test_it_says_what_was_done(tmp_path: Path) -> None:

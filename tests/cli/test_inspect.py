@@ -14,7 +14,7 @@ from timelapse_runtime.cli.inspect import inspect
 from timelapse_runtime.cli.inspect_report import Report
 from timelapse_runtime.export.stream_state import StateReader
 from timelapse_runtime.runtime.state.errors import AccessDenied
-from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.location import Location
 from timelapse_runtime.timelapse.model.photo_filter import DEFAULT_FILTER
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
 

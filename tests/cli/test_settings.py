@@ -9,7 +9,7 @@ import pytest
 from timelapse_runtime.cli.main import main, parse
 from timelapse_runtime.cli.replay_plan import make_plan
 from timelapse_runtime.cli.settings import SETTINGS, option_of
-from timelapse_runtime.timelapse.config import VARIABLES
+from timelapse_runtime.timelapse.variables import VARIABLES
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_an_option_comes_before_the_shells_variable(folder: Path) -> None:
     ("arguments", "said"),
     [
         (("--fps", "300"), "argument --fps: '300'; allowed: 1 to 120"),
-        (("--preset", "quick"), "allowed: ultrafast"),
+        (("--preset", "quick"), "allowed: auto, ultrafast"),
         (("--fsp", "12"), "did you mean --fps?"),
         (("--keyframe_interval=9",), "did you mean --keyframe-interval?"),
     ],

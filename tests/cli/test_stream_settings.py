@@ -18,9 +18,10 @@ from timelapse_runtime.cli.places import config_at
 from timelapse_runtime.cli.setting_options import assignment
 from timelapse_runtime.cli.stream_settings import Change, report, write
 from timelapse_runtime.runtime.state.errors import StorageUnavailable
-from timelapse_runtime.timelapse.config import STREAM_SETTINGS, Location
-from timelapse_runtime.timelapse.config import VARIABLES as ROWS
 from timelapse_runtime.timelapse.known_settings import StoredSettings, stored_settings
+from timelapse_runtime.timelapse.model.location import Location
+from timelapse_runtime.timelapse.variables import STREAM_SETTINGS
+from timelapse_runtime.timelapse.variables import VARIABLES as ROWS
 
 
 @pytest.fixture

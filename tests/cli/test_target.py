@@ -6,7 +6,7 @@ import pytest
 
 from timelapse_runtime.cli.target import Target
 from timelapse_runtime.runtime.state.memory import MemoryStore
-from timelapse_runtime.timelapse.config import parse_location
+from timelapse_runtime.timelapse.model.location import parse_location
 
 
 @pytest.mark.parametrize(

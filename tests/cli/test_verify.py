@@ -7,7 +7,7 @@ from tests.world import PHOTOS, STREAM, World
 from timelapse_runtime.cli import EXIT_FINDINGS, EXIT_NOTHING_THERE
 from timelapse_runtime.cli.target import NoCheckpoint
 from timelapse_runtime.cli.verify import EXIT_CODES, format_report, repair, report_without_photos, verify
-from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.location import Location
 from timelapse_runtime.timelapse.model.photo_filter import OTHER_TYPE
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
 from timelapse_runtime.timelapse.verify_report import InTheWay, VerifyReport

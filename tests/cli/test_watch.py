@@ -13,7 +13,7 @@ import pytest
 from tests.world import STREAM, World
 from timelapse_runtime.cli import CommandFailed, watch
 from timelapse_runtime.runtime.state.memory import MemoryStore
-from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.location import Location
 from timelapse_runtime.watch.files import page_files
 from timelapse_runtime.watch.publish import publish
 

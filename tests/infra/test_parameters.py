@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scripts.deploy_check.parameters import SETTINGS, given_value, parameter, parameter_name
 from tests.infra.conftest import GIVEN, OF_CAMERAS, OF_TIMELAPSE, TEMPLATES, transformed
 from tests.timelapse.test_config import WRONG
-from timelapse_runtime.timelapse.config import Variable
+from timelapse_runtime.timelapse.variables import Variable
 
 EACH = pytest.mark.parametrize("name", sorted(TEMPLATES))
 BEYOND_A_PATTERN = {

@@ -19,7 +19,7 @@ from tests.timelapse.metric_lines import recorded
 from tests.world import World
 from timelapse_runtime.runtime import loader
 from timelapse_runtime.runtime.log import JsonFormatter, LogScope
-from timelapse_runtime.timelapse.config import PREFIX, VARIABLES
+from timelapse_runtime.timelapse.variables import PREFIX, VARIABLES
 from timelapse_runtime.watch.files import page_files
 
 EACH = pytest.mark.parametrize("name", OF_CAMERAS)

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timelapse_runtime.timelapse.config import VARIABLES, Location, parse_config
+from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.errors import ConfigError
+from timelapse_runtime.timelapse.model.location import Location
 from timelapse_runtime.timelapse.model.quality import AV1, H264, H265, QUALITIES
+from timelapse_runtime.timelapse.variables import VARIABLES
 
 PLACES = ["", *("/".join(parts) for size in (1, 2, 3) for parts in itertools.product(("a", "b", "reels"), repeat=size))]
 REQUIRED = {"TIMELAPSE_FRAMES": "s3://photos/frames", "TIMELAPSE_VIDEO": "s3://videos/video/"}

@@ -11,7 +11,7 @@ from typing import Any
 from tests.browser import Browser, evaluate, wait_for
 from tests.photos import make_photos, square_size, with_capture_time
 from tests.world import STREAM, World
-from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.location import Location
 from timelapse_runtime.watch.site import Site
 from timelapse_runtime.watch.streams import Streams
 

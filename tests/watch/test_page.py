@@ -17,7 +17,7 @@ from tests.browser import Browser, Chromium, evaluate, go, wait_for
 from tests.watch.show import DAY_MS, STREAM, Show, click, move_slider, press, shown, wait_for_frame
 from timelapse_runtime.runtime.state.errors import AccessDenied
 from timelapse_runtime.runtime.state.memory import MemoryStore
-from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.location import Location
 from timelapse_runtime.watch.files import CONTENT_TYPES
 from timelapse_runtime.watch.publish import publish
 from timelapse_runtime.watch.server import WatchServer

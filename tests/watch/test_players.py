@@ -9,7 +9,7 @@ import numpy as np
 from tests.photos import read_number
 from tests.programs import require_program
 from tests.world import SIZE, STREAM, World
-from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.location import Location
 from timelapse_runtime.watch.server import WatchServer
 from timelapse_runtime.watch.site import Site
 from timelapse_runtime.watch.streams import Streams

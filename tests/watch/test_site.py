@@ -12,7 +12,7 @@ from tests.world import STREAM, World
 from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.runtime.state.errors import AccessDenied, StorageError, StorageUnavailable
 from timelapse_runtime.runtime.state.memory import MemoryStore
-from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.location import Location
 from timelapse_runtime.watch import site as site_module
 from timelapse_runtime.watch.site import Answer, Site
 from timelapse_runtime.watch.streams import Streams

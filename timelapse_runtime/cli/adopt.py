@@ -29,10 +29,11 @@ from timelapse_runtime.cli.target import Target, configuration, open_target
 from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.runtime.state.s3 import S3Store, make_client
-from timelapse_runtime.timelapse.config import Config, Location, parse_config, parse_location
+from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.known_settings import stored_settings
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.location import Location, parse_location
 from timelapse_runtime.timelapse.model.stream_settings import config_of
 from timelapse_runtime.timelapse.reel_writer import encoder_settings
 from timelapse_runtime.timelapse.verify_report import counted

@@ -39,11 +39,12 @@ from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.runtime.state.errors import Fenced, StorageUnavailable
 from timelapse_runtime.runtime.state.s3 import make_client
 from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.config import PREFIX, Config
+from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderFailed
 from timelapse_runtime.timelapse.model.reel_day import is_day_over
 from timelapse_runtime.timelapse.ranges.range_codec import RangeCodec
 from timelapse_runtime.timelapse.ranges.range_reader import EncodedElsewhere
+from timelapse_runtime.timelapse.variables import PREFIX
 from timelapse_runtime.timelapse.verify_report import counted, duration
 from timelapse_runtime.timelapse.video.codec import X264Codec
 

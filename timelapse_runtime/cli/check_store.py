@@ -22,7 +22,7 @@ from timelapse_runtime.cli.store_requirements import REQUIREMENTS, Differs, Requ
 from timelapse_runtime.runtime.state.contract import PresignedPut, Store
 from timelapse_runtime.runtime.state.errors import StorageError
 from timelapse_runtime.runtime.state.s3 import S3Store, make_client
-from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.location import Location
 
 _TIMEOUT_SECONDS = 30
 

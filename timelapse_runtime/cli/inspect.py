@@ -25,8 +25,9 @@ from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.runtime.state.s3 import S3Store, make_client
-from timelapse_runtime.timelapse.config import VARIABLES, Location, parse_variable
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.location import Location
+from timelapse_runtime.timelapse.variables import VARIABLES, parse_variable
 from timelapse_runtime.timelapse.verify import describe_folder
 from timelapse_runtime.timelapse.verify_report import counted
 

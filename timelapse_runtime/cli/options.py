@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from timelapse_runtime.runtime.errors import ConfigError as ConnectionConfigError
-from timelapse_runtime.timelapse.config import PREFIX, Location, parse_location
 from timelapse_runtime.timelapse.errors import ConfigError
+from timelapse_runtime.timelapse.model.location import Location, parse_location
 from timelapse_runtime.timelapse.model.photo_filter import is_hidden_folder
+from timelapse_runtime.timelapse.variables import PREFIX
 
 _NAMES = {"AWS_PROFILE": "profile", "AWS_REGION": "region", "AWS_ENDPOINT_URL_S3": "endpoint_url"}
 """The variables that `connected` sets, and the options that they come from."""

@@ -6,8 +6,10 @@ import argparse
 from collections.abc import Mapping
 
 from timelapse_runtime.cli import CommandFailed
-from timelapse_runtime.timelapse.config import PREFIX, STREAM_SETTINGS, Config, Location, parse_config
+from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import ConfigError
+from timelapse_runtime.timelapse.model.location import Location
+from timelapse_runtime.timelapse.variables import PREFIX, STREAM_SETTINGS
 
 
 def in_places(options: argparse.Namespace, variables: Mapping[str, str]) -> dict[str, str]:

@@ -30,7 +30,7 @@ from timelapse_runtime.cli.permissions import (
     WRITE_VIDEO,
     WRITE_WITH_KEY,
 )
-from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.location import Location
 
 Statement: TypeAlias = dict[str, Any]
 

@@ -11,12 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from timelapse_runtime.cli import EXIT_OK, CommandFailed
 from timelapse_runtime.cli.target import Target, configuration, open_target, run_function
 from timelapse_runtime.runtime.clock import SystemClock
-from timelapse_runtime.timelapse.config import PREFIX, Location, parse_config
+from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.errors import MissingPhotos
 from timelapse_runtime.timelapse.known_settings import KnownSettings
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.location import Location
 from timelapse_runtime.timelapse.remaking import ReelChange, Remaking
 from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
+from timelapse_runtime.timelapse.variables import PREFIX
 from timelapse_runtime.timelapse.verify_report import counted
 from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
 

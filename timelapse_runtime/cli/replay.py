@@ -37,8 +37,9 @@ from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.emulator.s3_server import EmbeddedS3, S3ServerFailed, disk_command
 from timelapse_runtime.runtime.state.errors import StateError
 from timelapse_runtime.runtime.state.s3 import S3Store, make_client
-from timelapse_runtime.timelapse.config import PREFIX, Location
 from timelapse_runtime.timelapse.errors import TimelapseError
+from timelapse_runtime.timelapse.model.location import Location
+from timelapse_runtime.timelapse.variables import PREFIX
 from timelapse_runtime.timelapse.verify_report import Outcome, VerifyReport
 from timelapse_runtime.watch.server import WatchServer
 

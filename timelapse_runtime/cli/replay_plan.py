@@ -17,7 +17,8 @@ from timelapse_runtime.cli.options import add_json, bucket_name, endpoint_url, p
 from timelapse_runtime.cli.output_folder import require_usable
 from timelapse_runtime.cli.settings import add_settings, settings_of
 from timelapse_runtime.emulator.camera import NoPhotos, Photos, photos_in_folder, sample_scene
-from timelapse_runtime.timelapse.config import PREFIX, parse_config
+from timelapse_runtime.timelapse.config import parse_config
+from timelapse_runtime.timelapse.variables import PREFIX
 
 FRAMES_PREFIX, VIDEO_PREFIX = "frames/", "video/"
 _SCENE_SIZE = (1280, 720)

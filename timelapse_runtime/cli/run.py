@@ -29,8 +29,9 @@ from timelapse_runtime.runtime.clock import SystemClock
 from timelapse_runtime.runtime.function import Deadline, Environment
 from timelapse_runtime.runtime.state.s3 import make_client
 from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.config import PREFIX, Config
+from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import ConfigError
+from timelapse_runtime.timelapse.variables import PREFIX
 
 _MAXIMUM_THREADS = 4
 """Each thread of x264 costs a frame of delay, and one of 1080p keeps up with ten photos a second."""

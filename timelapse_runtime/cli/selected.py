@@ -11,8 +11,8 @@ from timelapse_runtime.cli import CommandFailed
 from timelapse_runtime.export.selection import Piece, Selector, TimeRange
 from timelapse_runtime.export.stream_reader import StreamReader
 from timelapse_runtime.runtime.state.errors import ObjectNotFound
-from timelapse_runtime.timelapse.config import STREAM_SETTINGS, parse_variable
 from timelapse_runtime.timelapse.known_settings import stored_settings
+from timelapse_runtime.timelapse.variables import STREAM_SETTINGS, parse_variable
 from timelapse_runtime.timelapse.verify import describe_folder
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")

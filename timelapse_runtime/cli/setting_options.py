@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 from timelapse_runtime.cli.options import stream_folder
-from timelapse_runtime.timelapse.config import STREAM_SETTINGS
 from timelapse_runtime.timelapse.errors import SettingsInvalid
 from timelapse_runtime.timelapse.model.stream_settings import setting_named
+from timelapse_runtime.timelapse.variables import STREAM_SETTINGS
 
 
 def add_setting_options(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from timelapse_runtime.timelapse.config import PREFIX, VARIABLES, Variable
+from timelapse_runtime.timelapse.variables import PREFIX, VARIABLES, Variable
 
 _PLACES = frozenset({"FRAMES", "VIDEO", "STREAM"})
 SETTINGS = tuple(variable for variable in VARIABLES if variable.name not in _PLACES)

@@ -18,12 +18,14 @@ from timelapse_runtime.runtime.state.contract import Condition, IfAbsent, IfMatc
 from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed
 from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE
-from timelapse_runtime.timelapse.config import PREFIX, STREAM_SETTINGS, Config, Location
+from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import SettingsInvalid
 from timelapse_runtime.timelapse.known_settings import READ_EVERY_MS, StoredSettings, stored_settings
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.location import Location
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings, config_of
 from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
+from timelapse_runtime.timelapse.variables import PREFIX, STREAM_SETTINGS
 
 _TRIES = 10
 

@@ -13,10 +13,11 @@ from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse import Timelapse
-from timelapse_runtime.timelapse.config import PREFIX, VARIABLES, Location, parse_location
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
 from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.location import Location, parse_location
 from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
+from timelapse_runtime.timelapse.variables import PREFIX, VARIABLES
 
 _AN_HOUR_MS = 3_600_000
 

@@ -13,7 +13,7 @@ from functools import cache
 from timelapse_runtime.cli import EXIT_OK, CommandFailed
 from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.runtime.state.s3 import S3Store, make_client
-from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.location import Location
 from timelapse_runtime.watch.files import FOLDER, INDEX
 from timelapse_runtime.watch.publish import publish
 from timelapse_runtime.watch.server import WatchServer

@@ -17,10 +17,10 @@ from timelapse_runtime.export.stream_reader import StreamReader
 from timelapse_runtime.runtime.state.contract import ObjectInfo, Store
 from timelapse_runtime.runtime.state.errors import AccessDenied, ObjectNotFound
 from timelapse_runtime.timelapse.catalog import Catalog
-from timelapse_runtime.timelapse.config import Location, parse_location
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.known_settings import StoredSettings, stored_settings
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel
+from timelapse_runtime.timelapse.model.location import Location, parse_location
 from timelapse_runtime.timelapse.model.photo_filter import PhotoFilter
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_of
 from timelapse_runtime.timelapse.rejection_records import Rejection

@@ -15,13 +15,14 @@ from typing import Any
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.state.contract import Store, StoredObject
 from timelapse_runtime.runtime.state.errors import ObjectNotFound
-from timelapse_runtime.timelapse.config import STREAM_SETTINGS, Config
+from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import SettingsInvalid
 from timelapse_runtime.timelapse.logo_file import LogoFiles
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings, check_values, config_of
 from timelapse_runtime.timelapse.stream_log import StreamLog
+from timelapse_runtime.timelapse.variables import STREAM_SETTINGS
 
 _log = logging.getLogger(__name__)
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from timelapse_runtime.runtime.state.contract import Store, StoredObject
 from timelapse_runtime.runtime.state.errors import StorageError
-from timelapse_runtime.timelapse.config import PREFIX, Config
+from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.model.logo import LogoPlace
 from timelapse_runtime.timelapse.stream_log import StreamLog
+from timelapse_runtime.timelapse.variables import PREFIX
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE
-from timelapse_runtime.timelapse.config import Location
+from timelapse_runtime.timelapse.model.location import Location
 from timelapse_runtime.watch.files import FOLDER, INDEX, STREAMS, page_files
 from timelapse_runtime.watch.streams import streams_json
 

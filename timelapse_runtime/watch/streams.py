@@ -9,9 +9,9 @@ from typing import Any
 
 from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.runtime.state.errors import ObjectNotFound
-from timelapse_runtime.timelapse.config import Location, parse_location
 from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
 from timelapse_runtime.timelapse.model.keys import StreamKeys, reel_number
+from timelapse_runtime.timelapse.model.location import Location, parse_location
 from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 
 

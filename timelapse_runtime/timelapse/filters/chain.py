@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 
-from timelapse_runtime.timelapse.config import PREFIX, Config
+from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import FiltersUnavailable
 from timelapse_runtime.timelapse.filters.contract import Area, FilterState, Moment, PictureFilter, Planes
 from timelapse_runtime.timelapse.model.video_size import Size
+from timelapse_runtime.timelapse.variables import PREFIX
 
 _log = logging.getLogger(__name__)
 

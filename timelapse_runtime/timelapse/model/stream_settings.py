@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from timelapse_runtime.timelapse.config import PREFIX, STREAM_SETTINGS, VARIABLES, Config
+from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import ConfigError, SettingsInvalid
+from timelapse_runtime.timelapse.variables import PREFIX, STREAM_SETTINGS, VARIABLES
 
 FORMAT = 1
 MAXIMUM_BYTES = 16_384
