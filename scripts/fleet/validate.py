@@ -8,6 +8,8 @@ how long their events wait, when is a commit, what is requested.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import queue
 import random
 import statistics
@@ -29,6 +31,7 @@ from timelapse_runtime.fleet.assumptions import RETRY_FIRST_SECONDS, RETRY_LAST_
 from timelapse_runtime.fleet.camera import DIRECT, FIFO, Camera
 from timelapse_runtime.fleet.measured import Figures, Operation, figures_for
 from timelapse_runtime.fleet.simulation import Simulation, Times
+from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse.config import parse_config
 
 CAMERAS = 8
@@ -38,6 +41,7 @@ _SWEEP_SECONDS = 120.0
 _SCENE_PHOTOS = 24
 _PLACES = {"TIMELAPSE_FRAMES": "s3://frames/frames/", "TIMELAPSE_VIDEO": "s3://video/video/"}
 _SEEDS = 5
+_LOOK_SECONDS = 0.4
 _REQUEST_MS = 10.0
 """Of the local server, on an idle machine."""
 WITHIN = 0.15
@@ -97,7 +101,7 @@ class RealFleet:
         """In real time."""
         self._end = time.monotonic() + self._scenario.seconds
         threads = [threading.Thread(target=self._camera, args=(number,)) for number in range(CAMERAS)]
-        threads.append(threading.Thread(target=self._sweeps))
+        threads += [threading.Thread(target=self._sweeps), threading.Thread(target=self._watch_commits)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -172,11 +176,20 @@ class RealFleet:
         with self._counting:
             self.observed.invocation_seconds += now - began
             self._cumulative[answer["environment"]["id"]] = answer["environment"]
-            for name, counts in answer["streams"].items():
-                committed = counts.get("frames_in_video", 0)
-                times = self._uploaded[name][self._committed[name] : committed]
-                self.observed.lags += [now - uploaded for uploaded in times]
-                self._committed[name] = max(committed, self._committed[name])
+
+    def _watch_commits(self) -> None:
+        """Notes when photos are committed. The checkpoints tell it: a stream that is closed to make room for another is
+        not in the answer of that invocation."""
+        store = self._stages[0].store
+        while time.monotonic() < self._end:
+            for name, uploaded in self._uploaded.items():
+                with contextlib.suppress(ObjectNotFound):
+                    body = store.get(f"video/{name}/checkpoint.json").body
+                    committed, now = json.loads(body)["frame_count"], time.monotonic()
+                    with self._counting:
+                        self.observed.lags += [now - at for at in uploaded[self._committed[name] : committed]]
+                    self._committed[name] = committed
+            time.sleep(_LOOK_SECONDS)
 
 
 def validate(routings: Collection[str]) -> Iterator[dict[str, Any]]:
