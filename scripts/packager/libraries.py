@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from scripts.packager.compact import compact
@@ -13,6 +13,19 @@ from scripts.packager.failure import PackageFailed
 OPENED_AT_RUN_TIME = ("libgcc_s.so.1", "libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2")
 """No file lists these as needed: glibc opens them by name, at the end of a thread and to resolve a host's name (the
 last three only up to glibc 2.33)."""
+
+WHEELS_NEED = (
+    "libdl.so.2",
+    "libm.so.6",
+    "libpthread.so.0",
+    "libresolv.so.2",
+    "librt.so.1",
+    "libstdc++.so.6",
+    "libutil.so.1",
+)
+"""What a wheel for manylinux takes from the system without bringing it: functions in plain zips have wheels that this
+build does not see. Source: auditwheel's policies (manylinux-policy.json), without those for a screen; read November
+2026."""
 
 
 def system_libraries(
@@ -40,11 +53,24 @@ def system_libraries(
             if not path.is_relative_to(folder) and name not in found:
                 found[name] = path
                 waiting.append(path)
+    for name in WHEELS_NEED:
+        for other, path in _with_needed(name, program, folders):
+            found.setdefault(other, path)
     for name in OPENED_AT_RUN_TIME:
         beside = found["libc.so.6"].parent / name
         if beside.exists() and name not in found:
             found[name] = beside
     return found
+
+
+def _with_needed(name: str, file: Path, folders: list[Path]) -> Iterator[tuple[str, Path]]:
+    """A library's name and path, and those of the libraries that it needs; nothing if the system does not have it."""
+    path = _find(name, file, system=folders)
+    if path is not None:
+        yield name, path
+        for needed in dynamic_of(path).needed:
+            if needed != "libc.so.6" and not needed.startswith("ld-linux"):
+                yield from _with_needed(needed, path, folders)
 
 
 def check_closed(root: Path, libraries: Path) -> None:

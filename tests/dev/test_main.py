@@ -39,6 +39,7 @@ def test_an_event_is_read_when_the_arguments_are(tmp_path: Path) -> None:
         (["app:f", "--event", "/none"], "/none cannot be read: No such file"),
         (["app:f", "--event", __file__], "is not JSON"),
         (["app:f", "--env", "NO_SUCH_VARIABLE_HERE"], "or the NAME of a variable that is set here"),
+        (["app:f", "--bucket", "A/B"], "'A/B'; allowed: 3 to 63 of a-z"),
         (["app:f", "--timeout", "901"], "900 at most"),
         (["app:f", "--timeout", "nan"], "900 at most"),
         (["app:f", "--kill", "--shutdown"], "not allowed with"),

@@ -13,13 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -148,9 +149,17 @@ def _bucket(folder: Path, name: str | None) -> Iterator[Mapping[str, str]]:
     missing = [module for module in _SERVER_NEEDS if find_spec(module) is None]
     if missing:
         raise OSError(f"--bucket needs {', '.join(missing)}: python -m pip install 'timelapse-runtime[local]'")
-    from timelapse_runtime.emulator.s3_server import EmbeddedS3, disk_command  # noqa: PLC0415  few need it: 0.5 s
+    from timelapse_runtime.emulator.s3_server import (  # noqa: PLC0415  few need it: 0.5 s
+        EmbeddedS3,
+        S3ServerFailed,
+        disk_command,
+    )
 
-    with EmbeddedS3(disk_command(folder / _BUCKET_FOLDER, name, {})) as server:
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(EmbeddedS3(disk_command(folder / _BUCKET_FOLDER, name, {})))
+        except S3ServerFailed as error:
+            raise OSError(f"--bucket {name}: {error}") from error
         yield server.variables()
 
 
@@ -188,7 +197,10 @@ def _parser() -> argparse.ArgumentParser:
         help="a variable for it; repeatable",
     )
     dev.add_argument(
-        "--bucket", metavar="NAME", help=f"an S3 bucket on this machine for it, kept in DIR/{_BUCKET_FOLDER}"
+        "--bucket",
+        type=_bucket_name,
+        metavar="NAME",
+        help=f"an S3 bucket on this machine for it, kept in DIR/{_BUCKET_FOLDER}",
     )
     dev.add_argument("--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="of an invocation; default: 30")
     dev.add_argument(
@@ -229,6 +241,12 @@ def _assignment(text: str) -> tuple[str, str]:
     if not name or (not equals and name not in os.environ):
         raise argparse.ArgumentTypeError(f"{text!r}; allowed: NAME=VALUE, or the NAME of a variable that is set here")
     return name, value if equals else os.environ[name]
+
+
+def _bucket_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", text):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 3 to 63 of a-z, 0-9, . and -")
+    return text
 
 
 def _seconds(text: str) -> float:
