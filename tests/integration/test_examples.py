@@ -99,6 +99,7 @@ def test_sales_that_were_not_saved_are_saved_at_the_shutdown(
     assert stored_amounts(make_environment("sqlite/ledger.Ledger")) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("make_environment", ["local"], indirect=True)  # it waits for the alarm: once will do
 def test_a_query_without_end_is_interrupted_in_time_and_the_process_lives(make_environment: MakeEnvironment) -> None:
     environment = make_environment("sqlite/ledger.Ledger", timeout_seconds=6)
     (before,) = sold(environment, 1)
@@ -138,6 +139,7 @@ def test_connections_are_kept_and_opened_again_where_the_server_closed_them(
     assert make_environment("http_client/fetch.Fetcher").invoke({"paths": ["/a"]}) == {"answers": expected[:1]}
 
 
+@pytest.mark.parametrize("make_environment", ["local"], indirect=True)  # it waits for the alarm: once will do
 def test_a_request_that_hangs_costs_its_own_connection_only(
     make_environment: MakeEnvironment, upstream: Upstream
 ) -> None:
