@@ -115,6 +115,25 @@ def test_a_reel_without_an_edit_list_is_right_to_the_frame(browser: Browser) -> 
         go(browser, "about:blank")
 
 
+def test_the_page_knows_the_frames_of_a_reel_by_capture_times(browser: Browser) -> None:
+    """From its file as well, whose playlist of ranges does not tell how many frames a segment has."""
+    show = Show(SPEED="60", HOLD_SECONDS="1")
+    for number in range(30):
+        show.shoot(range(number, number + 1))
+        show.pause(8_000 if number % 7 else 90_000)
+    show.next_day()
+    show.shoot(range(30, 40))
+    reel, store = show.world.reels()[0], show.world.video
+    with WatchServer(show.site) as server:
+        for is_from_file in (False, True):
+            if is_from_file:
+                store.delete([one.key for one in store.list_after(show.world.keys.segments(reel.name))])
+            go(browser, "about:blank")
+            go(browser, f"{server.url}watch/index.html#/{STREAM}/{reel.name}/20")
+            wait_for(browser, "document.getElementById('frame').textContent.endsWith('of 30')")
+        go(browser, "about:blank")
+
+
 @pytest.mark.usefixtures("page")
 def test_keys_step_and_skip(browser: Browser) -> None:
     for key, frame in (("Home", 0), (".", 1), (".", 2), (",", 1), ("End", 99), ("ArrowLeft", 0)):

@@ -71,13 +71,12 @@ export class Deck {
 
   #shown(seconds) {
     if (!this.reel) return;
-    const frame = Math.floor((seconds - this.delay) * this.reel.fps + 0.25); // times are rounded to ticks
+    const frame = this.reel.frameAt(seconds - this.delay);
     this.onFrame?.(Math.min(Math.max(frame, 0), this.reel.frameCount - 1));
   }
 
-  // The middle of a frame's time: no rounding leads to its neighbour.
   timeOf(frame) {
-    return (frame + 0.5) / this.reel.fps + this.delay;
+    return this.reel.middleOf(frame) + this.delay;
   }
 
   // Frames that were asked for while the player was still seeking are left out, but for the last.

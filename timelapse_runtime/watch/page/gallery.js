@@ -154,7 +154,7 @@ export class Days {
       await this.#manifest(name);
       playlist = await stream.closed(name);
     }
-    const reel = parsePlaylist(playlist.text, playlist.url, { fps: this.cards.get(name).manifest?.fps });
+    const reel = parsePlaylist(playlist.text, playlist.url, { manifest: this.cards.get(name).manifest ?? null });
     const segment = reel.segments[reel.segmentAt(reel.frameCount >> 1)];
     if (canDecodeKeyframes) {
       const { picture: frame } = await readKeyframe(await requestRange(reel.map.url, reel.map.range), segment);

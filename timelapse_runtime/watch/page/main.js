@@ -168,7 +168,7 @@ class Page {
   async #closedReel(name, inRanges = false) {
     const manifest = await this.stream.manifest(name);
     const { text, url } = await this.stream.closed(name, inRanges);
-    const reel = parsePlaylist(text, url, { isClosed: true, fps: manifest.fps, leftOut: manifest.left_out });
+    const reel = parsePlaylist(text, url, { isClosed: true, manifest });
     if (!reel) throw new Error(`${url} has no segment`);
     return reel;
   }

@@ -101,7 +101,8 @@ export class Photos {
   async take(reelName, index, buffer, isHead = false) {
     const segment = this.reel?.segments[index];
     if (this.reel?.name !== reelName || !segment) return;
-    if (this.delay === null && this.init) this.delay = presentationDelay(this.init, buffer, segment.first, this.reel.fps);
+    if (this.delay === null && this.init)
+      this.delay = this.reel.isEven ? presentationDelay(this.init, buffer, segment.first, this.reel.fps) : 0;
     const frames = await readProvenance(buffer);
     if (this.reel?.name !== reelName) return;
     for (const frame of frames) this.byNumber.set(frame.number, frame);

@@ -3,34 +3,59 @@
 const LEFT_OUT = "#left-out:";
 const SEGMENT_NAME = /(\d{8,})-(\d+)-[^/]*\.m4s$/;
 
-// A reel, as far as one version of its playlist shows it. Each segment: {url, range, first, count, start, captured}:
-// `range` is [start, end) in bytes or null, `first` a frame number, `captured` milliseconds or null. `leftOut` are the notes
-// of what did not become a frame (`model/left_out.py`).
+// A reel, as far as one version of its playlist shows it. Each segment: {url, range, first, count, start, duration,
+// captured}: `range` is [start, end) in bytes or null, `first` a frame number, `start` and `duration` seconds, `captured`
+// milliseconds or null. `leftOut` are the notes of what did not become a frame (`model/left_out.py`).
+//
+// `isEven` says that each frame is shown for `1 / fps` seconds. In another reel, frames are shown as their photos were
+// taken, and `fps` is the mean; the frames of a segment are taken for even.
 export class Reel {
   constructor(name, fps, map, segments, isClosed, text, leftOut) {
     Object.assign(this, { name, fps, map, segments, isClosed, text, leftOut });
     const last = segments.at(-1);
     this.frameCount = last.first + last.count;
+    this.isEven = segments.every(({ count, duration }) => Math.abs(count - duration * fps) < 0.5);
+    if (!this.isEven) this.fps = this.frameCount / (last.start + last.duration);
   }
 
   segmentAt(frame) {
+    return this.#lastWhere((segment) => segment.first <= frame);
+  }
+
+  // The middle of the time in which a frame is shown, in seconds: no rounding leads to its neighbour.
+  middleOf(frame) {
+    if (this.isEven) return (frame + 0.5) / this.fps;
+    const { first, count, start, duration } = this.segments[this.segmentAt(frame)];
+    return start + ((frame - first + 0.5) * duration) / count;
+  }
+
+  // The frame that is on the screen at that time.
+  frameAt(seconds) {
+    if (this.isEven) return Math.floor(seconds * this.fps + 0.25); // times are rounded to ticks
+    const { first, count, start, duration } = this.segments[this.#lastWhere((segment) => segment.start <= seconds)];
+    return first + Math.min(count - 1, Math.floor(((seconds - start) * count) / duration));
+  }
+
+  #lastWhere(isBefore) {
     let low = 0;
     let high = this.segments.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (this.segments[middle].first <= frame) low = middle;
+      if (isBefore(this.segments[middle])) low = middle;
       else high = middle - 1;
     }
     return low;
   }
 }
 
-// `fps` is needed if the segments' names do not tell their frames (ranges); `leftOut` if the playlist does not tell it. Null
-// if there is no segment.
-export function parsePlaylist(text, url, { isClosed = false, fps = null, leftOut = [] } = {}) {
+// `manifest`, the reel's, is needed if the segments' names do not tell their frames (ranges), and has the notes of what was
+// left out. Null if there is no segment.
+export function parsePlaylist(text, url, { isClosed = false, manifest = null } = {}) {
   const lines = text.split(/\r?\n/);
   const segments = [];
-  const notes = [...leftOut];
+  const notes = [...(manifest?.left_out ?? [])];
+  let fps = manifest?.fps ?? null;
+  let seconds = 0;
   const absolute = [];
   let map = null;
   let duration = 0;
@@ -56,10 +81,11 @@ export function parsePlaylist(text, url, { isClosed = false, fps = null, leftOut
     }
     const segmentUrl = new URL(line, url).href;
     const named = SEGMENT_NAME.exec(segmentUrl);
-    const count = named ? Number(named[2]) : Math.round(duration * fps);
-    fps ??= Math.round(count / duration);
-    segments.push({ url: segmentUrl, range, first: frames, count, start: frames / fps, captured });
+    const count = named ? Number(named[2]) : manifest.segments[segments.length].count;
+    fps ??= Math.max(1, Math.round(count / duration));
+    segments.push({ url: segmentUrl, range, first: frames, count, start: seconds, duration, captured });
     frames += count;
+    seconds += duration;
     [captured, range] = [null, null];
     absolute.push(segmentUrl);
   }
