@@ -14,6 +14,7 @@ from typing import Any
 from tests.recovery.adopted import ADOPTED_DAY, ADOPTED_FRAMES, adopted_video, adoption_of
 from tests.recovery.fake_media import fake_world
 from tests.recovery.faults import SHUTDOWN_MS, Fault, FaultyStores, Killed, new_outbox
+from tests.recovery.remade import remaking_of
 from tests.recovery.watch import MUTATIONS, Watch
 from tests.world import NO_DEADLINE_EPOCH_MS, STREAM, World
 from timelapse_runtime.adopt.errors import CannotAdopt
@@ -22,7 +23,7 @@ from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceive
 from timelapse_runtime.runtime.state.errors import StateError
 from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.errors import TimelapseError
+from timelapse_runtime.timelapse.errors import REMOVED, TimelapseError
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
@@ -60,6 +61,8 @@ class FaultRun(FaultyStores):
         self.quality: int | None = None
         """What the last frames must show: that of the stream's settings, which came five minutes before them."""
         self.is_appended_late = self.world.settings.get("TIMELAPSE_LATE") == "append"
+        self.removals: list[str] = []
+        """The keys of the photos that were to be removed."""
         self.is_adopted = False
         """Whether a run of `timelapse adopt` said so."""
         for store in (self.world.frames, self.world.video):
@@ -231,12 +234,52 @@ class FaultRun(FaultyStores):
             return [f"the video has {len(found)} adopted frames, its first reel {expected}"]
         return []
 
+    # ---- timelapse render, timelapse remove
+
+    def render(self) -> None:
+        """`timelapse render` of the oldest reel, repeated until it succeeds."""
+
+        def work() -> None:
+            again = remaking_of(self.world, lambda: self.sweep(close=True))
+            oldest = list(again.editions.reels())[-1]
+            list(again.render([oldest.name], again.config))
+
+        self._repeated(work)
+
+    def remove(self, number: int) -> None:
+        """`timelapse remove` of a photo, repeated until it succeeds; if it never did, once more at the end."""
+        key = self.world.key(number)
+        self.may_be_rejected[key] = REMOVED
+        self.removals.append(key)
+        self._repeated(lambda: self._remove(key))
+
+    def _remove(self, key: str) -> None:
+        remaking_of(self.world, lambda: self.sweep(close=True)).remove([key])
+
+    def _repeated(self, work: Callable[[], None]) -> None:
+        self.watch.is_remade = True
+        for _ in range(4):
+            try:
+                work()
+            except (Killed, SigtermReceived, DeadlineReached):
+                self._is_dead = False
+            except (StateError, TimelapseError):
+                pass
+            else:
+                return
+
     # ---- the end
 
     def finish(self) -> None:
-        """A new environment finishes without faults; a last one sweeps once more."""
+        """A new environment finishes without faults; a last one sweeps once more. Before that, whoever removed photos
+        does it again."""
         self._faults.clear()
         self.skew_ms = 0
+        for key in self.removals:
+            self.new_environment()
+            self._remove(key)
+            if self.world.keys_in_video().count(key):
+                self.watch.violations.append(f"{key} was removed, and is in the video")
         for _ in range(2):
             self.new_environment()
             self.sweep(drain=True, all_reels=True)

@@ -24,6 +24,7 @@ from timelapse_runtime.timelapse import (
     arrangement,
     checkpoint_store,
     commit_plan,
+    editions,
     known_settings,
     segment_removal,
     video_file,
@@ -34,6 +35,7 @@ from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.derived import Derived, PlaylistWriter
+from timelapse_runtime.timelapse.editions import Editions
 from timelapse_runtime.timelapse.frozen_photos import FrozenPhotos
 from timelapse_runtime.timelapse.intake import PhotoHint
 from timelapse_runtime.timelapse.known_settings import KnownSettings
@@ -55,6 +57,7 @@ from timelapse_runtime.timelapse.ranges.range_codec import JoiningEncoder
 from timelapse_runtime.timelapse.reconcile import Reconciler
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
+from timelapse_runtime.timelapse.remaking import Remaking
 from timelapse_runtime.timelapse.segment_removal import SegmentRemoval
 from timelapse_runtime.timelapse.stream import Stream
 from timelapse_runtime.timelapse.sweep_pauses import SweepPauses
@@ -71,6 +74,7 @@ _announce = ArrivalIntake._announce
 _claim, _checkpoint_put, _lease_of_other = CheckpointStore.claim, commit_plan.checkpoint_put, lease.lease_of_other
 _discard_uncommitted, _begin_filters = VideoWriter.discard_uncommitted, VideoWriter._begin_filters
 _store_adopted, _commit_adopted = Adoption._store_reel, Adoption._commit
+_show_edition = Editions.show
 _read_settings = KnownSettings.read
 _clock_state = ReelClock.state
 _add_fragment, _hand_over = ReelWriter._add_fragment, SegmentRemoval._hand_over
@@ -349,6 +353,16 @@ def _continues_the_range(self: JoiningEncoder, picture: PictureElsewhere) -> boo
     return picture.encoded is self._pictures[0].encoded
 
 
+def _replaced_before_shown(self: Editions, made: Reel) -> Reel:
+    old = self.find(made.name)
+    self._store.delete([commit_plan.segment_key(self._keys, old, segment) for segment in old.segments])
+    return _show_edition(self, made)
+
+
+def _the_same_edition(last: str, _unique: str) -> str:
+    return last or "r0001-000000000000"
+
+
 @contextmanager
 def _adopted_before_its_objects() -> Iterator[None]:
     waiting = list[tuple[Put, Any]]()
@@ -459,6 +473,9 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "a range of other settings": lambda: patch.object(Look, "identity", property(lambda _self: ())),
     "packets of a group that lacks a photo": lambda: patch.object(JoiningEncoder, "_continues", _continues_the_range),
     "a pause that outlives a photo": lambda: patch.object(SweepPauses, "end", lambda *_: None),
+    "replaced before the edition is shown": lambda: patch.object(Editions, "show", _replaced_before_shown),
+    "an edition in the place of the one before": lambda: patch.object(editions, "next_edition", _the_same_edition),
+    "removed without a record": lambda: patch.object(Remaking, "_record", lambda *_: None),
     "adopted before its objects": _adopted_before_its_objects,
     "adopted objects stored once": lambda: patch.object(Adoption, "_store_reel", _adopted_objects_stored_once),
     "adopted behind photos": lambda: patch.object(Adoption, "_require_empty", lambda *_: None),
@@ -489,6 +506,9 @@ SHOWN_IN: Mapping[str, str] = {
     "a non-owner that commits": "arrival: flushes (first) / flushes, a lease lasts",
     "an owner that never expires": "arrival: environments take turns",
     "left to an owner that is gone": "arrival: environments take turns",
+    "replaced before the edition is shown": "rendered and removed",
+    "an edition in the place of the one before": "rendered and removed",
+    "removed without a record": "rendered and removed",
     "adopted objects stored once": "adopts (first) / begins empty",
     "adopted behind photos": "adopts (first) / closes the reel",
     "watermark past a backlog": "arrival: backlog",

@@ -215,6 +215,21 @@ def _disorder(run: FaultRun) -> None:
     run.shoot(range(24, 28))
 
 
+def _remake(run: FaultRun) -> None:
+    """A closed reel is rendered again, and photos are removed: of that, of the open reel, and of one that has
+    closed."""
+    run.shoot(range(5))
+    run.world.clock.advance(_DAY_MS)
+    run.shoot(range(5, 10))
+    run.render()
+    run.shoot([10])
+    run.remove(2)
+    run.shoot([11])
+    run.remove(7)
+    run.shoot(range(12, 17))
+    run.sweep(close=True)
+
+
 def _adopt(run: FaultRun) -> None:
     """A video is adopted while a photo lies there that nothing announced; then photos come."""
     run.lose(run.upload(0))
@@ -373,6 +388,7 @@ SCENARIOS = (
     ArrivalScenario("arrival: ranges by functions", ranges.by_functions, ranges.SETTINGS, run_class=RangesRun),
     ArrivalScenario("arrival: ranges behind others", ranges.behind_others, ranges.SETTINGS, run_class=RangesRun),
     ArrivalScenario("arrival: a camera rests", arrival.rest),
+    Scenario("rendered and removed", _remake, {"TIMELAPSE_REEL": "day"}),
     Scenario("adopted", _adopt),
     ArrivalScenario("arrival: adopted", arrival.adopt),
     Scenario("a stream that others own", _grow, are_owners_distinct=True),

@@ -34,6 +34,7 @@ STEPS = {
     "by capture times": 61,
     "settings change": 61,
     "arrival: settings change in turns": 97,
+    "rendered and removed": 211,
     "adopted": 23,
     "arrival: adopted": 23,
     "adopting: 34 meetings": 37,

@@ -63,6 +63,8 @@ class Watch:
         self._timed: dict[str, tuple[bytes, FrameTime, int, FrameTime, int]] = {}
         """Of segments: the bytes, the time of the frame before and the tick at which it is decoded, and both after
         it."""
+        self.is_remade = False
+        """Whether reels were made again: to players these are other videos, and what was removed is gone at once."""
         self._playlists: dict[str, MediaPlaylist] = {}
         self._viewers: list[tuple[int, set[str]]] = []
         self._stored_epoch_ms: dict[str, int] = {}
@@ -319,7 +321,8 @@ class Watch:
             return
         try:
             playlist, before = MediaPlaylist.parse(body), self._playlists.get(where)
-            if before is not None and before.lines != playlist.lines and not self.is_damaged:
+            is_same_video = not self.is_damaged and not self.is_remade
+            if before is not None and before.lines != playlist.lines and is_same_video:
                 self._check_version(where, before, playlist)
         except AssertionError as error:
             rule = traceback.extract_tb(error.__traceback__)[-1].line
@@ -348,7 +351,7 @@ class Watch:
         """Who loaded `video.m3u8` before the commit that made it old plays it to its end."""
         oldest_epoch_ms = self._world.clock.now_epoch_ms() - VIEWED_SECONDS * 1000
         self._viewers = [viewer for viewer in self._viewers if viewer[0] > oldest_epoch_ms]
-        for uri in sorted({uri for _, uris in self._viewers for uri in uris}):
+        for uri in sorted({uri for _, uris in self._viewers for uri in uris} if not self.is_remade else ()):
             if self._world.video.peek(uri) is None:
                 yield f"a viewer who loaded a playlist within the last hour asks for {uri}, which is gone"
 
