@@ -492,6 +492,7 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
 }
 """By name: the function that seeds the bug."""
 SHOWN_IN: Mapping[str, str] = {
+    "closed reel not finished": "closes the reel (warm) / closes the reel",
     "checkpoint before its part": "arrival: bulk upload in parts",
     "part removed before the commit": "arrival: bulk upload in parts",
     "orphaned part removed before the commit": "parts: arrival: flushes (warm) / cleans up",
@@ -540,7 +541,7 @@ def _runs(step: int, *, first: str | None) -> Iterator[tuple[str, tuple[str, ...
     for scenario in SCENARIOS:
         if scenario.name == first:
             yield from _single_faults(scenario, step)
-    for named in (one for one in (*OWNER_MEETINGS, *ADOPT_MEETINGS) if one.name == first):
+    for named in (one for one in (*MEETINGS, *OWNER_MEETINGS, *ADOPT_MEETINGS) if one.name == first):
         for schedule in named.pauses():
             yield named.name, named.run(schedule)[1]
     for close in CLOSE_MEETINGS:

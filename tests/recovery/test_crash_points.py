@@ -15,7 +15,7 @@ from tests.recovery.crashtest import Share, parts
 STEPS = {
     "small, real pictures": 13,
     "small, all pairs": 291,
-    "all scenarios, drawn pairs": 789,
+    "all scenarios, drawn pairs": 397,
     "147 meetings": 21,
     "arrival: 147 meetings": 39,
     "arrival: environments take turns": 21,
@@ -42,7 +42,7 @@ STEPS = {
     "5 close meetings": 29,
 }
 """None has a factor in common with the number of faults, 10: every fault comes at requests all over."""
-STEP = 7
+STEP = 13
 
 
 @pytest.fixture(autouse=True)
