@@ -16,6 +16,7 @@ from tests.world import World
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.model.frame_times import TICKS_PER_FRAME
 from timelapse_runtime.timelapse.stored_reels import read_segment
+from timelapse_runtime.timelapse.video.boxes import read_sources
 from timelapse_runtime.timelapse.video.sample_table import SampleTable
 
 WAITS_MS = (0, 4_000, 4_000, 1_000, 3_000, 20_000, 4_000, 7_200_000, 0, 0, 6_000, 90_000, 4_000, 4_000, 4_000, 5_000)
@@ -145,3 +146,21 @@ def test_verify_finds_a_segment_that_claims_another_duration() -> None:
     wrong = replace(checkpoint, reel=replace(checkpoint.reel, segments=(longer, *rest)))
     world.video.put(world.keys.checkpoint, wrong.to_json())
     assert "segment-time" in {finding.kind for finding in world.verify().findings}
+
+
+@pytest.mark.parametrize("order", ["arrival", "name"])
+@pytest.mark.parametrize("speed", ["off", "60"])
+def test_each_segment_tells_when_its_first_photo_was_taken(order: str, speed: str) -> None:
+    """Within a burst, behind gaps and shutdowns, and in a closed reel."""
+    world = record({"TIMELAPSE_ORDER": order, "TIMELAPSE_SPEED": speed, "TIMELAPSE_KEYFRAME_INTERVAL": "3"}, shutdown)
+    for reel in world.reels():
+        firsts = [
+            read_sources(read_segment(world.video, world.keys, reel, position))[0].captured_epoch_ms
+            for position in range(len(reel.segments))
+        ]
+        assert firsts == sorted(set(firsts))
+        for key in (world.keys.newest_video, world.keys.ranges(reel.name)):
+            playlist = MediaPlaylist.parse(world.video.get(key).body)
+            told = [round(one.date.timestamp() * 1000) if one.date else None for one in playlist.entries]
+            assert told == firsts
+    assert len(world.reels()) == 1
