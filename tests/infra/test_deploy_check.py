@@ -211,8 +211,9 @@ def test_each_error_with_tenants_is_named(edit: dict[str, str], what: str, check
 @pytest.mark.parametrize(
     ("setting", "where", "what"),
     [
-        ("Crf=99", "parameter Crf", "it is '99'\n    allowed: MinValue 0 and MaxValue 51"),
-        ("Crf=1.5", "Variables/TIMELAPSE_CRF", "allowed: 0 to 51"),
+        ("Crf=99", "parameter Crf", "it is '99'\n    allowed: auto|"),
+        ("Fps=121", "parameter Fps", "it is '121'\n    allowed: MinValue 1 and MaxValue 120"),
+        ("Fps=1.5", "Variables/TIMELAPSE_FPS", "allowed: 1 to 120"),
         ("Size=101x50", "parameter Size", "allowed: auto|(1[68]|"),
         ("Timezone=Mars/Olympus", "Variables/TIMELAPSE_TIMEZONE", "allowed: an IANA name"),
         ("SweepSchedule=rate(1 days)", "parameter SweepSchedule", r"allowed: rate\((1 (minute|hour|day)|"),
@@ -274,7 +275,7 @@ def without(name: str, **more: int) -> dict[str, int]:
         ({f"folder/{key}": mode for key, mode in CONTENT.items()}, X86_64, "it is at folder/bootstrap"),
         (without("bootstrap", bootstrap=0o644), X86_64, "bootstrap has the mode 644"),
         (without("bootstrap", bootstrap=0o700), X86_64, "bootstrap has the mode 700"),
-        (without("timelapse_runtime/timelapse/function.py"), X86_64, "there is no timelapse_runtime/timelapse"),
+        (without("timelapse_runtime/timelapse/__init__.py"), X86_64, "it has no module timelapse_runtime.timelapse"),
         (without(LOADER), X86_64, "no interpreter of its own"),
         (CONTENT, ARM64, "deploy with Architecture=arm64"),
         (CONTENT, 8, "ELF machine 8"),
