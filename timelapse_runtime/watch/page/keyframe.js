@@ -1,6 +1,7 @@
 // The first picture of a segment, from the head of its bytes: a segment begins with a keyframe, so one range request
 // reads it, about a hundredth of the segment. Needs WebCodecs, which browsers have on https and on this machine.
-// Sources: ISO/IEC 14496-12, clause 8.8 (moof); 14496-15, clause 5.3 (avcC, avc1); W3C WebCodecs (July 2025), section 4.
+// Sources: ISO/IEC 14496-12, clause 8.8 (moof); 14496-15, clauses 5.3 (avcC) and 8.3 (hvcC); AV1 Codec ISO Media File
+// Format Binding 1.2 (av1C); W3C WebCodecs (July 2025), section 4.
 
 import { boxes, find, firstSampleSize } from "./boxes.js";
 import { requestRange } from "./source.js";
@@ -50,15 +51,49 @@ function placeOfFirstSample(view) {
   return size === null ? null : { start: position + 8, end: position + 8 + size };
 }
 
-function decoderConfig(init) {
+// What names a codec in an init segment: the sample entry, the box inside it that configures the decoder, and from
+// that box's bytes the codec's name, as RFC 6381 has it.
+const CODECS = [
+  { entry: "avc1", box: "avcC", name: (bytes) => `avc1.${hex(bytes.subarray(1, 4))}` },
+  { entry: "hvc1", box: "hvcC", name: hevcName },
+  { entry: "av01", box: "av1C", name: av1Name },
+];
+
+// That of a VideoDecoder. Raises Error if there is none.
+export function decoderConfig(init) {
   const view = new DataView(init);
   const stsd = find(view, ["moov", "trak", "mdia", "minf", "stbl", "stsd"]);
-  const entry = stsd && find(view, ["avc1"], stsd.payload + 8, stsd.end);
-  const avcC = entry && find(view, ["avcC"], entry.payload + VISUAL_SAMPLE_ENTRY_BYTES, entry.end);
-  if (!avcC) throw new Error("the init segment has no H.264 configuration");
-  const description = new Uint8Array(init, avcC.payload, avcC.end - avcC.payload);
-  const profile = Array.from(description.slice(1, 4), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return { codec: `avc1.${profile}`, description, optimizeForLatency: true };
+  for (const { entry, box, name } of stsd ? CODECS : []) {
+    const sample = find(view, [entry], stsd.payload + 8, stsd.end);
+    const found = sample && find(view, [box], sample.payload + VISUAL_SAMPLE_ENTRY_BYTES, sample.end);
+    if (!found) continue;
+    const bytes = new Uint8Array(init, found.payload, found.end - found.payload);
+    // An AV1 keyframe has its sequence header with it.
+    return { codec: name(bytes), optimizeForLatency: true, ...(entry === "av01" ? {} : { description: bytes }) };
+  }
+  throw new Error("the init segment is of no known codec");
+}
+
+const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+// Source: ISO/IEC 14496-15, annex E.3: profile, compatibility flags in reverse bit order, tier and level, constraints.
+function hevcName(bytes) {
+  const flags = new DataView(bytes.buffer, bytes.byteOffset).getUint32(2);
+  let reversed = 0;
+  for (let bit = 0; bit < 32; bit++) if ((flags >>> bit) & 1) reversed |= 1 << (31 - bit);
+  const space = ["", "A", "B", "C"][bytes[1] >> 6];
+  const constraints = Array.from(bytes.subarray(6, 12));
+  while (constraints.length && constraints.at(-1) === 0) constraints.pop();
+  const tier = bytes[1] & 32 ? "H" : "L";
+  const parts = [`hvc1.${space}${bytes[1] & 31}`, (reversed >>> 0).toString(16), `${tier}${bytes[12]}`];
+  return [...parts, ...constraints.map((byte) => byte.toString(16))].join(".");
+}
+
+// Source: AV1 Codec ISO Media File Format Binding 1.2, section 5: profile, level and tier, bit depth.
+function av1Name(bytes) {
+  const [level, tier] = [bytes[1] & 31, bytes[2] & 128 ? "H" : "M"];
+  const depth = bytes[2] & 64 ? (bytes[2] & 32 ? 12 : 10) : 8;
+  return `av01.${bytes[1] >> 5}.${String(level).padStart(2, "0")}${tier}.${String(depth).padStart(2, "0")}`;
 }
 
 async function decode(config, data) {
