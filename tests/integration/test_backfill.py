@@ -204,12 +204,11 @@ def test_folders_are_cameras_and_mistakes_are_explained_in_a_sentence(
         assert error.count("\n") == 1
 
 
-def test_a_reel_is_rendered_by_two_processes(
-    variables: Mapping[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_reel_is_rendered_by_two_processes(variables: Mapping[str, str], tmp_path: Path) -> None:
     """400 photos are three ranges. Under load, the uploads' pace may split them into reels."""
     upload(variables, "parallel", 400, timedelta(seconds=1))
-    backfill(capsys, "--stream", "parallel", "--processes", "1")
+    photos = ["s3://photos/old/parallel/", PLACES[1]]
+    assert cli.main(["backfill", *photos, "--stream", "parallel", "--processes", "1"]) == 0
     place = "s3://videos/parallel"
     before = numbers_by_reel(variables, "parallel", tmp_path)
     command = ["render", place, "--from", "2024-05-01", "--processes", "2", "--codec", "av1", "quality=fast"]

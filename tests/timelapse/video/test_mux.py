@@ -51,7 +51,7 @@ def test_each_segment_begins_with_a_keyframe_and_names_its_photos(pictures: list
 
 
 def test_a_video_does_not_begin_with_a_frame_that_needs_another() -> None:
-    with pytest.raises(EncoderFailed, match="no keyframe"):
+    with pytest.raises(EncoderFailed, match="began with frame 3, which is not a keyframe"):
         FragmentMuxer(b"", EncodedFrame(3, is_keyframe=False, data=b""), fps=30, reorder_frames=2)
 
 
