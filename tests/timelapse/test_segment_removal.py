@@ -151,6 +151,21 @@ def test_a_playlist_that_a_crash_left_behind_is_written_before_anything_is_remov
     assert segments(world, reel) == []
 
 
+def test_one_sweep_of_all_reels_writes_a_playlist_that_a_crash_left_behind_in_an_older_reel(world: World) -> None:
+    reel = swept(world)
+    function = world.environment()
+    world.shoot(function, range(12, 16))
+    world.clock.advance(DAY_MS)
+    world.shoot(function, range(16, 20))
+    world.sweep(function, drain=True)
+    index = index_playlist(replace(reel, video_etag=""))
+    assert index is not None
+    world.video.put(world.keys.index(reel.name), index)
+    assert len(problems(world)) == 1
+    world.sweep(world.environment(), all_reels=True)
+    assert problems(world) == []
+
+
 def test_the_manifest_of_an_earlier_version_is_read(world: World) -> None:
     reel = world.reels()[0]
     value = json.loads(reel_to_json(reel))

@@ -1,6 +1,6 @@
 """Removes the segments of closed reels, which `video.mp4` holds as well, if TIMELAPSE_KEEP_SEGMENTS says so.
 
-One reel of a stream at a time, by sweeps, in steps that may each be the last one:
+By sweeps, reel by reel, in steps that may each be the last one:
 
 1. The reel's `video.mp4` is read back, whole: its head must be the one that its media need, and its media must have the
    segments' checksums.
@@ -13,8 +13,8 @@ A reel stays as it is while the checkpoint or `live.m3u8` names its segments. A 
 with all that anything names, and a later sweep goes on. Two environments may do this at once: the manifest is written
 by compare-and-swap, the other writes have the same content, and what is deleted is not named any more.
 
-Owns which reel is next. It is looked for from the newest on, one reel for each sweep; the whole stream once in an
-environment's life, and once an hour what was closed since.
+Owns which reel is next. It is looked for from the newest on, one reel for each sweep, or all by a sweep of all reels;
+the whole stream once in an environment's life, and once an hour what was closed since.
 """
 
 from __future__ import annotations
@@ -55,25 +55,30 @@ class SegmentRemoval:
         self._was_at_the_end = False
         self._log = StreamLog(_log, name)
 
-    def step(self, checkpoint: Checkpoint | None, time_left: TimeLeft) -> None:
-        """Look at one reel, and do what is due with it. All playlists must be up to date with `checkpoint`.
+    def step(self, checkpoint: Checkpoint | None, time_left: TimeLeft, *, all_reels: bool) -> None:
+        """Look at one reel, or at all of them, and do what is due. All playlists must be up to date with `checkpoint`.
 
         What S3 refuses is logged, and tried again by the next sweep.
         """
         now_ms = self._clock.now_epoch_ms()
         if self._kept_ms is None or checkpoint is None or checkpoint.reel is None:
             return
-        if self._next is None and now_ms >= self._rests_until_ms:
+        if all_reels:
+            self._was_at_the_end = False
+        if all_reels or (self._next is None and now_ms >= self._rests_until_ms):
             self._next = checkpoint.reel.previous
-        if self._next is None:
-            return
-        name = self._next
+        in_use = {part.name for part in checkpoint.tail}
         try:
-            reel, is_done = self._look(name, {part.name for part in checkpoint.tail}, now_ms, time_left)
+            while self._next is not None:
+                self._take_next(self._next, in_use, now_ms, time_left)
+                if not all_reels or not time_left.is_enough:
+                    break
         except (StorageError, CheckpointCorrupt) as error:
             message = "could not remove a closed reel's segments; the next sweep tries again"
-            self._log.warning(message, extra={"reel": name}, exc_info=error)
-            return
+            self._log.warning(message, extra={"reel": self._next}, exc_info=error)
+
+    def _take_next(self, name: str, in_use: set[str], now_ms: int, time_left: TimeLeft) -> None:
+        reel, is_done = self._look(name, in_use, now_ms, time_left)
         self._next = None if is_done and self._was_at_the_end else reel.previous
         self._was_at_the_end |= self._next is None
         if self._next is None:

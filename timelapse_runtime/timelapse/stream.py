@@ -303,7 +303,7 @@ class Stream:
         if not self._derived.playlists_are_behind:  # or one of them may still name these
             self._derived.remove([*left.orphans, *left.replaced])
             self._checkpoints.may_have_orphans = False
-            self._removal.step(self.checkpoint, time_left)
+            self._removal.step(self.checkpoint, time_left, all_reels=all_reels)
 
     def _leftovers(self, *, all_reels: bool) -> Leftovers:
         """What may be removed. Looked for if there may be orphans, and once an hour for what was replaced."""
