@@ -142,6 +142,21 @@ def test_nothing_is_built_on_a_checkpoint_of_which_a_part_could_not_be_read(stor
     assert json.loads(store.get(KEYS.checkpoint).body)["format"] == 3
 
 
+def test_a_checkpoint_that_could_not_be_read_again_is_still_the_base(store: MemoryStore) -> None:
+    checkpoints = instance(store)
+    checkpoints.compare_and_swap(prepare(checkpoints, "b"))
+    known = checkpoints.checkpoint
+
+    def around(operation: str, key: str, _effect: Callable[[], Any]) -> Any:
+        raise StorageUnavailable(operation, "video", key, "503")
+
+    with patch.object(store, "around", around), pytest.raises(StorageUnavailable):
+        checkpoints.load()
+    assert checkpoints.checkpoint == known
+    checkpoints.compare_and_swap(prepare(checkpoints, "c"))
+    assert (stored(store).generation, stored(store).watermark) == (2, "c")
+
+
 def lose_answer(store: MemoryStore, *, is_done: bool) -> None:
     """The next PUT of the checkpoint is answered with 503; with `is_done`, it has happened."""
 

@@ -104,8 +104,14 @@ class CheckpointStore:
     def load(self) -> Checkpoint | None:
         """Read the checkpoint. Raises StorageError, CheckpointCorrupt."""
         known = self._checkpoint.ahead_parts if self._checkpoint else ()
-        self._checkpoint = None  # if this fails, nothing may be built on the one before with the ETag of another
-        found = load_checkpoint(self._stored.load, self._store, self._keys, known)
+        etag = self._stored.etag
+        try:
+            found = load_checkpoint(self._stored.load, self._store, self._keys, known)
+        except BaseException:
+            if self._stored.etag != etag:  # nothing may be built on the one before with the ETag of another
+                self._stored.forget()
+                self._checkpoint = None
+            raise
         self._checkpoint = found.checkpoint if found else None
         self._loaded_epoch_ms = found.info.last_modified_epoch_ms if found else 0
         self._history_size_bytes = history_size_bytes(self._checkpoint) if self._checkpoint else 0

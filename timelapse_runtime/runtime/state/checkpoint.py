@@ -59,6 +59,10 @@ class StoredCheckpoint:
         self._etag = stored.info.etag if stored else None
         return stored
 
+    def forget(self) -> None:
+        """Know no version: `replace` then succeeds only if there is no object."""
+        self._etag = None
+
     def is_current(self) -> bool:
         """Ask S3 whether the version that is known here is still the stored one. Raises StorageError."""
         try:
