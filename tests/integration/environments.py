@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
+
+import pytest
 
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.rie import Emulator
@@ -33,3 +36,14 @@ class UnderLocalLambda:
     def invoke(self, event: Any) -> Any:
         outcome = self._environment.invoke(event)
         return outcome.payload if outcome.error_type is None else outcome.error
+
+
+def started(
+    request: pytest.FixtureRequest, ending: ExitStack, journal: Any, options: dict[str, Any]
+) -> UnderLocalLambda | UnderRie:
+    """An environment with these options until `ending`: which of the two, the fixture's parameter says."""
+    if request.param == "local":
+        return UnderLocalLambda(ending.enter_context(LocalLambda(**options, on_log=journal)))
+    binary = request.getfixturevalue("emulator_binary")
+    emulator = Emulator(**options, binary=binary, on_log=lambda line: journal("emulator", line))
+    return UnderRie(ending.enter_context(emulator))

@@ -15,10 +15,8 @@ from typing import Any
 import pytest
 
 from tests.examples.upstream import Upstream
-from tests.integration.environments import UnderLocalLambda, UnderRie
+from tests.integration.environments import started
 from timelapse_runtime.emulator.deployment import INSTALLED, Deployment
-from timelapse_runtime.emulator.environment import LocalLambda
-from timelapse_runtime.emulator.rie import Emulator
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -65,11 +63,7 @@ def make_environment(
             "temp_folder": tmp_path,
             "timeout_seconds": timeout_seconds,
         }
-        if request.param == "local":
-            return UnderLocalLambda(ending.enter_context(LocalLambda(**options, on_log=journal)))
-        binary = request.getfixturevalue("emulator_binary")
-        emulator = Emulator(**options, binary=binary, on_log=lambda line: journal("emulator", line))
-        return UnderRie(ending.enter_context(emulator))
+        return started(request, ending, journal, options)
 
     return make
 

@@ -12,11 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.environments import UnderLocalLambda, UnderRie
+from tests.integration.environments import UnderLocalLambda, UnderRie, started
 from timelapse_runtime.emulator.control_plane import RESPONSE_LIMIT_BYTES
 from timelapse_runtime.emulator.deployment import INSTALLED, Deployment
-from timelapse_runtime.emulator.environment import LocalLambda
-from timelapse_runtime.emulator.rie import Emulator
 
 EXTENSION = "timelapse-shutdown"
 MakeEnvironment = Callable[..., Any]
@@ -76,11 +74,7 @@ def make_environment(
             "temp_folder": tmp_path,
             "timeout_seconds": timeout_seconds,
         }
-        if request.param == "local":
-            return UnderLocalLambda(ending.enter_context(LocalLambda(**options, on_log=journal)))
-        binary = request.getfixturevalue("emulator_binary")
-        emulator = Emulator(**options, binary=binary, on_log=lambda line: journal("emulator", line))
-        return UnderRie(ending.enter_context(emulator))
+        return started(request, ending, journal, options)
 
     return make
 

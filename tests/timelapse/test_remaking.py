@@ -13,11 +13,11 @@ import pytest
 from tests.hls import MediaPlaylist
 from tests.probe import ffmpeg_lumas, ffmpeg_numbers
 from tests.recovery.fake_media import fake_world
-from tests.world import PHOTOS, STREAM, ImmediateExecutor, World
+from tests.recovery.remade import remaking_of
+from tests.world import PHOTOS, STREAM, World
 from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.commit_plan import segment_key
-from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.editions import Editions
 from timelapse_runtime.timelapse.errors import EditionLost, MissingPhotos
 from timelapse_runtime.timelapse.model.checkpoint import Reel
@@ -30,17 +30,7 @@ _DAY_MS = 24 * 3_600_000
 
 def remaking(world: World) -> Remaking:
     """As the commands have it."""
-    return Remaking(
-        STREAM,
-        f"frames/{STREAM}/",
-        parse_config(world.variables()),
-        world.frames,
-        world.video,
-        world.clock,
-        world.codec,
-        ImmediateExecutor(),
-        lambda: world.sweep(world.environment(), close=True),
-    )
+    return remaking_of(world, lambda: world.sweep(world.environment(), close=True))
 
 
 @pytest.fixture(params=["arrival", "name"])

@@ -73,3 +73,15 @@ class PictureFilter(Protocol):
     def drawn(self) -> Sequence[Area]:
         """Where the filter draws something that is not part of the scene, such as a clock."""
         ...
+
+
+class Stateless:
+    """What a PictureFilter needs if it does the same to each picture, whatever came before."""
+
+    @property
+    def state(self) -> FilterState:
+        """None: nothing is remembered."""
+        return None
+
+    def resume(self, state: FilterState, last: Planes | None, drawn: Sequence[Area]) -> None:
+        """Nothing to remember."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy
 
-from timelapse_runtime.timelapse.filters.contract import Area, FilterState, Moment, Planes
+from timelapse_runtime.timelapse.filters.contract import Area, Moment, Planes, Stateless
 from timelapse_runtime.timelapse.filters.glyphs import UnreadablePicture, rgba
 from timelapse_runtime.timelapse.model.drawn_text import Place
 
@@ -26,7 +26,7 @@ _Y, _U, _V = (65.481, 128.553, 24.966), (-37.797, -74.203, 112.0), (112.0, -93.7
 """Of red, green and blue from 0 to 1 (ITU-R BT.601-7, 2.5.3), limited range."""
 
 
-class Logo:
+class Logo(Stateless):
     """A PictureFilter for pictures of `width` x `height`. The logo has `size_percent` of the shorter side as its longer
     side, and is `margin_percent` of it away from the edges. It remembers nothing.
 
@@ -59,14 +59,6 @@ class Logo:
             cover.draw(plane[area.top // 2 : area.bottom // 2, area.left // 2 : area.right // 2])
 
     @property
-    def state(self) -> FilterState:
-        """See PictureFilter."""
-        return None
-
-    def resume(self, state: FilterState, last: Planes | None, drawn: Sequence[Area]) -> None:
-        """See PictureFilter."""
-
-    @property
     def drawn(self) -> Sequence[Area]:
         """See PictureFilter."""
         return [self._area]
@@ -87,7 +79,7 @@ class _Cover:
 def _size(png: bytes) -> tuple[int, int]:
     """Width and height as the header has them: what is too large is not decoded. Raises UnreadablePicture."""
     if png[:8] != _SIGNATURE or png[12:16] != b"IHDR" or len(png) < 33:
-        raise UnreadablePicture("it is no PNG")
+        raise UnreadablePicture("it is not a PNG")
     width, height = struct.unpack_from(">II", png, 16)
     if not (0 < width <= _MAXIMUM_SIDE and 0 < height <= _MAXIMUM_SIDE):
         raise UnreadablePicture(f"it has {width}x{height} pixels; allowed: {_MAXIMUM_SIDE} a side")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy
 
-from timelapse_runtime.timelapse.filters.contract import Area, FilterState, Moment, Planes
+from timelapse_runtime.timelapse.filters.contract import Area, Moment, Planes, Stateless
 from timelapse_runtime.timelapse.model.mask import Corner, Cover, Mask
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _BLACK = 16, 128, 128
 """Y, U and V in limited range."""
 
 
-class Masks:
+class Masks(Stateless):
     """A PictureFilter for pictures of `width` x `height`, both even. It remembers nothing."""
 
     def __init__(self, masks: Sequence[Mask], width: int, height: int) -> None:
@@ -44,14 +44,6 @@ class Masks:
         del moment
         for one in self._covered:
             one.cover(picture)
-
-    @property
-    def state(self) -> FilterState:
-        """See PictureFilter."""
-        return None
-
-    def resume(self, state: FilterState, last: Planes | None, drawn: Sequence[Area]) -> None:
-        """See PictureFilter."""
 
     @property
     def drawn(self) -> Sequence[Area]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy
 
-from timelapse_runtime.timelapse.filters.contract import Area, FilterState, Moment, Planes
+from timelapse_runtime.timelapse.filters.contract import Area, Moment, Planes, Stateless
 from timelapse_runtime.timelapse.filters.glyphs import Glyphs
 from timelapse_runtime.timelapse.model.drawn_text import Place
 
@@ -64,7 +64,7 @@ def _moments() -> Iterator[int]:
         yield int(moment.timestamp() * 1000)
 
 
-class Overlay:
+class Overlay(Stateless):
     """A PictureFilter for pictures of `width` x `height`. `size_percent` is the text's size, in percent of the shorter
     side. Lines at the same place are below each other, in their order. It remembers nothing.
 
@@ -84,14 +84,6 @@ class Overlay:
         """See PictureFilter."""
         for line in self._lines:
             line.draw(picture, moment.captured_epoch_ms)
-
-    @property
-    def state(self) -> FilterState:
-        """See PictureFilter."""
-        return None
-
-    def resume(self, state: FilterState, last: Planes | None, drawn: Sequence[Area]) -> None:
-        """See PictureFilter."""
 
     @property
     def drawn(self) -> Sequence[Area]:
