@@ -20,7 +20,7 @@ _OF_THE_RUNTIME = {"bootstrap", "python", "timelapse_runtime", "LICENSES"}
 class OwnFunction:
     """What `--function`, `--requirements` and `--handler` name. Raises PackageFailed if it cannot be right.
 
-    `out`, where the archives go, is no part of it.
+    `out`, where the archives go, is not part of it.
     """
 
     folder: Path

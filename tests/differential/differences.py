@@ -37,7 +37,7 @@ INIT_EVERYWHERE = {
 
 DIFFERENCES = (
     # What a result is
-    Difference("result-bytes result-empty-bytes", "content type", "application/unknown is no registered type."),
+    Difference("result-bytes result-empty-bytes", "content type", "application/unknown is not a registered type."),
     Difference(
         "result-nan result-infinity result-decimal-nan result-decimal-infinity",
         "outcome",
@@ -105,7 +105,7 @@ DIFFERENCES = (
     Difference(
         "client-context-list client-context-number identity-list",
         "errorType, errorMessage, frames, xray",
-        "Runtime.LambdaContextUnmarshalError, as for what is no JSON. awslambdaric: its own AttributeError.",
+        "Runtime.LambdaContextUnmarshalError, as for what is not JSON. awslambdaric: its own AttributeError.",
     ),
     Difference("client-context-client-number", "outcome", "The one field that is wrong is empty."),
 )

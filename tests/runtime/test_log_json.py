@@ -72,7 +72,7 @@ values = st.recursive(
 
 
 def refuse(constant: str) -> NoReturn:
-    raise AssertionError(f"{constant} is no JSON")
+    raise AssertionError(f"{constant} is not JSON")
 
 
 def parsed(text: str) -> Any:

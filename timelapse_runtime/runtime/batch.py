@@ -21,7 +21,7 @@ logger = logging.getLogger("timelapse_runtime.runtime.batch")
 
 
 def record_id(record: Any) -> str:
-    """What Lambda calls a record in a partial batch response; empty if it is no record of such a source."""
+    """What Lambda calls a record in a partial batch response; empty if it is not a record of such a source."""
     match record:
         case (
             {"eventSource": "aws:sqs", "messageId": str(name)}

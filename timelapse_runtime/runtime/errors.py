@@ -4,7 +4,7 @@
     ├── ConfigError                a variable is wrong: which one, its value, what is allowed
     ├── HandlerError               _HANDLER names nothing that can run
     │   ├── ImportModuleError      its module, or one that it imports, cannot be imported
-    │   ├── UserCodeSyntaxError    its module, or one that it imports, is no Python
+    │   ├── UserCodeSyntaxError    its module, or one that it imports, is not valid Python
     │   ├── MalformedHandlerName   it is not module.attribute
     │   └── BuiltInModuleConflict  its module has the name of one that is built into Python
     ├── UnsupportedMode            Lambda started the environment in a mode that this runtime does not serve
@@ -59,7 +59,7 @@ class ImportModuleError(HandlerError):
 
 
 class UserCodeSyntaxError(HandlerError):
-    """The handler's module, or one that it imports, is no Python. `__cause__` has the place."""
+    """The handler's module, or one that it imports, is not valid Python. `__cause__` has the place."""
 
     error_type = "Runtime.UserCodeSyntaxError"
 

@@ -21,7 +21,7 @@ def encoded(value: object) -> str:
         text = dumps(value, allow_nan=False, default=text_of)
     except Exception:  # noqa: BLE001  objects may do anything
         return dumps(_plain(value, ()))
-    # Half of a pair is no text in UTF-8, though most readers take it. Whole pairs are looked at as well: they are rare.
+    # Half of a pair is not text in UTF-8, though most readers take it. Whole pairs, which are rare, are looked at too.
     return dumps(_plain(value, ())) if "\\ud" in text else text
 
 
