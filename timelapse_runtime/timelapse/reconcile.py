@@ -84,6 +84,8 @@ class Reconciler:
         """
         if checkpoint is None or (checkpoint.reel is not None and checkpoint.reel.order != self._order):
             return
+        if not checkpoint.watermark and self._order != ARRIVAL_ORDER:
+            return  # nothing lies below it
         newest_first = self._catalog.reels(checkpoint.reel, None if all_reels else _RECENT_REELS)
         reels = list(itertools.takewhile(lambda reel: reel.order == self._order, newest_first))
         closed = next((reel.name for reel in reels if reel.is_closed), "")
