@@ -30,7 +30,8 @@ EVERYWHERE = {
 INIT_EVERYWHERE = {
     "content type": "application/json. awslambdaric sends none with init/error.",
     "errorMessage": "Ours say what _HANDLER is, what is there instead, and what to do.",
-    "frames": "The stack of the import, with the cause. awslambdaric gives none for its own errors.",
+    "frames": "From the function's first frame on, with the cause. awslambdaric gives the frames of Python's import "
+    "system too, and none for its own errors.",
     "stackTrace": EVERYWHERE["stackTrace"],
     "error type header": "Function.Xyz for the function's own, as documented. awslambdaric: the class.",
 }

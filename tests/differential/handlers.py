@@ -257,6 +257,21 @@ RESULTS: dict[str, Any] = {
     "ellipsis": ...,
     "exception": ValueError("returned"),
     "long-text": "x" * 1_000_000,
+    "api-gateway": {
+        "statusCode": 201,
+        "headers": {"Content-Type": "image/png"},
+        "multiValueHeaders": {"Set-Cookie": ["a=1", "b=2"], "Vary": ["Accept"]},
+        "body": "iVBORw0KGgo=",
+        "isBase64Encoded": True,
+    },
+    "load-balancer": {
+        "statusCode": 200,
+        "statusDescription": "200 OK",
+        "multiValueHeaders": {"Set-Cookie": ["a=1", "b=2"]},
+        "body": "<p>é</p>",
+        "isBase64Encoded": False,
+    },
+    "function-url": {"statusCode": 204, "headers": {}, "cookies": ["a=1", "b=2"], "body": None},
 }
 
 ERRORS: dict[str, Act] = {

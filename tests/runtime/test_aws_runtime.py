@@ -152,5 +152,8 @@ def test_a_shutdown_in_an_invocation_says_that_it_was_interrupted(
 
 
 def test_what_is_no_function_is_refused() -> None:
-    with pytest.raises(HandlerError, match="class SimpleNamespace has no open, invoke"):
+    with pytest.raises(HandlerError) as caught:
         ManagedFunction(SimpleNamespace, ManualClock())
+    assert str(caught.value) == "managed(SimpleNamespace): class SimpleNamespace has no open, invoke"
+    with pytest.raises(HandlerError, match=r"^managed\(…\): that is of type int, and neither"):
+        ManagedFunction(3, ManualClock())

@@ -138,7 +138,7 @@ def context() -> Context:
         ("shop_for_test/app.Half", HandlerError, "class Half has no invoke"),
         ("shop_for_test/app.Demanding", HandlerError, "Demanding() cannot be called"),
         ("shop_for_test/app.half", HandlerError, "it lacks invoke"),
-        ("shop_for_test/app.LIMIT", HandlerError, "that is a int"),
+        ("shop_for_test/app.LIMIT", HandlerError, "that is of type int"),
         ("sys.exit", BuiltInModuleConflict, "'sys' is built into Python"),
         ("time.handler", BuiltInModuleConflict, "'time' is built into Python"),
     ],

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from timelapse_runtime.runtime.loader import PlainFunction
 from timelapse_runtime.runtime.log import TRACE, LogScope, configure
 
 logger = logging.getLogger("timelapse_runtime.test")
@@ -99,6 +100,16 @@ def test_a_stack_in_text_has_carriage_returns_between_its_lines() -> None:
     assert [line.rpartition("\t")[2] for line in lines[:2]] == ["first", "second"]
     assert lines[2] == "third\tTraceback (most recent call last):"
     assert lines[-1].startswith("ValueError: invalid literal")
+
+
+def test_a_stack_in_text_begins_in_the_function() -> None:
+    stream, _ = set_up()
+    try:
+        PlainFunction(lambda _event, _context: int("x")).invoke(None, None)  # type: ignore[arg-type]
+    except ValueError as error:
+        logger.exception("failed", exc_info=error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
+    frames = [line for line in stream.getvalue().split("\r") if line.startswith("  File")]
+    assert [__file__ in frame for frame in frames] == [True]
 
 
 def test_a_message_that_is_a_dict_stays_an_object() -> None:

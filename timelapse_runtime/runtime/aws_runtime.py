@@ -79,7 +79,7 @@ class ManagedFunction:
     """The handler. `leave` ends the process at once; `variables` are those that the context's fields come from."""
 
     def __init__(self, function: Any, clock: Clock, leave: Callable[[int], object] = os._exit) -> None:
-        self._function = stateful(getattr(function, "__name__", type(function).__name__), function)
+        self._function = stateful(f"managed({getattr(function, '__name__', '…')})", function)
         self._clock, self._leave = clock, leave
         self._awaiting = Awaiting()
         self._is_busy = self._was_interrupted = self._raised = False

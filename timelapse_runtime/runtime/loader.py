@@ -80,7 +80,7 @@ def resolve(name: str, task_root: Path, layers: Path = LAYERS) -> StatefulFuncti
             f"_HANDLER is {name!r}: {place} has no {attribute!r}; "
             f"it has {', '.join(callables) or 'nothing that can be called'}. Correct the function's handler setting."
         ) from error
-    return stateful(name, found)
+    return stateful(f"_HANDLER is {name!r}", found)
 
 
 def _layer_folders(layers: Path) -> list[str]:
@@ -112,20 +112,24 @@ def _module(name: str, module_name: str, task_root: Path) -> ModuleType:
 
 
 def stateful(name: str, found: Any) -> StatefulFunction:
+    """What was found as the function, with all four methods. `name` says in an error what it was found by.
+
+    Raises HandlerError.
+    """
     missing = [method for method in REQUIRED if not callable(getattr(found, method, None))]
     if isinstance(found, type):
         if missing:
-            raise HandlerError(f"_HANDLER is {name!r}: class {found.__name__} has no {', '.join(missing)}")
+            raise HandlerError(f"{name}: class {found.__name__} has no {', '.join(missing)}")
         try:
             return _complete(found())
         except TypeError as error:
-            raise HandlerError(f"_HANDLER is {name!r}: {found.__name__}() cannot be called: {error}") from error
+            raise HandlerError(f"{name}: {found.__name__}() cannot be called: {error}") from error
     if not missing:
         return _complete(found)
     if callable(found):
         return PlainFunction(found)
     raise HandlerError(
-        f"_HANDLER is {name!r}: that is a {type(found).__name__}, and neither a function (event, context) "
+        f"{name}: that is of type {type(found).__name__}, and neither a function (event, context) "
         f"nor an object with {', '.join(REQUIRED)} (it lacks {', '.join(missing)})"
     )
 

@@ -27,6 +27,7 @@ from timelapse_runtime.runtime.protocol.error_report import (
     ErrorReport,
     bounded,
 )
+from timelapse_runtime.runtime.protocol.stack import stack_of
 
 TRACE = 5
 LEVELS = {
@@ -136,7 +137,8 @@ class TextFormatter(_Formatter):
         parts = [f"[{_level(record)}]", _timestamp(record), self._scope.request_id or "-", _message(record)]
         parts += [f"{name}={text_of(value)}" for name, value in _extra(record).items()]
         if record.exc_info and record.exc_info[1] is not None:
-            parts.append(bounded(self.formatException(record.exc_info), STACK_LIMIT_BYTES))
+            stack = "".join(stack_of(record.exc_info[1]).format()).rstrip("\n")
+            parts.append(bounded(stack, STACK_LIMIT_BYTES))
         if record.stack_info:
             parts.append(text_of(record.stack_info))
         return text_of("\t".join(parts)).replace("\r\n", "\r").replace("\n", "\r")

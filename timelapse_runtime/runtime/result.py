@@ -39,9 +39,9 @@ Chunks: TypeAlias = Iterable[Chunk] | AsyncIterable[Chunk]
 class Result:
     """A result with a content type of its own: returned by a function that answers neither JSON nor plain bytes.
 
-    If `body` is an iterable of chunks, it is streamed. `status`, `headers` and `cookies` (the values of Set-Cookie) are
-    for HTTP clients behind a function URL or API Gateway; such a response is always streamed, and the URL's invoke mode
-    must be RESPONSE_STREAM.
+    If `body` is an iterable of chunks, it is streamed. `status`, `headers` (one value each: HTTP joins several with
+    commas) and `cookies` (the values of Set-Cookie) are for HTTP clients behind a function URL or API Gateway; such a
+    response is always streamed, and the URL's invoke mode must be RESPONSE_STREAM.
     """
 
     body: Chunk | Chunks
@@ -119,7 +119,10 @@ def _prelude(result: Result) -> bytes:
     status = 200 if result.status is None else result.status
     texts = [result.content_type, *result.headers, *result.headers.values(), *result.cookies]
     if not isinstance(status, int) or not 100 <= status <= 599 or not all(isinstance(text, str) for text in texts):
-        raise MarshalError(f"no HTTP status with headers and cookies as text: {result.status!r}, {result.headers!r}")
+        raise MarshalError(
+            f"no HTTP status with headers and cookies as text: {result.status!r}, {result.headers!r}; join a header's "
+            "values with commas, and give each Set-Cookie in cookies"
+        )
     has_type = any(name.lower() == "content-type" for name in result.headers)
     headers = {**({} if has_type else {"Content-Type": result.content_type}), **result.headers}
     value = {"statusCode": int(status), "headers": headers, "cookies": list(result.cookies)}

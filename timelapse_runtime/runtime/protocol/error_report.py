@@ -13,21 +13,19 @@ import re
 import traceback
 from dataclasses import dataclass, replace
 from json import dumps  # by name: a function that replaces json.dumps must not change what Lambda is told
-from types import TracebackType
+
+from timelapse_runtime.runtime.protocol.stack import stack_of
 
 MESSAGE_LIMIT_BYTES = 64 * 1024
 STACK_LIMIT_BYTES = 128 * 1024
 LINE_LIMIT_BYTES = 8 * 1024
 """As JSON. A message can be as long as an event; whoever reads it needs its beginning."""
-STACK_LIMIT_FRAMES = 50
-"""The innermost frames of a stack are kept: enough to see a recursion."""
 XRAY_LIMIT_BYTES = 48 * 1024
 """X-Ray takes no segment document above 64 kB, and the cause is a part of one. A longer cause is left out."""
 XRAY_MESSAGE_LIMIT_BYTES = 16 * 1024
 
 _LAMBDA_FORM = re.compile(r"(Runtime|Function|Extension)\.[A-Z][A-Za-z0-9]*")
 """An exception class may have an `error_type` of this form; it is then sent in the header."""
-_RUNTIME_FOLDER = __file__.rpartition("/protocol/")[0] + "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +55,7 @@ class ErrorReport:
             name = error_type
         text = _text(error)
         message = f"{failed}: {text}" if failed else text
-        trace = traceback.TracebackException(
-            type(error), error, _without_runtime(error.__traceback__), limit=-STACK_LIMIT_FRAMES
-        )
+        trace = stack_of(error)
         cause = _xray_cause(name, message, trace.stack)
         return cls(error_type, name, bounded(message, MESSAGE_LIMIT_BYTES), _stack(trace, text), cause)
 
@@ -127,14 +123,6 @@ def _xray_cause(name: str, message: str, frames: traceback.StackSummary) -> str:
     }
     text = dumps(cause, separators=(",", ":")).replace("\x7f", "\\u007f")  # no control character may be in a header
     return text if len(text) <= XRAY_LIMIT_BYTES else ""
-
-
-def _without_runtime(trace: TracebackType | None) -> TracebackType | None:
-    """Without the leading frames that belong to the runtime, unless the error comes from there."""
-    first = trace
-    while first is not None and first.tb_frame.f_code.co_filename.startswith(_RUNTIME_FOLDER):
-        first = first.tb_next
-    return first or trace
 
 
 def _function_error(cls: type[BaseException]) -> str:
