@@ -17,6 +17,7 @@ from tests.photos import make_photos
 from tests.probe import ffmpeg_numbers, ffprobe_frames
 from tests.programs import require_program
 from tests.world import PHOTOS, World
+from timelapse_runtime.export.file_times import FileTimes
 from timelapse_runtime.export.joined import Counts, JoinedVideo, leading_reel
 from timelapse_runtime.export.selection import Piece, Selector, TimeRange, chapters
 from timelapse_runtime.export.stream_reader import StreamReader
@@ -40,7 +41,9 @@ def taken_between(world: World, start_seconds: float, end_seconds: float) -> lis
 
 
 def write(world: World, pieces: Sequence[Piece], path: Path, rate: Fraction | None = None) -> Counts:
-    video = JoinedVideo(StreamReader(world.video, world.keys.folder), pieces, threads=1, rate=rate)
+    lead = leading_reel(pieces)
+    times = FileTimes(rate or Fraction(lead.fps), lead.fps)
+    video = JoinedVideo(StreamReader(world.video, world.keys.folder), pieces, times, threads=1)
     video.write(str(path), chapters=list(chapters(pieces)), metadata={"title": "camera"}, on_frames=lambda _: None)
     return video.counts
 
@@ -198,7 +201,7 @@ def test_each_kind_of_reel_can_be_cut(change: Callable[[World], None], tmp_path:
 def test_without_a_matching_encoder_all_frames_are_encoded(world: World, tmp_path: Path) -> None:
     pieces = taken_between(world, 5, 60)
     reader = StreamReader(world.video, world.keys.folder)
-    video = JoinedVideo(reader, pieces, threads=1, rate=None, presets=())
+    video = JoinedVideo(reader, pieces, FileTimes(Fraction(30), 30), threads=1, presets=())
     video.write(str(tmp_path / "cut.mp4"), chapters=(), metadata={}, on_frames=lambda _: None)
     assert video.counts == Counts(copied=0, encoded=55)
     judge(tmp_path / "cut.mp4", range(5, 60))

@@ -82,7 +82,7 @@ def _value(options: argparse.Namespace, written: Written) -> dict[str, Any]:
         "frame_count": written.frame_count,
         "copied_count": written.copied_count,
         "encoded_count": written.frame_count - written.copied_count,
-        "seconds": float(written.frame_count / written.rate),
+        "seconds": float(written.seconds),
         "frames_per_second": float(written.rate),
         "width": written.size[0],
         "height": written.size[1],

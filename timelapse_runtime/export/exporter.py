@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from av.video.frame import VideoFrame
 
-from timelapse_runtime.export.animation import MAXIMUM_RATE, USUAL_SECONDS, USUAL_WIDTH, write_animation
+from timelapse_runtime.export.animation import (
+    MAXIMUM_RATE,
+    USUAL_SECONDS,
+    USUAL_WIDTH,
+    refuse_too_many,
+    write_animation,
+)
 from timelapse_runtime.export.errors import CannotExport
+from timelapse_runtime.export.file_times import FileTimes, no_faster
 from timelapse_runtime.export.joined import JoinedVideo, leading_reel
 from timelapse_runtime.export.pictures import PictureSource
 from timelapse_runtime.export.recoded import USUAL_QUALITY, Encoding, write_recoded
-from timelapse_runtime.export.selection import Piece, chapters, frame_count, thinned
+from timelapse_runtime.export.selection import Piece, chapters, frame_count, keyframes, shown_ticks, thinned
 from timelapse_runtime.export.stills import STILLS, TRAILS, USUAL_COLUMNS, draw_still
 from timelapse_runtime.export.stream_reader import StreamReader
+from timelapse_runtime.timelapse.model.frame_times import TICKS_PER_FRAME
 from timelapse_runtime.timelapse.model.quality import AV1, H264
 from timelapse_runtime.timelapse.model.video_size import Size, even_size
 
@@ -59,23 +67,36 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What the file has become."""
+    """What the file has become. `chapters`: the first of the selected frames of each, and its day."""
 
     frame_count: int
     copied_count: int
-    rate: Fraction
+    seconds: Fraction
     size: Size
     chapters: Sequence[tuple[int, str]]
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second, the mean if some are held."""
+        return self.frame_count / self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
-    """The frames of the file, evenly taken from those selected, and how it shows them."""
+    """The frames of the file, and how it shows them: each for `1 / rate` seconds, or in proportion, as its reel does.
+    `least_seconds`: for how long at least; of those that are shown for a shorter time, some are left out. None: all of
+    them are as the file has them."""
 
     pieces: Sequence[Piece]
     rate: Fraction
     size: Size
     is_copied: bool
+    least_seconds: Fraction | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether frames may be shown for longer than others."""
+        return any(piece.reel.speed for piece in self.pieces)
 
 
 def kind_of(path: Path) -> str:
@@ -98,13 +119,28 @@ def plan_export(pieces: Sequence[Piece], wanted: Wanted) -> ExportPlan:
         return _plan_still(pieces, wanted, (lead.width, lead.height))
     speed = wanted.speed or Fraction(1)
     if wanted.is_animation and wanted.speed is None:
-        speed = max(speed, Fraction(frame_count(pieces), lead.fps * USUAL_SECONDS))
+        speed = max(speed, Fraction(shown_ticks(pieces), TICKS_PER_FRAME * lead.fps * USUAL_SECONDS))
     rate = lead.fps * speed
-    every = math.ceil(rate / (MAXIMUM_RATE if wanted.is_animation else _MAXIMUM_VIDEO_RATE))
+    most = MAXIMUM_RATE if wanted.is_animation else _MAXIMUM_VIDEO_RATE
     width = min(lead.width, USUAL_WIDTH) if wanted.is_animation else lead.width
     size = wanted.size or even_size(width, max(2, round(lead.height * width / lead.width)))
     is_copied = not wanted.is_animation and wanted.codec == COPY and wanted.size in (None, (lead.width, lead.height))
-    return ExportPlan(thinned(pieces, every), rate / every, size, is_copied and every == 1)
+    plan = _thinned_plan(ExportPlan(pieces, rate, size, is_copied), math.ceil(rate / most), Fraction(1, most))
+    if wanted.is_animation and not plan.is_held:
+        refuse_too_many(frame_count(plan.pieces), size)
+    return plan
+
+
+def _thinned_plan(plan: ExportPlan, every: int, least_seconds: Fraction) -> ExportPlan:
+    """Every so-manieth frame. If frames are held, which ones are left out is decided when their times are known, and if
+    a whole segment is shown for no longer than a frame may be, its first frame stands for it."""
+    if every == 1:
+        return plan
+    if not plan.is_held:
+        return replace(plan, pieces=thinned(plan.pieces, every), rate=plan.rate / every, is_copied=False)
+    is_sparse = every >= max(piece.reel.keyframe_interval for piece in plan.pieces)
+    pieces = keyframes(plan.pieces) if is_sparse else plan.pieces
+    return replace(plan, pieces=pieces, is_copied=False, least_seconds=least_seconds)
 
 
 def _told(frames: Iterable[VideoFrame], on_frames: Callable[[int], None]) -> Iterator[VideoFrame]:
@@ -135,31 +171,35 @@ def write_file(
     on_frames: Callable[[int], None],
 ) -> Written:
     """Write what is planned. Raises CannotExport, StorageError, MediaError, FFmpegError."""
-    days, copied_count = list(chapters(plan.pieces)), 0
+    days, lead, copied_count = list(chapters(plan.pieces)), leading_reel(plan.pieces), 0
+    times = FileTimes(plan.rate, lead.fps)
     if plan.is_copied:
-        video = JoinedVideo(reader, plan.pieces, threads=threads, rate=plan.rate)
+        video = JoinedVideo(reader, plan.pieces, times, threads=threads)
         video.write(str(path), chapters=days, metadata=metadata, on_frames=on_frames)
-        copied_count = video.counts.copied
+        count, copied_count = frame_count(plan.pieces), video.counts.copied
     elif wanted.is_still:
-        lead = leading_reel(plan.pieces)
-        frames = _told(PictureSource(reader, (lead.width, lead.height)).all(plan.pieces), on_frames)
+        source = PictureSource(reader, (lead.width, lead.height))
+        frames = _told(source.all(plan.pieces, times), on_frames)
         draw_still(wanted.kind, frames, plan.size).save(path, wanted.picture_format, quality=90)
-    elif wanted.is_animation:
-        write_animation(
-            reader, plan.pieces, str(path), kind=wanted.kind, size=plan.size, rate=plan.rate, on_frames=on_frames
-        )
+        count = frame_count(plan.pieces)
     else:
-        write_recoded(
-            reader,
-            plan.pieces,
-            str(path),
-            encoding=wanted.encoding,
-            size=plan.size,
-            rate=plan.rate,
-            threads=threads,
-            chapters=days,
-            metadata=metadata,
-            on_frames=on_frames,
-        )
+        pictures = _told(PictureSource(reader, plan.size).all(plan.pieces, times), on_frames)
+        if plan.least_seconds is not None:
+            pictures = no_faster(pictures, plan.least_seconds)
+        time_base = times.tick if plan.is_held else 1 / plan.rate
+        if wanted.is_animation:
+            count = write_animation(pictures, times, str(path), kind=wanted.kind, size=plan.size, time_base=time_base)
+        else:
+            count = write_recoded(
+                pictures,
+                times,
+                str(path),
+                time_base=time_base,
+                encoding=wanted.encoding,
+                size=plan.size,
+                threads=threads,
+                chapters=days,
+                metadata=metadata,
+            )
     shown = [(first, day.isoformat()) for first, day in days]
-    return Written(frame_count(plan.pieces), copied_count, plan.rate, plan.size, shown)
+    return Written(count, copied_count, times.end * times.tick, plan.size, shown)

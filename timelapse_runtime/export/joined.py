@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from av.video.frame import VideoFrame
 
+from timelapse_runtime.export.file_times import FileTimes
 from timelapse_runtime.export.packets import (
     PRESETS,
     EncodedRun,
+    SegmentPackets,
     closed_prefix,
     encoder_kind,
     encoder_settings,
@@ -32,7 +33,7 @@ from timelapse_runtime.export.selection import Piece
 from timelapse_runtime.export.stream_reader import StreamReader
 from timelapse_runtime.export.track_writer import Chapters, TrackWriter
 from timelapse_runtime.timelapse.model.checkpoint import Reel
-from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettings
+from timelapse_runtime.timelapse.video.encode import EncoderSettings
 
 
 @dataclass(slots=True)
@@ -53,21 +54,19 @@ def leading_reel(pieces: Sequence[Piece]) -> Reel:
 
 
 class JoinedVideo:
-    """Writes one selection. `rate` is the file's frame rate; None: that of most of its frames. `presets` are those of
-    x264 that are tried."""
+    """Writes one selection. `times` are to be the file's. `presets` are those of x264 that are tried."""
 
     def __init__(
         self,
         reader: StreamReader,
         pieces: Sequence[Piece],
+        times: FileTimes,
         *,
         threads: int,
-        rate: Fraction | None,
         presets: Sequence[str] = PRESETS,
     ) -> None:
-        self._reader, self._pieces = reader, pieces
+        self._reader, self._pieces, self._times = reader, pieces, times
         lead = leading_reel(pieces)
-        self.rate = rate or Fraction(lead.fps)
         self.counts = Counts()
         self._source = PictureSource(reader, (lead.width, lead.height))
         self._copied_sha256: str | None = lead.init_sha256
@@ -85,35 +84,35 @@ class JoinedVideo:
     ) -> None:
         """Write the file; `on_frames` is told of frames that are done. Raises StorageError, MediaError, FFmpegError."""
         with TrackWriter(
-            path,
-            self._init_segment,
-            rate=self.rate,
-            reorder_frames=self._reorder_frames,
-            count=sum(len(piece.offsets) for piece in self._pieces),
-            chapters=chapters,
-            metadata=metadata,
+            path, self._init_segment, self._times, reorder_frames=self._reorder_frames, metadata=metadata
         ) as track:
             ends = _EncodedEnds(track, self._settings)
             for piece, body in fetch_segments(self._reader, self._pieces):
-                packets = self._packets_to_copy(piece, body)
-                if packets:
+                copied = self._packets_to_copy(piece, body)
+                if copied.packets:
                     ends.finish()
-                    track.write(packets, first=track.written_count)
-                    self.counts.copied += len(packets)
-                    on_frames(len(packets))
-                for picture in self._source.decode(piece, body, piece.offsets[len(packets) :]):
+                    for shown in copied.shown:
+                        self._times.add(piece, shown)
+                    track.write(copied.packets, first=track.written_count)
+                    self.counts.copied += len(copied.packets)
+                    on_frames(len(copied.packets))
+                for picture in self._source.decode(piece, body, piece.offsets[len(copied.packets) :]):
+                    assert picture.pts is not None
+                    self._times.add(piece, picture.pts)
                     ends.append(picture)
                     self.counts.encoded += 1
                     on_frames(1)
             ends.finish()
+            track.add_chapters(chapters)
 
-    def _packets_to_copy(self, piece: Piece, body: bytes) -> Sequence[EncodedFrame]:
+    def _packets_to_copy(self, piece: Piece, body: bytes) -> SegmentPackets:
         """The packets of the first of the piece's frames, as many as can be copied."""
         if piece.reel.init_sha256 != self._copied_sha256 or piece.offsets[0] != 0:
-            return ()
-        packets = read_segment_packets(self._init_segment, piece, body)
+            return SegmentPackets((), ())
+        found = read_segment_packets(self._init_segment, piece, body)
         leading = sum(1 for index, offset in enumerate(piece.offsets) if index == offset)
-        return packets[: closed_prefix(packets, leading)]
+        count = closed_prefix(found.packets, leading)
+        return SegmentPackets(found.packets[:count], found.shown[:count])
 
 
 class _EncodedEnds:

@@ -32,12 +32,9 @@ CRF = 18
 """Of frames that are encoded again: at 18 the loss to a video of crf 23 cannot be seen (docs/export.md)."""
 
 
-def read_packets(
-    init_segment: bytes, fragments: bytes, *, first: int, reorder_frames: int, keeps_time: bool = False
-) -> list[EncodedFrame]:
-    """The packets of a segment in decode order, numbered from `first`, in the form that MP4 has them in. Where the
-    frames are shown as their photos were taken (`keeps_time`), their times tell no more than their order. Raises
-    SegmentCorrupt."""
+def read_packets(init_segment: bytes, fragments: bytes, *, first: int) -> list[EncodedFrame]:
+    """The packets of fragments from frame `first` on, in decode order and in the form that MP4 has them in. Their pts
+    are ticks in the track's own time. Raises SegmentCorrupt."""
     found = []
     try:
         with open_fragments(init_segment, fragments) as container:
@@ -46,25 +43,30 @@ def read_packets(
                     found.append(EncodedFrame(packet.pts, packet.is_keyframe, bytes(packet)))
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise SegmentCorrupt(f"the segment from frame {first} on cannot be read: {error}") from error
-    places = {tick: place for place, tick in enumerate(sorted(packet.pts for packet in found))}
-    if keeps_time:
-        return [replace(packet, pts=places[packet.pts]) for packet in found]
-    return [replace(packet, pts=packet.pts // TICKS_PER_FRAME - reorder_frames - first) for packet in found]
+    return found
 
 
-def read_segment_packets(init_segment: bytes, piece: Piece, body: bytes) -> list[EncodedFrame]:
-    """The packets of a whole segment, numbered from 0. Raises SegmentCorrupt unless they are its frames."""
-    segment = piece.segment
-    reel = piece.reel
-    packets = read_packets(
-        init_segment, body, first=segment.first, reorder_frames=reel.reorder_frames, keeps_time=reel.speed > 0
-    )
-    is_right = (
-        packets and packets[0].is_keyframe and sorted(packet.pts for packet in packets) == [*range(segment.count)]
-    )
-    if not is_right:
-        raise SegmentCorrupt(f"segment {piece.position} of reel {piece.reel.name} has other frames than are claimed")
-    return packets
+@dataclass(frozen=True, slots=True)
+class SegmentPackets:
+    """The packets of a whole segment, in decode order: numbered from 0, in order of presentation. `shown` are the ticks
+    at which the reel shows them, by their numbers."""
+
+    packets: Sequence[EncodedFrame]
+    shown: Sequence[int]
+
+
+def read_segment_packets(init_segment: bytes, piece: Piece, body: bytes) -> SegmentPackets:
+    """Raises SegmentCorrupt unless they are the segment's frames, each at its time."""
+    reel, segment = piece.reel, piece.segment
+    packets = read_packets(init_segment, body, first=segment.first)
+    delay = reel.reorder_frames * TICKS_PER_FRAME
+    shown = sorted({packet.pts - delay for packet in packets})
+    even = [number * TICKS_PER_FRAME for number in range(segment.first, segment.first + segment.count)]
+    is_right = len(packets) == len(shown) == segment.count and (reel.speed or shown == even)
+    if not (is_right and packets[0].is_keyframe):
+        raise SegmentCorrupt(f"segment {piece.position} of reel {reel.name} has other frames than are claimed")
+    numbers = {tick: number for number, tick in enumerate(shown)}
+    return SegmentPackets([replace(packet, pts=numbers[packet.pts - delay]) for packet in packets], shown)
 
 
 def closed_prefix(packets: Sequence[EncodedFrame], count: int) -> int:
@@ -163,4 +165,5 @@ class EncodedRun:
             self._muxer = FragmentMuxer(sets, group[0], fps=fps, reorder_frames=self.reorder_frames)
             self.init_segment = self._muxer.init_segment
         fragment = self._muxer.fragment(group, number=min(frame.pts for frame in group))
-        return read_packets(self.init_segment, fragment, first=0, reorder_frames=self.reorder_frames)
+        packets = read_packets(self.init_segment, fragment, first=0)
+        return [replace(packet, pts=packet.pts // TICKS_PER_FRAME - self.reorder_frames) for packet in packets]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 import av
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from timelapse_runtime.export.pictures import PictureSource
-from timelapse_runtime.export.selection import Piece, frame_count
-from timelapse_runtime.export.stream_reader import StreamReader
-from timelapse_runtime.export.track_writer import Chapters, describe, mp4_options
+from timelapse_runtime.export.file_times import FileTimes
+from timelapse_runtime.export.track_writer import Chapters, mp4_options, set_chapters
 from timelapse_runtime.timelapse.model.quality import H264, H265, QUALITIES
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.video.video_codecs import VIDEO_CODECS, opening, rate_control, set_picture
@@ -37,31 +37,35 @@ class Encoding:
 
 
 def write_recoded(
-    reader: StreamReader,
-    pieces: Sequence[Piece],
+    pictures: Iterable[VideoFrame],
+    times: FileTimes,
     path: str,
     *,
+    time_base: Fraction,
     encoding: Encoding,
     size: Size,
-    rate: Fraction,
     threads: int,
     chapters: Chapters,
     metadata: Mapping[str, str],
-    on_frames: Callable[[int], None],
-) -> None:
-    """Write the file; `on_frames` is told of frames that are done. Raises StorageError, MediaError, FFmpegError."""
-    with av.open(path, "w", format="mp4", options=mp4_options(rate)) as output:
+) -> int:
+    """Write a file of `pictures`, of this size; how many they are. The encoder's `time_base` is one frame's time if all
+    are shown for that, else `times.tick`. Raises what `pictures` raises, MediaError, FFmpegError."""
+    with av.open(path, "w", format="mp4", options=mp4_options(times.rate)) as output:
         codec = VIDEO_CODECS[encoding.codec]
-        stream = output.add_stream(codec.encoder, rate=rate, options=encoding.options)
+        stream = output.add_stream(codec.encoder, rate=times.rate, options=encoding.options)
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
-        set_picture(context, size, rate)
+        set_picture(context, size, times.rate)
+        context.time_base = time_base
         context.thread_count, context.codec_tag = threads, codec.tag
-        describe(output, chapters, frame_count(pieces), rate, metadata)
+        output.metadata.update(metadata)
         with opening(encoding.codec):
             output.start_encoding()
-        for number, picture in enumerate(PictureSource(reader, size).all(pieces)):
-            picture.pts, picture.time_base = number, 1 / rate
-            output.mux(stream.encode(picture))
-            on_frames(1)
-        output.mux(stream.encode(None))
+        count = 0
+        for picture in itertools.chain(pictures, (None,)):
+            count += picture is not None
+            for packet in stream.encode(picture):
+                packet.duration = round(1 / (times.rate * time_base))  # the last one's: libav computes the others
+                output.mux(packet)
+        set_chapters(output, chapters, times)
+    return count

@@ -71,6 +71,17 @@ def frame_count(pieces: Sequence[Piece]) -> int:
     return sum(len(piece.offsets) for piece in pieces)
 
 
+def shown_ticks(pieces: Sequence[Piece]) -> int:
+    """About how long the selected frames are shown, in ticks: those of a segment that is not whole count as if they
+    were even."""
+    return sum(piece.segment.ticks * len(piece.offsets) // piece.segment.count for piece in pieces)
+
+
+def keyframes(pieces: Sequence[Piece]) -> list[Piece]:
+    """The first selected frame of each segment."""
+    return [replace(piece, offsets=piece.offsets[:1], days=piece.days[:1]) for piece in pieces]
+
+
 def thinned(pieces: Sequence[Piece], every: int) -> list[Piece]:
     """Every so-manieth frame, from the first on.
 

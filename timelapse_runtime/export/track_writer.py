@@ -1,4 +1,4 @@
-"""An MP4 file of one video track, written by libav: faststart, a constant frame rate, a chapter for each day."""
+"""An MP4 file of one video track, written by libav: faststart, a chapter for each day."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Self
 import av
 from av.container import OutputContainer
 
+from timelapse_runtime.export.file_times import FileTimes
 from timelapse_runtime.timelapse.model.frame_times import TICKS_PER_FRAME
 from timelapse_runtime.timelapse.video.codec_name import sample_entry
 from timelapse_runtime.timelapse.video.encode import EncodedFrame
@@ -26,23 +27,23 @@ def mp4_options(rate: Fraction) -> dict[str, str]:
     return {"movflags": "faststart", "video_track_timescale": str(rate.numerator * TICKS_PER_FRAME)}
 
 
-def describe(
-    output: OutputContainer, chapters: Chapters, count: int, rate: Fraction, metadata: Mapping[str, str]
-) -> None:
-    """Give the file its metadata, and its chapters if there are several. `count` is that of its frames."""
-    output.metadata.update(metadata)
+def set_chapters(output: OutputContainer, chapters: Chapters, times: FileTimes) -> None:
+    """Give the file its chapters if there are several. libav writes them at the end of the file, so that all frames'
+    times may be known by then."""
     if len(chapters) > 1:
-        starts = [start for start, _ in chapters]
+        starts = [times.ticks[first] for first, _ in chapters]
         output.set_chapters(
             [
                 {
                     "id": number,
                     "start": start,
                     "end": end,
-                    "time_base": 1 / rate,
+                    "time_base": times.tick,
                     "metadata": {"title": day.isoformat()},
                 }
-                for number, ((start, day), end) in enumerate(zip(chapters, [*starts[1:], count], strict=True))
+                for number, ((_, day), start, end) in enumerate(
+                    zip(chapters, starts, [*starts[1:], times.end], strict=True)
+                )
             ]
         )
 
@@ -55,22 +56,15 @@ class TrackWriter:
     """
 
     def __init__(
-        self,
-        path: str,
-        init_segment: bytes,
-        *,
-        rate: Fraction,
-        reorder_frames: int,
-        count: int,
-        chapters: Chapters,
-        metadata: Mapping[str, str],
+        self, path: str, init_segment: bytes, times: FileTimes, *, reorder_frames: int, metadata: Mapping[str, str]
     ) -> None:
+        """A frame's time must be known before its packet is written."""
         self._source = av.open(io.BytesIO(init_segment), "r", format="mp4")
-        self._output = av.open(path, "w", format="mp4", options=mp4_options(rate))
+        self._output = av.open(path, "w", format="mp4", options=mp4_options(times.rate))
         self._stream = add_track(self._output, self._source.streams.video[0], sample_entry(init_segment)[0])
-        self._stream.time_base = self._tick = 1 / rate
-        self._reorder_frames, self._written_count = reorder_frames, 0
-        describe(self._output, chapters, count, rate, metadata)
+        self._stream.time_base = times.tick
+        self._times, self._reorder_frames, self._written_count = times, reorder_frames, 0
+        self._output.metadata.update(metadata)
 
     def __enter__(self) -> Self:
         return self
@@ -89,8 +83,19 @@ class TrackWriter:
         if the file cannot be written."""
         for frame in packets:
             packet = av.Packet(frame.data)
-            packet.stream, packet.time_base = self._stream, self._tick
-            packet.pts, packet.dts = first + frame.pts, self._written_count - self._reorder_frames
-            packet.duration, packet.is_keyframe = 1, frame.is_keyframe
+            packet.stream, packet.time_base = self._stream, self._times.tick
+            packet.pts, packet.dts = self._times.ticks[first + frame.pts], self._decoded()
+            # libav takes the others from the times of decoding: this is how long the last frame is shown.
+            packet.duration, packet.is_keyframe = TICKS_PER_FRAME, frame.is_keyframe
             self._written_count += 1
             self._output.mux(packet)
+
+    def add_chapters(self, chapters: Chapters) -> None:
+        """Once, after the last packet."""
+        set_chapters(self._output, chapters, self._times)
+
+    def _decoded(self) -> int:
+        """When the next packet is decoded: when the frame `reorder_frames` before it is shown. Frames before the first
+        one count as if they had been shown, a frame's time each."""
+        number = self._written_count - self._reorder_frames
+        return number * TICKS_PER_FRAME if number < 0 else self._times.ticks[number]
