@@ -1,11 +1,12 @@
-"""Usage: python -m tests.timelapse.filters.figures [deflicker] [denoise] [restarts] [stabilise] [cost]
-Measure what the filters do, and print the tables of docs/filters.md. Needs ffmpeg.
+"""Usage: python -m tests.timelapse.filters.figures [deflicker] [denoise] [denoise=FOLDER] [restarts] [stabilise] [cost]
+Measure what the filters do, and print the tables of docs/filters.md. Needs ffmpeg. FOLDER has photos of a fixed camera.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from tests.timelapse.filters.samples import (
     filtered,
     lake,
     noised,
+    photos_in,
     pictures_of_raw,
     planes_of_image,
     psnr,
@@ -122,10 +124,14 @@ def _ffmpeg_deflicker(pictures: Sequence[Planes], size: int) -> list[Planes]:
     return pictures_of_raw(made, SMALL)
 
 
-def denoise() -> None:
-    """Bytes and similarity, for two scenes and three noises; 180 frames, one of them a keyframe."""
+def denoise(folder: str = "") -> None:
+    """Bytes and similarity, for two scenes, or for photos, and two noises; up to 180 frames, one of them a keyframe."""
+    scenes = (
+        {"photos": photos_in(Path(folder))} if folder else {"a wall, a bird": wall(180), "a lake by day": lake(180)}
+    )
     print("| scene | noise | filter | bytes per frame | of unfiltered | SSIM | |\n|---|---:|---|---:|---:|---:|---|")
-    for scene, images in (("a wall, a bird", wall(180)), ("a lake by day", lake(180))):
+    for scene, images in scenes.items():
+        count = len(images)
         clean = [planes_of_image(image) for image in images]
         least = len(encoded(clean, MIDDLE))
         for sigma in (3.0, 6.0):
@@ -135,9 +141,9 @@ def denoise() -> None:
                 step = Denoise(DENOISE_SETTINGS[word], *MIDDLE) if word != "off" else None
                 video = encoded(filtered(step, noisy) if step else noisy, MIDDLE)
                 likeness = ssim(decoded(video, MIDDLE), clean, MIDDLE)
-                note = f"without noise: {least // 180} bytes, {least / unfiltered:.2f}" if word == "off" else ""
+                note = f"without noise: {least // count} bytes, {least / unfiltered:.2f}" if word == "off" else ""
                 ratio = len(video) / unfiltered
-                print(f"| {scene} | {sigma} | {word} | {len(video) // 180} | {ratio:.2f} | {likeness:.4f} | {note} |")
+                print(f"| {scene} | {sigma} | {word} | {len(video) // count} | {ratio:.2f} | {likeness:.4f} | {note} |")
 
 
 def restarts() -> None:
@@ -233,8 +239,11 @@ def _planes(picture: Planes) -> tuple[Plane, Plane, Plane]:
     return picture.y, picture.u, picture.v
 
 
-FIGURES = {one.__name__: one for one in (deflicker, denoise, restarts, stabilise, cost)}
+FIGURES: dict[str, Callable[[], None]] = {one.__name__: one for one in (deflicker, denoise, restarts, stabilise, cost)}
 
 if __name__ == "__main__":
     for asked in sys.argv[1:] or FIGURES:
-        FIGURES[asked]()
+        if asked.startswith("denoise="):
+            denoise(asked.removeprefix("denoise="))
+        else:
+            FIGURES[asked]()

@@ -6,10 +6,13 @@ import math
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, TypeAlias
 
 import numpy
+import PIL.Image
+import PIL.ImageOps
 from numpy.typing import NDArray
 
 from tests.timelapse.filters.pictures import copied
@@ -53,6 +56,17 @@ def lake(count: int, size: tuple[int, int] = MIDDLE) -> list[Image]:
     """A part of a sunrise of 3,600 frames: ripples and clouds move in all of them."""
     begin = 2_400
     return [image.copy() for image in sunrise(3_600, size, shown=slice(begin, begin + count))]
+
+
+def photos_in(folder: Path, size: tuple[int, int] = MIDDLE) -> list[Image]:
+    """The first 180 photos of a folder, cropped to the shape of `size` and scaled to it: that hides their own noise."""
+    paths = sorted(path for path in folder.iterdir() if path.is_file())[:180]
+    found = []
+    for path in paths:
+        with PIL.Image.open(path) as photo:
+            rows = numpy.asarray(PIL.ImageOps.fit(photo.convert("RGB"), size), numpy.float32)
+            found.append(numpy.moveaxis(rows, 2, 0))
+    return found
 
 
 def noised(image: Image, sigma: float, number: int) -> Image:
