@@ -50,7 +50,9 @@ def command(folder: Path, *arguments: str) -> list[str]:
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(folder, *arguments), cwd=folder, capture_output=True, text=True, check=False)
+    """Not in text mode, which would take a carriage return for the end of a line."""
+    done = subprocess.run(command(folder, *arguments), cwd=folder, capture_output=True, check=False)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def test_events_are_run_one_after_the_other_and_the_state_is_saved_at_the_end(folder: Path) -> None:
@@ -61,6 +63,7 @@ def test_events_are_run_one_after_the_other_and_the_state_is_saved_at_the_end(fo
     assert done.returncode == 1
     assert "invocation 2: failed after" in done.stderr
     assert 'raise ValueError(event["fail"])\n' in done.stderr  # a stack trace in lines, not in one
+    assert "\r" not in done.stderr  # on a terminal, it would hide the line before
     assert json.loads((folder / "count").read_text()) == 2
 
 
@@ -80,12 +83,19 @@ def test_an_invocation_past_its_time_is_interrupted_and_the_memory_stays(folder:
     assert (first, second["errorType"], third) == ({"count": 1}, "Function.DeadlineTooClose", {"count": 2})
 
 
-def test_a_function_that_cannot_be_opened_ends_the_command_with_the_reason(folder: Path) -> None:
-    (folder / "counter.py").write_text("import nothing_like_it")
+@pytest.mark.parametrize(
+    ("source", "reason"), [("import nothing_like_it", "No module named 'nothing_like_it'"), ("1 / 0", "division by zero")]
+)
+def test_a_function_that_cannot_be_opened_ends_the_command_with_the_reason(
+    folder: Path, source: str, reason: str
+) -> None:
+    (folder / "counter.py").write_text(source)
     done = run(folder, "--event", "once.json")
     assert (done.returncode, done.stdout) == (1, "")
     assert "init failed after" in done.stderr
-    assert "No module named 'nothing_like_it'" in done.stderr
+    assert reason in done.stderr
+    first = next(line for line in done.stderr.splitlines() if "  File " in line)
+    assert f'"{folder}/counter.py", line 1' in first
 
 
 @pytest.fixture

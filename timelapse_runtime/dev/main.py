@@ -37,7 +37,6 @@ _PORT = 9000
 _LOOK_EVERY_SECONDS = 0.3
 _SERVER_NEEDS = ("moto", "flask", "flask_cors")
 _BUCKET_FOLDER = ".s3"
-_STACK = "Traceback (most recent call last):\\n"
 _PYTHON = "STATEFUL_RUNTIME_PYTHON"
 
 
@@ -70,11 +69,10 @@ class _Console:
         self.log("", line)
 
     def log(self, source: str, line: str) -> None:
-        """A line of a process. A stack trace, which the runtime logs as one line, is shown as several."""
-        if _STACK in line:
-            line = line.replace("\\n", "\n")
+        """A line of a process. What has several, a stack for example, has carriage returns in it (`runtime/log.py`):
+        on a terminal each would hide the one before."""
         with self._lock:
-            for part in line.split("\n"):
+            for part in line.replace("\r\n", "\r").split("\r"):
                 print(f"{source} | {part}" if source else part, file=sys.stderr, flush=True)
 
 

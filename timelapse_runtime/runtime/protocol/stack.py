@@ -26,11 +26,12 @@ def stack_of(error: BaseException) -> traceback.TracebackException:
 
 
 def _from_the_function_on(frames: list[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
-    rest = list(dropwhile(lambda one: one.filename.startswith((_RUNTIME, *_PYTHON)), frames))
+    rest = list(dropwhile(lambda one: one.filename.startswith(_RUNTIME + _PYTHON), frames))
     return rest or [one for one in frames if one.filename.startswith(_RUNTIME)] or list(frames)
 
 
 # Not __file__: a module that was compiled elsewhere has other names in its frames.
-_RUNTIME = stack_of.__code__.co_filename.rpartition("/protocol/")[0] + "/"
+_PACKAGE = stack_of.__code__.co_filename.rpartition("/runtime/protocol/")[0]
+_RUNTIME = (f"{_PACKAGE}/runtime/", f"{_PACKAGE}/__main__.py")
 _LIBRARY = traceback.TracebackException.format.__code__.co_filename.rpartition("/")[0]
 _PYTHON = ("<frozen importlib", f"{_LIBRARY}/importlib/", f"{_LIBRARY}/asyncio/")
