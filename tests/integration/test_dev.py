@@ -84,7 +84,8 @@ def test_an_invocation_past_its_time_is_interrupted_and_the_memory_stays(folder:
 
 
 @pytest.mark.parametrize(
-    ("source", "reason"), [("import nothing_like_it", "No module named 'nothing_like_it'"), ("1 / 0", "division by zero")]
+    ("source", "reason"),
+    [("import nothing_like_it", "No module named 'nothing_like_it'"), ("1 / 0", "division by zero")],
 )
 def test_a_function_that_cannot_be_opened_ends_the_command_with_the_reason(
     folder: Path, source: str, reason: str
@@ -157,5 +158,6 @@ def test_the_function_of_the_guide_counts_on_after_a_shutdown(tmp_path: Path) ->
         command = [sys.executable, "-m", "timelapse_runtime.dev.main", *shlex.split(text)]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        assert re.search(r"^aws .*--endpoint-url http://127.0.0.1:\d+ s3 ls .*s3://state$", done.stderr, re.MULTILINE)
         counts.append([json.loads(line)["count"] for line in done.stdout.splitlines()])
     assert counts == [[1, 2], [3, 3]]  # --shutdown, then --kill

@@ -83,6 +83,21 @@ def test_a_record_that_fails_at_its_second_attempt_comes_again() -> None:
     assert batch.response() == batch_response(["b"])
 
 
+@pytest.mark.parametrize(("make", "again"), [(sqs, ["b"]), (fifo, ["b", "c"]), (kinesis, ["b", "c"])])
+def test_a_record_that_fails_after_it_succeeded_comes_again_with_those_behind_it_in_order(
+    make: Callable[[str], Any], again: list[str]
+) -> None:
+    batch = BatchRecords({"Records": [make(name) for name in "abc"]})
+    for record in batch:
+        with batch.attempt(record):
+            pass
+    batch.fail([make("b")], ValueError("not saved"))
+    assert batch.response() == batch_response(again)
+    batch.fail([make("a"), make("c")], KeyError("nor these"))
+    with pytest.raises(ValueError, match="not saved"):
+        batch.response()
+
+
 def test_an_interruption_passes_through() -> None:
     batch = BatchRecords({"Records": [sqs("a")]})
     with pytest.raises(DeadlineReached), batch.attempt(sqs("a")):

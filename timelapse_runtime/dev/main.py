@@ -96,6 +96,9 @@ def _run(options: argparse.Namespace, console: _Console) -> int:
             on_log=console.log,
         ) as environment,
     ):
+        if of_bucket:
+            url = of_bucket["AWS_ENDPOINT_URL_S3"]
+            console.say(f"aws --no-sign-request --endpoint-url {url} s3 ls --recursive s3://{options.bucket}")
         session = Session(environment, console.say, options.afterwards)
         try:
             if options.event:

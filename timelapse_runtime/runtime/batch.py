@@ -11,7 +11,7 @@ response with Kinesis Data Streams and Lambda', read November 2026.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -46,9 +46,9 @@ class BatchRecords:
                 handle(record)
         return batch.response()
 
-    An error in `attempt` is logged and fails its record only. What is not attempted, because the loop was left or an
-    earlier record in order failed, comes again, too. Interruptions (`interrupts.py`) pass through: then the invocation
-    fails, and all records come again.
+    An error in `attempt` is logged and fails its record only; `fail` fails records afterwards. What is not attempted,
+    because the loop was left or an earlier record in order failed, comes again, too. Interruptions (`interrupts.py`)
+    pass through: then the invocation fails, and all records come again.
     """
 
     def __init__(self, event: Mapping[str, Any]) -> None:
@@ -70,31 +70,39 @@ class BatchRecords:
 
     def attempt(self, record: Any) -> AbstractContextManager[None, bool]:
         """Handle one record in this block. An Exception ends the block, and fails the record."""
-        return _Attempt(record_id(record), self._done, self._errors)
+        return _Attempt(record, self._done, self.fail)
+
+    def fail(self, records: Iterable[Any], error: Exception) -> None:
+        """These records come again, whatever was said of them before: what they changed could not be saved."""
+        names = [record_id(record) for record in records]
+        logger.error("Record %s failed", ", ".join(names), exc_info=error)
+        self._errors.update(dict.fromkeys(names, error))
 
     def response(self) -> dict[str, list[dict[str, str]]]:
         """What `invoke` returns. Raises the first error if no record succeeded: Lambda then counts an error."""
-        if self._errors and not self._done:
+        names, again = list(self._records), [name not in self._done or name in self._errors for name in self._records]
+        if self._in_order and True in again:
+            again[again.index(True) :] = [True] * (len(again) - again.index(True))
+        if self._errors and all(again):
             raise next(iter(self._errors.values()))
-        return batch_response(name for name in self._records if name not in self._done or name in self._errors)
+        return batch_response(name for name, comes_again in zip(names, again, strict=True) if comes_again)
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt(AbstractContextManager[None, bool]):
     """A class, not a generator: its type says that it keeps exceptions."""
 
-    name: str
+    record: Any
     done: set[str]
-    errors: dict[str, Exception]
+    fail: Callable[[Iterable[Any], Exception], None]
 
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> bool:
         if error is None:
-            self.done.add(self.name)
+            self.done.add(record_id(self.record))
         elif isinstance(error, Exception):
-            logger.error("Record %s failed", self.name, exc_info=error)
-            self.errors[self.name] = error
+            self.fail([self.record], error)
         return isinstance(error, Exception)
 
 
