@@ -123,6 +123,10 @@ class FakeFilters(PictureFilters):
     def is_empty(self) -> bool:
         return False
 
+    @property
+    def remembers(self) -> bool:
+        return True
+
     def apply(self, picture: Picture, moment: Moment) -> Picture:
         del moment
         fake = cast("FakePicture", picture)

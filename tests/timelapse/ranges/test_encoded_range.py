@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from timelapse_runtime.runtime.state.contract import ObjectInfo
@@ -24,7 +26,10 @@ RANGE = EncodedRange(
         PhotoOutcome("c.jpg", ObjectInfo("in/c.jpg", '"2"', 9, 6), ("empty", "it has no bytes")),
         PhotoOutcome("d.jpg", ObjectInfo("in/d.jpg", '"3"', 9, 7), None, 128, 64, 12288),
     ),
-    (Group(LOOK, b"sets", 2, (0, 0, 2), FRAMES, b"thumbnail"), Group(LOOK, b"sets", 2, (2,), FRAMES[:1], b"")),
+    (
+        Group(LOOK, b"sets", 2, (0, 0, 2), (5, 5, 9), FRAMES, b"thumbnail"),
+        Group(replace(LOOK, drawing="a clock"), b"sets", 2, (2,), (9,), FRAMES[:1], b""),
+    ),
     {"GetObject": 3},
 )
 

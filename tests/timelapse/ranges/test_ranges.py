@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.recovery.fake_media import FakeCodec, fake_photo, photos_and_marks_in, photos_in
-from tests.world import STREAM, World
+from tests.photos import with_capture_time
+from tests.probe import ffmpeg_lumas
+from tests.recovery.fake_media import FakeCodec, FakePicture, fake_photo, photos_and_marks_in, photos_in
+from tests.world import PHOTOS, STREAM, World
 from timelapse_runtime.runtime.state.errors import StorageUnavailable
 from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.config import Config, parse_config
 from timelapse_runtime.timelapse.errors import DeadlineTooClose, EncoderFailed, is_skip
+from timelapse_runtime.timelapse.filters.chain import drawing
+from timelapse_runtime.timelapse.filters.contract import Moment
+from timelapse_runtime.timelapse.filters.masks import Masks
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.stream_settings import StreamSettings
-from timelapse_runtime.timelapse.video.codec import Codec
+from timelapse_runtime.timelapse.model.video_size import Size
+from timelapse_runtime.timelapse.video.codec import Codec, X264Codec
+from timelapse_runtime.timelapse.video.filtered import PictureFilters
+from timelapse_runtime.timelapse.video.fit import Picture
 
 START = datetime(1970, 1, 2, 12)
 BAD = b"no photo"
@@ -272,6 +284,80 @@ def test_filters_see_every_frame_in_order_though_ranges_were_asked_for() -> None
     assert marks[0] == marks[1]
     assert len(set(marks[0])) == alone.checkpoint().frame_count
     assert parallel.elsewhere_keys == []
+
+
+class Drawings(PictureFilters):
+    """Marks a picture with its photo, its moment and the caption."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__({"masks": Masks((), 2, 2)}, drawing(config))
+        self._caption = config.caption
+
+    def apply(self, picture: Picture, moment: Moment) -> Picture:
+        fake = cast("FakePicture", picture)
+        assert fake.mark == 0, "drawn over twice"
+        text = f"{fake.photo} {moment.key} {moment.captured_epoch_ms} {self._caption}"
+        return cast("Picture", replace(fake, mark=zlib.crc32(text.encode())))
+
+
+class DrawingCodec(FakeCodec):
+    def filters(self, config: Config, size: Size) -> PictureFilters:
+        del size
+        return Drawings(config)
+
+
+def marks(world: World) -> list[tuple[int, int]]:
+    """The photos that pictures show, with their marks."""
+    found: list[tuple[int, int]] = []
+    for reel in world.reels():
+        for one in reel.segments:
+            found += photos_and_marks_in(world.video.get(segment_key(world.keys, reel, one)).body)
+    return found
+
+
+@pytest.mark.parametrize("rejected", ["skip", "repeat"])
+def test_what_draws_and_remembers_nothing_is_drawn_elsewhere(rejected: str) -> None:
+    uploads = [Upload(number % 7 != 3, day=number // 25) for number in range(60)]
+    alone, parallel = (
+        filled(uploads, has_ranges=one, codec=DrawingCodec(), reel="day", rejected=rejected, caption="a lake")
+        for one in (False, True)
+    )
+    assert_equal(parallel, alone)
+    assert marks(parallel) == marks(alone)
+    assert 0 not in dict(marks(alone)).values()
+    assert parallel.frames.request_counts["GetObject"] == 60, "no photo is read twice"
+
+
+@pytest.mark.parametrize("setting", [{"caption": "another lake"}, {"timezone": "Asia/Tokyo"}])
+def test_what_is_drawn_otherwise_elsewhere_is_drawn_again(setting: dict[str, str]) -> None:
+    uploads = [Upload(day=0) for _ in range(60)]
+    alone, parallel = (
+        world_of(uploads, has_ranges=one, codec=DrawingCodec(), caption="a lake") for one in (False, True)
+    )
+    original, config = parallel.elsewhere, parse_config(parallel.variables(**setting))
+    parallel.elsewhere = lambda _config: original(config)  # type: ignore[method-assign, assignment]
+    for world in (alone, parallel):
+        world.sweep(world.environment(), drain=True)
+    assert_equal(parallel, alone)
+    assert marks(parallel) == marks(alone)
+    assert parallel.frames.request_counts["GetObject"] == 120, "each is read here too"
+
+
+def test_a_clock_and_a_mask_look_the_same_whoever_draws_them(tmp_path: Path) -> None:
+    videos = []
+    for has_ranges in (False, True):
+        settings = {"clock": "%H:%M:%S", "masks": "black 0,0 30,30", "text_size": "20"}
+        world = world_of([], has_ranges=has_ranges, codec=X264Codec(), **settings)
+        for number in range(30):
+            world.upload(number, with_capture_time(PHOTOS[number], START + timedelta(days=9_000, minutes=number)))
+        world.sweep(world.environment(), drain=True)
+        assert world.frames.request_counts["GetObject"] == 30
+        path = tmp_path / f"{has_ranges}.mp4"
+        path.write_bytes(world.video_bytes())
+        videos.append([luma.astype(float) for luma in ffmpeg_lumas(path)])
+    assert len(videos[0]) == len(videos[1]) == 30
+    assert max(float(((one - other) ** 2).mean()) for one, other in zip(*videos, strict=True)) < 6  # 40 dB
+    assert all(float(luma[:18, :36].max()) < 24 for luma in videos[1])
 
 
 @pytest.mark.parametrize(("skip", "rejected"), [("dark:9", "skip"), ("dark:9", "repeat"), ("frozen:1", "skip")])

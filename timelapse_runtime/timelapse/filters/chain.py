@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import FiltersUnavailable
-from timelapse_runtime.timelapse.filters.contract import Area, FilterState, Moment, PictureFilter, Planes
+from timelapse_runtime.timelapse.filters.contract import Area, FilterState, Moment, PictureFilter, Planes, Stateless
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.variables import PREFIX
 
@@ -23,6 +24,13 @@ def steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:
     """
     with required():
         return _steps_for(config, size)
+
+
+def drawing(config: Config) -> str:
+    """What the filters that remember nothing draw, by `config`: equal for two that draw the same."""
+    text = config.caption, config.caption_place, config.clock, config.clock_place, config.text_size
+    logo = config.logo_place, config.logo_size, config.logo_margin, zlib.crc32(config.logo_png)
+    return repr((config.masks, text, str(config.timezone), logo))
 
 
 @contextmanager
@@ -90,6 +98,11 @@ class FilterChain:
         """See PictureFilter."""
         for step in self._steps.values():
             step.apply(picture, moment)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether one of the filters remembers earlier pictures."""
+        return not all(isinstance(step, Stateless) for step in self._steps.values())
 
     @property
     def state(self) -> FilterState:

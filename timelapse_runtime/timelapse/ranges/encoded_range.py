@@ -23,24 +23,26 @@ from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettin
 from timelapse_runtime.timelapse.video.metadata import Colour
 
 _LENGTH = struct.Struct(">I")
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What decides the packets of given photos: the encoder's settings, and how the photos are fitted. The number of
-    threads does not count."""
+    """What decides the packets of given photos: the encoder's settings, how the photos are fitted, and what is drawn
+    over them (PictureFilters.drawing). The number of threads does not count."""
 
     settings: EncoderSettings
     fit: str
     background: Colour
+    drawing: str = ""
 
     @property
     def identity(self) -> tuple[object, ...]:
         """Equal for two looks whose groups can follow each other in one reel."""
         one = self.settings
         quality = one.codec, one.crf, one.preset, one.low_delay, one.maximum_kbps
-        return one.width, one.height, one.fps, one.keyframe_interval, *quality, self.fit, tuple(self.background)
+        fitted = self.fit, tuple(self.background), self.drawing
+        return one.width, one.height, one.fps, one.keyframe_interval, *quality, *fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,15 @@ class PhotoOutcome:
 @dataclass(frozen=True, slots=True)
 class Group:
     """A group of pictures. `photos` are the photos that its frames show, as positions in the range, in order: one is
-    there twice if it stands in for a rejected photo. `frames` are numbered from 0. `thumbnail` is the last picture as a
-    small JPEG."""
+    there twice if it stands in for a rejected photo. `moments` are the times, in milliseconds since 1970, at which they
+    were taken, frame by frame: something that is drawn may show them. `frames` are numbered from 0. `thumbnail` is the
+    last picture as a small JPEG."""
 
     look: Look
     parameter_sets: bytes
     reorder_frames: int
     photos: tuple[int, ...]
+    moments: tuple[int, ...]
     frames: tuple[EncodedFrame, ...]
     thumbnail: bytes
 
@@ -160,8 +164,10 @@ def _group_value(group: Group) -> dict[str, Any]:
     return {
         "settings": {**asdict(one), "threads": 1},
         "fit": [group.look.fit, *group.look.background],
+        "drawing": group.look.drawing,
         "reorder": group.reorder_frames,
         "photos": group.photos,
+        "moments": group.moments,
         "frames": [[frame.pts, frame.is_keyframe] for frame in group.frames],
         "sizes": [len(data) for data in _data_of(group)],
     }
@@ -174,8 +180,9 @@ def _group_from_value(value: dict[str, Any], data: _Data) -> Group:
     parameter_sets, thumbnail, *packets = [data.take(size) for size in value["sizes"]]
     numbers = zip(value["frames"], packets, strict=True)
     frames = tuple(EncodedFrame(pts, is_keyframe, packet) for (pts, is_keyframe), packet in numbers)
-    look = Look(settings, fit, (red, green, blue))
-    return Group(look, parameter_sets, value["reorder"], tuple(value["photos"]), frames, thumbnail)
+    look = Look(settings, fit, (red, green, blue), value["drawing"])
+    photos, moments = tuple(value["photos"]), tuple(value["moments"])
+    return Group(look, parameter_sets, value["reorder"], photos, moments, frames, thumbnail)
 
 
 def groups_of(frames: Sequence[EncodedFrame]) -> Iterator[tuple[EncodedFrame, ...]]:

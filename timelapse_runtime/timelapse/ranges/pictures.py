@@ -10,8 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
-from timelapse_runtime.timelapse.ranges.encoded_range import EncodedRange
+from timelapse_runtime.timelapse.filters.contract import Moment
+from timelapse_runtime.timelapse.ranges.encoded_range import EncodedRange, Group, Look
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
+from timelapse_runtime.timelapse.video.encode import EncoderSettings
+from timelapse_runtime.timelapse.video.filtered import PictureFilters
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
 from timelapse_runtime.timelapse.video.metadata import Colour
 
@@ -21,10 +24,18 @@ class _Plane:
     buffer_size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What has been drawn over a picture: what `filters` that remember nothing draw at this `moment`."""
+
+    filters: PictureFilters
+    moment: Moment
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PictureElsewhere:
-    """The photo at `position` of `encoded`; fitted to a video, if it has a `fitter`. `read_again` gives the photo with
-    its pixels. Raises EncoderFailed if that is no longer possible."""
+    """The photo at `position` of `encoded`; fitted to a video, if it has a `fitter`, and filtered, if it has a
+    `drawing`. `read_again` gives the photo with its pixels. Raises EncoderFailed if that is no longer possible."""
 
     encoded: EncodedRange
     position: int
@@ -33,11 +44,24 @@ class PictureElsewhere:
     planes: tuple[_Plane, ...]
     read_again: Callable[[], DecodedPhoto]
     fitter: FitterElsewhere | None = None
+    drawing: Drawing | None = None
 
     def load(self) -> Picture:
-        """The picture with its pixels, fitted. Raises as `read_again` does."""
+        """The picture with its pixels, fitted and filtered. Raises as `read_again` does."""
         assert self.fitter is not None
-        return self.fitter.here.fit(self.read_again())
+        fitted = self.fitter.here.fit(self.read_again())
+        return fitted if self.drawing is None else self.drawing.filters.apply(fitted, self.drawing.moment)
+
+    def look(self, settings: EncoderSettings) -> Look:
+        """What a group must have that shows the picture, encoded with `settings`."""
+        assert self.fitter is not None
+        return Look(settings, *self.fitter.how, self.drawing.filters.drawing if self.drawing else "")
+
+    def is_shown_by(self, group: Group, place: int) -> bool:
+        """Whether this frame of the group shows it: this photo and, if something is drawn, at the same time."""
+        if group.photos[place] != self.position:
+            return False
+        return self.drawing is None or group.moments[place] == self.drawing.moment.captured_epoch_ms
 
 
 def photo_elsewhere(encoded: EncodedRange, position: int, read_again: Callable[[], DecodedPhoto]) -> DecodedPhoto:

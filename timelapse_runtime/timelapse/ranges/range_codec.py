@@ -7,12 +7,15 @@ it was cannot be seen in anything but the time that it took: frames, their numbe
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import cast
+
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import EncoderFailed
 from timelapse_runtime.timelapse.filters.contract import FilterState, Moment
 from timelapse_runtime.timelapse.model.video_size import Size
-from timelapse_runtime.timelapse.ranges.encoded_range import EncodedRange, Group, Look, numbered
-from timelapse_runtime.timelapse.ranges.pictures import FitterElsewhere, PictureElsewhere, picture_elsewhere
+from timelapse_runtime.timelapse.ranges.encoded_range import EncodedRange, Group, numbered
+from timelapse_runtime.timelapse.ranges.pictures import Drawing, FitterElsewhere, PictureElsewhere, picture_elsewhere
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import PhotoDecoder
@@ -141,19 +144,19 @@ class JoiningEncoder(Encoder):
         """Whether the picture is the next one of the group that is under way."""
         assert self._group is not None
         is_same_range = picture.encoded is self._pictures[0].encoded
-        return is_same_range and self._group.photos[len(self._pictures)] == picture.position
+        is_same_look = self._group.look.identity == picture.look(self._settings).identity
+        return is_same_range and is_same_look and picture.is_shown_by(self._group, len(self._pictures))
 
     def _group_from(self, picture: PictureElsewhere) -> Group | None:
         """A group that begins with the picture and fits here. One that stands in for another may begin with the same
         photo as the group before."""
-        assert picture.fitter is not None
         groups = picture.encoded.groups
         if self._last is not None and self._last[0] is picture.encoded:
             groups = groups[groups.index(self._last[1]) + 1 :]
-        look = Look(self._settings, *picture.fitter.how)
+        look = picture.look(self._settings)
         for group in groups:
             fits = self._parameters in (None, (group.parameter_sets, group.reorder_frames))
-            if group.photos[0] == picture.position and group.look.identity == look.identity and fits:
+            if group.look.identity == look.identity and picture.is_shown_by(group, 0) and fits:
                 return group
         return None
 
@@ -192,7 +195,8 @@ class JoiningEncoder(Encoder):
 
 
 class _FiltersHere(PictureFilters):
-    """A filter looks at pixels: those that are elsewhere are loaded."""
+    """Filters that remember pictures look at pixels: those that are elsewhere are loaded. What others draw was drawn
+    elsewhere, if it is the same."""
 
     def __init__(self, here: PictureFilters) -> None:
         self._here = here
@@ -200,6 +204,8 @@ class _FiltersHere(PictureFilters):
     def apply(self, picture: Picture, moment: Moment) -> Picture:
         """See PictureFilters."""
         elsewhere = picture_elsewhere(picture)
+        if elsewhere is not None and not self._here.remembers:
+            return cast("Picture", replace(elsewhere, drawing=Drawing(self._here, moment)))
         return self._here.apply(picture if elsewhere is None else elsewhere.load(), moment)
 
     @property

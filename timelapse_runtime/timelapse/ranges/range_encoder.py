@@ -14,6 +14,7 @@ from itertools import islice
 from timelapse_runtime.runtime.state.errors import StorageError
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.errors import FrameRejected
+from timelapse_runtime.timelapse.filters.contract import Moment
 from timelapse_runtime.timelapse.model.capture_time import taken_epoch_ms
 from timelapse_runtime.timelapse.model.pace import pace_of
 from timelapse_runtime.timelapse.model.reel_day import ReelDay
@@ -31,6 +32,8 @@ from timelapse_runtime.timelapse.ranges.encoded_range import (
 from timelapse_runtime.timelapse.reel_writer import encoder_settings
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
+from timelapse_runtime.timelapse.video.encode import EncoderSettings
+from timelapse_runtime.timelapse.video.filtered import PictureFilters
 from timelapse_runtime.timelapse.video.fit import Picture
 
 _log = logging.getLogger(__name__)
@@ -57,8 +60,8 @@ class RangeEncoder:
 
     def encode(self, photos: Sequence[SourceFrame]) -> EncodedRange:
         """Encode `photos`, in this order. One that S3 does not give is left out: the owner meets the error. If filters
-        are on, or frozen photos are skipped, the range is empty: these look at the frames before, so the owner encodes
-        all.
+        are on that remember pictures, or frozen photos are skipped, the range is empty: these look at the frames
+        before, so the owner encodes all.
 
         Raises EncoderFailed.
         """
@@ -88,15 +91,16 @@ class RangeEncoder:
             outcomes.append(PhotoOutcome(photo.key, info, None, *size, picture.times))
             source = self._dated(photo.key, info.last_modified_epoch_ms, picture)
             if run is None or (self._config.reel == "day" and day.ends_before(source)):
-                look = self._look(picture, low_delay=low_delay)
-                filters = self._codec.filters(self._config, (look.settings.width, look.settings.height))
-                if not filters.is_empty or self._config.pacing is not None:
+                settings = self._settings(picture, low_delay=low_delay)
+                filters = self._codec.filters(self._config, (settings.width, settings.height))
+                if filters.remembers or self._config.pacing is not None:
                     return EncodedRange()
                 groups += run.end() if run is not None else ()
-                run = _Run(self._codec, look)
+                look = Look(settings, self._config.fit, self._config.background, filters.drawing)
+                run = _Run(self._codec, look, filters)
                 day.begin(day.of(source))
             day.add(source)
-            run.append(position, picture)
+            run.append(position, picture, source)
         groups += run.end() if run is not None else ()
         return EncodedRange(tuple(outcomes), tuple(groups), rules=self._reader.rules)
 
@@ -104,29 +108,34 @@ class RangeEncoder:
         taken = taken_epoch_ms(picture.times, key, uploaded_epoch_ms, self._config.timezone)
         return SourceFrame(key, uploaded_epoch_ms, taken_epoch_ms=taken)
 
-    def _look(self, first: DecodedPhoto, *, low_delay: bool) -> Look:
+    def _settings(self, first: DecodedPhoto, *, low_delay: bool) -> EncoderSettings:
         config = self._config
         automatic = automatic_size((first.width, first.height), config.size_limits(first.size_bytes)).size
-        settings = encoder_settings(config, config.size or automatic, low_delay=low_delay)
-        return Look(settings, config.fit, config.background)
+        return encoder_settings(config, config.size or automatic, low_delay=low_delay)
 
 
 class _Run:
     """One encoder, and the photos that it was given, as positions in the range."""
 
-    def __init__(self, codec: Codec, look: Look) -> None:
+    def __init__(self, codec: Codec, look: Look, filters: PictureFilters) -> None:
         settings = look.settings
-        self._look, self._codec = look, codec
+        self._look, self._filters = look, filters
         self._encoder = codec.encoder(settings, first_number=0)
         self._fitter = codec.fitter(settings.width, settings.height, look.fit, look.background)
         self._thumbnails = codec.thumbnails()
         self._photos: list[int] = []
+        self._moments: list[int] = []
         self._ends: dict[int, bytes] = {}
         self._newest: Picture | None = None
 
-    def append(self, position: int, photo: DecodedPhoto) -> None:
-        picture = self._newest = self._fitter.fit(photo)
+    def append(self, position: int, photo: DecodedPhoto, source: SourceFrame) -> None:
+        moment = Moment(source.key, source.captured_epoch_ms)
+        self._add(position, self._filters.apply(self._fitter.fit(photo), moment), moment.captured_epoch_ms)
+
+    def _add(self, position: int, picture: Picture, captured_epoch_ms: int) -> None:
+        self._newest = picture
         self._photos.append(position)
+        self._moments.append(captured_epoch_ms)
         if len(self._photos) % self._look.settings.keyframe_interval == 0:
             self._note_end(picture)
         self._encoder.append(picture)
@@ -134,7 +143,7 @@ class _Run:
     def repeat(self) -> None:
         """Once more the newest picture, in place of a photo that was rejected."""
         if self._newest is not None:
-            self.append(self._photos[-1], DecodedPhoto(self._newest))
+            self._add(self._photos[-1], self._newest, self._moments[-1])
 
     def end(self) -> list[Group]:
         """All groups. Nothing can be appended afterwards."""
@@ -150,6 +159,7 @@ class _Run:
                     self._encoder.parameter_sets,
                     self._encoder.reorder_frames,
                     tuple(self._photos[first : first + count]),
+                    tuple(self._moments[first : first + count]),
                     tuple(numbered(frames, 0)),
                     self._ends[first + count],
                 )

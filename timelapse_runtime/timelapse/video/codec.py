@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.filters.chain import steps_for
+from timelapse_runtime.timelapse.filters.chain import drawing, steps_for
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.video.decode import PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
@@ -83,7 +83,7 @@ class X264Codec:
 
     def filters(self, config: Config, size: Size) -> PictureFilters:
         """See Codec."""
-        return PictureFilters(steps_for(config, size))
+        return PictureFilters(steps_for(config, size), drawing(config))
 
     def encoder(self, settings: EncoderSettings, *, first_number: int) -> Encoder:
         """See Codec."""

@@ -11,10 +11,15 @@ from timelapse_runtime.timelapse.video.planes import planes_of
 
 
 class PictureFilters:
-    """The filters of one reel, for pictures of its size. Without `steps` it does nothing."""
+    """The filters of one reel, for pictures of its size. Without `steps` it does nothing.
 
-    def __init__(self, steps: Mapping[str, PictureFilter]) -> None:
+    `drawing` tells what those do that remember nothing: they make the same of the same picture and moment wherever it
+    is equal. It is empty if there are no steps.
+    """
+
+    def __init__(self, steps: Mapping[str, PictureFilter], drawing: str = "") -> None:
         self._chain = FilterChain(steps) if steps else None
+        self._drawing = drawing if steps else ""
 
     def apply(self, picture: Picture, moment: Moment) -> Picture:
         """The picture that follows the one before in the video. `picture` is changed, and must have no other user."""
@@ -26,6 +31,16 @@ class PictureFilters:
     def is_empty(self) -> bool:
         """Whether no filter is on."""
         return self._chain is None
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what a picture becomes depends on those before it."""
+        return self._chain is not None and self._chain.remembers
+
+    @property
+    def drawing(self) -> str:
+        """See above."""
+        return self._drawing
 
     @property
     def state(self) -> FilterState:
