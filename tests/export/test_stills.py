@@ -16,8 +16,9 @@ from timelapse_runtime.cli import main
 from timelapse_runtime.export.errors import CannotExport
 from timelapse_runtime.export.exporter import Wanted, Written, plan_export, write_file
 from timelapse_runtime.export.selection import Selector
-from timelapse_runtime.export.stills import KEOGRAM, STILLS, TRAILS, draw_still
+from timelapse_runtime.export.stills import STILLS, TRAILS, draw_still
 from timelapse_runtime.export.stream_reader import StreamReader
+from timelapse_runtime.timelapse.model.keys import KEOGRAM
 from timelapse_runtime.timelapse.model.video_size import Size
 
 WIDTH, HEIGHT, FRAMES = 96, 64, 30

@@ -10,9 +10,10 @@ meets incomplete runs; what a complete run is, is decided by the product's own `
 from __future__ import annotations
 
 import itertools
+import json
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -34,6 +35,7 @@ from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import read_sources, walk_boxes
 from timelapse_runtime.timelapse.video.codec import Codec
+from timelapse_runtime.timelapse.video.day_picture import DayCanvas, DayPictureKind, Sample, UnreadableDayPicture
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.filtered import PictureFilters
@@ -147,6 +149,50 @@ class FakeThumbnailEncoder:
 
     def encode(self, picture: FakePicture) -> bytes:
         return b"thumbnail of %d" % picture.photo
+
+
+class FakeDayPictures(DayPictureKind):
+    """Pictures that list the photos of their frames."""
+
+    def __init__(self, size: Size) -> None:
+        self._size = size
+
+    def sample(self, picture: Picture) -> Sample:
+        fake = cast("FakePicture", picture)
+        return [[fake.photo, fake.mark]]
+
+    def joined(self, first: Sample, second: Sample) -> Sample:
+        return first + second
+
+    def canvas(self, png: bytes | None = None) -> FakeDayCanvas:
+        return FakeDayCanvas([] if png is None else photos_in_picture(png))
+
+
+@dataclass
+class FakeDayCanvas(DayCanvas):
+    """See FakeDayPictures."""
+
+    shown: list[list[int]]
+
+    def __post_init__(self) -> None:
+        self.frame_count = len(self.shown)
+
+    def add(self, sample: Sample, count: int) -> None:
+        assert len(sample) == count
+        self.shown += sample
+        self.frame_count += count
+
+    def to_png(self) -> bytes:
+        return json.dumps(self.shown).encode()
+
+
+def photos_in_picture(png: bytes) -> list[list[int]]:
+    """The photos of a picture's frames, each with its mark."""
+    try:
+        shown: list[list[int]] = json.loads(png)
+    except ValueError as error:
+        raise UnreadableDayPicture(str(error)) from error
+    return shown
 
 
 class FakeEncoder(Encoder):
@@ -349,6 +395,15 @@ class FakeCodec(Codec):
     ) -> Picture:
         pictures = decode_segment(init_segment, segment, first=first, count=count, reorder_frames=reorder_frames)
         return cast("Picture", pictures[-1])
+
+    def decode_frames(
+        self, init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int
+    ) -> Iterator[tuple[int, Picture]]:
+        pictures = decode_segment(init_segment, segment, first=first, count=count, reorder_frames=reorder_frames)
+        return enumerate(cast("list[Picture]", pictures), start=first)
+
+    def day_pictures(self, names: Sequence[str], size: Size) -> Mapping[str, DayPictureKind]:
+        return {name: FakeDayPictures(size) for name in names}
 
     def thumbnails(self) -> ThumbnailEncoder:
         return cast("ThumbnailEncoder", FakeThumbnailEncoder())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.recovery.adopted import ADOPTED_DAY, ADOPTED_FRAMES, adopted_video, adoption_of
-from tests.recovery.fake_media import fake_world
+from tests.recovery.fake_media import fake_world, photos_in_picture
 from tests.recovery.faults import SHUTDOWN_MS, Fault, FaultyStores, Killed, new_outbox
 from tests.recovery.remade import remaking_of
 from tests.recovery.watch import MUTATIONS, Watch
@@ -23,6 +23,7 @@ from timelapse_runtime.runtime.interrupts import DeadlineReached, SigtermReceive
 from timelapse_runtime.runtime.state.errors import StateError
 from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.errors import REMOVED, TimelapseError
 from timelapse_runtime.timelapse.model.keys import key_order
 from timelapse_runtime.timelapse.model.source_frame import Role
@@ -292,6 +293,11 @@ class FaultRun(FaultyStores):
         shown = self.watch.qualities()[-1:] if is_known else []
         return [f"the last segment has quality {one}, not {self.quality}" for one in shown if one != self.quality]
 
+    def _is_drawn(self, key: str) -> bool:
+        """Whether any stored picture of the day, named or not, shows the photo."""
+        stored = (self.world.video.peek(where) or b"" for where in self.world.object_keys() if where.endswith(".png"))
+        return any(self.world.key(photo) == key for body in stored for photo, _ in photos_in_picture(body))
+
     def check(self) -> list[str]:
         """What is wrong at the end, and what was wrong on the way."""
         world, wrong = self.world, list(self.watch.violations)
@@ -299,6 +305,8 @@ class FaultRun(FaultyStores):
         wrong += [f"verify: {finding.kind} {finding.where}: {finding.detail}" for finding in report.findings]
         wrong += [f"verify: pending {key}" for key in report.pending]
         wrong += self.wrong_quality()
+        wrong += self.watch.incomplete_pictures(parse_config(world.variables()).day_pictures)
+        wrong += [f"{key} was removed, and a picture shows it" for key in self.removals if self._is_drawn(key)]
         reasons = world.rejections()
         for key, reason in self.rejected.items():
             if reasons.get(key) != reason:

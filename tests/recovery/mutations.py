@@ -48,6 +48,7 @@ from timelapse_runtime.timelapse.model.keys import segment_name
 from timelapse_runtime.timelapse.model.photo_order import natural_order
 from timelapse_runtime.timelapse.model.reel_clock import ClockState, ReelClock
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame
+from timelapse_runtime.timelapse.model.stored_editions import StoredEditions
 from timelapse_runtime.timelapse.name_intake import NameIntake
 from timelapse_runtime.timelapse.photo_reader import FetchedPhoto, PhotoRun
 from timelapse_runtime.timelapse.ranges import range_reader
@@ -55,6 +56,7 @@ from timelapse_runtime.timelapse.ranges.encoded_range import Look
 from timelapse_runtime.timelapse.ranges.pictures import PictureElsewhere
 from timelapse_runtime.timelapse.ranges.range_codec import JoiningEncoder
 from timelapse_runtime.timelapse.reconcile import Reconciler
+from timelapse_runtime.timelapse.reel_pictures import ReelPictures
 from timelapse_runtime.timelapse.reel_writer import ReelWriter
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.remaking import Remaking
@@ -64,6 +66,7 @@ from timelapse_runtime.timelapse.sweep_pauses import SweepPauses
 from timelapse_runtime.timelapse.video import boxes
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, EncoderSettings
 from timelapse_runtime.timelapse.video.sample_table import SampleTable
+from timelapse_runtime.timelapse.waiting_frames import WaitingFrames
 from timelapse_runtime.timelapse.writer import VideoWriter
 
 # The product's own functions, as they are before a bug takes their place.
@@ -75,6 +78,7 @@ _claim, _checkpoint_put, _lease_of_other = CheckpointStore.claim, commit_plan.ch
 _discard_uncommitted, _begin_filters = VideoWriter.discard_uncommitted, VideoWriter._begin_filters
 _store_adopted, _commit_adopted = Adoption._store_reel, Adoption._commit
 _show_edition = Editions.show
+_load_picture, _commit_waiting, _find_dead = ReelPictures._loaded, WaitingFrames.committed, StoredEditions.dead
 _read_settings = KnownSettings.read
 _clock_state = ReelClock.state
 _add_fragment, _hand_over = ReelWriter._add_fragment, SegmentRemoval._hand_over
@@ -313,6 +317,23 @@ def _coverage_as_it_is(_self: Stream, checkpoint: Any) -> Coverage:
     return Coverage(checkpoint.watermark, checkpoint.ahead, 0, 0, checkpoint.scan_after)
 
 
+def _picture_begun_again(self: ReelPictures, name: str, kind: Any) -> Any:
+    """What is in the stored picture is not known: its frames are added again."""
+    stored = _load_picture(self, name, kind)
+    stored.canvas.frame_count = 0
+    return stored
+
+
+def _dead_but_pictures(self: StoredEditions) -> list[str]:
+    return [key for key in _find_dead(self) if not key.endswith(".png")]
+
+
+def _all_ready(self: WaitingFrames, number: int, frame_count: int) -> None:
+    """Frames count for a picture once they are encoded."""
+    _commit_waiting(self, number, frame_count)
+    _commit_waiting(self, number + 100, frame_count + 100)
+
+
 def _plans(replacement: Callable[..., CommitPlan]) -> AbstractContextManager[Any]:
     return patch.object(checkpoint_store, "plan_commit", replacement)
 
@@ -488,6 +509,9 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "damaged settings taken for none": lambda: patch.object(
         KnownSettings, "_committed", lambda self, _checkpoint: self._config
     ),
+    "frames added again to a picture": lambda: patch.object(ReelPictures, "_loaded", _picture_begun_again),
+    "a picture of frames that are not committed": lambda: patch.object(WaitingFrames, "committed", _all_ready),
+    "a removed photo in a picture": lambda: patch.object(StoredEditions, "dead", _dead_but_pictures),
     "sweep that does not reconcile": lambda: patch.object(Reconciler, "unaccounted", lambda *_, **__: iter(())),
 }
 """By name: the function that seeds the bug."""
@@ -507,6 +531,9 @@ SHOWN_IN: Mapping[str, str] = {
     "a non-owner that commits": "arrival: flushes (first) / flushes, a lease lasts",
     "an owner that never expires": "arrival: environments take turns",
     "left to an owner that is gone": "arrival: environments take turns",
+    "frames added again to a picture": "pictures of the day",
+    "a picture of frames that are not committed": "pictures of the day",
+    "a removed photo in a picture": "pictures of the day",
     "replaced before the edition is shown": "rendered and removed",
     "an edition in the place of the one before": "rendered and removed",
     "removed without a record": "rendered and removed",

@@ -288,6 +288,25 @@ def _keep_time(run: FaultRun) -> None:
     shoot([23])
 
 
+def _draw_pictures(run: FaultRun) -> None:
+    """Pictures of the day: environments that end within a segment, between two, and cleanly; reels that end with their
+    day and by a sweep; a removed photo, and a reel that is rendered again."""
+    run.shoot(range(8))
+    run.new_environment()
+    run.shoot(range(8, 11))
+    run.shut_down()
+    run.shoot(range(11, 15))
+    run.world.clock.advance(_DAY_MS)
+    run.shoot(range(15, 21))
+    run.remove(3)
+    run.shoot(range(21, 24))
+    run.sweep(close=True)
+    run.render()
+    run.new_environment()
+    run.shoot(range(24, 28))
+    run.sweep(drain=True)
+
+
 def _small(run: FaultRun) -> None:
     """Two commits, a sweep, a lost event: small enough for two faults at a time."""
     run.shoot(range(3))
@@ -346,6 +365,7 @@ REMOVAL = {
 }
 """A reel soon has as much as `live.m3u8` needs, and then names no segment of the one before."""
 KEEP_TIME = {"TIMELAPSE_SPEED": "60", "TIMELAPSE_REJECTED": "repeat", "TIMELAPSE_REEL": "day"}
+PICTURES = {"TIMELAPSE_REEL": "day", "TIMELAPSE_DAY_PICTURES": "keogram, lighten"}
 SCENARIOS = (
     Scenario("growing video", _grow),
     Scenario("reels by day and by close", _roll, {"TIMELAPSE_REEL": "day"}),
@@ -389,6 +409,7 @@ SCENARIOS = (
     ArrivalScenario("arrival: ranges behind others", ranges.behind_others, ranges.SETTINGS, run_class=RangesRun),
     ArrivalScenario("arrival: a camera rests", arrival.rest),
     Scenario("rendered and removed", _remake, {"TIMELAPSE_REEL": "day"}),
+    Scenario("pictures of the day", _draw_pictures, PICTURES, with_extension=True),
     Scenario("adopted", _adopt),
     ArrivalScenario("arrival: adopted", arrival.adopt),
     Scenario("a stream that others own", _grow, are_owners_distinct=True),

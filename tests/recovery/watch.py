@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tests.fragments import TICKS, number_and_times
 from tests.hls import MediaPlaylist, check_handed_over, check_update
@@ -20,6 +20,7 @@ from tests.recovery.fake_media import (
     next_mark,
     photos_and_marks_in,
     photos_in,
+    photos_in_picture,
     qualities_in,
     sources_in,
 )
@@ -28,7 +29,7 @@ from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import AheadPart, Checkpoint, Reel, Segment, checksum, reel_from_value
 from timelapse_runtime.timelapse.model.frame_times import BEFORE_A_REEL, FrameTime, Pacing
-from timelapse_runtime.timelapse.model.keys import key_order, reel_number
+from timelapse_runtime.timelapse.model.keys import DAY_PICTURES, key_order, reel_number
 from timelapse_runtime.timelapse.model.segment_versions import LONGEST_COMMIT_SECONDS, VIEWED_SECONDS
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.video.boxes import read_sources
@@ -115,6 +116,7 @@ class Watch:
             yield from self._check_marks(reels)
             yield from self._check_settings(reels)
             yield from self._check_times(reels)
+            yield from self._check_pictures(reels, key)
         keys, paths = self._world.keys, {reel.name: reel.path for reel in reels}
         for name in paths if is_removal else {key.removeprefix(self._world.keys.reels).partition("/")[0]}:
             for where in (keys.index(name), keys.ranges(name), keys.video(paths.get(name, name))):
@@ -299,6 +301,26 @@ class Watch:
                         yield f"{where} takes {duration} ticks and claims {segment.duration_ticks}"
                     known = self._timed[where] = body, before, start, time, start + duration
                 time, start = known[3:]
+
+    def _check_pictures(self, reels: list[Reel], where: str) -> Iterator[str]:
+        """The picture of the day that was written shows the first frames of its reel, all of them committed, each once.
+        One of an edition that is not shown yet has no reel here."""
+        for reel in reels if where.endswith(".png") and isinstance(self._world.codec, FakeCodec) else ():
+            if where in {self._world.keys.picture(reel.path, kind) for kind in DAY_PICTURES}:
+                shown = photos_in_picture(self._world.video.peek(where) or b"[]")
+                bodies = [self._body(reel, segment) or b"" for segment in reel.segments]
+                expected = [list(one) for body in bodies for one in photos_and_marks_in(body)]
+                if shown != expected[: len(shown)]:
+                    yield f"{where} shows {shown}; the reel has {expected}"
+
+    def incomplete_pictures(self, kinds: Sequence[str]) -> Iterator[str]:
+        """Those that lack frames of the reel that is shown, or are not there."""
+        for reel in self._reels(self._checkpoint.reel if self._checkpoint else None):
+            for kind in kinds:
+                where = self._world.keys.picture(reel.path, kind)
+                shown = len(photos_in_picture(self._world.video.peek(where) or b"[]"))
+                if shown != reel.frame_count:
+                    yield f"{where} shows {shown} of {reel.frame_count} frames"
 
     def _frames(self, reel: Reel, segment: Segment) -> list[tuple[str, Role]]:
         body, where = self._body(reel, segment), segment_key(self._world.keys, reel, segment)

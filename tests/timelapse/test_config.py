@@ -93,6 +93,12 @@ def test_crf_and_preset_of_another_codec_are_its_own(codec: str) -> None:
     assert stream.for_codec(H264, {}) == stream
 
 
+def test_pictures_of_the_day_have_one_order() -> None:
+    given = ("off", "lighten", "lighten,keogram", "keogram, keogram")
+    wanted = [parse_config({**REQUIRED, "TIMELAPSE_DAY_PICTURES": text}).day_pictures for text in given]
+    assert wanted == [(), ("lighten",), ("keogram", "lighten"), ("keogram",)]
+
+
 def test_av1_has_no_ceiling() -> None:
     stream = parse_config(REQUIRED).for_stream({"maximum_kbps": "4000"})
     assert (stream.maximum_kbps, stream.for_codec(H265, {}).maximum_kbps) == (4000, 4000)
@@ -109,6 +115,7 @@ WRONG = {
     "FLUSH_EVERY": ["0", "10001", "x", "1.5", ""],
     "FLUSH_AFTER_SECONDS": ["0", "-1"],
     "METRICS": ["none", ""],
+    "DAY_PICTURES": ["", "on", "Keogram", "keogram lighten", "keogram,", "off, keogram"],
     "KEYFRAME_INTERVAL": ["0", "1801"],
     "FPS": ["0", "121"],
     "SPEED": ["", "on", "0", "1.5", "1000001"],

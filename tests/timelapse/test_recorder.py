@@ -14,6 +14,7 @@ from timelapse_runtime.runtime.state.errors import StorageUnavailable
 from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import parse_config
+from timelapse_runtime.timelapse.day_pictures import DayPictures
 from timelapse_runtime.timelapse.derived import Derived
 from timelapse_runtime.timelapse.ingest import Photo
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
@@ -46,7 +47,9 @@ class Desk:
         self.checkpoints = CheckpointStore("camera", self.store, self.keys, "s3://frames/camera/")
         derived = Derived("camera", self.store, self.keys, self.checkpoints.is_current, ManualClock())
         parts = self.tracker, self.checkpoints, derived, self.counts
-        self.recorder = Recorder("camera", config, CODEC, *parts, clock := ManualClock(), LeftOutNotes(clock))
+        clock = ManualClock()
+        pictures = DayPictures("camera", (), CODEC, self.store, self.keys, clock, self.checkpoints.is_current)
+        self.recorder = Recorder("camera", config, CODEC, *parts, clock, LeftOutNotes(clock), pictures)
         checkpoint = self.checkpoints.load()
         if checkpoint is not None:
             self.tracker.resume(checkpoint.watermark, checkpoint.ahead)
@@ -168,7 +171,7 @@ def test_a_shutdown_saves_what_there_is_time_for_without_a_request(time_left: Ti
     assert plan.checkpoint.frame_count == frame_count
     assert plan.init is not None
     assert desk.store.request_counts == before
-    desk.recorder.commit_shutdown(plan)
+    desk.recorder.commit_shutdown(plan, time_left)
     assert desk.checkpoint() == plan.checkpoint
 
 

@@ -17,7 +17,7 @@ from timelapse_runtime.runtime.state.put import Put
 from timelapse_runtime.timelapse.model.ahead_parts import ahead_parts
 from timelapse_runtime.timelapse.model.checkpoint import AheadPart, Checkpoint, Reel, Segment
 from timelapse_runtime.timelapse.model.frame_tracker import Coverage
-from timelapse_runtime.timelapse.model.keys import StreamKeys, segment_name
+from timelapse_runtime.timelapse.model.keys import DAY_PICTURES, StreamKeys, segment_name
 from timelapse_runtime.timelapse.model.playlist import CONTENT_TYPE as PLAYLIST_TYPE
 from timelapse_runtime.timelapse.model.playlist import (
     index_playlist,
@@ -179,7 +179,9 @@ def reel_object_keys(keys: StreamKeys, reel: Reel) -> set[str]:
     """All objects that belong to a reel, derived ones included."""
     segments = {segment_key(keys, reel, segment) for segment in reel.segments}
     name, path = reel.name, reel.path
-    return {keys.init(path), keys.index(name), keys.video(path), keys.ranges(name), keys.manifest(name), *segments}
+    pictures = {keys.picture(path, kind) for kind in DAY_PICTURES}
+    fixed = {keys.init(path), keys.index(name), keys.video(path), keys.ranges(name), keys.manifest(name)}
+    return fixed | pictures | segments
 
 
 def _segment_put(keys: StreamKeys, reel: Reel, data: SegmentData) -> Put:

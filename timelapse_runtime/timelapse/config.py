@@ -90,6 +90,8 @@ class Config:
     logo_size: int
     logo_margin: int
     """Both in percent of the video's shorter side."""
+    day_pictures: tuple[str, ...]
+    """Of `keys.DAY_PICTURES`."""
     metrics: str
     memory_mb: int | None
     """The function's memory size, where Lambda says it."""
@@ -152,7 +154,10 @@ class Config:
         held = self.reorder_window
         # One is encoded while the next is decoded. In the order of names those that are held back are decoded too.
         decoded, read = (2 + held, 0) if self.order == "name" else (2, held)
-        return MemoryBudget(self.memory_mb, self.preset, decoded_photos=decoded, read_photos=read)
+        pictures = len(self.day_pictures)
+        return MemoryBudget(
+            self.memory_mb, self.preset, decoded_photos=decoded, read_photos=read, day_pictures=pictures
+        )
 
     def size_limits(self, photo_bytes: int) -> SizeLimits:
         """What limits an automatic size beside photos of so many bytes, decoded."""

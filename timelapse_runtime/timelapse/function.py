@@ -88,6 +88,7 @@ class Timelapse:
         self._codec.filters(self._config, (SMALLEST_SIDE, SMALLEST_SIDE))
         if self._config.skip.need_look:
             self._codec.photo_looks()
+        self._codec.day_pictures(self._config.day_pictures, (SMALLEST_SIDE, SMALLEST_SIDE))
         function_name = environment.variables.get("AWS_LAMBDA_FUNCTION_NAME", "local")
         self._metrics = StreamMetrics(self._config.metrics, function_name)
         self._frames, self._video = self._make_stores(self._config, environment)
@@ -359,7 +360,7 @@ class Timelapse:
             return
         outbox = self._environment.outbox
         if outbox is None:
-            stream.commit_shutdown(plan)
+            stream.commit_shutdown(plan, time_left)
             return
         size_bytes = leave(outbox, name, self._video, stream.as_outbox_job(plan).puts())
         fields = {

@@ -129,7 +129,8 @@ class OpenStreams:
         """
         configs = [(stream, stream.config) for stream in streams]
         sizes = [stream.video_size or config.size or config.maximum_size for stream, config in configs]
-        return len(sizes) <= self._config.open_streams and self._config.memory.takes_videos(sizes)
+        pictures = sum(len(config.day_pictures) for _, config in configs)
+        return len(sizes) <= self._config.open_streams and self._config.memory.takes_videos(sizes, pictures)
 
     def _opened(self, name: str, takes_over: TakesOver, *, low_delay: bool, claims: bool) -> Stream | Lease:
         self._config.require_apart(name)

@@ -16,6 +16,7 @@ from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan
 from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.day_pictures import DayPictures
 from timelapse_runtime.timelapse.derived import Derived
 from timelapse_runtime.timelapse.errors import EncoderTooSlow
 from timelapse_runtime.timelapse.ingest import Photo
@@ -31,6 +32,10 @@ from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.writer import Cut, VideoWriter
 
 _log = logging.getLogger(__name__)
+
+_PICTURES_MS = 1_000
+"""What the pictures of the day need at a shutdown, at least. Without an extension there are 300 ms in Lambda; the next
+instance decodes what they lack."""
 
 
 @dataclass(slots=True)
@@ -60,13 +65,15 @@ class Recorder:
         counts: Counts,
         clock: Clock,
         left_out: LeftOutNotes,
+        pictures: DayPictures,
         *,
         low_delay: bool = False,
     ) -> None:
         self._left_out = left_out
         self._reorder_window, self._order = config.reorder_window, config.order
         self._tracker, self._checkpoints, self._derived, self._counts = tracker, checkpoints, derived, counts
-        self._writer = VideoWriter(name, config, codec, low_delay=low_delay)
+        self._pictures = pictures
+        self._writer = VideoWriter(name, config, codec, low_delay=low_delay, pictures=pictures)
         self._clock, self._flush_after_ms = clock, config.flush_after_seconds * 1_000
         self._waiting_since_ms: int | None = None
         self._uncommitted: list[tuple[int, int]] = []
@@ -95,6 +102,7 @@ class Recorder:
         last = self._checkpoints.last_reel
         is_same_order = last is not None and last.order == self._order
         self._writer.discard_uncommitted(last, last.highest_key if last and is_same_order else self._tracker.watermark)
+        self._pictures.discard_uncommitted(last)
         self._left_out.next_frame = last.frame_count if last and not last.is_closed else 0
         self._window, self._waiting_since_ms, self._uncommitted = [], None, []
 
@@ -208,6 +216,7 @@ class Recorder:
         not to be many."""
         self._commit()
         self._derived.update(self._checkpoints.checkpoint, {}, latest=None, force=False, playlists_only=True)
+        self._pictures.write()
 
     def commit(
         self, *, drain: bool = False, close: bool = False, force: bool = False, ends_lease: bool = False
@@ -221,6 +230,7 @@ class Recorder:
         self._tracker.flushed()
         cached, latest = self._writer.release_segments(), self._writer.thumbnail()
         self._derived.update(self._checkpoints.checkpoint, cached, latest=latest, force=drain or close)
+        self._pictures.write()
 
     def _commit(
         self, *, drain: bool = False, close: bool = False, force: bool = False, ends_lease: bool = False
@@ -240,6 +250,7 @@ class Recorder:
 
     def _end_reel(self) -> None:
         self._writer.end_reel()
+        self._pictures.end_reel()
         self._left_out.next_frame = 0
 
     def _plan(
@@ -276,6 +287,7 @@ class Recorder:
         self._left_out.committed()
         self._tracker.committed(coverage)
         self._writer.committed(coverage.frame_count)
+        self._pictures.committed(coverage.frame_count, plan.checkpoint.reel)
         self._counts.flushes += 1
         self._counts.bytes_written += sum(len(put.body) for put in plan.puts())
         self._uncommitted = [one for one in self._uncommitted if one[0] >= coverage.frame_count]
@@ -311,6 +323,8 @@ class Recorder:
         """The plan as another process may send it, later."""
         return self._derived.with_known_conditions(plan, is_first_reel=self._checkpoints.last_reel is None)
 
-    def commit_shutdown(self, plan: CommitPlan) -> None:
+    def commit_shutdown(self, plan: CommitPlan, time_left: TimeLeft) -> None:
         """Send the plan from here. Raises StorageError, Fenced."""
         self._send(plan)
+        if time_left.ms >= _PICTURES_MS:
+            self._pictures.write(at_once=True)

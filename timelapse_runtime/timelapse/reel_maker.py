@@ -10,11 +10,14 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
+from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.runtime.state.contract import ObjectInfo, Store
 from timelapse_runtime.runtime.state.errors import ObjectNotFound
 from timelapse_runtime.runtime.state.put import Put
 from timelapse_runtime.timelapse.commit_plan import IMMUTABLE, SEGMENT_TYPE, VIDEO_TYPE, SegmentData, segment_key
 from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.day_pictures import DayPictures
 from timelapse_runtime.timelapse.errors import FrameRejected, MissingPhotos
 from timelapse_runtime.timelapse.ingest import with_next
 from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment
@@ -25,12 +28,15 @@ from timelapse_runtime.timelapse.model.skip import SkipRules
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame, photo_identity
 from timelapse_runtime.timelapse.photo_reader import PhotoReader, PhotoRun, Prefetch, ReadElsewhere
 from timelapse_runtime.timelapse.stored_reels import read_segment
+from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import read_sources
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.codec_name import codec_name
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
 from timelapse_runtime.timelapse.video_file import VideoFile
 from timelapse_runtime.timelapse.writer import Cut, VideoWriter
+
+_NO_DEADLINE = Deadline(10**15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +74,10 @@ class ReelMaker:
         prefix: str,
         codec: Codec,
         executor: Executor,
+        clock: Clock,
     ) -> None:
         self._name, self._frames, self._video, self._keys, self._prefix = name, frames, video, keys, prefix
-        self._codec, self._executor = codec, executor
+        self._codec, self._executor, self._clock = codec, executor, clock
 
     def frames_of(self, reel: Reel) -> list[SourceFrame]:
         """The photos of the reel's frames, in order; one GET for each segment. Raises StorageError, SegmentCorrupt."""
@@ -106,11 +113,14 @@ class ReelMaker:
         its picture. Raises MissingPhotos if a photo is gone or cannot be used, StorageError, EncoderFailed.
         """
         left_out = set(left_out)
-        writer = VideoWriter(self._name, config, self._codec)  # nobody waits for a frame, so it may look ahead
-        writer.discard_uncommitted(None, begun.after)
-        edition = _Edition(
-            self._video, self._keys, replace(begun, edition=begun.last_edition, segments=(), video_etag=""), writer
+        pictures = DayPictures(
+            self._name, config.day_pictures, self._codec, self._video, self._keys, self._clock, lambda: True
         )
+        # Nobody waits for a frame, so it may look ahead.
+        writer = VideoWriter(self._name, config, self._codec, pictures=pictures)
+        writer.discard_uncommitted(None, begun.after)
+        reel = replace(begun, edition=begun.last_edition, segments=(), video_etag="")
+        edition = _Edition(self._video, self._keys, reel, writer, pictures)
         chosen = [(number, frame) for number, frame in enumerate(frames) if number not in left_out]
         reader = PhotoReader(config, self._frames, self._prefix, self._codec)
         run: PhotoRun = Prefetch(reader.read, self._executor)
@@ -132,6 +142,9 @@ class ReelMaker:
         reel = edition.end(_moved(begun.left_out, left_out), begun.removed_count + len(left_out))
         if not reel.segments:
             self._copy_init(begun, reel)
+        pictures.committed(0, reel)
+        pictures.write(at_once=True)
+        pictures.catch_up(TimeLeft(_NO_DEADLINE, self._clock, 0), None)
         VideoFile(self._video, self._keys, reel.path).publish(reel, {}, force=True)
         return MadeReel(reel, writer.thumbnail())
 
@@ -156,8 +169,8 @@ class ReelMaker:
 class _Edition:
     """Stores the objects of one edition. Their names are its own, so no condition is needed."""
 
-    def __init__(self, video: Store, keys: StreamKeys, reel: Reel, writer: VideoWriter) -> None:
-        self._video, self._keys, self._reel, self._writer = video, keys, reel, writer
+    def __init__(self, video: Store, keys: StreamKeys, reel: Reel, writer: VideoWriter, pictures: DayPictures) -> None:
+        self._video, self._keys, self._reel, self._writer, self._pictures = video, keys, reel, writer, pictures
         self._attempt = reel.edition.partition("-")[2]
         self._segments: list[Segment] = []
 
@@ -181,8 +194,11 @@ class _Edition:
         for data in cut.segments[:-1] if cut.has_open_segment else cut.segments:
             self._store(data)
         if self._segments:
-            self._writer.committed(self._segments[-1].first + self._segments[-1].count)
+            frame_count = self._segments[-1].first + self._segments[-1].count
+            self._writer.committed(frame_count)
             self._writer.release_segments()
+            self._pictures.committed(frame_count, replace(self._reel, segments=tuple(self._segments)))
+            self._pictures.write()
 
     def _store(self, data: SegmentData) -> None:
         segment = replace(data.segment, attempt=self._attempt)

@@ -61,7 +61,7 @@ class Remaking:
         keys = StreamKeys(f"{config.video.prefix}{name}/")
         checkpoints = CheckpointStore(name, video, keys, f"s3://{frames.bucket}/{prefix}", config.order)
         self.editions = Editions(name, video, keys, checkpoints, clock)
-        self._maker = ReelMaker(name, frames, video, keys, prefix, codec, executor)
+        self._maker = ReelMaker(name, frames, video, keys, prefix, codec, executor, clock)
         self._records = RejectionRecords(name, video, keys, prefix, clock, LeftOutNotes(clock))
 
     def remove(self, keys: Collection[str], *, skip_missing: bool = False) -> list[ReelChange]:

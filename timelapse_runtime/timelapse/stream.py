@@ -32,6 +32,7 @@ from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan
 from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.day_pictures import DayPictures
 from timelapse_runtime.timelapse.derived import Derived
 from timelapse_runtime.timelapse.errors import FrameRejected, SegmentCorrupt
 from timelapse_runtime.timelapse.ingest import Ingest
@@ -96,8 +97,10 @@ class Stream:
         self._ingest = Ingest(name, config, frames, prefix, *reading)
         self._reconciler = Reconciler(name, video, keys, self._catalog, self._records, config.order)
         self._tracker = ArrivalTracker() if config.order == ARRIVAL_ORDER else FrameTracker()
+        where = codec, video, keys, clock, self._checkpoints.is_current
+        self._pictures = DayPictures(name, config.day_pictures, *where)
         parts = codec, self._tracker, self._checkpoints, self._derived, self.counts, clock, self._left_out
-        self._recorder = Recorder(name, config, *parts, low_delay=low_delay)
+        self._recorder = Recorder(name, config, *parts, self._pictures, low_delay=low_delay)
         self._kept = KeptPhotos(video, keys)
         self._removal = SegmentRemoval(name, video, keys, clock, config.keep_segments)
         self._intake = self._make_intake()
@@ -231,6 +234,7 @@ class Stream:
         hints = [hint for hint in hints if self._is_photo(hint.key)]
         if hints:
             self._checkpoints.claim()  # it may have been opened by a sweep
+        self._pictures.begin(time_left)
         self._take_lost(time_left)
         self._intake.append(hints, time_left, relist=relist)
         self._recorder.require_fitting_encoder()
@@ -283,6 +287,7 @@ class Stream:
             self._intake.release(time_left)
         self._recorder.flush(drain=drain, close=close, force=force)
         self._intake.flushed()
+        self._pictures.catch_up(time_left)
 
     def sweep(self, time_left: TimeLeft, *, drain: bool, close: bool, all_reels: bool) -> None:
         """Finish what is unfinished: photos that no event announced, frames that wait in the encoder of an idle
@@ -304,6 +309,7 @@ class Stream:
             self._derived.remove([*left.orphans, *left.replaced])
             self._checkpoints.may_have_orphans = False
             self._removal.step(self.checkpoint, time_left, all_reels=all_reels)
+        self._pictures.catch_up(time_left, None)
 
     def _leftovers(self, *, all_reels: bool) -> Leftovers:
         """What may be removed. Looked for if there may be orphans, and once an hour for what was replaced."""
@@ -328,6 +334,6 @@ class Stream:
         """See Recorder."""
         return self._recorder.as_outbox_job(plan)
 
-    def commit_shutdown(self, plan: CommitPlan) -> None:
+    def commit_shutdown(self, plan: CommitPlan, time_left: TimeLeft) -> None:
         """See Recorder."""
-        self._recorder.commit_shutdown(plan)
+        self._recorder.commit_shutdown(plan, time_left)

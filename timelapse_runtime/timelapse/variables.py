@@ -22,6 +22,7 @@ from timelapse_runtime.timelapse.model.setting_values import (
     COLOUR,
     COORDINATES,
     CRF,
+    DAY_PICTURES,
     FIXED_SIZE,
     KBPS,
     LOGO,
@@ -359,6 +360,14 @@ VARIABLES = (
         "0 to 45",
         "from the logo to the picture's edges, in percent of the video's shorter side",
         Integer(0, 45),
+    ),
+    Variable(
+        "DAY_PICTURES",
+        "off",
+        "off, or some of `keogram, lighten`",
+        "pictures of each reel that grow with it; keogram: a column of each frame; lighten: the brightest that any "
+        "frame has at each place",
+        DAY_PICTURES,
     ),
     Variable(
         "METRICS",

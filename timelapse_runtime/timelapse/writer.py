@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from timelapse_runtime.timelapse.commit_plan import SegmentData
 from timelapse_runtime.timelapse.config import Config
+from timelapse_runtime.timelapse.day_pictures import DayPictures
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.filters.contract import FilterState, Moment
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, MAXIMUM_REEL_FRAMES, Reel, checksum
@@ -93,10 +94,20 @@ class Cut:
 class VideoWriter:
     """Appends photos to the video of the stream `name`. `reel` is, throughout, the open reel as it is committed.
 
-    With `low_delay`, a reel that begins here begins with it; after that it follows the camera's pace.
+    With `low_delay`, a reel that begins here begins with it; after that it follows the camera's pace. `pictures` gets
+    each frame as it is encoded.
     """
 
-    def __init__(self, name: str, config: Config, codec: Codec, *, low_delay: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: Config,
+        codec: Codec,
+        *,
+        low_delay: bool = False,
+        pictures: DayPictures | None = None,
+    ) -> None:
+        self._pictures = pictures
         self._config, self._codec = config, codec
         self._pace = Pace(config.slow_pace_ms)
         self._low_delay = self._is_low_delay_wanted = low_delay
@@ -250,6 +261,8 @@ class VideoWriter:
             wanted = automatic_size((picture.width, picture.height), limits).size
             self._size_changes.add(wanted, (writer.settings.width, writer.settings.height))
         number = writer.append(fitted, source, self._size_changes.run, self._filters.state)
+        if self._pictures is not None:
+            self._pictures.add(number, fitted)
         self._note_pace(source)
         self._newest, self._newest_is_committed = (source, fitted), False
         self._add_to_day(source)

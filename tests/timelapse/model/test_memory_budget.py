@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,18 @@ def budget_of(memory_mb: int | None, preset: str) -> MemoryBudget:
 def usual_bytes(photo: tuple[int, int]) -> int:
     """Of a photo in 4:2:0."""
     return math.prod(photo) * 3 // 2
+
+
+def test_pictures_of_the_day_take_memory() -> None:
+    without = budget_of(512, "veryfast")
+    with_two = replace(without, day_pictures=2)
+    photo = usual_bytes((1920, 1080))
+    pixels = without.video_pixels(photo), with_two.video_pixels(photo)
+    assert pixels[0] is not None
+    assert pixels[1] is not None
+    assert (pixels[0] - pixels[1]) * 67 == pytest.approx(80_000_000, rel=0.01)
+    assert without.takes_videos([(1280, 720)] * 3)
+    assert not without.takes_videos([(1280, 720)] * 3, 6)
 
 
 def test_without_a_memory_size_nothing_is_limited() -> None:

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 
 _S3_KEY_LIMIT_BYTES = 1024
+DAY_PICTURES = KEOGRAM, LIGHTEN = "keogram", "lighten"
+"""Kinds of pictures of a whole reel."""
 EDITION = r"r\d{4,}-[0-9a-f]{12}"
 """The name of an edition of a reel, as a regular expression: its number, and what is unique to it."""
 _SEGMENT_NAME = re.compile(r"(\d{8,})-(\d+)-[^/]*\.m4s")
@@ -87,6 +89,10 @@ class StreamKeys:
     def video(self, path: str) -> str:
         """A reel in one file, by its path."""
         return f"{self.reel(path)}video.mp4"
+
+    def picture(self, path: str, kind: str) -> str:
+        """A picture of a reel, by its path; `kind` is one of DAY_PICTURES."""
+        return f"{self.reel(path)}{kind}.png"
 
     def manifest(self, reel: str) -> str:
         """A closed reel's entry in full: what the checkpoint held of it when it closed."""

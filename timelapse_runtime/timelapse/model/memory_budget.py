@@ -28,6 +28,9 @@ _ENCODER_BYTES_PER_PIXEL: Mapping[str, int] = {
     "veryslow": 334,
 }
 """x264's, by preset: mostly the frames that it looks ahead, 10 with `veryfast` and 60 with `veryslow`."""
+_DAY_PICTURE_BYTES = 40_000_000
+"""Of a picture of the day: what is in it, samples of frames that wait for their commit, and the PNG while it is made.
+Measured: 42 MiB of the largest, a square one of the lights."""
 _LARGEST_DECODE_BYTES_PER_PIXEL = 10
 """What decoding may take before it is known what comes of it: 9.4 for a progressive JPEG in 4:4:4."""
 _USUAL_BYTES_PER_PIXEL = 1.5
@@ -51,10 +54,12 @@ class MemoryBudget:
     preset: str
     decoded_photos: int
     read_photos: int
+    day_pictures: int = 0
+    """Of each stream."""
 
     def video_bytes(self, size: Size) -> int:
-        """What an encoder of this size takes when it is full."""
-        return _ENCODER_BYTES + math.prod(size) * _ENCODER_BYTES_PER_PIXEL[self.preset]
+        """What an encoder of this size takes when it is full, with the stream's pictures of the day."""
+        return self._encoder_bytes(size) + self.day_pictures * _DAY_PICTURE_BYTES
 
     def process_bytes(self, size: Size) -> int:
         """What a process takes that decodes photos of this size and encodes them."""
@@ -68,7 +73,7 @@ class MemoryBudget:
         """The largest video beside photos of so many bytes; 640x360 at least."""
         if self.memory_mb is None:
             return None
-        left = self._usable_bytes - self.photos_bytes(decoded_bytes) - _ENCODER_BYTES
+        left = self._usable_bytes - self.photos_bytes(decoded_bytes) - self.video_bytes((0, 0))
         return max(math.prod(_SMALLEST_VIDEO), left // _ENCODER_BYTES_PER_PIXEL[self.preset])
 
     def takes_photo(self, decoded_bytes: int, video: Size | None) -> bool:
@@ -93,12 +98,17 @@ class MemoryBudget:
             raise ConfigError(_MEMORY_SIZE, str(self.memory_mb), allowed)
         return (self._usable_bytes - self.video_bytes(size)) // _LARGEST_DECODE_BYTES_PER_PIXEL
 
-    def takes_videos(self, videos: Sequence[Size]) -> bool:
-        """Whether the encoders of these videos fit together, beside photos of the largest one's size."""
+    def takes_videos(self, videos: Sequence[Size], day_pictures: int = 0) -> bool:
+        """Whether the encoders of these videos fit together with so many pictures of the day, beside photos of the
+        largest one's size."""
         if self.memory_mb is None:
             return True
         photos = self.photos_bytes(max(map(math.prod, videos)) * _USUAL_BYTES_PER_PIXEL)
-        return photos + sum(map(self.video_bytes, videos)) <= self._usable_bytes
+        encoders = sum(map(self._encoder_bytes, videos))
+        return photos + encoders + day_pictures * _DAY_PICTURE_BYTES <= self._usable_bytes
+
+    def _encoder_bytes(self, size: Size) -> int:
+        return _ENCODER_BYTES + math.prod(size) * _ENCODER_BYTES_PER_PIXEL[self.preset]
 
     @property
     def _usable_bytes(self) -> int:

@@ -13,6 +13,7 @@ from datetime import UTC, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from timelapse_runtime.timelapse.model import keys
 from timelapse_runtime.timelapse.model.drawn_text import (
     CAPTION_PATTERN,
     CLOCK_PATTERN,
@@ -100,6 +101,12 @@ def _timezone(text: str) -> tzinfo:
         raise ValueError(text) from error
 
 
+def _day_pictures(text: str) -> tuple[str, ...]:
+    named = re.split(", *", text)
+    return tuple(kind for kind in keys.DAY_PICTURES if kind in named)
+
+
+_DAY_PICTURE = "|".join(keys.DAY_PICTURES)
 FIXED_SIZE = Text(f"{_EVEN}x{_EVEN}", _size)
 """Width and height, both even."""
 SIZE = Text(f"auto|{FIXED_SIZE.pattern}", _size)
@@ -116,6 +123,8 @@ SPEED = Text("off|[1-9][0-9]{0,5}|1000000", lambda text: 0 if text == "off" else
 """1 to 1,000,000, or 0 for `off`."""
 WINDOW = Text("auto|[0-9]|[1-5][0-9]|6[0-4]", lambda text: None if text == "auto" else int(text))
 """0 to 64, or None for `auto`."""
+DAY_PICTURES = Text(f"off|({_DAY_PICTURE})(, *({_DAY_PICTURE}))*", _day_pictures)
+"""Those of `keys.DAY_PICTURES` that are named, in that order; none for `off`."""
 STREAM_NAME = Text(r"[^/\x00-\x1f]{0,200}", lambda text: text or None)
 """A folder's name, or None if it is empty."""
 TIMEZONE = Text("[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}", _timezone)

@@ -7,6 +7,7 @@ it was cannot be seen in anything but the time that it took: frames, their numbe
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -18,6 +19,7 @@ from timelapse_runtime.timelapse.ranges.encoded_range import EncodedRange, Group
 from timelapse_runtime.timelapse.ranges.pictures import Drawing, FitterElsewhere, PictureElsewhere, picture_elsewhere
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.codec import Codec
+from timelapse_runtime.timelapse.video.day_picture import DayCanvas, DayPictureKind, Sample
 from timelapse_runtime.timelapse.video.decode import PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.filtered import PictureFilters
@@ -67,6 +69,16 @@ class RangeCodec(Codec):
     ) -> Picture:
         """See Codec."""
         return self._here.decode_segment(init_segment, segment, first=first, count=count, reorder_frames=reorder_frames)
+
+    def decode_frames(
+        self, init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int
+    ) -> Iterator[tuple[int, Picture]]:
+        """See Codec."""
+        return self._here.decode_frames(init_segment, segment, first=first, count=count, reorder_frames=reorder_frames)
+
+    def day_pictures(self, names: Sequence[str], size: Size) -> Mapping[str, DayPictureKind]:
+        """See Codec. A frame whose pixels are elsewhere is decoded from the video later."""
+        return {name: _DayPictureHere(kind) for name, kind in self._here.day_pictures(names, size).items()}
 
     def thumbnails(self) -> ThumbnailEncoder:
         """See Codec."""
@@ -217,6 +229,25 @@ class _FiltersHere(PictureFilters):
         """See PictureFilters."""
         is_here = last is not None and picture_elsewhere(last) is None
         self._here.resume(state, last if is_here else None)
+
+
+class _DayPictureHere(DayPictureKind):
+    """Has samples of the pictures that are here."""
+
+    def __init__(self, here: DayPictureKind) -> None:
+        self._here = here
+
+    def sample(self, picture: Picture) -> Sample | None:
+        """See DayPictureKind."""
+        return self._here.sample(picture) if picture_elsewhere(picture) is None else None
+
+    def joined(self, first: Sample, second: Sample) -> Sample:
+        """See DayPictureKind."""
+        return self._here.joined(first, second)
+
+    def canvas(self, png: bytes | None = None) -> DayCanvas:
+        """See DayPictureKind."""
+        return self._here.canvas(png)
 
 
 class _Thumbnails(ThumbnailEncoder):

@@ -6,11 +6,14 @@ another and never looks inside.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.filters.chain import drawing, steps_for
+from timelapse_runtime.timelapse.filters.chain import drawing, required, steps_for
+from timelapse_runtime.timelapse.model.keys import KEOGRAM
 from timelapse_runtime.timelapse.model.video_size import Size
+from timelapse_runtime.timelapse.video.day_picture import DayPictureKind
 from timelapse_runtime.timelapse.video.decode import PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.filtered import PictureFilters
@@ -18,7 +21,7 @@ from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
 from timelapse_runtime.timelapse.video.looks import PhotoLooks
 from timelapse_runtime.timelapse.video.metadata import Colour
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
-from timelapse_runtime.timelapse.video.read import decode_segment
+from timelapse_runtime.timelapse.video.read import decode_frames, decode_segment
 from timelapse_runtime.timelapse.video.thumbnail import ThumbnailEncoder
 
 
@@ -59,6 +62,17 @@ class Codec(Protocol):
 
         Raises SegmentCorrupt unless it decodes, without damage, to exactly the frames `first` to `first + count - 1`.
         """
+        ...
+
+    def decode_frames(
+        self, init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int
+    ) -> Iterator[tuple[int, Picture]]:
+        """Decode a whole segment, and give each picture with its number. Raises SegmentCorrupt, as decode_segment does,
+        with or after the pictures before the damage."""
+        ...
+
+    def day_pictures(self, names: Sequence[str], size: Size) -> Mapping[str, DayPictureKind]:
+        """These kinds of pictures of the day, by name, for a reel of this size. Raises FiltersUnavailable."""
         ...
 
     def thumbnails(self) -> ThumbnailEncoder:
@@ -102,6 +116,24 @@ class X264Codec:
         kept = decode_segment(init_segment, segment, first=first, count=count, reorder_frames=reorder_frames, keep=1)
         return kept[-1][1]
 
+    def decode_frames(
+        self, init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int
+    ) -> Iterator[tuple[int, Picture]]:
+        """See Codec."""
+        return decode_frames(init_segment, segment, first=first, count=count, reorder_frames=reorder_frames)
+
+    def day_pictures(self, names: Sequence[str], size: Size) -> Mapping[str, DayPictureKind]:
+        """See Codec."""
+        return {name: _day_picture(name, size) for name in names}
+
     def thumbnails(self) -> ThumbnailEncoder:
         """See Codec."""
         return ThumbnailEncoder()
+
+
+def _day_picture(name: str, size: Size) -> DayPictureKind:
+    with required():  # they import numpy: a start without them does not pay for it
+        from timelapse_runtime.timelapse.video.keogram import Keogram  # noqa: PLC0415
+        from timelapse_runtime.timelapse.video.lighten import Lighten  # noqa: PLC0415
+
+        return Keogram(size) if name == KEOGRAM else Lighten(size)

@@ -1,0 +1,81 @@
+"""The brightest that any frame has at each place ("lighten"): trails of stars, or of lamps, over dark ground."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from timelapse_runtime.timelapse.model.video_size import Size, even_size
+from timelapse_runtime.timelapse.video.day_picture import UnreadableDayPicture, pixels_of, read_png, write_png
+from timelapse_runtime.timelapse.video.fit import Picture
+
+if TYPE_CHECKING:
+    from timelapse_runtime.timelapse.video.day_picture import Pixels
+
+MAXIMUM_SIDE = 960
+
+
+def lighter(first: Pixels, second: Pixels) -> Pixels:
+    """The lighter one of each two samples, in the place of `first`."""
+    return numpy.maximum(first, second, out=first)
+
+
+class Lighten:
+    """See DayPictureKind. A sample is a small picture."""
+
+    def __init__(self, size: Size) -> None:
+        scale = min(1.0, MAXIMUM_SIDE / max(size))
+        width, height = even_size(round(size[0] * scale), round(size[1] * scale))
+        self._size = max(2, width), max(2, height)
+        # In two steps, each of which libswscale has a fast path for: 0.6 ms of 1080p, and 1.6 in one (November 2026).
+        self._scaler, self._converter = VideoReformatter(), VideoReformatter()
+
+    def sample(self, picture: Picture) -> Pixels:
+        """See DayPictureKind."""
+        width, height = self._size
+        small = self._scaler.reformat(
+            picture, width=width, height=height, format="yuv420p", interpolation=Interpolation.AREA, threads=1
+        )
+        return pixels_of(self._converter.reformat(small, format="rgb24", threads=1))
+
+    def joined(self, first: Pixels, second: Pixels) -> Pixels:
+        """See DayPictureKind."""
+        return lighter(first, second)
+
+    def canvas(self, png: bytes | None = None) -> LightenCanvas:
+        """See DayPictureKind."""
+        canvas = LightenCanvas(self._size)
+        if png is not None:
+            canvas.read(png)
+        return canvas
+
+
+class LightenCanvas:
+    """See DayCanvas."""
+
+    def __init__(self, size: Size) -> None:
+        self.frame_count = 0
+        self._pixels: Pixels = numpy.zeros((size[1], size[0], 3), numpy.uint8)
+
+    def add(self, sample: Pixels, count: int) -> None:
+        """See DayCanvas."""
+        lighter(self._pixels, sample)
+        self.frame_count += count
+
+    def to_png(self) -> bytes:
+        """See DayCanvas."""
+        return write_png(self._pixels, {"frames": self.frame_count})
+
+    def read(self, png: bytes) -> None:
+        """Become the one that was stored. Raises UnreadableDayPicture."""
+        pixels, state = read_png(png)
+        try:
+            frame_count = int(state["frames"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnreadableDayPicture(f"its text does not say what is in it: {error!r}") from error
+        if pixels.shape != self._pixels.shape:
+            raise UnreadableDayPicture(f"it has shape {pixels.shape}; this reel's has {self._pixels.shape}")
+        self._pixels[:] = pixels
+        self.frame_count = frame_count
