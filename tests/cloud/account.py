@@ -12,7 +12,8 @@ invokes it for S3's notifications, EventBridge's rules and SQS. Where ministack 
 - LoggingConfig does not reach the function. AWS_LAMBDA_LOG_FORMAT is among its variables.
 - A tenant has no environments of its own: with cameras.yaml, any environment serves any camera. So it may keep several
   open.
-- `python` functions have no boto3. PYTHONPATH leads to the one of this process.
+- `python` functions have no boto3, nor has a function that is packaged offline. PYTHONPATH leads to the one of this
+  process.
 
 Nothing stands in for these, so no figure here says anything about them:
 
@@ -48,7 +49,9 @@ from tests.recovery.http.proxy import FaultProxy
 from timelapse_runtime.emulator.s3_server import REGION, EmbeddedS3
 from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
-_FUNCTION = "TimelapseFunction"
+_FUNCTIONS = {"function": "Function"}
+"""The function that scripts/package made, by template, where it is not the timelapse function."""
+_BOTO3 = str(Path(boto3.__file__).parents[1])
 _LOG_GROUP = "/timelapse/function"
 """Of the timelapse function alone: the templates have one group for all of a stack's functions."""
 _OPEN_STREAMS = 16
@@ -102,6 +105,7 @@ class Account:
         self._server = EmbeddedS3(("sh", "-c", command))
         self._stack = ExitStack()
         self._resources: dict[str, str] = {}
+        self._function = "TimelapseFunction"
 
     def __enter__(self) -> Self:
         with self._stack:
@@ -141,8 +145,9 @@ class Account:
         return self._resources[logical]
 
     def deploy(self, template: str, *, reserved: int | None, parameters: Mapping[str, str]) -> None:
-        """Create the stack of a template (`template` or `cameras`), and reserve concurrency for the function."""
+        """Create the stack of a template, and reserve concurrency for the function."""
         formation, name = self.client("cloudformation"), "timelapse"
+        self._function = _FUNCTIONS.get(template, self._function)
         body = json.loads(transformed(template))
         resources = body["Resources"]
         body["Resources"] = {name: one for name, one in resources.items() if one["Type"] != "AWS::CloudWatch::Alarm"}
@@ -162,17 +167,22 @@ class Account:
 
     def invoke(self, logical: str, event: Any) -> bool:
         """Invoke a function and wait; False: it was throttled. Raises AssertionError if it failed."""
+        return self.answer(logical, event) is not None
+
+    def answer(self, logical: str, event: Any) -> bytes | None:
+        """What a function answers; None: it was throttled. Raises AssertionError if it failed."""
         functions = self.client("lambda")
         try:
             answer = functions.invoke(FunctionName=self.resource(logical), Payload=json.dumps(event))
         except functions.exceptions.TooManyRequestsException:
-            return False
-        assert "FunctionError" not in answer, answer["Payload"].read()
-        return True
+            return None
+        body: bytes = answer["Payload"].read()
+        assert "FunctionError" not in answer, body
+        return body
 
     def environments(self) -> int:
         """How many environments of the function were started."""
-        spawned = f"environment spawned for {self.resource(_FUNCTION)}"
+        spawned = f"environment spawned for {self.resource(self._function)}"
         return sum(spawned in line for line in self._log.read_text().splitlines())
 
     def messages(self, logical: str) -> int:
@@ -211,17 +221,18 @@ class Account:
                 properties["Content"]["S3Key"] = "extension"
             elif resource["Type"] == "AWS::Lambda::Function":
                 variables = properties["Environment"]["Variables"]
-                properties["Code"]["S3Key"] = "function" if logical == _FUNCTION else "dispatcher"
-                if logical == _FUNCTION:
+                properties["Code"]["S3Key"] = "function" if logical == self._function else "dispatcher"
+                if logical == self._function:
                     properties["LoggingConfig"]["LogGroup"] = _LOG_GROUP
                     variables |= {"AWS_ENDPOINT_URL_S3": self.requests.url, "AWS_LAMBDA_LOG_FORMAT": "JSON"}
+                if logical == "TimelapseFunction":
                     variables["TIMELAPSE_OPEN_STREAMS"] = str(_OPEN_STREAMS)
                 else:
-                    variables["PYTHONPATH"] = str(Path(boto3.__file__).parents[1])
+                    variables["PYTHONPATH"] = _BOTO3
 
     def _configure(self, reserved: int | None) -> None:
         functions = self.client("lambda")
-        for logical in {_FUNCTION, "Router"} & set(self._resources):
+        for logical in {self._function, "Router"} & set(self._resources):
             functions.put_function_event_invoke_config(
                 FunctionName=self.resource(logical),
                 MaximumRetryAttempts=_ATTEMPTS,
@@ -229,7 +240,7 @@ class Account:
             )
         if reserved is not None:
             functions.put_function_concurrency(
-                FunctionName=self.resource(_FUNCTION), ReservedConcurrentExecutions=reserved
+                FunctionName=self.resource(self._function), ReservedConcurrentExecutions=reserved
             )
 
     def _failure_queue_arn(self) -> str:

@@ -106,6 +106,8 @@ def ending() -> Iterator[ExitStack]:
     threads, children = set(threading.enumerate()), _children()
     with ExitStack() as stack:
         yield stack
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(5)  # one that served a process sees its end a moment later
     assert set(threading.enumerate()) <= threads
     assert _children() <= children
 

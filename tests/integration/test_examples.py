@@ -9,13 +9,15 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.examples.upstream import Upstream
-from tests.integration.environments import started
+from tests.integration.environments import kill_runtime, started
+from tests.recovery.http.proxy import FaultProxy, HttpFault
 from timelapse_runtime.emulator.deployment import INSTALLED, Deployment
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 
@@ -36,13 +38,25 @@ def upstream() -> Iterator[Upstream]:
         yield server
 
 
+@pytest.fixture
+def bucket(s3: EmbeddedS3) -> str:
+    """Of one test alone."""
+    name = f"example-{next(_bucket_numbers):03}"
+    s3.create_buckets(name)
+    return name
+
+
 @pytest.fixture(params=["local", "emulator"])
 def make_environment(
-    request: pytest.FixtureRequest, tmp_path: Path, s3: EmbeddedS3, upstream: Upstream, journal: Any, ending: ExitStack
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    s3: EmbeddedS3,
+    bucket: str,
+    upstream: Upstream,
+    journal: Any,
+    ending: ExitStack,
 ) -> MakeEnvironment:
-    """Makes environments of an example, for each test with a bucket of its own."""
-    bucket = f"example-{next(_bucket_numbers)}"
-    s3.create_buckets(bucket)
+    """Makes environments of an example."""
 
     def make(handler: str, *, extension: bool = True, timeout_seconds: int = 60, **variables: str) -> Any:
         folder, _, name = handler.partition("/")
@@ -143,3 +157,94 @@ def test_a_request_that_hangs_costs_its_own_connection_only(
     assert environment.invoke({"paths": ["/hang"]})["errorType"] == "Function.DeadlineTooClose"
     environment.invoke({"paths": ["/a", "/b"]})
     assert upstream.connection_count - before == 3
+
+
+@dataclass(frozen=True)
+class Writes:
+    """Events that write numbers, one that reads them all, and how the response to that has them."""
+
+    handler: str
+    write: Callable[[int], Any]
+    read: Any
+    found: Callable[[Any], set[int]]
+
+
+SALES = Writes(
+    "sqlite/ledger.Ledger",
+    lambda number: {
+        "database": "shop",
+        "statements": [
+            ["CREATE TABLE IF NOT EXISTS sales (amount PRIMARY KEY)"],
+            ["INSERT OR IGNORE INTO sales VALUES (?)", [number]],
+        ],
+    },
+    {"database": "shop", "statements": [["SELECT amount FROM sales"]]},
+    lambda response: {amount for (amount,) in response["rows"]},
+)
+VECTORS = Writes(
+    "similarity/index.Similarity",
+    lambda number: {"add": {str(number): [1, number]}},
+    {"like": [1, 1], "count": 10},
+    lambda response: {int(name) for name in response["names"]},
+)
+either = pytest.mark.parametrize("example", [SALES, VECTORS], ids=["sqlite", "similarity"])
+
+
+@pytest.fixture
+def proxy(s3: EmbeddedS3, bucket: str) -> Iterator[FaultProxy]:
+    """Before S3. It kills the runtime of this test."""
+    with FaultProxy(s3.endpoint_url, lambda: kill_runtime(f"BUCKET={bucket}\0")) as running:
+        yield running
+
+
+@either
+@pytest.mark.parametrize("fault", [HttpFault.KILLED_BEFORE, HttpFault.KILLED_AFTER])
+def test_a_process_that_is_killed_at_a_write_loses_no_acknowledged_one(
+    make_environment: MakeEnvironment, proxy: FaultProxy, bucket: str, example: Writes, fault: HttpFault
+) -> None:
+    environment = make_environment(example.handler, AWS_ENDPOINT_URL_S3=proxy.url)
+    assert "errorType" not in environment.invoke(example.write(1))
+    proxy.watch(bucket, {1: fault})
+    assert "errorType" in environment.invoke(example.write(2))
+    assert proxy.fired == [fault]
+    assert "errorType" not in environment.invoke(example.write(3))
+    done = {2} if fault is HttpFault.KILLED_AFTER else set()
+    assert example.found(environment.invoke(example.read)) == {1, 3} | done
+
+
+@either
+@pytest.mark.parametrize("make_environment", ["local"], indirect=True)  # it waits for the alarm: once will do
+def test_a_write_that_hangs_until_the_alarm_loses_no_acknowledged_one(
+    make_environment: MakeEnvironment, proxy: FaultProxy, bucket: str, example: Writes
+) -> None:
+    environment = make_environment(example.handler, AWS_ENDPOINT_URL_S3=proxy.url, timeout_seconds=3)
+    environment.invoke(example.write(1))
+    proxy.watch(bucket, {1: HttpFault.NO_ANSWER})
+    assert environment.invoke(example.write(2))["errorType"] == "Function.DeadlineTooClose"
+    assert "errorType" not in environment.invoke(example.write(3))
+    assert example.found(environment.invoke(example.read)) == {1, 2, 3}
+
+
+def test_a_killed_process_takes_what_it_did_not_acknowledge_as_saved(
+    make_environment: MakeEnvironment, bucket: str
+) -> None:
+    environment = make_environment(SALES.handler, SAVE_EVERY="2")
+    answers = [environment.invoke(SALES.write(number)) for number in (1, 2, 3)]
+    assert [answer["saved"] for answer in answers] == [False, True, False]
+    kill_runtime(f"BUCKET={bucket}\0")
+    after = environment.invoke(SALES.read)
+    if "errorType" in after:  # the invocation at which the end of the process was seen
+        after = environment.invoke(SALES.read)
+    assert after["instance"] != answers[-1]["instance"]
+    assert SALES.found(after) == {1, 2}
+
+
+def test_a_killed_process_takes_its_connections_with_it(
+    make_environment: MakeEnvironment, bucket: str, upstream: Upstream
+) -> None:
+    environment = make_environment("http_client/fetch.Fetcher")
+    before, expected = upstream.connection_count, {"answers": [{"status": 200, "text": "/a"}]}
+    assert environment.invoke({"paths": ["/a"]}) == expected
+    kill_runtime(f"BUCKET={bucket}\0")
+    assert [environment.invoke({"paths": ["/a"]}) for _ in range(3)][1:] == [expected] * 2
+    assert upstream.connection_count - before == 2

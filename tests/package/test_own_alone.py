@@ -15,27 +15,37 @@ import pytest
 
 from scripts.packager.interpreter import VERSION
 from scripts.packager.system import this_architecture
+from tests.cloud.account import Account, Archives
+from tests.contract.conftest import MINISTACK
 from tests.package.conftest import ROOT
 from tests.package.sandbox import emulator_in_chroot, make_root, unzip
 from tests.package.test_own_function import wheel
 from tests.programs import require_program
 
 FUNCTION = """
-import json, pathlib, sqlite3
+import importlib.util, json, pathlib, sqlite3
 import shouting
+
+LAYERS = [name for name in ("another_layer", "layer_of_others") if importlib.util.find_spec(name)]
 
 class Counter:
     def open(self, environment):
         self.has_outbox = environment.outbox is not None
         self.database = sqlite3.connect(":memory:")
         self.database.execute("create table events (text)")
+        self.saved, variables = None, environment.variables
+        if bucket := variables.get("STATE_BUCKET"):
+            from timelapse_runtime.runtime import S3Store, StoredCheckpoint, make_client  # boto3 is not in the package
+
+            self.saved = StoredCheckpoint(S3Store(make_client(variables=variables), bucket), "texts")
 
     def invoke(self, event, context):
-        import another_layer, layer_of_others
-
+        layers = [importlib.import_module(name).NAME for name in LAYERS]
         self.database.execute("insert into events values (?)", [shouting.shout(event["text"])])
         texts = [text for text, in self.database.execute("select text from events")]
-        return {"texts": texts, "layers": [another_layer.NAME, layer_of_others.NAME], "outbox": self.has_outbox}
+        if self.saved:
+            self.saved.replace(json.dumps(texts).encode())
+        return {"texts": texts, "layers": layers, "outbox": self.has_outbox}
 
     def flush(self, deadline):
         pathlib.Path("/tmp/count").write_text(json.dumps(len(list(self.database.execute("select 1 from events")))))
@@ -115,6 +125,20 @@ def test_it_keeps_its_state_with_its_requirements_and_layers_of_others(
     assert running.invoke({"text": "two"}).payload["texts"] == ["ONE", "TWO"]
     running.shutdown()
     assert json.loads((root / "tmp" / "count").read_text()) == 2
+
+
+def test_it_is_deployed_by_its_template_and_keeps_its_state_in_its_bucket(
+    report: dict[str, Any], tmp_path: Path
+) -> None:
+    """In ministack: what that leaves out is in tests/cloud/account.py, the extension above all."""
+    if not MINISTACK.exists():
+        pytest.skip("needs ministack: scripts/install ministack")
+    with Account(Archives(Path(report["path"]), Path(report["extension_layer"])), tmp_path) as account:
+        account.deploy("function", reserved=1, parameters={"Handler": "app.Counter"})
+        texts = [json.loads(account.answer("Function", {"text": text}) or "")["texts"] for text in ("one", "two")]
+        assert texts == [["ONE"], ["ONE", "TWO"]]
+        assert json.loads(account.store("StateBucket").get("texts").body) == ["ONE", "TWO"]
+        assert account.environments() == 1
 
 
 def test_every_module_of_python_is_there_but_those_that_are_left_out(root: Path) -> None:
