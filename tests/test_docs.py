@@ -130,7 +130,7 @@ def test_the_documented_function_that_keeps_its_state_in_s3_says_what_is_saved()
     told = SimpleNamespace(follows_interruption=False)
     for environment in range(3):
         function = names["StoredCounter"]()
-        function.open(Environment({"BUCKET": "state"}, None, ""))
+        function.open(Environment({"STATE_BUCKET": "state"}, None, ""))
         answers = [function.invoke({}, told) for _ in range(150)]
         assert [answer["saved"] for answer in answers].count(True) == 1
         assert store.peek("count") == str(150 * environment + 100).encode()

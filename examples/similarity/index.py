@@ -24,7 +24,7 @@ _FENCED_TRIES = 3
 
 
 def _s3(environment: Environment) -> Store:
-    return S3Store(make_client(variables=environment.variables), environment.variables["BUCKET"])
+    return S3Store(make_client(variables=environment.variables), environment.variables["STATE_BUCKET"])
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Similarity:
         self._index: Index | None = None
 
     def open(self, environment: Environment) -> None:
-        """Load the index from the bucket that the variable BUCKET names."""
+        """Load the index from the bucket that the variable STATE_BUCKET names."""
         self._checkpoint = StoredCheckpoint(self._make_store(environment), KEY)
         self._index = self._load()
 

@@ -40,7 +40,7 @@ _INSTRUCTIONS = 100_000
 
 
 def _s3(environment: Environment) -> Store:
-    return S3Store(make_client(variables=environment.variables), environment.variables["BUCKET"])
+    return S3Store(make_client(variables=environment.variables), environment.variables["STATE_BUCKET"])
 
 
 class Database:
@@ -96,8 +96,8 @@ class Ledger:
         self._in_use = ""
 
     def open(self, environment: Environment) -> None:
-        """Read the variables BUCKET, SAVE_EVERY and BUDGET_BYTES (of all open databases; by default a quarter of the
-        function's memory, because saving one needs its size once more)."""
+        """Read the variables STATE_BUCKET, SAVE_EVERY and BUDGET_BYTES (of all open databases; by default a quarter of
+        the function's memory, because saving one needs its size once more)."""
         variables = environment.variables
         self._store, self._outbox = self._make_store(environment), environment.outbox
         self._save_every = int(variables.get("SAVE_EVERY", "1"))

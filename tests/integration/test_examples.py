@@ -9,13 +9,13 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.examples.upstream import Upstream
+from tests.examples.writes import SALES, VECTORS, Writes
 from tests.integration.environments import kill_runtime, started
 from tests.recovery.http.proxy import FaultProxy, HttpFault
 from timelapse_runtime.emulator.deployment import INSTALLED, Deployment
@@ -69,7 +69,7 @@ def make_environment(
             ),
             "variables": {
                 "STATEFUL_RUNTIME_PYTHON": sys.executable,
-                "BUCKET": bucket,
+                "STATE_BUCKET": bucket,
                 "UPSTREAM": upstream.url,
                 **s3.variables(),
                 **variables,
@@ -159,34 +159,6 @@ def test_a_request_that_hangs_costs_its_own_connection_only(
     assert upstream.connection_count - before == 3
 
 
-@dataclass(frozen=True)
-class Writes:
-    """Events that write numbers, one that reads them all, and how the response to that has them."""
-
-    handler: str
-    write: Callable[[int], Any]
-    read: Any
-    found: Callable[[Any], set[int]]
-
-
-SALES = Writes(
-    "sqlite/ledger.Ledger",
-    lambda number: {
-        "database": "shop",
-        "statements": [
-            ["CREATE TABLE IF NOT EXISTS sales (amount PRIMARY KEY)"],
-            ["INSERT OR IGNORE INTO sales VALUES (?)", [number]],
-        ],
-    },
-    {"database": "shop", "statements": [["SELECT amount FROM sales"]]},
-    lambda response: {amount for (amount,) in response["rows"]},
-)
-VECTORS = Writes(
-    "similarity/index.Similarity",
-    lambda number: {"add": {str(number): [1, number]}},
-    {"like": [1, 1], "count": 10},
-    lambda response: {int(name) for name in response["names"]},
-)
 either = pytest.mark.parametrize("example", [SALES, VECTORS], ids=["sqlite", "similarity"])
 
 

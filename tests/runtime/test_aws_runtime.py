@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from timelapse_runtime.runtime import Result
-from timelapse_runtime.runtime.aws_runtime import ManagedFunction
+from timelapse_runtime.runtime.aws_runtime import MAIN_THREAD_MS, ManagedFunction
 from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.runtime.errors import HandlerError, MarshalError
 from timelapse_runtime.runtime.function import Context, Deadline, Environment
@@ -148,6 +148,39 @@ def test_a_shutdown_in_an_invocation_says_that_it_was_interrupted(
     with pytest.raises(SigtermReceived):
         handler(SigtermReceived(), their_context())
     assert recorder.calls[-1] == ("close", Deadline(1_000_280, follows_interruption=True))
+    assert left == [0]
+
+
+def test_an_invocation_after_sigterm_begins_the_shutdown_instead(
+    handler: ManagedFunction, recorder: Recorder, left: list[int]
+) -> None:
+    """A handler of the function's own may have taken the signal."""
+    handler.termination.arrival_epoch_ms()
+    with pytest.raises(SigtermReceived):
+        handler(1, their_context())
+    assert [name for name, _ in recorder.calls] == ["open", "flush", "close"]
+    assert left == [0]
+
+
+def test_sigterm_between_invocations_shuts_down_in_the_main_thread(
+    handler: ManagedFunction, recorder: Recorder, left: list[int]
+) -> None:
+    handler.termination._handle(15, None)
+    assert [name for name, _ in recorder.calls] == ["open", "flush", "close"]
+    assert handler._has_begun()
+    assert left == [0]
+
+
+def test_the_watchdog_shuts_down_if_the_main_thread_does_not(recorder: Recorder, left: list[int]) -> None:
+    clock = ManualClock(epoch_ms=1_000_000)
+    made = ManagedFunction(recorder, clock, left.append)
+    made.termination.arrival_epoch_ms()
+    clock.advance(MAIN_THREAD_MS - 1)
+    assert not made._has_begun()
+    assert left == []
+    clock.advance(1)
+    assert made._has_begun()
+    assert [name for name, _ in recorder.calls] == ["flush", "close"]
     assert left == [0]
 
 

@@ -1,12 +1,12 @@
 """A stateful function under AWS's own Python runtime: `handler = managed(Counter)`.
 
 The same class runs there with the same extension. It is opened when its module is imported, which is AWS's init phase.
-This module stands between AWS's client and the function, and owns what that leaves out: SIGTERM, and the alarm before a
-deadline.
+This module stands between AWS's client and the function, and owns what that leaves out: when a shutdown begins, and the
+alarm before a deadline.
 
-AWS's client waits for the next event in the main thread, in C code: no Python handler of a signal can run there. So a
-watchdog thread, woken through the interpreter's wake-up descriptor, runs `flush` and `close` if the main thread does
-not begin to. Never both: the first one claims the shutdown.
+AWS's client waits for the next event in the main thread, in C code: no Python handler of a signal can run there. So the
+watchdog of `interrupts.py` runs `flush` and `close` if the main thread does not begin to. Never both: the first one
+claims the shutdown.
 
 What is different there: results are made plain first, and AWS's client makes JSON of them; a Result's content type is
 lost; logs, error types and error bodies are AWS's.
@@ -20,14 +20,12 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from types import FrameType
 from typing import Any
 
 from timelapse_runtime.runtime.awaiting import Awaiting
@@ -36,13 +34,11 @@ from timelapse_runtime.runtime.errors import MarshalError
 from timelapse_runtime.runtime.function import Context, Deadline, Environment
 from timelapse_runtime.runtime.internal_extension import register_internally
 from timelapse_runtime.runtime.interrupts import (
-    BUDGET_WITH_EXTERNAL_EXTENSION_MS,
     BUDGET_WITH_INTERNAL_EXTENSION_MS,
-    SHUTDOWN_MARGIN_MS,
     DeadlineReached,
     SigtermReceived,
+    Termination,
     deadline_alarm,
-    forget_signals,
 )
 from timelapse_runtime.runtime.loader import stateful
 from timelapse_runtime.runtime.modes import require_supported_mode
@@ -52,7 +48,6 @@ from timelapse_runtime.runtime.stdlib_client import StdlibTransport
 
 MAIN_THREAD_MS = 30
 """How long the main thread has to begin the shutdown, before the watchdog does."""
-_POKE_SECONDS = 0.005
 
 logger = logging.getLogger("timelapse_runtime.runtime.aws_runtime")
 
@@ -69,9 +64,9 @@ def managed(function: Any) -> Callable[[Any, Any], Any]:
     has_extension = is_extension_alive(folder)
     adapter = ManagedFunction(function, clock)
     if not has_extension and register_internally(StdlibTransport(variables["AWS_LAMBDA_RUNTIME_API"]), time.sleep):
-        adapter.budget_ms = BUDGET_WITH_INTERNAL_EXTENSION_MS
+        adapter.termination.budget_ms = BUDGET_WITH_INTERNAL_EXTENSION_MS
     adapter.open(Environment(variables, Outbox(folder, clock) if has_extension else None, uuid.uuid4().hex))
-    adapter.listen()
+    adapter.termination.listen()
     return adapter
 
 
@@ -81,31 +76,22 @@ class ManagedFunction:
     def __init__(self, function: Any, clock: Clock, leave: Callable[[int], object] = os._exit) -> None:
         self._function = stateful(f"managed({getattr(function, '__name__', '…')})", function)
         self._clock, self._leave = clock, leave
+        self.termination = Termination(clock, leave, self._begin, self._has_begun)
         self._awaiting = Awaiting()
-        self._is_busy = self._was_interrupted = self._raised = False
+        self._is_busy = self._was_interrupted = False
         self._claim = threading.Lock()  # held by who runs the shutdown, and never released
-        self._arrived_epoch_ms: int | None = None
-        self.budget_ms = BUDGET_WITH_EXTERNAL_EXTENSION_MS
 
     def open(self, environment: Environment) -> None:
         """Open the function."""
         self._awaiting.result(self._function.open(environment))
 
-    def listen(self) -> None:
-        """Take SIGTERM from now on. In the main thread."""
-        read_end, write_end = os.pipe()
-        os.set_blocking(write_end, False)
-        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._on_sigterm)
-        os.register_at_fork(after_in_child=forget_signals)
-        threading.Thread(target=self._watch, args=(read_end,), name="termination", daemon=True).start()
-
     def __call__(self, event: Any, context: Any) -> Any:
         """One invocation. Raises TimeoutError if the alarm interrupts it, and what the function raises."""
         ours = self._context(context)
         interrupted, self._was_interrupted = True, True
-        self._is_busy = True
         try:
+            self._is_busy = True
+            self.termination.check()
             with deadline_alarm(ours.deadline, self._clock):
                 result = self._awaiting.result(self._function.invoke(event, ours))
             interrupted = False
@@ -125,7 +111,7 @@ class ManagedFunction:
         """Flush and close the function, and end the process; nothing if another thread has begun to."""
         if not self._claim.acquire(blocking=False):
             return
-        deadline = replace(self._deadline(), follows_interruption=self._was_interrupted)
+        deadline = replace(self.termination.deadline, follows_interruption=self._was_interrupted)
         for step in (self._function.flush, self._function.close):
             try:
                 self._awaiting.result(step(deadline))
@@ -135,11 +121,6 @@ class ManagedFunction:
             with contextlib.suppress(ValueError, OSError, AttributeError):  # the function may have closed it
                 stream.flush()
         self._leave(0)
-
-    def _deadline(self) -> Deadline:
-        if self._arrived_epoch_ms is None:
-            self._arrived_epoch_ms = self._clock.now_epoch_ms()
-        return Deadline(self._arrived_epoch_ms + self.budget_ms - SHUTDOWN_MARGIN_MS)
 
     def _context(self, theirs: Any) -> Context:
         remaining_ms = theirs.get_remaining_time_in_millis()
@@ -160,29 +141,19 @@ class ManagedFunction:
             follows_interruption=self._was_interrupted,
         )
 
-    def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
+    def _begin(self, is_first: bool) -> None:
         """In the main thread, between two instructions."""
-        self._deadline()
         if not self._is_busy:
             self.shut_down()
-        elif not self._raised:
-            self._raised = True
+        elif is_first:
             raise SigtermReceived
 
-    def _watch(self, read_end: int) -> None:
-        while signal.SIGTERM not in os.read(read_end, 64):
-            pass
-        deadline = self._deadline()
-        turn_epoch_ms = self._clock.now_epoch_ms() + MAIN_THREAD_MS
-        while not self._claim.locked() and deadline.remaining_ms(self._clock.now_epoch_ms()) > 0:
-            if not self._is_busy and self._clock.now_epoch_ms() >= turn_epoch_ms:
-                self.shut_down()
-            # The kernel delivers a process's signal to any of its threads: the main one may sleep in a system call.
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
-            time.sleep(_POKE_SECONDS)
-        time.sleep(deadline.remaining_ms(self._clock.now_epoch_ms()) / 1000)
-        os.write(2, b"Shutdown deadline reached; exiting now\n")
-        self._leave(0)
+    def _has_begun(self) -> bool:
+        """In the watchdog: it shuts down itself if the main thread has had its time, and waits for an event."""
+        turn_epoch_ms = self.termination.arrival_epoch_ms() + MAIN_THREAD_MS
+        if not self._is_busy and self._clock.now_epoch_ms() >= turn_epoch_ms:
+            self.shut_down()
+        return self._claim.locked()
 
 
 def _w3c(theirs: Any) -> Mapping[str, str]:

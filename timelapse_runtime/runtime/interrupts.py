@@ -60,13 +60,24 @@ class DeadlineReached(BaseException):
 
 
 class Termination:
-    """What is known of SIGTERM. `listen` installs the handler; `leave` ends the process at once."""
+    """What is known of SIGTERM. `listen` installs the handler; `leave` ends the process at once.
 
-    def __init__(self, clock: Clock, leave: Callable[[int], object] = os._exit) -> None:
+    Where an exception in the main thread is not enough (`aws_runtime.py`): `begin` is called there instead, with
+    whether it is for the first time, and `has_begun` by the watchdog until it returns true.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        leave: Callable[[int], object] = os._exit,
+        begin: Callable[[bool], None] | None = None,
+        has_begun: Callable[[], bool] | None = None,
+    ) -> None:
         self._clock = clock
         self._leave = leave
         self._arrived_epoch_ms: int | None = None
         self._raised = False
+        self._begin, self._has_begun = begin or _raise_once, has_begun or (lambda: self._raised)
         self._main_thread = threading.main_thread().ident or 0
         self._wakeup_descriptor = -1
         self._handler_of_function: Handler = None
@@ -84,7 +95,7 @@ class Termination:
     @property
     def deadline(self) -> Deadline:
         """When the process is ended by force. Only valid once SIGTERM has arrived."""
-        return Deadline(self._arrival() + self.budget_ms - SHUTDOWN_MARGIN_MS)
+        return Deadline(self.arrival_epoch_ms() + self.budget_ms - SHUTDOWN_MARGIN_MS)
 
     def check(self) -> None:
         """Raise SigtermReceived if SIGTERM has arrived: a function may have swallowed it, or had a handler of its own.
@@ -97,7 +108,8 @@ class Termination:
             self._raised = True
             raise SigtermReceived
 
-    def _arrival(self) -> int:
+    def arrival_epoch_ms(self) -> int:
+        """When SIGTERM arrived: now, for whoever sees it first."""
         if self._arrived_epoch_ms is None:
             self._arrived_epoch_ms = self._clock.now_epoch_ms()
         return self._arrived_epoch_ms
@@ -113,23 +125,21 @@ class Termination:
             signal.signal(signal.SIGTERM, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        self._arrival()
-        if self._raised:
-            return
-        self._raised = True
+        self.arrival_epoch_ms()
+        is_first, self._raised = not self._raised, True
         try:
-            if callable(self._handler_of_function):
+            if is_first and callable(self._handler_of_function):
                 self._handler_of_function(number, frame)
         except BaseException:
             logger.exception("The function's own handler of SIGTERM ended with")
-        raise SigtermReceived
+        self._begin(is_first)
 
     def _watch(self, read_end: int) -> None:
         while signal.SIGTERM not in os.read(read_end, 64):
             pass
         # The kernel delivers a process's signal to any of its threads, and often not to the main one right after a thaw
         # (in most shutdowns after SIGSTOP and SIGCONT, when it was measured): the main thread would stay in `next`.
-        while not self._raised and self.deadline.remaining_ms(self._clock.now_epoch_ms()) > 0:
+        while not self._has_begun() and self.deadline.remaining_ms(self._clock.now_epoch_ms()) > 0:
             if signal.getsignal(signal.SIGTERM) == self._handle:  # not the function's, which would be called each time
                 signal.pthread_kill(self._main_thread, signal.SIGTERM)
             time.sleep(_WAKE_PAUSE_SECONDS)
@@ -138,6 +148,11 @@ class Termination:
         # Not sys.stderr: the main thread may hold its lock.
         os.write(2, b"Shutdown deadline reached; exiting now\n")
         self._leave(0)
+
+
+def _raise_once(is_first: bool) -> None:
+    if is_first:
+        raise SigtermReceived
 
 
 def forget_signals() -> None:
