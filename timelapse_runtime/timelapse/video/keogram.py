@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy
 
-from timelapse_runtime.timelapse.video.day_picture import UnreadableDayPicture, read_png, write_png
+from timelapse_runtime.timelapse.video.day_picture import UnreadableDayPicture
+from timelapse_runtime.timelapse.video.day_picture_file import read_png, write_png
 from timelapse_runtime.timelapse.video.fit import Picture
 from timelapse_runtime.timelapse.video.planes import planes_of
 

@@ -8,7 +8,8 @@ import numpy
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from timelapse_runtime.timelapse.model.video_size import Size, even_size
-from timelapse_runtime.timelapse.video.day_picture import UnreadableDayPicture, pixels_of, read_png, write_png
+from timelapse_runtime.timelapse.video.day_picture import UnreadableDayPicture, pixels_of
+from timelapse_runtime.timelapse.video.day_picture_file import read_png, write_png
 from timelapse_runtime.timelapse.video.fit import Picture
 
 if TYPE_CHECKING:
