@@ -21,7 +21,8 @@ from scripts.benchmark.counting_s3 import BenchS3, S3Latency
 from scripts.benchmark.ratios import Ratio
 from scripts.benchmark.stage import BUCKET, STREAM, Stage
 from timelapse_runtime.emulator.result import InvocationResult
-from timelapse_runtime.timelapse.model.checkpoint import Checkpoint
+from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 
 _LIKE_S3 = S3Latency(15, 80e6)
 _BURST, _BURST_SECONDS, _ENVIRONMENTS = 60, 3.0, 10
@@ -60,7 +61,7 @@ def _burst(photos: Sequence[bytes], environments: int) -> dict[str, Any]:
         requests = _requests(server.counts() - before)
         cpu = sum(stage.environment.usage.cpu_seconds for stage in others) - sum(used)
         store = camera.store
-        checkpoint = Checkpoint.from_json(store.get(f"video/{STREAM}/checkpoint.json").body)
+        checkpoint = read_checkpoint(store, StreamKeys(f"video/{STREAM}/")).checkpoint
         segments = [info for info in store.list_after(f"video/{STREAM}/reels/") if info.key.endswith(".m4s")]
         return {
             "environments": environments,
@@ -119,7 +120,7 @@ def _disordered(photos: Sequence[bytes], kind: str, count: int) -> dict[str, Any
                     appended += _told(stage.invoke(due)).get("appended", 0)
             appended += _told(stage.invoke({"sweep": {"stream": STREAM, "drain": True}})).get("appended", 0)
             counts = server.counts()
-            checkpoint = Checkpoint.from_json(stage.store.get(f"video/{STREAM}/checkpoint.json").body)
+            checkpoint = read_checkpoint(stage.store, StreamKeys(f"video/{STREAM}/")).checkpoint
     reel = checkpoint.reel
     return {
         "frames": checkpoint.frame_count,
