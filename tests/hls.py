@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
@@ -139,9 +140,10 @@ class _Reader:
         self._playlist.entries.append(entry)
 
 
-def check_update(before: MediaPlaylist, after: MediaPlaylist) -> None:
+def check_update(before: MediaPlaylist, after: MediaPlaylist, *, withdrawn: Collection[str] = ()) -> None:
     """What section 6.2 allows between two versions of one playlist. (Not of `video.m3u8`, whose versions are complete
-    playlists that take each other's place.)"""
+    playlists that take each other's place.) Segments that are `withdrawn` may go, however few are left; and
+    others may have taken their place meanwhile, which were withdrawn before they were listed."""
     assert after.target == before.target
     if before.has_end:
         assert after.lines == before.lines
@@ -151,11 +153,23 @@ def check_update(before: MediaPlaylist, after: MediaPlaylist) -> None:
         return
     assert after.tags.get("EXT-X-PLAYLIST-TYPE") == before.tags.get("EXT-X-PLAYLIST-TYPE")
     removed = after.sequence - before.sequence
-    assert 0 <= removed <= len(before.entries), "a sequence number went back, or segments were never listed"
+    is_forced = any(entry.uri in withdrawn for entry in before.entries[:removed])
+    assert removed >= 0, "a sequence number went back"
+    assert is_forced or removed <= len(before.entries), "segments were never listed"
     kept = before.entries[removed:]
     # Dates are left out: the first segment that is listed always states its own.
     assert [_named(entry) for entry in after.entries[: len(kept)]] == [_named(entry) for entry in kept]
-    assert not removed or after.seconds >= 3 * after.target, "too few segments were left"
+    assert not removed or is_forced or after.seconds >= 3 * after.target, "too few segments were left"
+
+
+def check_remade(before: MediaPlaylist, after: MediaPlaylist) -> None:
+    """A reel's playlist may once more, and then again, be one of the reel as it was made again: another video at the
+    same address, whole, none of whose objects the one before had."""
+    assert after.has_end, "a reel that was made again is whole"
+    folders = {one.map.rpartition("/")[0] for one in after.entries}
+    assert all(one.uri.startswith(f"{folder}/") for folder in folders for one in after.entries), "editions are mixed"
+    assert not {one.uri for one in before.entries} & {one.uri for one in after.entries}
+    assert [one.discontinuity for one in after.entries] == [0] * len(after.entries)
 
 
 def check_handed_over(before: MediaPlaylist, after: MediaPlaylist) -> None:

@@ -21,6 +21,7 @@ from tests.world import STREAM, World
 from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.timelapse import Timelapse
 from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.errors import REMOVED
 from timelapse_runtime.timelapse.model import ahead_parts, arrival_tracker, pace
 from timelapse_runtime.timelapse.model.checkpoint import NAME_ORDER, Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import key_order
@@ -71,8 +72,9 @@ class ArrivalWatch(Watch):
         )
         if checkpoint is None:
             return
-        if checkpoint.frame_count != len(frames):
-            yield f"the checkpoint counts {checkpoint.frame_count} frames; the video has {len(frames)}"
+        removed = sum(reel.removed_count for reel in reels)
+        if checkpoint.frame_count != len(frames) + removed:
+            yield f"the checkpoint counts {checkpoint.frame_count} frames; the video has {len(frames)}, {removed} less"
         for photo in self.photos.values():
             position = photo.source.key if checkpoint.order == NAME_ORDER else photo.source.position
             is_named = position in checkpoint.ahead
@@ -160,6 +162,12 @@ class ArrivalRun(FaultRun):
         """Upload a photo under each key, and deliver its event."""
         for key in keys:
             self.tell(self.add(key, seconds=seconds))
+
+    def take_out(self, key: str) -> None:
+        """`timelapse remove` of the photo under a key that was used once."""
+        (photo,) = (one for one in self.numbered.photos.values() if one.source.key == key)
+        photo.reason = REMOVED
+        self.remove_key(key)
 
     def untold(self, *keys: str) -> list[Photo]:
         """Upload photos, and lose their events, or deliver them later."""
@@ -251,6 +259,24 @@ def adopt(run: ArrivalRun) -> None:
     run.take(*(f"{number}.jpg" for number in range(2, 10)))
     run.sweep(close=True)
     run.take("10.jpg", "11.jpg")
+
+
+def remake(run: ArrivalRun) -> None:
+    """A closed reel is rendered again, with players that show it; photos are removed: of the open reel, of one that has
+    closed; one of them has come late, and one is told of again."""
+    run.take(*(f"{number}.jpg" for number in range(1, 6)))
+    run.world.clock.advance(_DAY_MS)
+    run.take(*(f"{number}.jpg" for number in range(6, 11)))
+    run.render()
+    run.take("11.jpg")
+    run.take_out("7.jpg")
+    run.tell(*(photo for photo in run.numbered.photos.values() if photo.source.key == "7.jpg"))
+    run.untold("12.jpg")
+    run.take(*(f"{number}.jpg" for number in range(13, 18)))
+    run.sweep(close=True)
+    run.take_out("12.jpg")
+    run.take("18.jpg")
+    run.sweep(drain=True, all_reels=True)
 
 
 def wrap(run: ArrivalRun) -> None:

@@ -251,6 +251,10 @@ class FaultRun(FaultyStores):
         """`timelapse remove` of a photo, repeated until it succeeds; if it never did, once more at the end."""
         key = self.world.key(number)
         self.may_be_rejected[key] = REMOVED
+        self.remove_key(key)
+
+    def remove_key(self, key: str) -> None:
+        """The same, by the photo's key."""
         self.removals.append(key)
         self._repeated(lambda: self._remove(key))
 
@@ -258,7 +262,6 @@ class FaultRun(FaultyStores):
         remaking_of(self.world, lambda: self.sweep(close=True)).remove([key])
 
     def _repeated(self, work: Callable[[], None]) -> None:
-        self.watch.is_remade = True
         for _ in range(4):
             try:
                 work()

@@ -380,6 +380,17 @@ def _replaced_before_shown(self: Editions, made: Reel) -> Reel:
     return _show_edition(self, made)
 
 
+def _shown_with_the_old_numbers(self: Editions, made: Reel) -> Reel:
+    def shown(reel: Reel) -> Reel:
+        return replace(made, first_sequence=reel.first_sequence, discontinuity=reel.discontinuity)
+
+    return self._change(made.name, shown)
+
+
+def _removed_under_a_player(self: StoredEditions, _now_epoch_ms: int) -> list[str]:
+    return self.dead()
+
+
 def _the_same_edition(last: str, _unique: str) -> str:
     return last or "r0001-000000000000"
 
@@ -495,6 +506,10 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "packets of a group that lacks a photo": lambda: patch.object(JoiningEncoder, "_continues", _continues_the_range),
     "a pause that outlives a photo": lambda: patch.object(SweepPauses, "end", lambda *_: None),
     "replaced before the edition is shown": lambda: patch.object(Editions, "show", _replaced_before_shown),
+    "an edition with the sequence numbers of the one before": lambda: patch.object(
+        Editions, "show", _shown_with_the_old_numbers
+    ),
+    "an edition removed under a player": lambda: patch.object(StoredEditions, "replaced", _removed_under_a_player),
     "an edition in the place of the one before": lambda: patch.object(editions, "next_edition", _the_same_edition),
     "removed without a record": lambda: patch.object(Remaking, "_record", lambda *_: None),
     "adopted before its objects": _adopted_before_its_objects,
@@ -535,6 +550,8 @@ SHOWN_IN: Mapping[str, str] = {
     "a picture of frames that are not committed": "pictures of the day",
     "a removed photo in a picture": "pictures of the day",
     "replaced before the edition is shown": "rendered and removed",
+    "an edition with the sequence numbers of the one before": "rendered and removed",
+    "an edition removed under a player": "arrival: rendered and removed",
     "an edition in the place of the one before": "rendered and removed",
     "removed without a record": "rendered and removed",
     "adopted objects stored once": "adopts (first) / begins empty",

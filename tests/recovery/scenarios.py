@@ -409,6 +409,7 @@ SCENARIOS = (
     ArrivalScenario("arrival: ranges behind others", ranges.behind_others, ranges.SETTINGS, run_class=RangesRun),
     ArrivalScenario("arrival: a camera rests", arrival.rest),
     Scenario("rendered and removed", _remake, {"TIMELAPSE_REEL": "day"}),
+    ArrivalScenario("arrival: rendered and removed", arrival.remake, {"TIMELAPSE_REEL": "day"}),
     Scenario("pictures of the day", _draw_pictures, PICTURES, with_extension=True),
     Scenario("adopted", _adopt),
     ArrivalScenario("arrival: adopted", arrival.adopt),

@@ -35,6 +35,7 @@ STEPS = {
     "settings change": 61,
     "arrival: settings change in turns": 97,
     "rendered and removed": 211,
+    "arrival: rendered and removed": 211,
     "adopted": 23,
     "arrival: adopted": 23,
     "adopting: 34 meetings": 37,

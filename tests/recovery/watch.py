@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import traceback
 from collections.abc import Iterator, Sequence
 
 from tests.fragments import TICKS, number_and_times
-from tests.hls import MediaPlaylist, check_handed_over, check_update
+from tests.hls import MediaPlaylist, check_handed_over, check_remade, check_update
 from tests.recovery.fake_media import (
     FakeCodec,
     moofs_in,
@@ -29,7 +30,7 @@ from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import AheadPart, Checkpoint, Reel, Segment, checksum, reel_from_value
 from timelapse_runtime.timelapse.model.frame_times import BEFORE_A_REEL, FrameTime, Pacing
-from timelapse_runtime.timelapse.model.keys import DAY_PICTURES, key_order, reel_number
+from timelapse_runtime.timelapse.model.keys import DAY_PICTURES, EDITION, edition_number, key_order, reel_number
 from timelapse_runtime.timelapse.model.segment_versions import LONGEST_COMMIT_SECONDS, VIEWED_SECONDS
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.video.boxes import read_sources
@@ -64,8 +65,6 @@ class Watch:
         self._timed: dict[str, tuple[bytes, FrameTime, int, FrameTime, int]] = {}
         """Of segments: the bytes, the time of the frame before and the tick at which it is decoded, and both after
         it."""
-        self.is_remade = False
-        """Whether reels were made again: to players these are other videos, and what was removed is gone at once."""
         self._playlists: dict[str, MediaPlaylist] = {}
         self._viewers: list[tuple[int, set[str]]] = []
         self._stored_epoch_ms: dict[str, int] = {}
@@ -126,7 +125,7 @@ class Watch:
             if is_removal or key == where:
                 yield from self._check_derived(where, reels)
         if is_removal and not self.is_damaged:
-            yield from self._check_viewers()
+            yield from self._check_viewers(reels)
 
     def _check_segments(self, reels: list[Reel]) -> Iterator[str]:
         for reel in reels:
@@ -171,7 +170,7 @@ class Watch:
             self._note_viewers(before, checkpoint)
 
     def _note_reader(self, where: str, playlist: MediaPlaylist) -> None:
-        """Somebody loads a closed reel's `index.m3u8` just before its segments are handed over."""
+        """Somebody loads a playlist just before it changes."""
         folder = where.rpartition("/")[0]
         self._viewers.append((self._world.clock.now_epoch_ms(), {f"{folder}/{one.uri}" for one in playlist.entries}))
 
@@ -350,9 +349,8 @@ class Watch:
             return
         try:
             playlist, before = MediaPlaylist.parse(body), self._playlists.get(where)
-            is_same_video = not self.is_damaged and not self.is_remade
-            if before is not None and before.lines != playlist.lines and is_same_video:
-                self._check_version(where, before, playlist)
+            if before is not None and before.lines != playlist.lines and not self.is_damaged:
+                self._check_version(where, before, playlist, reels)
         except AssertionError as error:
             rule = traceback.extract_tb(error.__traceback__)[-1].line
             yield f"{where} breaks a rule of RFC 8216: {rule} {error}"
@@ -363,25 +361,38 @@ class Watch:
             if named is None or (entry.byte_range and sum(entry.byte_range) > len(named)):
                 yield f"{where} names {entry.uri}, which is not there or too short"
 
-    def _check_version(self, where: str, before: MediaPlaylist, after: MediaPlaylist) -> None:
-        """Raises AssertionError if the playlist must not change so."""
-        if where != self._world.keys.newest_video:
-            is_index = where.endswith("/index.m3u8")
-            if is_index and before.has_end:
-                check_handed_over(before, after)
-                self._note_reader(where, before)
-            else:
-                check_update(before, after)
-            return
-        places = [(reel_number(one.entries[0].map.split("/")[-2]), one.seconds) for one in (before, after)]
-        assert places[0] <= places[1], "it goes back"
+    def _check_version(self, where: str, before: MediaPlaylist, after: MediaPlaylist, reels: list[Reel]) -> None:
+        """Raises AssertionError if the playlist must not change so. Somebody has loaded the one before just now."""
+        editions = [edition_number(_edition_of(one)) for one in (before, after)]
+        is_of_a_reel = where not in (self._world.keys.live, self._world.keys.newest_video)
+        if where == self._world.keys.newest_video:
+            numbers = [reel_number(one.entries[0].map.split("/")[1]) for one in (before, after)]
+            places = list(zip(numbers, editions, strict=True))
+            assert places[0] <= places[1], "it goes back to an earlier reel or edition"
+            assert places[0] != places[1] or before.seconds <= after.seconds, "it goes back"
+            return  # viewers are noted at the commit (`_note_viewers`)
+        if is_of_a_reel and editions[0] != editions[1]:
+            assert editions[0] < editions[1], "it goes back to an earlier edition"
+            check_remade(before, after)
+            self._note_reader(where, before)
+        elif where.endswith("/index.m3u8") and before.has_end:
+            check_handed_over(before, after)
+            self._note_reader(where, before)
+        elif is_of_a_reel:
+            check_update(before, after)
+        else:
+            shown = tuple(f"reels/{reel.path}/segments/" for reel in reels)
+            check_update(before, after, withdrawn={one.uri for one in before.entries if not one.uri.startswith(shown)})
+            self._note_reader(where, before)
 
-    def _check_viewers(self) -> Iterator[str]:
-        """Who loaded `video.m3u8` before the commit that made it old plays it to its end."""
+    def _check_viewers(self, reels: list[Reel]) -> Iterator[str]:
+        """Who loaded a playlist before it became old plays it to its end, but for reels that photos were removed from:
+        their objects go at once."""
         oldest_epoch_ms = self._world.clock.now_epoch_ms() - VIEWED_SECONDS * 1000
         self._viewers = [viewer for viewer in self._viewers if viewer[0] > oldest_epoch_ms]
-        for uri in sorted({uri for _, uris in self._viewers for uri in uris} if not self.is_remade else ()):
-            if self._world.video.peek(uri) is None:
+        withdrawn = tuple(self._world.keys.reel(reel.name) for reel in reels if reel.removed_count)
+        for uri in sorted({uri for _, uris in self._viewers for uri in uris}):
+            if self._world.video.peek(uri) is None and not uri.startswith(withdrawn):
                 yield f"a viewer who loaded a playlist within the last hour asks for {uri}, which is gone"
 
     def _check_video(self, where: str, body: bytes, reels: list[Reel]) -> Iterator[str]:
@@ -409,6 +420,12 @@ class Watch:
 def number_of(frame: SourceFrame) -> int:
     """What the frame's picture must show: the photo's number, or that of the adopted frame above all photos'."""
     return int(frame.key[:6]) if frame.is_photo else FIRST_ADOPTED + int(frame.key.partition("#")[2])
+
+
+def _edition_of(playlist: MediaPlaylist) -> str:
+    """The edition of the first segment's reel; empty: the recorded one."""
+    parts = playlist.entries[0].map.split("/")
+    return next((part for part in parts if re.fullmatch(EDITION, part)), "")
 
 
 def stream_key(key: str) -> str:

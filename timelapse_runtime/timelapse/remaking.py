@@ -79,7 +79,9 @@ class Remaking:
         changes = [self._change(reel, frames, left_out) for reel, frames, left_out in plans]
         done = {change.name for change in changes}
         for reel in list(self.editions.reels()):
-            if reel.name not in done and self.editions.replaced(reel):  # an earlier call was interrupted
+            # Of a reel that has lost frames, an earlier call may have been interrupted. What a rendering replaced stays
+            # for players that show it, until a sweep removes it.
+            if reel.name not in done and reel.removed_count and self.editions.replaced(reel):
                 changes.append(self._finish(reel.name, reel.frame_count, reel, None))
         return changes
 
