@@ -67,6 +67,12 @@ def test_chromium_plays_from_the_adopted_video_to_the_photos(tmp_path: Path) -> 
         go(browser, "about:blank")
         go(browser, f"{server.url}watch/index.html#/{STREAM}")
         assert wait_for_frame(browser, 39)["number"] == 99
+        notes = "Array.from(document.querySelectorAll('#day-list .note'), (note) => note.textContent)"
+        wait_for(browser, f"{notes}.every((note) => !/frames, /.test(note))")
+        assert evaluate(browser, f"return {notes};") == [
+            "40 photos, 1 second",
+            f"{_COUNT} frames adopted from old.mp4, 2 seconds",
+        ]
         for playlist in ("week.m3u8", "live.m3u8"):
             found = evaluate(browser, _PLAY, f"{server.url}{STREAM}/{playlist}", square_size(SIZE[0]), 96)
             assert found == sorted(found)

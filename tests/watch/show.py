@@ -49,9 +49,11 @@ class Show:
     def key(self, number: int) -> str:
         return f"IMG_{number:04d}.jpg"
 
-    def shoot(self, numbers: range) -> None:
-        """Upload these photos, taken at the usual step, and bring all of them into the video."""
+    def shoot(self, numbers: range, pauses: Sequence[int] = ()) -> None:
+        """Upload these photos, taken at the usual step or, by turns, so many milliseconds later, and bring all of them
+        into the video."""
         for number in numbers:
+            self.pause(pauses[number % len(pauses)] if pauses else 0)
             self.taken[number] = self._next_epoch_ms
             self._next_epoch_ms += STEP_MS
             moment = datetime.fromtimestamp(self.taken[number] / 1000, UTC)

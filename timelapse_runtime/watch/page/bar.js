@@ -14,7 +14,7 @@ export class Bar {
     this.marks = document.getElementById("marks");
     this.preview = document.getElementById("preview");
     this.previewTime = document.getElementById("preview-time");
-    this.deck = new Deck({ ahead: 1, onSegment: (reel, index, buffer) => photos.take(reel.name, index, buffer).catch(() => {}) });
+    this.deck = new Deck(photos, { ahead: 1 });
     this.canvas = document.createElement("canvas");
     document.getElementById("preview-picture").append(this.canvas, this.deck.video);
     this.isHeld = false;
@@ -32,7 +32,7 @@ export class Bar {
   show(reel) {
     this.reel = reel;
     this.slider.max = String(reel.frameCount - 1);
-    if (this.deck.reel && this.deck.reel.name !== reel.name) this.deck.close();
+    if (this.deck.reel && this.deck.reel.map.url !== reel.map.url) this.deck.close();
   }
 
   set(frame) {
@@ -101,7 +101,7 @@ export class Bar {
     if (!isWanted()) return;
     this.#tell(frame);
     if (this.deck.reel?.name === reel.name && frame < this.deck.reel.frameCount) await this.deck.seek(frame);
-    else await this.deck.open(reel, frame, this.photos.delay ?? 0);
+    else await this.deck.open(reel, frame);
     if (isWanted()) [this.canvas.hidden, this.deck.video.hidden] = [true, false];
   }
 

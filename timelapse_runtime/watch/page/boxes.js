@@ -30,18 +30,31 @@ export function find(view, path, start = 0, end = view.byteLength) {
   return null;
 }
 
-// The first sample's size in a `moof`, in bytes: its own, or that of all samples. Null if there is none.
+// The samples of a `moof`, in decode order: {decoded, duration, shown, size, flags}, times in ticks; and its `trun`. Empty if
+// it has none.
+export function fragmentSamples(view, moof) {
+  const [tfhd, tfdt, trun] = ["tfhd", "tfdt", "trun"].map((type) => find(view, ["traf", type], moof.payload, moof.end));
+  if (!tfhd || !tfdt || !trun) return { trun: null, samples: [] };
+  let decoded = view.getUint8(tfdt.payload) === 1 ? Number(view.getBigUint64(tfdt.payload + 4)) : view.getUint32(tfdt.payload + 4);
+  const tfhdFlags = view.getUint32(tfhd.payload) & 0xffffff;
+  let position = tfhd.payload + 8 + (tfhdFlags & 1 ? 8 : 0) + (tfhdFlags & 2 ? 4 : 0);
+  const next = (isThere, otherwise) => (isThere ? view.getUint32((position += 4) - 4) : otherwise);
+  const usual = { duration: next(tfhdFlags & 8, 0), size: next(tfhdFlags & 0x10, 0), flags: next(tfhdFlags & 0x20, 0) };
+  const trunFlags = view.getUint32(trun.payload) & 0xffffff;
+  position = trun.payload + 8 + (trunFlags & 1 ? 4 : 0);
+  const firstFlags = next(trunFlags & 4, null);
+  const samples = Array.from({ length: view.getUint32(trun.payload + 4) }, (_, index) => {
+    const duration = next(trunFlags & 0x100, usual.duration);
+    const size = next(trunFlags & 0x200, usual.size);
+    const flags = next(trunFlags & 0x400, index === 0 && firstFlags !== null ? firstFlags : usual.flags);
+    const shown = decoded + (next(trunFlags & 0x800, 0) | 0); // signed
+    decoded += duration;
+    return { decoded: decoded - duration, duration, shown, size, flags };
+  });
+  return { trun, samples };
+}
+
+// The first sample's size in a `moof`, in bytes. Null if there is none.
 export function firstSampleSize(view, moof) {
-  const trun = find(view, ["traf", "trun"], moof.payload, moof.end);
-  const tfhd = find(view, ["traf", "tfhd"], moof.payload, moof.end);
-  if (!trun || !tfhd) return null;
-  const flags = view.getUint32(trun.payload) & 0xffffff;
-  if (flags & 0x200) {
-    const optional = (flags & 1 ? 4 : 0) + (flags & 4 ? 4 : 0) + (flags & 0x100 ? 4 : 0);
-    return view.getUint32(trun.payload + 8 + optional);
-  }
-  const defaults = view.getUint32(tfhd.payload) & 0xffffff;
-  if (!(defaults & 0x10)) return null;
-  const optional = (defaults & 1 ? 8 : 0) + (defaults & 2 ? 4 : 0) + (defaults & 8 ? 4 : 0);
-  return view.getUint32(tfhd.payload + 8 + optional);
+  return fragmentSamples(view, moof).samples[0]?.size || null;
 }

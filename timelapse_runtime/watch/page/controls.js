@@ -23,8 +23,8 @@ export class Controls {
     this.keys = {
       " ": () => this.#toggle(),
       k: () => this.#toggle(),
-      ArrowLeft: () => this.#skip(-SKIP_SECONDS),
-      ArrowRight: () => this.#skip(SKIP_SECONDS),
+      ArrowLeft: () => stage.skip(-SKIP_SECONDS),
+      ArrowRight: () => stage.skip(SKIP_SECONDS),
       ",": () => this.#step(-1),
       ".": () => this.#step(1),
       Home: () => stage.seek(0),
@@ -57,10 +57,6 @@ export class Controls {
   #step(frames) {
     this.stage.pause();
     this.stage.seek(this.stage.frame + frames);
-  }
-
-  #skip(seconds) {
-    this.stage.seek(this.stage.frame + seconds * this.stage.reel.fps);
   }
 
   #faster(steps) {

@@ -5,6 +5,7 @@ import { dayOf, duration, plural } from "./format.js";
 import { canDecodeKeyframes, draw, readKeyframe } from "./keyframe.js";
 import { parsePlaylist } from "./playlist.js";
 import { Photos } from "./photos.js";
+import { ADOPTED, readProvenance } from "./provenance.js";
 import { request, requestRange } from "./source.js";
 
 const DAYS_AT_A_TIME = 12;
@@ -60,7 +61,8 @@ export class Days {
     this.list = document.getElementById("day-list");
     this.more = document.getElementById("more-days");
     this.more.addEventListener("click", () => this.#extend().catch(() => {}));
-    this.deck = new Deck({ ahead: 1 });
+    this.photos = new Photos();
+    this.deck = new Deck(this.photos, { ahead: 1 });
     this.queue = Promise.resolve();
     this.observer = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
@@ -109,9 +111,13 @@ export class Days {
     return made;
   }
 
-  #describe(name, { frameCount, fps }) {
-    const { note } = this.cards.get(name);
-    note.textContent = `${plural(frameCount, "photo")}, ${duration((1000 * frameCount) / fps)}`;
+  // Of a video of another tool, no photo is behind a frame; which reels are such is known when their pictures are read.
+  #describe(name, { frameCount, seconds, photo } = {}) {
+    const made = this.cards.get(name);
+    const facts = (made.facts = { ...made.facts, ...(frameCount && { frameCount, seconds }), ...(photo && { photo }) });
+    const word = facts.photo && facts.photo.role !== ADOPTED ? "photo" : "frame";
+    const from = facts.photo?.role === ADOPTED ? ` adopted from ${facts.photo.key.replace(/#\d+$/, "")}` : "";
+    made.note.textContent = `${plural(facts.frameCount ?? 0, word)}${from}, ${duration(1000 * (facts.seconds ?? 0))}`;
   }
 
   async #before(name) {
@@ -140,8 +146,10 @@ export class Days {
     const made = this.cards.get(name);
     made.manifest ??= await this.stream.manifest(name);
     const { segments, fps } = made.manifest;
-    const last = segments.at(-1);
-    this.#describe(name, { frameCount: last ? last.first + last.count : 0, fps });
+    const frameCount = segments.reduce((sum, { count }) => sum + count, 0);
+    // A segment has a duration, in 512ths of a frame's time, if its frames are held (`model/frame_times.py`).
+    const ticks = segments.reduce((sum, { count, duration_ticks }) => sum + (duration_ticks ?? 512 * count), 0);
+    this.#describe(name, { frameCount, seconds: ticks / 512 / fps });
   }
 
   // The keyframe in the middle: nights begin and end many days.
@@ -157,15 +165,15 @@ export class Days {
     const reel = parsePlaylist(playlist.text, playlist.url, { manifest: this.cards.get(name).manifest ?? null });
     const segment = reel.segments[reel.segmentAt(reel.frameCount >> 1)];
     if (canDecodeKeyframes) {
-      const { picture: frame } = await readKeyframe(await requestRange(reel.map.url, reel.map.range), segment);
+      const { picture: frame, head } = await readKeyframe(await requestRange(reel.map.url, reel.map.range), segment);
       draw(picture, frame, frame.displayWidth, frame.displayHeight);
       frame.close();
+      this.#describe(name, { photo: (await readProvenance(head))[0] });
       return;
     }
-    const photos = new Photos();
-    photos.show(reel);
-    await photos.load(segment.first);
-    await this.deck.open(reel, segment.first, photos.delay ?? 0);
+    this.photos.show(reel);
+    this.#describe(name, { photo: await this.photos.load(segment.first) });
+    await this.deck.open(reel, segment.first);
     const { video } = this.deck;
     draw(picture, video, video.videoWidth, video.videoHeight);
     this.deck.close();

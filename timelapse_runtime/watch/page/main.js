@@ -159,8 +159,10 @@ class Page {
   }
 
   #grow(reel) {
+    const isRemade = this.reel.map.url !== reel.map.url; // its frames are others, and the objects before may be gone
     this.reel = reel;
-    this.stage.grow(reel);
+    if (isRemade) this.stage.show(reel, Math.min(this.stage.frame, reel.frameCount - 1));
+    else this.stage.grow(reel);
     this.bar.show(reel);
     this.#readNewest();
   }
@@ -250,7 +252,7 @@ class Page {
     const { state, wantsToPlay } = this.stage;
     const isNewest = this.reel.name === this.newest?.name;
     by("play").textContent = wantsToPlay ? "Pause" : "Play";
-    by("latest").setAttribute("aria-pressed", String(isNewest && wantsToPlay && this.stage.frame >= this.reel.frameCount - 2 * this.reel.fps));
+    by("latest").setAttribute("aria-pressed", String(isNewest && wantsToPlay && this.photos.timeline.secondsLeft(this.reel, this.stage.frame) <= 2));
     by("state").textContent = { opening: "opening…", loading: "loading…", waiting: isNewest ? "waiting for new photos" : "the end" }[state] ?? "";
     by("state").dataset.state = state;
   }

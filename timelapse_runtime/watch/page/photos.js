@@ -1,11 +1,14 @@
 // Which photo is behind which frame of one reel, and when it was taken: exact where a segment's bytes were seen, else
 // between the times that the playlist gives for the segments.
 
-import { presentationDelay, readProvenance } from "./provenance.js";
+import { readProvenance, shownTimes, timing } from "./provenance.js";
 import { requestRange } from "./source.js";
+import { Timeline } from "./timeline.js";
 
 const LEAST_GAP_MS = 3_000;
 const GAP_FACTOR = 5;
+const HEAD_BYTES = 32_768; // of a segment: more than its first header and what names its photos
+const LEAST_FRAME_SECONDS = 1 / 60; // how long the last frame of all is shown, at least
 
 export class Photos {
   // onLearned(): photos of more frames are known.
@@ -17,14 +20,15 @@ export class Photos {
     this.cached = new Map(); // segment's index -> how many of its frames the browser has in its cache
     this.loading = new Map();
     this.init = null;
-    this.delay = null; // seconds, see presentationDelay
+    this.timeline = new Timeline();
   }
 
   // Another version of the same reel, or another reel.
   show(reel) {
-    if (this.reel?.name !== reel.name) {
+    if (this.reel?.map.url !== reel.map.url) { // another reel, or the same one made again
       for (const seen of [this.byNumber, this.whole, this.cached, this.loading]) seen.clear();
-      [this.init, this.delay] = [null, null];
+      this.init = null;
+      this.timeline.clear();
     }
     this.reel = reel;
     this.paceKnown = null;
@@ -40,7 +44,8 @@ export class Photos {
   }
 
   #isKnown(index) {
-    return (this.whole.get(index) ?? 0) >= this.reel.segments[index].count;
+    const count = Math.min(this.whole.get(index) ?? 0, this.timeline.knownCount(index));
+    return count >= this.reel.segments[index].count;
   }
 
   // {epochMs, isExact}; null if nothing is known.
@@ -101,8 +106,7 @@ export class Photos {
   async take(reelName, index, buffer, isHead = false) {
     const segment = this.reel?.segments[index];
     if (this.reel?.name !== reelName || !segment) return;
-    if (this.delay === null && this.init)
-      this.delay = this.reel.isEven ? presentationDelay(this.init, buffer, segment.first, this.reel.fps) : 0;
+    if (this.init) this.timeline.learn(this.reel, index, this.init, buffer);
     const frames = await readProvenance(buffer);
     if (this.reel?.name !== reelName) return;
     for (const frame of frames) this.byNumber.set(frame.number, frame);
@@ -110,6 +114,25 @@ export class Photos {
     this.whole.set(index, Math.max(this.whole.get(index) ?? 0, frames.length));
     this.paceKnown = null;
     this.onLearned?.();
+  }
+
+  // The tick, in the track's own time, at which the next segment's first frame is shown after the last one of these bytes.
+  async endOf(reel, index, buffer) {
+    const { timescale, start } = timing(this.init);
+    const last = shownTimes(this.init, buffer).at(-1);
+    const next = index + 1 < reel.segments.length ? await this.#beginning(reel, index + 1).catch(() => null) : null;
+    return Math.round((next ?? last + LEAST_FRAME_SECONDS) * timescale) + start;
+  }
+
+  // When a segment's first frame is shown.
+  async #beginning(reel, index) {
+    const { url, range } = reel.segments[index];
+    if (this.timeline.knownCount(index) === 0) {
+      const from = range ? range[0] : 0;
+      const head = await requestRange(url, [from, Math.min(from + HEAD_BYTES, range ? range[1] : Infinity)]);
+      await this.take(reel.name, index, head, true);
+    }
+    return this.timeline.times.get(index)[0];
   }
 
   // The photo of a frame, after its segment was read if need be. Raises Failure.

@@ -7,33 +7,24 @@ const SEGMENT_NAME = /(\d{8,})-(\d+)-[^/]*\.m4s$/;
 // captured}: `range` is [start, end) in bytes or null, `first` a frame number, `start` and `duration` seconds, `captured`
 // milliseconds or null. `leftOut` are the notes of what did not become a frame (`model/left_out.py`).
 //
-// `isEven` says that each frame is shown for `1 / fps` seconds. In another reel, frames are shown as their photos were
-// taken, and `fps` is the mean; the frames of a segment are taken for even.
+// `isEven` says that each frame is shown for `1 / fps` seconds, as far as the segments' durations tell. In another reel,
+// frames are shown as their photos were taken (Timeline), and `fps` is the mean. `seconds` is how long the reel takes.
 export class Reel {
   constructor(name, fps, map, segments, isClosed, text, leftOut) {
     Object.assign(this, { name, fps, map, segments, isClosed, text, leftOut });
     const last = segments.at(-1);
     this.frameCount = last.first + last.count;
     this.isEven = segments.every(({ count, duration }) => Math.abs(count - duration * fps) < 0.5);
-    if (!this.isEven) this.fps = this.frameCount / (last.start + last.duration);
+    this.seconds = last.start + last.duration;
+    if (!this.isEven) this.fps = this.frameCount / this.seconds;
   }
 
   segmentAt(frame) {
     return this.#lastWhere((segment) => segment.first <= frame);
   }
 
-  // The middle of the time in which a frame is shown, in seconds: no rounding leads to its neighbour.
-  middleOf(frame) {
-    if (this.isEven) return (frame + 0.5) / this.fps;
-    const { first, count, start, duration } = this.segments[this.segmentAt(frame)];
-    return start + ((frame - first + 0.5) * duration) / count;
-  }
-
-  // The frame that is on the screen at that time.
-  frameAt(seconds) {
-    if (this.isEven) return Math.floor(seconds * this.fps + 0.25); // times are rounded to ticks
-    const { first, count, start, duration } = this.segments[this.#lastWhere((segment) => segment.start <= seconds)];
-    return first + Math.min(count - 1, Math.floor(((seconds - start) * count) / duration));
+  segmentAtTime(seconds) {
+    return this.#lastWhere((segment) => segment.start <= seconds);
   }
 
   #lastWhere(isBefore) {
@@ -90,8 +81,8 @@ export function parsePlaylist(text, url, { isClosed = false, manifest = null } =
     absolute.push(segmentUrl);
   }
   if (!segments.length || !map) return null;
-  const parts = map.url.split("/");
-  const name = decodeURIComponent(parts[parts.length - 2]);
+  // One that was made again has its objects in a folder of its own below the reel's.
+  const name = decodeURIComponent(/.*\/reels\/([^/]+)\//.exec(map.url)[1]);
   return new Reel(name, fps, map, segments, isClosed, absolute.join("\n"), notes);
 }
 

@@ -21,8 +21,7 @@ export class Stage {
   }
 
   #deck() {
-    const deck = new Deck({
-      onSegment: (reel, index, buffer) => this.photos.take(reel.name, index, buffer).catch(() => {}),
+    const deck = new Deck(this.photos, {
       onFrame: (frame) => deck === this.front && this.#shown(frame),
       onEnded: () => deck === this.front && this.#ended(),
       onError: (error) => deck === this.front && this.onError(error, this.frame),
@@ -59,8 +58,9 @@ export class Stage {
   // True if the frame is there, and still wanted.
   async #openBehind(reel, frame, isWanted) {
     await this.photos.loadInit();
-    if (this.photos.delay === null) await this.photos.load(frame);
-    return isWanted() && (await this.back.open(reel, frame, this.photos.delay ?? 0)) && isWanted();
+    const { timeline } = this.photos;
+    if (timeline.delay === null || !timeline.isKnown(reel, frame)) await this.photos.load(frame);
+    return isWanted() && (await this.back.open(reel, frame)) && isWanted();
   }
 
   #swap(frame) {
@@ -75,13 +75,13 @@ export class Stage {
   #shown(frame) {
     this.frame = frame;
     this.onFrame(frame);
-    const left = (this.front.reel.frameCount - frame) / this.front.reel.fps / this.rate;
+    const left = this.photos.timeline.secondsLeft(this.front.reel, frame) / this.rate;
     if (left < PREPARE_SECONDS && this.#hasMore() && !this.prepared && !this.isOpening) this.#prepare();
   }
 
   #hasMore() {
     const shown = this.front.reel;
-    return shown !== null && shown.name === this.reel.name && this.reel.frameCount > shown.frameCount;
+    return shown !== null && shown.map.url === this.reel.map.url && this.reel.frameCount > shown.frameCount;
   }
 
   #prepare() {
@@ -114,7 +114,7 @@ export class Stage {
 
   seek(frame) {
     const wanted = Math.min(Math.max(frame, 0), this.reel.frameCount - 1);
-    const isThere = this.front.reel?.name === this.reel.name && wanted < this.front.reel.frameCount && !this.isOpening;
+    const isThere = this.front.reel?.map.url === this.reel.map.url && wanted < this.front.reel.frameCount && !this.isOpening;
     if (!isThere) {
       this.show(this.reel, wanted);
       return;
@@ -122,6 +122,14 @@ export class Stage {
     this.prepared = null;
     this.front.seek(wanted);
     if (this.wantsToPlay && this.front.video.paused) this.#start();
+  }
+
+  async skip(seconds) {
+    const { reel, photos } = this;
+    const wanted = photos.timeline.secondsOf(reel, this.frame) + seconds;
+    const frame = () => photos.timeline.frameAt(reel, wanted);
+    if (!photos.timeline.isKnown(reel, frame())) await photos.load(frame()).catch(() => {}); // till then it was a guess
+    if (this.reel === reel) this.seek(frame());
   }
 
   play() {
