@@ -165,8 +165,6 @@ class ArrivalRun(FaultRun):
 
     def take_out(self, key: str) -> None:
         """`timelapse remove` of the photo under a key that was used once."""
-        (photo,) = (one for one in self.numbered.photos.values() if one.source.key == key)
-        photo.reason = REMOVED
         self.remove_key(key)
 
     def untold(self, *keys: str) -> list[Photo]:
@@ -209,6 +207,9 @@ class ArrivalRun(FaultRun):
         wrong += self.check_adopted([number for number, role in watch.numbers() if role is Role.ADOPTED])
         wrong += self.wrong_quality()
         video = [number for number, role in watch.numbers() if role not in (Role.STAND_IN, Role.ADOPTED)]
+        for photo in self._removed_photos():
+            photo.reason = REMOVED
+            wrong += [f"photo {photo.number} was removed, and is in the video"] if photo.number in video else []
         for photo in watch.photos.values():
             is_rejected = watch.rejected_etag(photo.source.key) == photo.source.etag
             if photo.reason and watch.is_current(photo) and not is_rejected:
@@ -224,6 +225,13 @@ class ArrivalRun(FaultRun):
             if len(self.world.media_bytes(reel)) != reel.media_size_bytes:
                 wrong.append(f"video.mp4 of {reel.name} has {len(self.world.media_bytes(reel))} bytes")
         return wrong
+
+    def _removed_photos(self) -> Iterator[Photo]:
+        """Those that a removal found in the video, or began to remove. Others were not there yet, and may come."""
+        for photo in self.numbered.photos.values():
+            key, etag = photo.source.key, photo.source.etag
+            if key in self.removed or (key in self.removals and self.numbered.rejected_etag(key) == etag):
+                yield photo
 
     def _may_be_overwritten(self, photo: Photo, video: Sequence[int]) -> bool:
         """Whether S3 may have lost the photo before a copy was kept: its event had no success while S3 had it, or it

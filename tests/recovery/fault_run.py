@@ -64,6 +64,8 @@ class FaultRun(FaultyStores):
         self.is_appended_late = self.world.settings.get("TIMELAPSE_LATE") == "append"
         self.removals: list[str] = []
         """The keys of the photos that were to be removed."""
+        self.removed: set[str] = set()
+        """Those of them that a run of `timelapse remove` took out of the video."""
         self.is_adopted = False
         """Whether a run of `timelapse adopt` said so."""
         for store in (self.world.frames, self.world.video):
@@ -259,7 +261,8 @@ class FaultRun(FaultyStores):
         self._repeated(lambda: self._remove(key))
 
     def _remove(self, key: str) -> None:
-        remaking_of(self.world, lambda: self.sweep(close=True)).remove([key])
+        if remaking_of(self.world, lambda: self.sweep(close=True)).remove([key]):
+            self.removed.add(key)
 
     def _repeated(self, work: Callable[[], None]) -> None:
         for _ in range(4):
