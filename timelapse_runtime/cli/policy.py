@@ -1,7 +1,7 @@
 """`timelapse policy`: the IAM policy of whoever uploads, operates or watches, with what they need and no more.
 
     camera     puts photos into its own folder; it can write over its own photos, and cannot read, list or delete
-    operator   verify, inspect, export, watch, retry-rejected, backfill and run, on both places
+    operator   verify, inspect, export, watch, retry-rejected, render, remove, backfill and run, on both places
     viewer     reads and lists the videos, of all streams or of one
 
 The statements that allow listings have the condition s3:prefix, as the templates' role has: StringLikeIfExists,

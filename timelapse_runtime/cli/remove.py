@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from timelapse_runtime.cli import EXIT_OK, CommandFailed
+from timelapse_runtime.cli.refusals import describe_storage_error
 from timelapse_runtime.cli.target import Target, configuration, open_target, run_function
 from timelapse_runtime.runtime.clock import SystemClock
+from timelapse_runtime.runtime.state.errors import AccessDenied, StorageError
 from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.errors import MissingPhotos
 from timelapse_runtime.timelapse.known_settings import KnownSettings
@@ -29,7 +32,10 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
     """Remove the frames of the photos `options.keys`. Prints what was removed; the exit code."""
     target = open_target(options.stream, None, variables)
     keys = [relative_key(key, target.frames) for key in options.keys]
-    with ThreadPoolExecutor(1) as executor:
+    with (
+        ThreadPoolExecutor(1) as executor,
+        explained(target, "the frames may still be in the video or in its old objects"),
+    ):
         try:
             changes = remaking(target, variables, executor).remove(keys, skip_missing=options.skip_missing)
         except MissingPhotos as error:
@@ -66,6 +72,18 @@ def remaking(
         executor,
         lambda: run_function(target, close, variables),
     )
+
+
+@contextmanager
+def explained(target: Target, state: str) -> Iterator[None]:
+    """An error of S3 within this becomes CommandFailed, which says what it leaves (`state`), and what to do."""
+    try:
+        yield
+    except StorageError as error:
+        text = f"{describe_storage_error(error)}. This is not done: {state}. The same command, run again, does the rest"
+        if isinstance(error, AccessDenied):
+            text += f"; `timelapse policy operator {target.frames} {target.video}` prints all permissions that it needs"
+        raise CommandFailed(text) from error
 
 
 def relative_key(key: str, frames: Location) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from timelapse_runtime.cli import EXIT_OK, CommandFailed
 from timelapse_runtime.cli.backfill import with_threads
 from timelapse_runtime.cli.backfill_workers import Workers
-from timelapse_runtime.cli.remove import remaking
+from timelapse_runtime.cli.remove import explained, remaking
 from timelapse_runtime.cli.target import Target, configuration, open_target
 from timelapse_runtime.timelapse.config import Config, laid_over
 from timelapse_runtime.timelapse.errors import MissingPhotos
@@ -32,7 +32,11 @@ def run(options: argparse.Namespace, variables: Mapping[str, str]) -> int:
         raise CommandFailed("say which reels: --reel NAME, or --from DAY and --to DAY")
     target = open_target(options.stream, None, variables)
     done: list[dict[str, Any]] = []
-    with ThreadPoolExecutor(1) as executor, encoding_apart(target, variables, options.processes) as elsewhere:
+    with (
+        explained(target, "players show the reels that no line has named as they were, or as they will be"),
+        ThreadPoolExecutor(1) as executor,
+        encoding_apart(target, variables, options.processes) as elsewhere,
+    ):
         work = remaking(target, variables, executor, RangeCodec(X264Codec()) if elsewhere else None)
         config = with_settings(work.config, dict(options.settings), options.codec)
         config = LogoFiles(target.video_store).with_logo(config, target.stream)
