@@ -18,7 +18,7 @@ from timelapse_runtime.emulator.rie import Emulator
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 FUNCTION = """
-import json, os, pathlib, threading, time
+import json, os, signal, time
 from timelapse_runtime.runtime import managed
 
 class Counter:
@@ -26,6 +26,7 @@ class Counter:
         self.count, self.has_outbox = 0, environment.outbox is not None
 
     def invoke(self, event, context):
+        signal.signal(signal.SIGTERM, lambda *_: self.note("own handler"))
         time.sleep(event.get("sleep", 0))
         self.count += 1
         return {"count": self.count, "outbox": self.has_outbox, "interrupted": context.follows_interruption}
@@ -46,7 +47,8 @@ handler = managed(Counter)
 
 @pytest.fixture
 def deploy(tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """What environment and emulator are made with; without the extension if it is told so."""
+    """What environment and emulator are made with; without the extension if it is told so. With `thread`, AWS's client
+    waits for events in a thread, as it does since Python 3.12: then Python's signal handlers run in the main one."""
     if not PYTHON.exists():
         pytest.skip("needs .venv-bench: scripts/install bench")
     (tmp_path / "task").mkdir()
@@ -55,7 +57,7 @@ def deploy(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     bootstrap.write_text(f"#!/bin/sh\nexec '{PYTHON}' -u -m awslambdaric \"$_HANDLER\"\n")
     bootstrap.chmod(0o755)
 
-    def deployed(*, extension: bool = True) -> dict[str, Any]:
+    def deployed(*, extension: bool = True, thread: bool = False) -> dict[str, Any]:
         deployment = Deployment(
             bootstrap=bootstrap,
             extensions=INSTALLED.extensions if extension else None,
@@ -63,16 +65,23 @@ def deploy(tmp_path: Path) -> Callable[..., dict[str, Any]]:
             handler="counter.handler",
         )
         variables = {"PYTHONPATH": str(ROOT), "NOTES": str(tmp_path / "notes"), "STATEFUL_RUNTIME_PYTHON": str(PYTHON)}
+        if thread:
+            variables["AWS_EXECUTION_ENV"] = "AWS_Lambda_python3.13"
         return {"deployment": deployment, "variables": variables, "temp_folder": tmp_path}
 
     return deployed
 
 
-@pytest.mark.parametrize("extension", [True, False])
+@pytest.mark.parametrize(("extension", "thread"), [(True, False), (True, True), (False, True)])
 def test_it_saves_at_a_shutdown_and_keeps_its_memory_at_a_time_out(
-    extension: bool, deploy: Callable[..., dict[str, Any]], journal: Journal, ending: ExitStack, tmp_path: Path
+    extension: bool,
+    thread: bool,
+    deploy: Callable[..., dict[str, Any]],
+    journal: Journal,
+    ending: ExitStack,
+    tmp_path: Path,
 ) -> None:
-    options = deploy(extension=extension)
+    options = deploy(extension=extension, thread=thread)
     running = ending.enter_context(LocalLambda(**options, on_log=journal, timeout_seconds=2))
     first = running.invoke({})
     assert first.payload == {"count": 1, "outbox": extension, "interrupted": False}, journal.said
@@ -82,7 +91,8 @@ def test_it_saves_at_a_shutdown_and_keeps_its_memory_at_a_time_out(
     assert running.invoke({}).payload == {"count": 2, "outbox": extension, "interrupted": True}
     report = running.shutdown()
     assert not report.runtime_killed
-    assert (tmp_path / "notes").read_text().split("\n")[:2] == ["flush 2", "close 2"]
+    own = ["own handler 2"] if thread else []
+    assert (tmp_path / "notes").read_text().splitlines() == [*own, "flush 2", "close 2"]
     assert running.cold_starts == 1
 
 

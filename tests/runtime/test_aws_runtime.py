@@ -151,17 +151,6 @@ def test_a_shutdown_in_an_invocation_says_that_it_was_interrupted(
     assert left == [0]
 
 
-def test_an_invocation_after_sigterm_begins_the_shutdown_instead(
-    handler: ManagedFunction, recorder: Recorder, left: list[int]
-) -> None:
-    """A handler of the function's own may have taken the signal."""
-    handler.termination.arrival_epoch_ms()
-    with pytest.raises(SigtermReceived):
-        handler(1, their_context())
-    assert [name for name, _ in recorder.calls] == ["open", "flush", "close"]
-    assert left == [0]
-
-
 def test_sigterm_between_invocations_shuts_down_in_the_main_thread(
     handler: ManagedFunction, recorder: Recorder, left: list[int]
 ) -> None:

@@ -4,9 +4,9 @@ The same class runs there with the same extension. It is opened when its module 
 This module stands between AWS's client and the function, and owns what that leaves out: when a shutdown begins, and the
 alarm before a deadline.
 
-AWS's client waits for the next event in the main thread, in C code: no Python handler of a signal can run there. So the
-watchdog of `interrupts.py` runs `flush` and `close` if the main thread does not begin to. Never both: the first one
-claims the shutdown.
+Up to Python 3.11, AWS's client waits for the next event in the main thread, in C code: no Python handler of a signal
+can run there. So the watchdog of `interrupts.py` runs `flush` and `close` if the main thread does not begin to. Never
+both: the first one claims the shutdown.
 
 What is different there: results are made plain first, and AWS's client makes JSON of them; a Result's content type is
 lost; logs, error types and error bodies are AWS's.
@@ -91,7 +91,6 @@ class ManagedFunction:
         interrupted, self._was_interrupted = True, True
         try:
             self._is_busy = True
-            self.termination.check()
             with deadline_alarm(ours.deadline, self._clock):
                 result = self._awaiting.result(self._function.invoke(event, ours))
             interrupted = False
@@ -105,6 +104,7 @@ class ManagedFunction:
             raise
         finally:
             self._is_busy, self._was_interrupted = False, interrupted
+            self.termination.take_signals()
         return _plain(result)
 
     def shut_down(self) -> None:

@@ -88,7 +88,7 @@ class Termination:
         read_end, write_end = os.pipe()
         os.set_blocking(write_end, False)
         self._wakeup_descriptor = write_end
-        self._take_signals()
+        self.take_signals()
         threading.Thread(target=self._watch, args=(read_end,), name="termination", daemon=True).start()
         os.register_at_fork(after_in_child=forget_signals)
 
@@ -102,8 +102,7 @@ class Termination:
 
         In the main thread. Takes SIGTERM back from such a handler.
         """
-        if self._wakeup_descriptor != -1:
-            self._take_signals()
+        self.take_signals()
         if self._arrived_epoch_ms is not None:
             self._raised = True
             raise SigtermReceived
@@ -114,7 +113,10 @@ class Termination:
             self._arrived_epoch_ms = self._clock.now_epoch_ms()
         return self._arrived_epoch_ms
 
-    def _take_signals(self) -> None:
+    def take_signals(self) -> None:
+        """Take SIGTERM and the wake-up descriptor back, in the main thread. Nothing before `listen`."""
+        if self._wakeup_descriptor == -1:
+            return
         try:
             signal.set_wakeup_fd(self._wakeup_descriptor, warn_on_full_buffer=False)
         except (OSError, ValueError):  # the function has closed it, and it may be another file's by now
