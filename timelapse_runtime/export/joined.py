@@ -70,7 +70,10 @@ class JoinedVideo:
         self.counts = Counts()
         self._source = PictureSource(reader, (lead.width, lead.height))
         self._copied_sha256: str | None = lead.init_sha256
-        self._init_segment, self._reorder_frames = reader.init_segment(lead), lead.reorder_frames
+        # A low-delay encoder's packets are in the order of their frames. A reel whose frames are held runs a frame late
+        # all the same; without that each sample's duration is that of its frame, which is what browsers seek by.
+        self._init_segment = reader.init_segment(lead)
+        self._reorder_frames = 0 if lead.low_delay else lead.reorder_frames
         self._settings = encoder_settings(lead, threads=threads)
         if any(piece.reel.init_sha256 != lead.init_sha256 or not piece.is_whole for piece in pieces):
             kind = matching_kind(lead, threads=threads, presets=presets)
