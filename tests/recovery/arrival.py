@@ -42,7 +42,7 @@ class Photo:
     source: SourceFrame
     reason: str = ""
     is_told: bool = False
-    """An invocation with its event succeeded while S3 had the photo."""
+    """An invocation with its event succeeded while S3 had the photo, in an environment that knew the checkpoint."""
 
 
 class ArrivalWatch(Watch):
@@ -51,6 +51,11 @@ class ArrivalWatch(Watch):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.photos: dict[int, Photo] = {}
+
+    @property
+    def generation(self) -> int:
+        """Of the stored checkpoint; 0 if there is none."""
+        return self._checkpoint.generation if self._checkpoint is not None else 0
 
     def rejected_etag(self, key: str) -> str | None:
         """The ETag in the key's rejection record."""
@@ -152,11 +157,20 @@ class ArrivalRun(FaultRun):
         for photo in photos:
             where = f"frames/{STREAM}/{photo.source.key}"
             event = object_created_event(self.world.frames.bucket, where, etag=photo.source.etag)
-            is_current = self.numbered.is_current(photo)
+            is_current, is_behind = self.numbered.is_current(photo), self._is_behind
             if self.invoke(event) and not self.was_left:
-                photo.is_told |= is_current
+                photo.is_told |= is_current and not is_behind
             else:  # a later listing shows it
                 self.may_be_late.add(photo.number)
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether others have committed since this environment read the checkpoint, and no lease keeps it from going
+        on. It does not know which keys are written over since, and keeps no copies of those."""
+        stream = self.function._streams.get(STREAM)
+        known = stream.checkpoint if stream is not None else None
+        is_old = known is not None and known.generation < self.numbered.generation
+        return is_old and not self.world.are_owners_distinct
 
     def take(self, *keys: str, seconds: float = 1) -> None:
         """Upload a photo under each key, and deliver its event."""

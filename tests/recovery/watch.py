@@ -56,7 +56,7 @@ class Watch:
         self._stored: bytes | None = None
         self._checkpoint: Checkpoint | None = None
         self._sources: dict[str, tuple[bytes, list[tuple[str, Role]]]] = {}
-        self._marked: dict[str, tuple[bytes, int, int, tuple[int, int]]] = {}
+        self._marked: dict[str, tuple[bytes, int, int]] = {}
         """Of segments whose marks were checked: the bytes, and the marks before and at the end."""
         self._qualities: dict[str, tuple[bytes, frozenset[int]]] = {}
         """Of segments: the bytes, and what quality they show."""
@@ -224,29 +224,22 @@ class Watch:
                 yield f"{key} is in the video, and not covered"
 
     def _check_marks(self, reels: list[Reel]) -> Iterator[str]:
-        """The filter saw each frame of a reel once, in order, whatever ended between two of them.
-
-        A stand-in shows the picture before it as it is; after frames were discarded, the newest one of those.
-        """
+        """The filter saw each frame of a reel once, in order, whatever ended between two of them."""
         for reel in reels if self._has_filters else ():
-            mark, last = 0, (-1, 0)
+            mark = 0
             for segment in reel.segments:
                 where = segment_key(self._world.keys, reel, segment)
                 body = self._body(reel, segment) or b""
                 known = self._marked.get(where)
-                if known is None or known[:2] != (body, mark):
+                if known is None or known[0] != body or known[1] != mark:
                     before, roles = mark, [one.role for one in sources_in(body)]
                     for (photo, shown), role in zip(photos_and_marks_in(body), roles, strict=True):
-                        if role in (Role.STAND_IN, Role.ADOPTED):
-                            is_wrong = photo == last[0] and shown != last[1]
-                        else:
-                            mark = next_mark(mark, photo)
-                            is_wrong = shown != mark
-                        if is_wrong:
+                        mark = mark if role in (Role.STAND_IN, Role.ADOPTED) else next_mark(mark, photo)
+                        # Where a reel begins with a repeated frame, that is one of the reel before.
+                        if mark and shown != mark:
                             yield f"{where} shows photo {photo} as a filter gives it that has seen other frames"
-                        last = photo, shown
-                    known = self._marked[where] = body, before, mark, last
-                _, _, mark, last = known
+                    known = self._marked[where] = body, before, mark
+                mark = known[2]
 
     def qualities(self) -> list[int]:
         """The quality of each committed segment, in video order; the lowest, if it has several."""

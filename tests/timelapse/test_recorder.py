@@ -12,6 +12,7 @@ from timelapse_runtime.runtime.clock import ManualClock
 from timelapse_runtime.runtime.function import Deadline
 from timelapse_runtime.runtime.state.errors import StorageUnavailable
 from timelapse_runtime.runtime.state.memory import MemoryStore
+from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.day_pictures import DayPictures
@@ -49,7 +50,8 @@ class Desk:
         parts = self.tracker, self.checkpoints, derived, self.counts
         clock = ManualClock()
         pictures = DayPictures("camera", (), CODEC, self.store, self.keys, clock, self.checkpoints.is_current)
-        self.recorder = Recorder("camera", config, CODEC, *parts, clock, LeftOutNotes(clock), pictures)
+        catalog = Catalog(MemoryStore("frames", clock=clock), self.store, self.keys, "camera/")
+        self.recorder = Recorder("camera", config, CODEC, catalog, *parts, clock, LeftOutNotes(clock), pictures)
         checkpoint = self.checkpoints.load()
         if checkpoint is not None:
             self.tracker.resume(checkpoint.watermark, checkpoint.ahead)

@@ -9,8 +9,10 @@ import pytest
 from tests.hls import MediaPlaylist
 from tests.photos import make_photos, read_number
 from tests.probe import ffmpeg_lumas, ffmpeg_numbers, ffprobe_frames
+from tests.recovery.fake_media import FakeCodec, fake_photo, photos_in
 from tests.world import PHOTOS, SIZE, STREAM, InvocationContext, World
 from timelapse_runtime.runtime.state.errors import StorageUnavailable
+from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import DeadlineTooClose
 from timelapse_runtime.timelapse.model.playlist import index_playlist
 from timelapse_runtime.timelapse.model.segment_versions import REPLACED_KEPT_SECONDS
@@ -537,3 +539,23 @@ def test_after_each_flush_the_video_holds_what_is_committed(world: World) -> Non
         world.shoot(function, [number])
         if (reel := world.checkpoint().reel) is not None:
             assert len(world.media_bytes()) == reel.media_size_bytes
+
+
+@pytest.mark.parametrize("has_filters", [False, True])
+def test_no_discarded_picture_is_repeated(*, has_filters: bool) -> None:
+    settings = {"TIMELAPSE_REJECTED": "repeat", "TIMELAPSE_REORDER_WINDOW": "0", "TIMELAPSE_FLUSH_EVERY": "4"}
+    world = World(settings, codec=FakeCodec(has_filters=has_filters))
+    function = world.environment()
+    evens = range(0, 60, 2)
+    for number in evens:
+        world.deliver(function, world.upload(number, fake_photo(number)))
+    (reel,) = world.reels()
+    newest = evens[reel.frame_count - 1]
+    assert newest < evens[-3], "some frames are encoded and not committed"
+    world.deliver(function, world.upload(newest + 1, b"no photo"))
+    world.sweep(function, drain=True)
+    shown = list[int]()
+    for reel in world.reels():
+        for segment in reel.segments:
+            shown += photos_in(world.video.get(segment_key(world.keys, reel, segment)).body)
+    assert shown == sorted([*evens, newest])

@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from timelapse_runtime.runtime.clock import Clock
+from timelapse_runtime.runtime.state.errors import Fenced, ObjectNotFound
+from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.checkpoint_store import CheckpointStore
 from timelapse_runtime.timelapse.commit_plan import CommitPlan
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.day_pictures import DayPictures
 from timelapse_runtime.timelapse.derived import Derived
-from timelapse_runtime.timelapse.errors import EncoderTooSlow
+from timelapse_runtime.timelapse.errors import EncoderTooSlow, SegmentCorrupt
 from timelapse_runtime.timelapse.ingest import Photo
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.checkpoint import Reel, Segment
@@ -59,6 +61,7 @@ class Recorder:
         name: str,
         config: Config,
         codec: Codec,
+        catalog: Catalog,
         tracker: FrameTracker,
         checkpoints: CheckpointStore,
         derived: Derived,
@@ -71,6 +74,7 @@ class Recorder:
     ) -> None:
         self._left_out = left_out
         self._reorder_window, self._order = config.reorder_window, config.order
+        self._catalog = catalog
         self._tracker, self._checkpoints, self._derived, self._counts = tracker, checkpoints, derived, counts
         self._pictures = pictures
         self._writer = VideoWriter(name, config, codec, low_delay=low_delay, pictures=pictures)
@@ -106,12 +110,12 @@ class Recorder:
         self._left_out.next_frame = last.frame_count if last and not last.is_closed else 0
         self._window, self._waiting_since_ms, self._uncommitted = [], None, []
 
-    def resume(self, reel: Reel, init_segment: bytes, body: bytes) -> Sequence[SourceFrame]:
-        """Continue after the last segment of `reel`, whose bytes are `body`, and return the photos in it, in order.
+    def resume(self, reel: Reel) -> Sequence[SourceFrame]:
+        """Continue after the last segment of the open `reel`, and return the photos in it, in order.
 
-        Raises SegmentCorrupt.
+        Raises StorageError, SegmentCorrupt.
         """
-        return self._writer.resume(reel, init_segment, body)
+        return self._writer.resume(reel, *self._catalog.read_last_segment(reel))
 
     def end_reel(self, reel: Reel, segments: Sequence[Segment]) -> None:
         """End the open `reel` with these of its segments, of which none is new. Raises StorageError, Fenced."""
@@ -183,6 +187,8 @@ class Recorder:
         """Encode one frame, past the window, in a new reel or with a new encoder if needed. Raises as `append` does."""
         source = photo.source
         self.require_fitting_encoder()
+        if self._writer.lacks_newest:
+            self._resume_again()
         picture = photo.picture or self._writer.repeated_picture(self._checkpoints.open_reel)
         if picture is None:  # there is no frame to repeat
             self._tracker.rejected(source.position)
@@ -201,6 +207,15 @@ class Recorder:
         self._uncommitted.append((number, source.uploaded_epoch_ms))
         if self._waiting_since_ms is None:
             self._waiting_since_ms = self._clock.now_epoch_ms()
+
+    def _resume_again(self) -> None:
+        """Frames were discarded. If the last segment is not there, or not right, the stream is opened again."""
+        reel = self._checkpoints.open_reel
+        assert reel is not None
+        try:
+            self.resume(reel)
+        except (ObjectNotFound, SegmentCorrupt) as error:
+            raise Fenced(f"reel {reel.name}: its last segment is gone, or damaged") from error
 
     # ---- commit
 

@@ -99,7 +99,16 @@ class Stream:
         self._tracker = ArrivalTracker() if config.order == ARRIVAL_ORDER else FrameTracker()
         where = codec, video, keys, clock, self._checkpoints.is_current
         self._pictures = DayPictures(name, config.day_pictures, *where)
-        parts = codec, self._tracker, self._checkpoints, self._derived, self.counts, clock, self._left_out
+        parts = (
+            codec,
+            self._catalog,
+            self._tracker,
+            self._checkpoints,
+            self._derived,
+            self.counts,
+            clock,
+            self._left_out,
+        )
         self._recorder = Recorder(name, config, *parts, self._pictures, low_delay=low_delay)
         self._kept = KeptPhotos(video, keys)
         self._removal = SegmentRemoval(name, video, keys, clock, config.keep_segments)
@@ -182,7 +191,7 @@ class Stream:
             return True
         try:
             if reel is not None and reel.segments:
-                sources += self._recorder.resume(reel, *self._catalog.read_last_segment(reel))
+                sources += self._recorder.resume(reel)
         except (ObjectNotFound, SegmentCorrupt) as error:
             if not self._checkpoints.is_current():
                 return False

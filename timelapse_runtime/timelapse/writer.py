@@ -121,6 +121,8 @@ class VideoWriter:
         self._highest = ""
         self._newest: tuple[SourceFrame, Picture] | None = None
         self._newest_is_committed = False
+        self._remembers = False
+        self._lacks_newest = False
         self._thumbnails = codec.thumbnails()
         self._log = StreamLog(_log, name)
 
@@ -148,6 +150,12 @@ class VideoWriter:
     def is_too_slow(self) -> bool:
         """Whether the encoder looks ahead, and the camera is too slow for that, by its first photos."""
         return self.looks_ahead and self._pace.is_slow
+
+    @property
+    def lacks_newest(self) -> bool:
+        """Whether the newest frame was discarded, and the last committed one's picture may be needed: `resume` before
+        the next frame."""
+        return self._lacks_newest
 
     @property
     def is_writing(self) -> bool:
@@ -187,7 +195,7 @@ class VideoWriter:
         )
         self._newest = sources[-1], picture
         self._filter_state, self._clock_state = parts[-1].filters, parts[-1].clock
-        self._newest_is_committed = True
+        self._newest_is_committed, self._lacks_newest = True, False
         self._reel_day.begin(reel.date, sources)
         for source in sources:
             self._note_pace(source)
@@ -195,18 +203,21 @@ class VideoWriter:
         return sources
 
     def discard_uncommitted(self, last: Reel | None, highest: str = "") -> None:
-        """The video ends with the reel `last` again, and with the position `highest`. The newest picture stays: the
-        frame that follows shows it or is like it."""
-        self._reel_writer, self._highest = None, highest
-        self._filters, self._newest_is_committed = None, False
+        """The video ends with the reel `last` again, and with the position `highest`. No picture that was discarded is
+        repeated, and no filter continues from it (`lacks_newest`)."""
+        self._reel_writer, self._filters, self._highest = None, None, highest
         self._size_changes.restart()
         is_open = last is not None and not last.is_closed
+        is_used = self._remembers or self._config.rejected == "repeat"
+        if self._newest and not self._newest_is_committed and is_used and last and last.segments and is_open:
+            self._newest, self._lacks_newest = None, True
         self._low_delay = (last is not None and last.low_delay) or (self._is_low_delay_wanted and not is_open)
         self._reel_day.begin(last.date if last and is_open else None, [self._newest[0]] if self._newest else [])
 
     def repeated_picture(self, reel: Reel | None) -> DecodedPhoto | None:
         """The newest picture, to be repeated; None if a reel would begin with it."""
         begins_reel = self._reel_writer is None and reel is None
+        assert not self._lacks_newest, "resume first"
         return None if self._newest is None or begins_reel else DecodedPhoto(self._newest[1])
 
     def thumbnail(self) -> bytes | None:
@@ -264,7 +275,7 @@ class VideoWriter:
         if self._pictures is not None:
             self._pictures.add(number, fitted)
         self._note_pace(source)
-        self._newest, self._newest_is_committed = (source, fitted), False
+        self._newest, self._newest_is_committed, self._lacks_newest = (source, fitted), False, False
         self._add_to_day(source)
         if source.role is not Role.OUT_OF_ORDER:
             self._highest = max(self._highest, source.position, key=key_order)
@@ -298,6 +309,7 @@ class VideoWriter:
     def end_reel(self) -> None:
         """The next photo begins a reel. All frames must have been committed, or are discarded."""
         self._reel_writer = self._filters = self._filter_state = self._clock_state = None
+        self._lacks_newest = False
         self._reel_day.begin(None)
 
     def release_segments(self) -> Mapping[tuple[int, int], bytes]:
@@ -329,6 +341,7 @@ class VideoWriter:
         if self._filters is not None and reel is not None and frames_seen == reel.frame_count:
             return  # they have seen all of it, and nothing else
         self._filters = self._codec.filters(self._config, (settings.width, settings.height))
+        self._remembers = self._filters.remembers
         if reel is not None:
             newest = self._newest[1] if self._newest and self._newest_is_committed else None
             self._filters.resume(self._filter_state, newest)

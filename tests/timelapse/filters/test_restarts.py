@@ -38,6 +38,10 @@ class Recording(PictureFilters):
     def is_empty(self) -> bool:
         return self._filters.is_empty
 
+    @property
+    def remembers(self) -> bool:
+        return self._filters.remembers
+
     def apply(self, picture: Picture, moment: Moment) -> Picture:
         filtered = self._filters.apply(picture, moment)
         self._pictures[moment.key] = numpy.asarray(filtered.to_ndarray(), numpy.uint8)

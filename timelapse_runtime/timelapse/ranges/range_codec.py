@@ -221,6 +221,11 @@ class _FiltersHere(PictureFilters):
         return self._here.apply(picture if elsewhere is None else elsewhere.load(), moment)
 
     @property
+    def remembers(self) -> bool:
+        """See PictureFilters."""
+        return self._here.remembers
+
+    @property
     def state(self) -> FilterState:
         """See PictureFilters."""
         return self._here.state
