@@ -11,7 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmark import against, burst, empty_loop, filter_cost, long_run, memory, shutdown, startup, suite
+from scripts.benchmark import (
+    against,
+    burst,
+    empty_loop,
+    filter_cost,
+    long_run,
+    memory,
+    picture_cost,
+    shutdown,
+    startup,
+    suite,
+)
 from scripts.benchmark.batch import Settings
 from scripts.benchmark.counting_s3 import S3Latency
 from scripts.benchmark.photo_set import photo_set
@@ -85,6 +96,9 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
             case "filters":
                 photos = photo_set(options.frames, work, options.size)
                 figures, ratios = filter_cost.measure(photos, Settings(*options.size), frames=60, rounds=rounds)
+            case "pictures":
+                photos = photo_set(options.frames, work, options.size)
+                figures = picture_cost.measure(photos, Settings(*options.size), frames=60, rounds=rounds)
             case "shutdown":
                 figures = shutdown.measure(_photos(options, _HD, 90), rounds=rounds)
             case _:
@@ -127,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         ("shutdown", "SIGTERM to exit on one core, everything full"),
         ("burst", "60 photos in 3 seconds with ten environments, against one; events and uploads in disorder"),
         ("filters", "CPU of each filter, against the encoder's"),
+        ("pictures", "CPU of the pictures of the day, against the encoder's"),
         ("memory", "peak memory with large photos and small functions, against the memory size"),
         ("long", "latency and memory over many frames: the last thousand against the second"),
     ):
@@ -141,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds",
         type=int,
         default=10,
-        help="of --startup, --loop, --burst, --filters, --shutdown, --against (default: 10)",
+        help="of --startup, --loop, --burst, --filters, --pictures, --shutdown, --against (default: 10)",
     )
     parser.add_argument("--count", type=int, default=20_000, help="frames of --long, 3000 at least (default: 20000)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

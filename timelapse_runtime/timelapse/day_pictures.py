@@ -61,6 +61,12 @@ class DayPictures:
         """Of closed reels whose pictures lack frames."""
         self._has_begun = False
 
+    @property
+    def are_behind(self) -> bool:
+        """Whether committed frames are not in what is stored, as far as this instance knows."""
+        newest = self._reel
+        return bool(self._ended) or (newest is not None and not (newest.is_complete or newest.is_stuck))
+
     def add(self, number: int, picture: Picture) -> None:
         """A frame was encoded, and has this number. Raises FiltersUnavailable."""
         if not self._parts.names:

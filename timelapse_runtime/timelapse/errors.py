@@ -2,7 +2,7 @@
 
     TimelapseError
     ├── ConfigError              a variable is wrong: which one, its value, what is allowed
-    ├── FiltersUnavailable       the package lacks what a filter needs
+    ├── FiltersUnavailable       the package lacks what a filter, or a picture of the day, needs
     ├── SettingsInvalid          a stream's settings.json cannot be used: the settings before it stay
     ├── UnknownEvent             an event that this function does not take
     ├── StreamError
@@ -44,7 +44,8 @@ class ConfigError(TimelapseError):
 
 
 class FiltersUnavailable(TimelapseError):
-    """A filter is on, and the package lacks the library that it needs: no picture may pass without it."""
+    """A filter or a picture of the day is on, and the package lacks the library that it needs: no photo may pass
+    without it."""
 
     error_type = "Runtime.FiltersUnavailable"
 

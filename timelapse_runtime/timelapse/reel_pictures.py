@@ -69,6 +69,11 @@ class ReelPictures:
         known = [self._pictures.get(name) for name in self._parts.names]
         return all(one is not None and one.frame_count == self.reel.frame_count for one in known)
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a segment with frames that a picture lacks cannot be decoded."""
+        return self._is_stuck
+
     def take(self, waiting: Mapping[str, WaitingFrames]) -> None:
         """Add the frames that are ready. Raises Fenced if another instance has committed more."""
         self._load()

@@ -157,7 +157,8 @@ class Stream:
         """Whether nothing waits for a sweep, as far as this instance knows: no photo has come for as long as a frame
         may wait, all frames are committed, and the derived objects are up to date."""
         idle_ms = self._clock.now_epoch_ms() - self.state.newest_photo_epoch_ms
-        unfinished = self._recorder.holds_frames or self._derived.playlists_are_behind or self._lost
+        is_behind = self._derived.playlists_are_behind or self._pictures.are_behind
+        unfinished = self._recorder.holds_frames or is_behind or self._lost
         return idle_ms >= 1_000 * self.config.flush_after_seconds and not (
             unfinished or self._checkpoints.may_have_orphans
         )

@@ -41,7 +41,7 @@ def required() -> Iterator[None]:
     except ImportError as error:  # Pillow without FreeType says so in words alone
         layer = "add the layer of extension.zip to the function, from the same build as function.zip"
         name = error.name or str(error)
-        raise FiltersUnavailable(f"a filter is on that needs {name}, and it is not installed: {layer}") from error
+        raise FiltersUnavailable(f"what is configured needs {name}, and it is not installed: {layer}") from error
 
 
 def _steps_for(config: Config, size: Size) -> dict[str, PictureFilter]:

@@ -14,7 +14,7 @@ from timelapse_runtime.timelapse.filters.chain import drawing, required, steps_f
 from timelapse_runtime.timelapse.model.keys import KEOGRAM
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.video.day_picture import DayPictureKind
-from timelapse_runtime.timelapse.video.decode import PhotoDecoder
+from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.filtered import PictureFilters
 from timelapse_runtime.timelapse.video.fit import Picture, PictureFitter
@@ -120,7 +120,9 @@ class X264Codec:
         self, init_segment: bytes, segment: bytes, *, first: int, count: int, reorder_frames: int
     ) -> Iterator[tuple[int, Picture]]:
         """See Codec."""
-        return decode_frames(init_segment, segment, first=first, count=count, reorder_frames=reorder_frames)
+        frames = decode_frames(init_segment, segment, first=first, count=count, reorder_frames=reorder_frames)
+        for number, picture in frames:
+            yield number, _as_encoded(picture)
 
     def day_pictures(self, names: Sequence[str], size: Size) -> Mapping[str, DayPictureKind]:
         """See Codec."""
@@ -129,6 +131,13 @@ class X264Codec:
     def thumbnails(self) -> ThumbnailEncoder:
         """See Codec."""
         return ThumbnailEncoder()
+
+
+def _as_encoded(picture: Picture) -> Picture:
+    """A decoded picture as this codec's own are: an adopted video may have the full range."""
+    if picture.format.name == "yuv420p":
+        return picture
+    return PictureFitter(picture.width, picture.height).fit(DecodedPhoto(picture))
 
 
 def _day_picture(name: str, size: Size) -> DayPictureKind:

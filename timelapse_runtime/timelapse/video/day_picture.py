@@ -33,7 +33,7 @@ class DayCanvas(Protocol):
         ...
 
     def to_png(self) -> bytes:
-        """As stored. There is at least one frame."""
+        """As stored: by `write_png`, with its number of frames as `frames`. There is at least one frame."""
         ...
 
 

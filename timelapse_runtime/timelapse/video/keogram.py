@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy
 
 from timelapse_runtime.timelapse.video.day_picture import UnreadableDayPicture
-from timelapse_runtime.timelapse.video.day_picture_file import read_png, write_png
+from timelapse_runtime.timelapse.video.day_picture_file import frames_in, read_png, write_png
 from timelapse_runtime.timelapse.video.fit import Picture
 from timelapse_runtime.timelapse.video.planes import planes_of
 
@@ -112,14 +112,18 @@ class KeogramCanvas:
         """Become the one that was stored. Raises UnreadableDayPicture."""
         pixels, state = read_png(png)
         try:
-            frame_count, per_column = int(state["frames"]), int(state["frames_per_column"])
+            frame_count, per_column = frames_in(state), int(state["frames_per_column"])
             count, open_count = divmod(frame_count, per_column)
             sums = numpy.frombuffer(base64.b64decode(state["sum_of_last"], validate=True), "<u4")
         except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
             raise UnreadableDayPicture(f"its text does not say what is in it: {error!r}") from error
         shape = self._sum.shape[0], count + bool(open_count), 3
-        if pixels.shape != shape or count >= MAXIMUM_COLUMNS or len(sums) != (self._sum.size if open_count else 0):
-            raise UnreadableDayPicture(f"it has shape {pixels.shape}; its text says {shape}")
+        if (
+            pixels.shape != shape
+            or not 0 <= count < MAXIMUM_COLUMNS
+            or len(sums) != (self._sum.size if open_count else 0)
+        ):
+            raise UnreadableDayPicture(f"it has shape {pixels.shape}; its text says {frame_count} frames")
         self.frame_count, self._frames_per_column, self._column_count = frame_count, per_column, count
         self._columns[:count] = pixels.swapaxes(0, 1)[:count]
         if open_count:

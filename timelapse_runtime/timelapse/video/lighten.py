@@ -9,7 +9,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from timelapse_runtime.timelapse.model.video_size import Size, even_size
 from timelapse_runtime.timelapse.video.day_picture import UnreadableDayPicture, pixels_of
-from timelapse_runtime.timelapse.video.day_picture_file import read_png, write_png
+from timelapse_runtime.timelapse.video.day_picture_file import frames_in, read_png, write_png
 from timelapse_runtime.timelapse.video.fit import Picture
 
 if TYPE_CHECKING:
@@ -72,10 +72,7 @@ class LightenCanvas:
     def read(self, png: bytes) -> None:
         """Become the one that was stored. Raises UnreadableDayPicture."""
         pixels, state = read_png(png)
-        try:
-            frame_count = int(state["frames"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UnreadableDayPicture(f"its text does not say what is in it: {error!r}") from error
+        frame_count = frames_in(state)
         if pixels.shape != self._pixels.shape:
             raise UnreadableDayPicture(f"it has shape {pixels.shape}; this reel's has {self._pixels.shape}")
         self._pixels[:] = pixels
