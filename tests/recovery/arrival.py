@@ -165,12 +165,11 @@ class ArrivalRun(FaultRun):
 
     @property
     def _is_behind(self) -> bool:
-        """Whether others have committed since this environment read the checkpoint, and no lease keeps it from going
-        on. It does not know which keys are written over since, and keeps no copies of those."""
+        """Whether others have committed since this environment read the checkpoint. It does not know which keys are
+        written over since, and keeps no copies of those."""
         stream = self.function._streams.get(STREAM)
         known = stream.checkpoint if stream is not None else None
-        is_old = known is not None and known.generation < self.numbered.generation
-        return is_old and not self.world.are_owners_distinct
+        return known is not None and known.generation < self.numbered.generation
 
     def take(self, *keys: str, seconds: float = 1) -> None:
         """Upload a photo under each key, and deliver its event."""

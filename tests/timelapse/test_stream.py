@@ -10,7 +10,8 @@ from tests.hls import MediaPlaylist
 from tests.photos import make_photos, read_number
 from tests.probe import ffmpeg_lumas, ffmpeg_numbers, ffprobe_frames
 from tests.recovery.fake_media import FakeCodec, fake_photo, photos_in
-from tests.world import PHOTOS, SIZE, STREAM, InvocationContext, World
+from tests.world import NO_DEADLINE_EPOCH_MS, PHOTOS, SIZE, STREAM, InvocationContext, World
+from timelapse_runtime.emulator.s3_event import object_created_event
 from timelapse_runtime.runtime.state.errors import StorageUnavailable
 from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import DeadlineTooClose
@@ -559,3 +560,19 @@ def test_no_discarded_picture_is_repeated(*, has_filters: bool) -> None:
         for segment in reel.segments:
             shown += photos_in(world.video.get(segment_key(world.keys, reel, segment)).body)
     assert shown == sorted([*evens, newest])
+
+
+@pytest.mark.parametrize("order", ["arrival", "name"])
+def test_what_others_have_committed_is_not_missing_to_an_environment_that_is_behind(order: str) -> None:
+    world = World({"TIMELAPSE_ORDER": order})
+    behind, other = world.environment(), world.environment()
+    world.deliver(behind, world.upload(0))
+    key = world.upload(1)
+    where = f"frames/{STREAM}/{key}"
+    event = object_created_event(world.frames.bucket, where, etag=world.frames.head(where).etag)
+    world.deliver(other, world.key(0), key)
+    world.sweep(other, drain=True)
+    world.frames.delete([where])
+    behind.invoke(event, world.context(NO_DEADLINE_EPOCH_MS))
+    assert world.rejections() == {}
+    assert world.keys_in_video() == [world.key(0), key]

@@ -86,8 +86,10 @@ class CheckpointCorrupt(StreamError):
     error_type = "Function.CheckpointCorrupt"
 
 
+MISSING = "missing"
+"""The reason of a photo, or of the copy of one, that was gone when it was to be read."""
 REJECTION_REASONS = (
-    *("empty", "forbidden", "late", "missing", "segment-damaged", "too-large", "too-small", "undecodable"),
+    *("empty", "forbidden", "late", MISSING, "segment-damaged", "too-large", "too-small", "undecodable"),
     "unsupported-type",
     *("skipped-blurred", "skipped-bright", "skipped-dark", "skipped-frozen", "skipped-night"),
 )

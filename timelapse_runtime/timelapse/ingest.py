@@ -18,7 +18,7 @@ from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.runtime.state.errors import AccessDenied, ObjectNotFound
 from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.config import Config
-from timelapse_runtime.timelapse.errors import FrameRejected
+from timelapse_runtime.timelapse.errors import MISSING, FrameRejected
 from timelapse_runtime.timelapse.model.capture_time import taken_epoch_ms
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.photo_reader import (
@@ -34,7 +34,7 @@ from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
 
-MISSING, FORBIDDEN = "missing", "forbidden"
+FORBIDDEN = "forbidden"
 _OTHERS_TRIED = 4
 
 _Item = TypeVar("_Item")

@@ -14,8 +14,7 @@ from collections.abc import Collection
 
 from timelapse_runtime.runtime.state.contract import ObjectInfo, Store
 from timelapse_runtime.runtime.state.errors import ObjectNotFound
-from timelapse_runtime.timelapse.errors import FrameRejected
-from timelapse_runtime.timelapse.ingest import MISSING
+from timelapse_runtime.timelapse.errors import MISSING, FrameRejected
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.source_frame import photo_at
 from timelapse_runtime.timelapse.photo_reader import FetchedPhoto

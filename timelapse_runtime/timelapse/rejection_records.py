@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.state.contract import IfAbsent, Store
-from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed
+from timelapse_runtime.runtime.state.errors import Fenced, ObjectNotFound, PreconditionFailed
 from timelapse_runtime.runtime.state.put import Put
 from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, NO_CACHE
-from timelapse_runtime.timelapse.errors import REMOVED, FrameRejected, is_skip
+from timelapse_runtime.timelapse.errors import MISSING, REMOVED, FrameRejected, is_skip
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.keys import StreamKeys, key_order
 from timelapse_runtime.timelapse.model.source_frame import SourceFrame, photo_identity
@@ -57,12 +57,20 @@ class Rejection:
 
 
 class RejectionRecords:
-    """One stream's. `prefix` is what the keys of its photos begin with. Each method raises StorageError."""
+    """One stream's. `prefix` is what the keys of its photos begin with; `is_current` asks S3 whether the checkpoint is
+    still the one known here. Each method raises StorageError."""
 
     def __init__(
-        self, name: str, store: Store, keys: StreamKeys, prefix: str, clock: Clock, left_out: LeftOutNotes
+        self,
+        name: str,
+        store: Store,
+        keys: StreamKeys,
+        prefix: str,
+        clock: Clock,
+        left_out: LeftOutNotes,
+        is_current: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._left_out = left_out
+        self._left_out, self._is_current = left_out, is_current
         self._store, self._keys, self._prefix, self._clock = store, keys, prefix, clock
         self._known: set[str] = set()
         self._known_from: str | None = None  # all records from this object key on are known
@@ -71,7 +79,13 @@ class RejectionRecords:
 
     def add(self, key: str, etag: str | None, rejection: FrameRejected, *, replaces: bool = False) -> None:
         """Write the record of a photo that will not be in the video. The first record of a photo stays, unless this one
-        `replaces` it: that of other content under the same key."""
+        `replaces` it: that of other content under the same key.
+
+        A photo may be missing because another instance has committed it, and S3's rules or somebody have removed it
+        since: then this raises Fenced.
+        """
+        if rejection.reason == MISSING and not self._is_current():
+            raise Fenced(f"{self._prefix}{key} is gone, and another instance has committed more")
         record = {
             "key": self._prefix + key,
             "etag": etag,

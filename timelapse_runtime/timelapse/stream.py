@@ -92,7 +92,7 @@ class Stream:
         checkpoints.write_with(lease_ms=lease_duration_ms(config.flush_after_seconds), settings=config.settings)
         self._derived = Derived(name, video, keys, self._checkpoints.is_current, clock)
         self._left_out = LeftOutNotes(clock)
-        self._records = RejectionRecords(name, video, keys, prefix, clock, self._left_out)
+        self._records = RejectionRecords(name, video, keys, prefix, clock, self._left_out, self._checkpoints.is_current)
         reading = self._catalog, self._records, clock, codec, executor, elsewhere
         self._ingest = Ingest(name, config, frames, prefix, *reading)
         self._reconciler = Reconciler(name, video, keys, self._catalog, self._records, config.order)
