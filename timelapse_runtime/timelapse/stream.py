@@ -99,17 +99,10 @@ class Stream:
         self._tracker = ArrivalTracker() if config.order == ARRIVAL_ORDER else FrameTracker()
         where = codec, video, keys, clock, self._checkpoints.is_current
         self._pictures = DayPictures(name, config.day_pictures, *where)
-        parts = (
-            codec,
-            self._catalog,
-            self._tracker,
-            self._checkpoints,
-            self._derived,
-            self.counts,
-            clock,
-            self._left_out,
+        owned = self._catalog, self._tracker, self._checkpoints, self._derived, self.counts
+        self._recorder = Recorder(
+            name, config, codec, *owned, clock, self._left_out, self._pictures, low_delay=low_delay
         )
-        self._recorder = Recorder(name, config, *parts, self._pictures, low_delay=low_delay)
         self._kept = KeptPhotos(video, keys)
         self._removal = SegmentRemoval(name, video, keys, clock, config.keep_segments)
         self._intake = self._make_intake()

@@ -121,7 +121,6 @@ class VideoWriter:
         self._highest = ""
         self._newest: tuple[SourceFrame, Picture] | None = None
         self._newest_is_committed = False
-        self._remembers = False
         self._lacks_newest = False
         self._thumbnails = codec.thumbnails()
         self._log = StreamLog(_log, name)
@@ -205,10 +204,10 @@ class VideoWriter:
     def discard_uncommitted(self, last: Reel | None, highest: str = "") -> None:
         """The video ends with the reel `last` again, and with the position `highest`. No picture that was discarded is
         repeated, and no filter continues from it (`lacks_newest`)."""
+        is_used = self._config.rejected == "repeat" or (self._filters is not None and self._filters.remembers)
         self._reel_writer, self._filters, self._highest = None, None, highest
         self._size_changes.restart()
         is_open = last is not None and not last.is_closed
-        is_used = self._remembers or self._config.rejected == "repeat"
         if self._newest and not self._newest_is_committed and is_used and last and last.segments and is_open:
             self._newest, self._lacks_newest = None, True
         self._low_delay = (last is not None and last.low_delay) or (self._is_low_delay_wanted and not is_open)
@@ -341,7 +340,6 @@ class VideoWriter:
         if self._filters is not None and reel is not None and frames_seen == reel.frame_count:
             return  # they have seen all of it, and nothing else
         self._filters = self._codec.filters(self._config, (settings.width, settings.height))
-        self._remembers = self._filters.remembers
         if reel is not None:
             newest = self._newest[1] if self._newest and self._newest_is_committed else None
             self._filters.resume(self._filter_state, newest)

@@ -221,9 +221,19 @@ class _FiltersHere(PictureFilters):
         return self._here.apply(picture if elsewhere is None else elsewhere.load(), moment)
 
     @property
+    def is_empty(self) -> bool:
+        """See PictureFilters."""
+        return self._here.is_empty
+
+    @property
     def remembers(self) -> bool:
         """See PictureFilters."""
         return self._here.remembers
+
+    @property
+    def drawing(self) -> str:
+        """See PictureFilters."""
+        return self._here.drawing
 
     @property
     def state(self) -> FilterState:
