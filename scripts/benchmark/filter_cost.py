@@ -1,17 +1,17 @@
 """CPU time of each filter, against that of encoding the same pictures.
 
-One thread: the filter's picture and the encoder's take turns, so both meet the same machine. Decoding and fitting are
-not counted, nor is the copy that the filter changes.
+Decoding and fitting are not counted, nor is the copy that the filter changes.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from scripts.benchmark.batch import Settings
+from scripts.benchmark.beside_encoder import PLACES, in_turns
 from scripts.benchmark.photo_set import PhotoSet
 from scripts.benchmark.ratios import Ratio
 from timelapse_runtime.timelapse.config import parse_config
@@ -29,7 +29,6 @@ FILTERS: Mapping[str, Mapping[str, str]] = {
     "overlay": {"CLOCK": "%A, %-d %B %Y, %H:%M:%S", "CAPTION": "Bergsee"},
 }
 """By name: the variables that turn it on."""
-_PLACES = {"TIMELAPSE_FRAMES": "s3://frames/", "TIMELAPSE_VIDEO": "s3://video/"}
 _WARM = 10
 _STEP_MS = 1_000
 
@@ -46,25 +45,20 @@ def _beside_the_encoder(
     photos: PhotoSet, settings: Settings, name: str, *, frames: int, rounds: int
 ) -> dict[str, list[float]]:
     codec, size = X264Codec(), (settings.width, settings.height)
-    config = parse_config(_PLACES | {f"TIMELAPSE_{key}": value for key, value in FILTERS[name].items()})
+    config = parse_config(PLACES | {f"TIMELAPSE_{key}": value for key, value in FILTERS[name].items()})
     filters, fitter = codec.filters(config, size), codec.fitter(*size, config.fit, config.background)
     decoder = codec.photo_decoder(maximum_pixels=config.maximum_pixels, background=config.background)
     encoder = codec.encoder(encoder_settings(config, size, low_delay=False), first_number=0)
-    filtering, encoding = list[float](), list[float]()
-    for number, body in enumerate(islice(photos.bodies(), _WARM + frames * rounds)):
-        picture = fitter.fit(decoder.decode(body))
-        copy = Picture.from_ndarray(picture.to_ndarray(), format="yuv420p")
-        began = time.process_time()
-        filters.apply(copy, Moment(f"{number:06d}.jpg", number * _STEP_MS))
-        between = time.process_time()
-        encoder.append(picture)
-        filtering.append(between - began)
-        encoding.append(time.process_time() - between)
-    starts = range(_WARM, len(filtering), frames)
-    ours, theirs = ([_per_frame(one[start : start + frames]) for start in starts] for one in (filtering, encoding))
-    shares = [round(one / other, 4) for one, other in zip(ours, theirs, strict=True)]
-    return {"cpu_ms_per_frame": ours, "encoder_cpu_ms_per_frame": theirs, "of_the_encoder": shares}
 
+    def work() -> Iterator[tuple[Callable[[], object], Picture]]:
+        for number, body in enumerate(islice(photos.bodies(), _WARM + frames * rounds)):
+            picture = fitter.fit(decoder.decode(body))
+            copy = Picture.from_ndarray(picture.to_ndarray(), format="yuv420p")
+            yield partial(filters.apply, copy, Moment(f"{number:06d}.jpg", number * _STEP_MS)), picture
 
-def _per_frame(seconds: Sequence[float]) -> float:
-    return round(1000 * sum(seconds) / len(seconds), 3)
+    turns = in_turns(work(), encoder, warm=_WARM, frames=frames)
+    return {
+        "cpu_ms_per_frame": turns.work_ms,
+        "encoder_cpu_ms_per_frame": turns.encoder_ms,
+        "of_the_encoder": turns.shares(),
+    }
