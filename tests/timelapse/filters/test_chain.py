@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from unittest.mock import patch
 
 import numpy
 import pytest
 
 from tests.world import World
+from timelapse_runtime.timelapse.config import parse_config
 from timelapse_runtime.timelapse.errors import FiltersUnavailable
-from timelapse_runtime.timelapse.filters.chain import FilterChain
+from timelapse_runtime.timelapse.filters.chain import FilterChain, drawing
 from timelapse_runtime.timelapse.filters.contract import Area, FilterState, Moment, Planes
 from timelapse_runtime.timelapse.video import codec
 
@@ -103,3 +104,32 @@ def test_a_filter_without_its_library_ends_init(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(FiltersUnavailable, match="needs numpy, and it is not installed: add the layer"):
         world.environment()
     World().environment()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"masks": "black 0,0 40,40"},
+        {"caption": "another lake"},
+        {"caption_place": "top-left"},
+        {"clock": "%H"},
+        {"clock_place": "top-right"},
+        {"timezone": "Asia/Tokyo"},
+        {"text_size": "9"},
+        {"logo": "other.png"},
+        {"logo_place": "bottom-left"},
+        {"logo_size": "33"},
+        {"logo_margin": "9"},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_what_draws_otherwise_has_another_drawing(changed: dict[str, str]) -> None:
+    settings = {"masks": "black 0,0 20,20", "caption": "a lake", "clock": "%H:%M", "logo": "logo.png"}
+
+    def drawn_by(names: dict[str, str]) -> str:
+        config = parse_config(World().variables(**names))
+        assert config.logo is not None
+        return drawing(replace(config, logo_png=str(config.logo).encode()))
+
+    assert drawn_by(settings) == drawn_by(settings | {"crf": "30"})
+    assert drawn_by(settings) != drawn_by(settings | changed)
