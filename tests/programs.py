@@ -1,10 +1,15 @@
-"""System programs that tests judge by."""
+"""System programs that tests judge by, and programs that have environments of their own."""
 
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
+
+_ROOT = Path(__file__).parents[1]
+BENCH_PYTHON = _ROOT / ".venv-bench" / "bin" / "python"
+MINISTACK = _ROOT / ".venv-ministack" / "bin" / "ministack"
 
 DEBIAN_PACKAGES = {
     "ffmpeg": "ffmpeg",
@@ -33,3 +38,15 @@ def require_program(name: str) -> str:
     if path is None:
         pytest.skip(f"needs {name}: apt-get install {DEBIAN_PACKAGES[name]}")
     return path
+
+
+def require_bench() -> None:
+    """Skips the test where the benchmark's environment (BENCH_PYTHON) is not installed, as `require_program` does."""
+    if not BENCH_PYTHON.exists():
+        pytest.skip("needs the benchmark's environment: scripts/install bench")
+
+
+def require_ministack() -> None:
+    """Skips the test where ministack is not installed, as `require_program` does."""
+    if not MINISTACK.exists():
+        pytest.skip("needs ministack: scripts/install ministack")

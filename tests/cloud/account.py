@@ -43,8 +43,8 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
-from tests.contract.conftest import MINISTACK
 from tests.infra.conftest import ROOT, transformed
+from tests.programs import MINISTACK
 from tests.recovery.http.proxy import FaultProxy
 from timelapse_runtime.emulator.s3_server import REGION, EmbeddedS3
 from timelapse_runtime.runtime.state.s3 import S3Store, make_client

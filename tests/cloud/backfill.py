@@ -32,10 +32,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tests.contract.conftest import MINISTACK
 from tests.infra.conftest import PROGRAMS, ROOT, infra_program
 from tests.photos import make_photos, with_capture_time
 from tests.probe import ffmpeg_numbers
+from tests.programs import MINISTACK
 from timelapse_runtime.emulator.s3_server import REGION, EmbeddedS3
 from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 from timelapse_runtime.timelapse.verify import Verifier

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import pytest
 
+from tests.programs import MINISTACK, require_ministack
 from timelapse_runtime.cli.store_requirements import Differs
 from timelapse_runtime.emulator.s3_server import EmbeddedS3
 from timelapse_runtime.runtime.clock import ManualClock
@@ -23,7 +24,6 @@ from timelapse_runtime.runtime.state.errors import StorageError
 from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
-MINISTACK = Path(__file__).parents[2] / ".venv-ministack" / "bin" / "ministack"
 RADOSGW = Path(__file__).with_name("radosgw.sh")
 _numbers = itertools.count()
 
@@ -57,8 +57,8 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if name == "memory":
         yield Server(name, None)
         return
-    if name == "ministack" and not MINISTACK.exists():
-        pytest.skip("needs ministack: scripts/install ministack")
+    if name == "ministack":
+        require_ministack()
     commands: dict[str, Callable[[], EmbeddedS3]] = {
         "moto": EmbeddedS3,
         "ministack": lambda: EmbeddedS3((str(MINISTACK),)),

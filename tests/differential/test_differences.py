@@ -13,15 +13,15 @@ from tests.differential.differences import DIFFERENCES, EVERYWHERE, INIT_DIFFERE
 from tests.differential.handlers import CASES
 from tests.differential.observation import differences, facts
 from tests.differential.service import Run, initialise, serve
+from tests.programs import BENCH_PYTHON, require_bench
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
-PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 THIS, AWS = "this runtime", "awslambdaric"
-COMMANDS = {THIS: [str(ROOT / "bootstrap")], AWS: [str(PYTHON), "-u", "-m", "awslambdaric", "handlers.handler"]}
+COMMANDS = {THIS: [str(ROOT / "bootstrap")], AWS: [str(BENCH_PYTHON), "-u", "-m", "awslambdaric", "handlers.handler"]}
 VARIABLES = {
     "PATH": "/usr/bin:/bin",
-    "STATEFUL_RUNTIME_PYTHON": str(PYTHON),
+    "STATEFUL_RUNTIME_PYTHON": str(BENCH_PYTHON),
     "PYTHONPATH": str(ROOT),
     "LAMBDA_TASK_ROOT": str(FOLDER),
     "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
@@ -72,8 +72,7 @@ NAMES = (
 
 @pytest.fixture(scope="module", autouse=True)
 def _installed() -> None:
-    if not PYTHON.exists():
-        pytest.skip("needs the benchmark's environment: scripts/install bench")
+    require_bench()
 
 
 def both(run: Callable[[str], Run]) -> Mapping[str, Run]:
@@ -101,7 +100,7 @@ def initialised(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Run]:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(source.encode(errors="surrogateescape"))
     variables = {**VARIABLES, "LAMBDA_TASK_ROOT": str(root)}
-    command = [str(PYTHON), "-P", "-u", str(FOLDER / "forked.py")]
+    command = [str(BENCH_PYTHON), "-P", "-u", str(FOLDER / "forked.py")]
     return both(lambda runtime: initialise([*command, runtime], NAMES, variables, root / f"{runtime}.log"))
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.contract.conftest import MINISTACK
 from tests.infra.conftest import OF_CAMERAS, PROGRAMS, Infra, infra_program
+from tests.programs import MINISTACK, require_ministack
 from tests.timelapse.metric_lines import recorded, values
 from tests.world import InvocationContext, World
 from timelapse_runtime.emulator.s3_server import REGION, EmbeddedS3
@@ -54,8 +54,7 @@ def test_each_line_is_valid_by_the_published_schema(level: str) -> None:
 
 @pytest.fixture
 def cloudwatch() -> Iterator[Any]:
-    if not MINISTACK.exists():
-        pytest.skip("needs ministack: scripts/install ministack")
+    require_ministack()
     with EmbeddedS3((str(MINISTACK),)) as server:
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         make: Any = boto3.client

@@ -11,10 +11,9 @@ import pytest
 
 from scripts.benchmark.candidates import BARE, BATCH, DISK, MANAGED, THIS, WARM
 from scripts.benchmark.ratios import GOALS
-from tests.programs import require_program
+from tests.programs import BENCH_PYTHON, require_bench, require_program
 
 ROOT = Path(__file__).parents[2]
-PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 
 
 @pytest.mark.timeout(240)
@@ -22,9 +21,8 @@ def test_a_run_gives_every_ratio_every_candidate_and_the_pictures(
     photos: Callable[..., list[Path]], tmp_path: Path
 ) -> None:
     require_program("ffmpeg")
-    if not PYTHON.exists():
-        pytest.skip("needs the benchmark's environment: scripts/install bench")
-    command = [PYTHON, "-W", "error::ResourceWarning", "-m", "scripts.benchmark", photos(40)[0].parent]
+    require_bench()
+    command = [BENCH_PYTHON, "-W", "error::ResourceWarning", "-m", "scripts.benchmark", photos(40)[0].parent]
     arguments = ["--smoke", "--size", "320x180", "--out", tmp_path, "--json"]
     done = subprocess.run([*map(str, (*command, *arguments))], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr

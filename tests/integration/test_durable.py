@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from tests.programs import BENCH_PYTHON, require_bench
 from timelapse_runtime.emulator.deployment import INSTALLED, Deployment
 from timelapse_runtime.emulator.environment import LocalLambda
 
-PYTHON = Path(__file__).parents[2] / ".venv-bench" / "bin" / "python"
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:orders:7/durable-execution/name/id"
 SOURCE = """
 import time
@@ -107,8 +107,7 @@ def service() -> Iterator[ThreadingHTTPServer]:
 def test_a_durable_function_waits_is_replayed_and_keeps_its_process(
     service: Any, tmp_path: Path, journal: Any, ending: ExitStack
 ) -> None:
-    if not PYTHON.exists():
-        pytest.skip("needs the benchmark's environment: scripts/install bench")
+    require_bench()
     (tmp_path / "app.py").write_text(SOURCE)
     environment = ending.enter_context(
         LocalLambda(
@@ -116,7 +115,7 @@ def test_a_durable_function_waits_is_replayed_and_keeps_its_process(
                 bootstrap=INSTALLED.bootstrap, extensions=None, task_root=tmp_path, handler="app.handler"
             ),
             variables={
-                "STATEFUL_RUNTIME_PYTHON": str(PYTHON),
+                "STATEFUL_RUNTIME_PYTHON": str(BENCH_PYTHON),
                 "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{service.server_port}",
                 "AWS_ACCESS_KEY_ID": "key",
                 "AWS_SECRET_ACCESS_KEY": "secret",

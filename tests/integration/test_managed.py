@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import Journal
+from tests.programs import BENCH_PYTHON, require_bench
 from timelapse_runtime.emulator.deployment import INSTALLED, Deployment
 from timelapse_runtime.emulator.environment import LocalLambda
 from timelapse_runtime.emulator.rie import Emulator
 
 ROOT = Path(__file__).parents[2]
-PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 FUNCTION = """
 import json, os, signal, time
 from timelapse_runtime.runtime import managed
@@ -49,12 +49,11 @@ handler = managed(Counter)
 def deploy(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """What environment and emulator are made with; without the extension if it is told so. With `thread`, AWS's client
     waits for events in a thread, as it does since Python 3.12: then Python's signal handlers run in the main one."""
-    if not PYTHON.exists():
-        pytest.skip("needs .venv-bench: scripts/install bench")
+    require_bench()
     (tmp_path / "task").mkdir()
     (tmp_path / "task" / "counter.py").write_text(FUNCTION)
     bootstrap = tmp_path / "task" / "bootstrap"
-    bootstrap.write_text(f"#!/bin/sh\nexec '{PYTHON}' -u -m awslambdaric \"$_HANDLER\"\n")
+    bootstrap.write_text(f"#!/bin/sh\nexec '{BENCH_PYTHON}' -u -m awslambdaric \"$_HANDLER\"\n")
     bootstrap.chmod(0o755)
 
     def deployed(*, extension: bool = True, thread: bool = False) -> dict[str, Any]:
@@ -64,7 +63,11 @@ def deploy(tmp_path: Path) -> Callable[..., dict[str, Any]]:
             task_root=bootstrap.parent,
             handler="counter.handler",
         )
-        variables = {"PYTHONPATH": str(ROOT), "NOTES": str(tmp_path / "notes"), "STATEFUL_RUNTIME_PYTHON": str(PYTHON)}
+        variables = {
+            "PYTHONPATH": str(ROOT),
+            "NOTES": str(tmp_path / "notes"),
+            "STATEFUL_RUNTIME_PYTHON": str(BENCH_PYTHON),
+        }
         if thread:
             variables["AWS_EXECUTION_ENV"] = "AWS_Lambda_python3.13"
         return {"deployment": deployment, "variables": variables, "temp_folder": tmp_path}

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from tests.programs import BENCH_PYTHON, require_bench
 from timelapse_runtime.emulator.deployment import INSTALLED, Deployment
 from timelapse_runtime.emulator.environment import FUNCTION_NAME, LocalLambda
 
 ROOT = "1-5759e988-bd862e3fe1be46a994272793"
 TRACE = f"Root={ROOT};Parent=53995c3f42cd8ad8;Sampled=1"
-PYTHON = Path(__file__).parents[2] / ".venv-bench" / "bin" / "python"
 SOURCE = """
 import logging
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -56,8 +56,7 @@ def daemon() -> Iterator[socket.socket]:
 
 
 def test_logger_metrics_and_tracer_work(daemon: socket.socket, tmp_path: Path, journal: Any, ending: ExitStack) -> None:
-    if not PYTHON.exists():
-        pytest.skip("needs the benchmark's environment: scripts/install bench")
+    require_bench()
     (tmp_path / "app.py").write_text(SOURCE)
     environment = ending.enter_context(
         LocalLambda(
@@ -68,7 +67,7 @@ def test_logger_metrics_and_tracer_work(daemon: socket.socket, tmp_path: Path, j
                 handler="app.handler",
             ),
             variables={
-                "STATEFUL_RUNTIME_PYTHON": str(PYTHON),
+                "STATEFUL_RUNTIME_PYTHON": str(BENCH_PYTHON),
                 "AWS_LAMBDA_LOG_FORMAT": "JSON",
                 "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
             },

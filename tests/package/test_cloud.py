@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.cloud.run import main
-from tests.contract.conftest import MINISTACK
 from tests.package.conftest import Packages
+from tests.programs import require_ministack
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -23,8 +23,7 @@ pytestmark = pytest.mark.timeout(900)
 )
 def test_each_photo_becomes_one_frame(options: str, packages: Packages, capsys: pytest.CaptureFixture[str]) -> None:
     """`run` itself asserts that each photo is there once, and that FFmpeg has nothing to object to."""
-    if not MINISTACK.exists():
-        pytest.skip("needs ministack: scripts/install ministack")
+    require_ministack()
     small = ["--photos", "40", "--rate", "20", "--size", "320x180", "--flush-every", "20"]
     main([*small, *options.split(), "--dist", str(packages.function.parent)])
     found = json.loads(capsys.readouterr().out)

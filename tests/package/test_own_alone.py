@@ -16,11 +16,10 @@ import pytest
 from scripts.packager.interpreter import VERSION
 from scripts.packager.system import this_architecture
 from tests.cloud.account import Account, Archives
-from tests.contract.conftest import MINISTACK
 from tests.package.conftest import ROOT
 from tests.package.sandbox import emulator_in_chroot, make_root, unzip
 from tests.package.test_own_function import wheel
-from tests.programs import require_program
+from tests.programs import require_ministack, require_program
 
 FUNCTION = """
 import importlib.util, json, pathlib, sqlite3
@@ -131,8 +130,7 @@ def test_it_is_deployed_by_its_template_and_keeps_its_state_in_its_bucket(
     report: dict[str, Any], tmp_path: Path
 ) -> None:
     """In ministack: what that leaves out is in tests/cloud/account.py, the extension above all."""
-    if not MINISTACK.exists():
-        pytest.skip("needs ministack: scripts/install ministack")
+    require_ministack()
     with Account(Archives(Path(report["path"]), Path(report["extension_layer"])), tmp_path) as account:
         account.deploy("function", reserved=1, parameters={"Handler": "app.Counter"})
         texts = [json.loads(account.answer("Function", {"text": text}) or "")["texts"] for text in ("one", "two")]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.photos import make_photos
+from tests.programs import MINISTACK
 from tests.recovery.http.proxy import FaultProxy, HttpFault
 from timelapse_runtime.emulator.deployment import HANDLER, INSTALLED
 from timelapse_runtime.emulator.environment import LocalLambda
@@ -26,7 +27,6 @@ from timelapse_runtime.emulator.sandbox import ShutdownBudget
 from timelapse_runtime.runtime.state.s3 import S3Store, make_client
 
 ROOT = Path(__file__).parents[3]
-MINISTACK = ROOT / ".venv-ministack" / "bin" / "ministack"
 BUCKET = "crash-points"
 _SETTINGS = {
     "TIMELAPSE_FRAMES": f"s3://{BUCKET}/frames/",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.programs import require_program
-from tests.recovery.http.harness import MINISTACK
+from tests.programs import require_ministack, require_program
 from tests.recovery.http.points import Server, run_all
 
 
@@ -14,8 +13,8 @@ from tests.recovery.http.points import Server, run_all
 def test_a_fault_at_any_request_over_http_loses_nothing_and_doubles_nothing(server: Server, step: int) -> None:
     """The steps share no factor with the number of requests: between them the two have all kinds of faults but one."""
     require_program("ffmpeg")
-    if server == "ministack" and not MINISTACK.exists():
-        pytest.skip("needs ministack: scripts/install ministack")
+    if server == "ministack":
+        require_ministack()
     results = list(run_all(server, step, first=step // 2))
     assert results
     assert [(name, wrong) for name, wrong in results if wrong] == []
