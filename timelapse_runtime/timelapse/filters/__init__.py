@@ -1,1 +1,1 @@
-"""Filters: steps between a fitted photo and the encoder. The only place beside the sample scene that imports numpy."""
+"""Filters: steps between a fitted photo and the encoder. They import numpy, so one is imported only when it is on."""
