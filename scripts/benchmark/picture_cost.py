@@ -1,6 +1,6 @@
 """CPU time of the pictures of the day, against that of encoding the same pictures.
 
-A picture's PNG is made once in a keyframe interval, of a keogram that has all its columns, which is the largest.
+A picture's file is made once in a keyframe interval. That of a keogram has all its columns then, which is the largest.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from timelapse_runtime.timelapse.video.fit import Picture
 
 _WARM = 30
 _COLUMNS = 2_047
-_PNGS = 5
+_FILES = 5
 
 
 def measure(photos: PhotoSet, settings: Settings, *, frames: int, rounds: int) -> dict[str, Any]:
-    """CPU in milliseconds per frame, by round, and of one PNG; `of_the_encoder` has both together."""
+    """CPU in milliseconds per frame, by round, and of one file; `of_the_encoder` has both together."""
     codec, size = X264Codec(), (settings.width, settings.height)
     config = parse_config(PLACES)
     decoder = codec.photo_decoder(maximum_pixels=config.maximum_pixels, background=config.background)
@@ -44,17 +44,17 @@ def _beside_the_encoder(
     canvas, encoder = kind.canvas(), codec.encoder(encoder_settings(config, size, low_delay=False), first_number=0)
 
     def draw(picture: Picture) -> None:
-        canvas.add(kind.sample(picture), 1)
+        canvas.add(kind.sample(picture, canvas.frame_count), 1)
 
     drawn = islice(itertools.cycle(pictures), _WARM + frames * rounds)
     turns = in_turns(((partial(draw, picture), picture) for picture in drawn), encoder, warm=_WARM, frames=frames)
     while canvas.frame_count < _COLUMNS:
         draw(pictures[canvas.frame_count % len(pictures)])
-    png_ms, png_bytes = sum(cpu_ms(canvas.to_png) for _ in range(_PNGS)) / _PNGS, len(canvas.to_png())
+    file_ms, file_bytes = sum(cpu_ms(canvas.to_bytes) for _ in range(_FILES)) / _FILES, len(canvas.to_bytes())
     return {
         "cpu_ms_per_frame": turns.work_ms,
         "encoder_cpu_ms_per_frame": turns.encoder_ms,
-        "of_the_encoder": turns.shares(png_ms / config.keyframe_interval),
-        "png_cpu_ms": round(png_ms, 1),
-        "png_bytes": png_bytes,
+        "of_the_encoder": turns.shares(file_ms / config.keyframe_interval),
+        "file_cpu_ms": round(file_ms, 1),
+        "file_bytes": file_bytes,
     }

@@ -35,7 +35,13 @@ from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.time_left import TimeLeft
 from timelapse_runtime.timelapse.video.boxes import read_sources, walk_boxes
 from timelapse_runtime.timelapse.video.codec import Codec
-from timelapse_runtime.timelapse.video.day_picture import DayCanvas, DayPictureKind, Sample, UnreadableDayPicture
+from timelapse_runtime.timelapse.video.day_picture import (
+    MAXIMUM_WAITING,
+    DayCanvas,
+    DayPictureKind,
+    Sample,
+    UnreadableDayPicture,
+)
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 from timelapse_runtime.timelapse.video.encode import EncodedFrame, Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.filtered import PictureFilters
@@ -154,18 +160,21 @@ class FakeThumbnailEncoder:
 class FakeDayPictures(DayPictureKind):
     """Pictures that list the photos of their frames."""
 
+    maximum_waiting = MAXIMUM_WAITING
+
     def __init__(self, size: Size) -> None:
         self._size = size
 
-    def sample(self, picture: Picture) -> Sample:
+    def sample(self, picture: Picture, number: int) -> Sample:
+        del number
         fake = cast("FakePicture", picture)
         return [[fake.photo, fake.mark]]
 
     def joined(self, first: Sample, second: Sample) -> Sample:
         return first + second
 
-    def canvas(self, png: bytes | None = None) -> FakeDayCanvas:
-        return FakeDayCanvas([] if png is None else photos_in_picture(png))
+    def canvas(self, stored: bytes | None = None) -> FakeDayCanvas:
+        return FakeDayCanvas([] if stored is None else photos_in_picture(stored))
 
 
 @dataclass
@@ -182,7 +191,7 @@ class FakeDayCanvas(DayCanvas):
         self.shown += sample
         self.frame_count += count
 
-    def to_png(self) -> bytes:
+    def to_bytes(self) -> bytes:
         return json.dumps(self.shown).encode()
 
 

@@ -365,7 +365,7 @@ REMOVAL = {
 }
 """A reel soon has as much as `live.m3u8` needs, and then names no segment of the one before."""
 KEEP_TIME = {"TIMELAPSE_SPEED": "60", "TIMELAPSE_REJECTED": "repeat", "TIMELAPSE_REEL": "day"}
-PICTURES = {"TIMELAPSE_REEL": "day", "TIMELAPSE_DAY_PICTURES": "keogram, lighten"}
+PICTURES = {"TIMELAPSE_REEL": "day", "TIMELAPSE_DAY_PICTURES": "keogram, digest"}
 SCENARIOS = (
     Scenario("growing video", _grow),
     Scenario("reels by day and by close", _roll, {"TIMELAPSE_REEL": "day"}),

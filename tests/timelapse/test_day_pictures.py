@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from contextlib import nullcontext
 from unittest.mock import patch
 
+import av
 import numpy
 import pytest
 from PIL import Image
@@ -16,11 +19,14 @@ from timelapse_runtime.runtime.state.errors import StorageUnavailable
 from timelapse_runtime.runtime.state.memory import MemoryStore
 from timelapse_runtime.timelapse import reel_pictures
 from timelapse_runtime.timelapse.commit_plan import segment_key
+from timelapse_runtime.timelapse.errors import EncoderFailed
 from timelapse_runtime.timelapse.model.checkpoint import Reel
-from timelapse_runtime.timelapse.model.keys import DAY_PICTURES, KEOGRAM
+from timelapse_runtime.timelapse.model.keys import DAY_PICTURE_FILES, DAY_PICTURES, DIGEST, KEOGRAM, LIGHTEN
+from timelapse_runtime.timelapse.video.day_picture import pixels_of
+from timelapse_runtime.timelapse.video.digest import _Track
 
 DAY_MS = 24 * 3_600_000
-ON = {"TIMELAPSE_DAY_PICTURES": "keogram, lighten"}
+ON = {"TIMELAPSE_DAY_PICTURES": "keogram, lighten, digest"}
 SMALL = {"TIMELAPSE_KEYFRAME_INTERVAL": "6", "TIMELAPSE_FLUSH_EVERY": "3", **ON}
 
 
@@ -28,6 +34,10 @@ SMALL = {"TIMELAPSE_KEYFRAME_INTERVAL": "6", "TIMELAPSE_FLUSH_EVERY": "3", **ON}
 def world() -> World:
     """Fake media: a picture is the list of its photos."""
     return fake_world(SMALL)
+
+
+def is_picture(key: str) -> bool:
+    return key.endswith(tuple(DAY_PICTURE_FILES.values()))
 
 
 def shown(world: World, reel: Reel, kind: str = KEOGRAM) -> list[list[int]] | None:
@@ -68,13 +78,13 @@ def test_a_picture_is_written_when_a_segment_closes(world: World) -> None:
 def test_nothing_is_written_if_it_is_off() -> None:
     world = fake_world(SMALL | {"TIMELAPSE_DAY_PICTURES": "off"})
     world.shoot(world.environment(), range(20))
-    assert not [key for key in world.object_keys() if key.endswith(".png")]
+    assert not [key for key in world.object_keys() if is_picture(key)]
 
 
 def test_only_what_is_named_is_made() -> None:
     world = fake_world(SMALL | {"TIMELAPSE_DAY_PICTURES": "lighten"})
     world.shoot(world.environment(), range(20))
-    assert [key.rpartition("/")[2] for key in world.object_keys() if key.endswith(".png")] == ["lighten.png"]
+    assert [key.rpartition("/")[2] for key in world.object_keys() if is_picture(key)] == ["lighten.png"]
 
 
 @pytest.mark.parametrize("every", [1, 2, 5, 7])
@@ -123,7 +133,7 @@ def test_a_reel_that_others_have_closed_is_finished(world: World) -> None:
 
 def _refusing_pictures(put: object) -> object:
     def refuse(self: MemoryStore, key: str, *args: object, **kwargs: object) -> object:
-        if key.endswith(".png"):
+        if is_picture(key):
             raise StorageUnavailable("PutObject", self.bucket, key, "refused")
         return put(self, key, *args, **kwargs)  # type: ignore[operator]
 
@@ -192,8 +202,8 @@ def test_a_removed_photo_is_in_no_picture() -> None:
     world.shoot(function, range(10))
     world.sweep(function, close=True)
     remaking_of(world, lambda: None).remove([world.key(4)])
-    pictures = [key for key in world.object_keys() if key.endswith(".png")]
-    assert len(pictures) == 2
+    pictures = [key for key in world.object_keys() if is_picture(key)]
+    assert len(pictures) == len(DAY_PICTURES)
     assert all(4 not in [photo for photo, _ in photos_in_picture(world.video.get(key).body)] for key in pictures)
     assert_complete(world)
     assert not world.verify().findings
@@ -202,11 +212,11 @@ def test_a_removed_photo_is_in_no_picture() -> None:
 def test_pictures_are_no_orphans_and_stay(world: World) -> None:
     world.shoot(function := world.environment(), range(20))
     world.sweep(function, close=True)
-    before = {key for key in world.object_keys() if key.endswith(".png")}
+    before = {key for key in world.object_keys() if is_picture(key)}
     world.clock.advance(DAY_MS)
     world.sweep(function := world.environment(), all_reels=True)
-    assert {key for key in world.object_keys() if key.endswith(".png")} == before
-    assert len(before) == 2
+    assert {key for key in world.object_keys() if is_picture(key)} == before
+    assert len(before) == len(DAY_PICTURES)
     assert not world.verify().findings
 
 
@@ -215,7 +225,10 @@ def test_pictures_are_no_orphans_and_stay(world: World) -> None:
 
 def pixels(world: World, kind: str) -> numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.uint8]]:
     body = world.video.get(world.keys.picture(world.reels()[0].path, kind)).body
-    return numpy.asarray(Image.open(io.BytesIO(body)))
+    if kind != DIGEST:
+        return numpy.asarray(Image.open(io.BytesIO(body)))
+    with av.open(io.BytesIO(body), "r") as container:
+        return numpy.stack([pixels_of(frame) for frame in container.decode(video=0)])
 
 
 def test_a_run_that_ends_cleanly_after_each_frame_gives_the_same_pictures() -> None:
@@ -228,9 +241,10 @@ def test_a_run_that_ends_cleanly_after_each_frame_gives_the_same_pictures() -> N
         functions[1] = worlds[1].environment()
     for world, function in zip(worlds, functions, strict=True):
         world.sweep(function, drain=True)
-    for kind in DAY_PICTURES:
+    for kind in (KEOGRAM, LIGHTEN):
         one, other = (pixels(world, kind) for world in worlds)
         assert (one == other).all()
+    assert psnr(worlds, DIGEST) >= 32  # encoded in other groups
     assert pixels(worlds[0], KEOGRAM).shape == (64, 20, 3)
 
 
@@ -243,7 +257,23 @@ def test_what_is_caught_up_is_as_the_video_shows_it() -> None:
             if is_killed and number % 6 == 5:
                 function = world.environment()
         world.sweep(function, drain=True)
-    for kind in DAY_PICTURES:
-        one, other = (pixels(world, kind).astype(float) for world in worlds)
-        assert one.shape == other.shape
-        assert 10 * numpy.log10(255**2 / ((one - other) ** 2).mean()) >= 40
+    assert min(psnr(worlds, kind) for kind in (KEOGRAM, LIGHTEN)) >= 40
+    assert psnr(worlds, DIGEST) >= 32
+
+
+def psnr(worlds: Sequence[World], kind: str) -> float:
+    """In decibels, between the pictures of two worlds."""
+    one, other = (pixels(world, kind).astype(float) for world in worlds)
+    assert one.shape == other.shape
+    return float(10 * numpy.log10(255**2 / ((one - other) ** 2).mean()))
+
+
+def test_an_encoder_that_fails_leaves_no_gap_in_a_digest() -> None:
+    worlds = [World(dict(ON)), World(dict(ON))]
+    for world, fails in zip(worlds, (False, True), strict=True):
+        world.shoot(function := world.environment(), range(20))
+        with patch.object(_Track, "group", side_effect=EncoderFailed("no memory")) if fails else nullcontext():
+            world.sweep(function, drain=True)
+        world.shoot(function, range(20, 40))
+        world.sweep(function, drain=True)
+    assert psnr(worlds, DIGEST) >= 32

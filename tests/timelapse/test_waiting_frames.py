@@ -7,7 +7,9 @@ from random import Random
 
 import pytest
 
-from timelapse_runtime.timelapse.waiting_frames import MAXIMUM_FRAMES, WaitingFrames
+from tests.recovery.fake_media import FakeDayPictures
+from timelapse_runtime.timelapse.video.day_picture import MAXIMUM_WAITING
+from timelapse_runtime.timelapse.waiting_frames import WaitingFrames
 
 
 @dataclass
@@ -30,12 +32,12 @@ class Canvas:
         self.frames += sample
         self.samples += 1
 
-    def to_png(self) -> bytes:
+    def to_bytes(self) -> bytes:
         raise NotImplementedError
 
 
 def waiting(*numbers: int) -> WaitingFrames:
-    frames = WaitingFrames(lambda first, second: first + second)
+    frames = WaitingFrames(FakeDayPictures((64, 36)))
     for number in numbers:
         frames.add(number, [number])
     return frames
@@ -112,13 +114,13 @@ def test_a_picture_is_never_far_behind_the_commits(lookahead: int, flush_every: 
 
 def test_frames_that_wait_for_too_many_others_are_given_up() -> None:
     frames = waiting()
-    for number in range(100, 100 + 2 * MAXIMUM_FRAMES):
+    for number in range(100, 100 + 2 * MAXIMUM_WAITING):
         frames.add(number, [number])
         frames.committed(number + 1, number + 1)
     assert frames.first_ready is not None
-    assert frames.first_ready >= 100 + MAXIMUM_FRAMES
+    assert frames.first_ready >= 100 + MAXIMUM_WAITING
     before = [*range(frames.first_ready)]
-    assert moved(frames, Canvas(before)) == [*range(100 + 2 * MAXIMUM_FRAMES)]
+    assert moved(frames, Canvas(before)) == [*range(100 + 2 * MAXIMUM_WAITING)]
 
 
 def test_gaps_and_discarded_frames_neither_lose_nor_repeat_one() -> None:

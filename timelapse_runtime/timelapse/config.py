@@ -154,7 +154,7 @@ class Config:
         held = self.reorder_window
         # One is encoded while the next is decoded. In the order of names those that are held back are decoded too.
         decoded, read = (2 + held, 0) if self.order == "name" else (2, held)
-        pictures = len(self.day_pictures)
+        pictures = self.day_pictures
         return MemoryBudget(
             self.memory_mb, self.preset, decoded_photos=decoded, read_photos=read, day_pictures=pictures
         )

@@ -1,4 +1,5 @@
-"""Pictures of the day, kept up to date while frames pass: of each reel a keogram, and a picture of its lights.
+"""Pictures of the day, kept up to date while frames pass: of each reel a keogram, a picture of its lights, a
+digest.
 
 They show *committed* frames, each once. A frame's sample is taken when the frame is encoded, waits for its commit, and
 is added to the picture of the reel that it was committed to. The picture is written now and then, after a commit, and
@@ -18,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.state.contract import Store
 from timelapse_runtime.runtime.state.errors import StateError
-from timelapse_runtime.timelapse.errors import SegmentCorrupt
+from timelapse_runtime.timelapse.errors import EncoderFailed, SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.video_size import Size
@@ -74,9 +75,9 @@ class DayPictures:
         if (picture.width, picture.height) != self._size:
             self._size = picture.width, picture.height
             self._kinds = self._parts.codec.day_pictures(self._parts.names, self._size)
-            self._waiting = {name: WaitingFrames(kind.joined) for name, kind in self._kinds.items()}
+            self._waiting = {name: WaitingFrames(kind) for name, kind in self._kinds.items()}
         for name, kind in self._kinds.items():
-            sample = kind.sample(picture)
+            sample = kind.sample(picture, number)
             if sample is not None:
                 self._waiting[name].add(number, sample)
 
@@ -167,7 +168,9 @@ class DayPictures:
     def _try(self, reel: ReelPictures, action: Callable[[ReelPictures], bool]) -> bool:
         try:
             return action(reel)
-        except (StateError, SegmentCorrupt) as error:
+        except (StateError, SegmentCorrupt, EncoderFailed) as error:
+            if isinstance(error, EncoderFailed):
+                reel.forget()
             fields = {"reel": reel.reel.name}
             self._log.warning("could not bring the pictures of the day up to date", extra=fields, exc_info=error)
             return False

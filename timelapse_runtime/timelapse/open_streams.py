@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.state.contract import Store
@@ -129,7 +130,7 @@ class OpenStreams:
         """
         configs = [(stream, stream.config) for stream in streams]
         sizes = [stream.video_size or config.size or config.maximum_size for stream, config in configs]
-        pictures = sum(len(config.day_pictures) for _, config in configs)
+        pictures = chain.from_iterable(config.day_pictures for _, config in configs)
         return len(sizes) <= self._config.open_streams and self._config.memory.takes_videos(sizes, pictures)
 
     def _opened(self, name: str, takes_over: TakesOver, *, low_delay: bool, claims: bool) -> Stream | Lease:

@@ -24,7 +24,7 @@ from timelapse_runtime.timelapse.catalog import Catalog
 from timelapse_runtime.timelapse.commit_plan import reel_object_keys
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import ARRIVAL_ORDER, Checkpoint, Reel, photos_checksum
-from timelapse_runtime.timelapse.model.keys import DAY_PICTURES, StreamKeys, key_order, reel_number, segment_name
+from timelapse_runtime.timelapse.model.keys import DAY_PICTURE_FILES, StreamKeys, key_order, reel_number, segment_name
 from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
 from timelapse_runtime.timelapse.model.source_frame import photo_at
 from timelapse_runtime.timelapse.model.stored_editions import StoredEditions
@@ -38,7 +38,7 @@ _RECENT_SEGMENTS = 6
 """A thousand photos at the default keyframe interval: two pages of a listing."""
 _RECENT_REELS = 2
 """The newest one, and the one before, which may have been closed just now."""
-_DERIVED = ("index.m3u8", "reel.json", "video.m3u8", "video.mp4", *(f"{kind}.png" for kind in DAY_PICTURES))
+_DERIVED = ("index.m3u8", "reel.json", "video.m3u8", "video.mp4", *DAY_PICTURE_FILES.values())
 """In a reel's folder, written after a commit."""
 
 

@@ -1,4 +1,4 @@
-"""The pictures of one reel (a keogram, a picture of its lights) as they are stored, and as far as they have come.
+"""The pictures of the day of one reel as they are stored, and as far as they have come.
 
 Owns the objects, and what is known of them. Each is written with the condition that it is the one that was read or
 written here before; so an instance that was frozen writes over nothing. What a picture lacks is decoded from the reel's
@@ -17,7 +17,7 @@ from timelapse_runtime.runtime.state.put import Put
 from timelapse_runtime.timelapse.commit_plan import NO_CACHE
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Reel
-from timelapse_runtime.timelapse.model.keys import StreamKeys
+from timelapse_runtime.timelapse.model.keys import DIGEST, StreamKeys
 from timelapse_runtime.timelapse.stored_reels import read_segment
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.video.codec import Codec
@@ -27,7 +27,6 @@ from timelapse_runtime.timelapse.waiting_frames import WaitingFrames
 
 WRITE_EVERY_MS = 10 * 60_000
 """A picture is written when a segment has closed, and at least this often: a slow camera's segments take hours."""
-_TYPE = "image/png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class _Stored:
 
 
 class ReelPictures:
-    """Of `reel`, as it is committed. All methods raise StorageError."""
+    """Of `reel`, as it is committed. All methods raise StorageError and EncoderFailed."""
 
     def __init__(self, parts: PictureParts, reel: Reel) -> None:
         self.reel, self._parts = reel, parts
@@ -96,11 +95,15 @@ class ReelPictures:
             for number, picture in self._decoded(position):
                 for name, end in lacking.items():
                     if canvases[name].frame_count == number < end:
-                        canvases[name].add(self._kinds[name].sample(picture), 1)
+                        canvases[name].add(self._kinds[name].sample(picture, number), 1)
         except (ObjectNotFound, SegmentCorrupt):
             self._is_stuck = True  # it would not be found by another attempt
             raise
         return True
+
+    def forget(self) -> None:
+        """What is in memory may lack a part: it is read again."""
+        self._pictures.clear()
 
     def write(self, *, at_once: bool = False) -> None:
         """Store the pictures for which that is due: when all closed segments are in it, and now and then. With
@@ -117,8 +120,9 @@ class ReelPictures:
     def _put(self, name: str, stored: _Stored, now_ms: int) -> None:
         frame_count = stored.canvas.frame_count
         metadata = {"frames": str(frame_count), "reel": self.reel.name}
-        body = stored.canvas.to_png()
-        put = Put(self._key(name), body, stored.condition, _TYPE, NO_CACHE, metadata)
+        body = stored.canvas.to_bytes()
+        kind = "video/mp4" if name == DIGEST else "image/png"
+        put = Put(self._key(name), body, stored.condition, kind, NO_CACHE, metadata)
         try:
             etag = put.send(self._parts.store)
         except PreconditionFailed:  # another instance wrote it, or this one did, and the answer was lost

@@ -364,9 +364,9 @@ VARIABLES = (
     Variable(
         "DAY_PICTURES",
         "off",
-        "off, or some of `keogram, lighten`",
+        "off, or some of `keogram, lighten, digest`",
         "pictures of each reel that grow with it; keogram: a column of each frame; lighten: the brightest that any "
-        "frame has at each place",
+        "frame has at each place; digest: a short video",
         DAY_PICTURES,
     ),
     Variable(

@@ -4,20 +4,18 @@ First they are *uncommitted*, by the encoder's numbers, and may still be discard
 *ready*, by their numbers in the reel; if frames before them are missing, they wait for these. Knows nothing of pictures
 or of storage.
 
-Bounded: of many runs, neighbours are joined. Such a run becomes ready when the last of its frames is committed.
+Bounded: of many runs, neighbours are joined. Such a run becomes ready when the last of its frames is committed. What
+is beyond the kind's `maximum_waiting` is decoded from the video later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from timelapse_runtime.timelapse.video.day_picture import DayCanvas, Sample
+from timelapse_runtime.timelapse.video.day_picture import DayCanvas, DayPictureKind, Sample
 
 _MAXIMUM_RUNS = 8
 """Of each sort. A sample may be a picture of 1.5 MB."""
-MAXIMUM_FRAMES = 2_000
-"""Of each sort. A sample may be a column for each frame. What is beyond is decoded from the video later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +30,10 @@ class _Run:
 
 
 class WaitingFrames:
-    """Of one picture. `joined` makes one sample of two."""
+    """Of one picture of this kind."""
 
-    def __init__(self, joined: Callable[[Sample, Sample], Sample]) -> None:
-        self._joined = joined
+    def __init__(self, kind: DayPictureKind) -> None:
+        self._kind = kind
         self._uncommitted: list[_Run] = []
         self._ready: list[_Run] = []
 
@@ -86,7 +84,7 @@ class WaitingFrames:
                 continue
             place = min(pairs, key=lambda one: runs[one].count + runs[one + 1].count)
             first, second = runs[place : place + 2]
-            sample = self._joined(first.sample, second.sample)
+            sample = self._kind.joined(first.sample, second.sample)
             runs[place : place + 2] = [_Run(first.first, first.count + second.count, sample)]
-        while sum(run.count for run in runs) > MAXIMUM_FRAMES:
+        while sum(run.count for run in runs) > self._kind.maximum_waiting:
             runs.pop(0)

@@ -22,14 +22,15 @@ def usual_bytes(photo: tuple[int, int]) -> int:
 
 def test_pictures_of_the_day_take_memory() -> None:
     without = budget_of(512, "veryfast")
-    with_two = replace(without, day_pictures=2)
+    with_two = replace(without, day_pictures=("keogram", "lighten"))
     photo = usual_bytes((1920, 1080))
     pixels = without.video_pixels(photo), with_two.video_pixels(photo)
     assert pixels[0] is not None
     assert pixels[1] is not None
     assert (pixels[0] - pixels[1]) * 67 == pytest.approx(80_000_000, rel=0.01)
     assert without.takes_videos([(1280, 720)] * 3)
-    assert not without.takes_videos([(1280, 720)] * 3, 6)
+    assert not without.takes_videos([(1280, 720)] * 3, ["lighten"] * 6)
+    assert not without.takes_videos([(1280, 720)] * 3, ["digest"] * 3)
 
 
 def test_without_a_memory_size_nothing_is_limited() -> None:

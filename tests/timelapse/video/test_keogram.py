@@ -45,10 +45,10 @@ def drawn(levels: list[int]) -> KeogramCanvas:
 def test_each_frame_has_its_middle_column() -> None:
     kind, canvas = Keogram(SIZE), Keogram(SIZE).canvas()
     for level in (0, 100, 255):
-        canvas.add(kind.sample(picture(level)), 1)
+        canvas.add(kind.sample(picture(level), 0), 1)
     assert canvas.frame_count == 3
-    assert shown(canvas.to_png()).shape == (16, 3, 3)
-    assert abs(shown(canvas.to_png())[:, :, 0].astype(int) - [0, 100, 255]).max() <= 2
+    assert shown(canvas.to_bytes()).shape == (16, 3, 3)
+    assert abs(shown(canvas.to_bytes())[:, :, 0].astype(int) - [0, 100, 255]).max() <= 2
 
 
 @pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 120, 40), (255, 255, 255), (0, 0, 0)])
@@ -62,14 +62,14 @@ def test_colours_are_the_video_s(colour: tuple[int, int, int]) -> None:
 @pytest.mark.parametrize(("height", "rows"), [(16, 16), (720, 720), (1080, 540), (2160, 720), (9998, 714)])
 def test_the_height_is_bounded(height: int, rows: int) -> None:
     kind = Keogram((16, height))
-    assert kind.sample(picture(80, (16, height))).shape == (1, rows, 3)
+    assert kind.sample(picture(80, (16, height)), 0).shape == (1, rows, 3)
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 15, 16, 17, 1_000])
 def test_the_width_is_bounded_and_each_frame_counts_the_same(count: int) -> None:
     levels = [number * 37 % 256 for number in range(count)]
     with patch.object(keogram, "MAXIMUM_COLUMNS", 8):
-        columns = shown(drawn(levels).to_png())[0, :, 0].astype(float)
+        columns = shown(drawn(levels).to_bytes())[0, :, 0].astype(float)
     step = 1
     while count >= 8 * step:
         step *= 2
@@ -82,25 +82,25 @@ def test_the_width_is_bounded_and_each_frame_counts_the_same(count: int) -> None
 def test_a_stored_one_goes_on_to_the_last_digit(end: int) -> None:
     levels = [number * 91 % 256 for number in range(70)]
     with patch.object(keogram, "MAXIMUM_COLUMNS", 8):
-        whole, resumed = drawn(levels), Keogram(SIZE).canvas(drawn(levels[:end]).to_png())
+        whole, resumed = drawn(levels), Keogram(SIZE).canvas(drawn(levels[:end]).to_bytes())
         for level in levels[end:]:
             resumed.add(numpy.full((1, SIZE[1], 3), level, numpy.uint8), 1)
-        assert resumed.to_png() == whole.to_png()
+        assert resumed.to_bytes() == whole.to_bytes()
 
 
 def test_columns_may_come_together() -> None:
     kind, canvas = Keogram(SIZE), Keogram(SIZE).canvas()
-    samples = [kind.sample(picture(level)) for level in (10, 20, 30)]
+    samples = [kind.sample(picture(level), 0) for level in (10, 20, 30)]
     canvas.add(kind.joined(kind.joined(samples[0], samples[1]), samples[2]), 3)
     apart = kind.canvas()
     for sample in samples:
         apart.add(sample, 1)
-    assert canvas.to_png() == apart.to_png()
+    assert canvas.to_bytes() == apart.to_bytes()
 
 
 def test_damage_never_changes_what_is_read() -> None:
     """It is refused, but for that of what follows the picture's last sample."""
-    png = drawn([10, 20, 30]).to_png()
+    png = drawn([10, 20, 30]).to_bytes()
     end = png.index(b"IEND") - 4
     for position in range(len(png)):
         for damaged in (png[:position] + bytes([png[position] ^ 4]) + png[position + 1 :], png[:position]):
@@ -109,7 +109,7 @@ def test_damage_never_changes_what_is_read() -> None:
             except UnreadableDayPicture:
                 continue
             assert position >= end
-            assert found.to_png() == png
+            assert found.to_bytes() == png
 
 
 @pytest.mark.parametrize(
@@ -133,12 +133,12 @@ def test_a_text_that_does_not_fit_the_picture_is_refused(state: dict[str, object
 
 def test_one_of_another_size_is_refused() -> None:
     with pytest.raises(UnreadableDayPicture, match="has shape"):
-        Keogram((32, 18)).canvas(drawn([1]).to_png())
+        Keogram((32, 18)).canvas(drawn([1]).to_bytes())
 
 
 def test_a_day_of_a_photo_a_second_has_1350_columns() -> None:
     canvas = KeogramCanvas(1)
     column = numpy.zeros((86_400, 1, 3), numpy.uint8)
     canvas.add(column, len(column))
-    assert shown(canvas.to_png()).shape[1] == 1_350
+    assert shown(canvas.to_bytes()).shape[1] == 1_350
     assert MAXIMUM_COLUMNS == 2_048

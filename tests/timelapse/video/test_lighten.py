@@ -28,9 +28,9 @@ def picture(lamp: int, level: int = 235) -> VideoFrame:
 def test_each_place_has_its_brightest() -> None:
     kind, canvas = Lighten(SIZE), Lighten(SIZE).canvas()
     for lamp in (0, 16, 32):
-        canvas.add(kind.sample(picture(lamp)), 1)
-    canvas.add(kind.sample(picture(16, 100)), 1)
-    shown = numpy.asarray(Image.open(io.BytesIO(canvas.to_png())))[16, :, 0]
+        canvas.add(kind.sample(picture(lamp), 0), 1)
+    canvas.add(kind.sample(picture(16, 100), 0), 1)
+    shown = numpy.asarray(Image.open(io.BytesIO(canvas.to_bytes())))[16, :, 0]
     assert canvas.frame_count == 4
     assert shown[[4, 20, 36]].min() >= 250
     assert shown[[12, 28, 52]].max() <= 5
@@ -39,30 +39,30 @@ def test_each_place_has_its_brightest() -> None:
 def test_the_order_and_the_runs_of_frames_do_not_matter() -> None:
     kind, one, other = Lighten(SIZE), Lighten(SIZE).canvas(), Lighten(SIZE).canvas()
     for lamp in (0, 16, 32):
-        one.add(kind.sample(picture(lamp)), 1)
-    samples = [kind.sample(picture(lamp)) for lamp in (32, 0, 16)]
+        one.add(kind.sample(picture(lamp), 0), 1)
+    samples = [kind.sample(picture(lamp), 0) for lamp in (32, 0, 16)]
     other.add(kind.joined(kind.joined(samples[0], samples[1]), samples[2]), 3)
-    assert one.to_png() == other.to_png()
+    assert one.to_bytes() == other.to_bytes()
 
 
 def test_a_stored_one_goes_on_to_the_last_digit() -> None:
     kind, whole = Lighten(SIZE), Lighten(SIZE).canvas()
-    whole.add(kind.sample(picture(0)), 1)
-    resumed = kind.canvas(whole.to_png())
+    whole.add(kind.sample(picture(0), 0), 1)
+    resumed = kind.canvas(whole.to_bytes())
     for canvas in (whole, resumed):
-        canvas.add(kind.sample(picture(40)), 1)
+        canvas.add(kind.sample(picture(40), 0), 1)
     assert resumed.frame_count == 2
-    assert resumed.to_png() == whole.to_png()
+    assert resumed.to_bytes() == whole.to_bytes()
 
 
 def test_samples_do_not_change_the_frame_and_keep_no_reference() -> None:
     frame = picture(0)
     before = frame.to_ndarray().copy()
     kind = Lighten(SIZE)
-    sample = kind.sample(frame)
-    kind.joined(sample, kind.sample(picture(40)))
+    sample = kind.sample(frame, 0)
+    kind.joined(sample, kind.sample(picture(40), 0))
     assert (frame.to_ndarray() == before).all()
-    again = kind.sample(frame)
+    again = kind.sample(frame, 0)
     assert again[16, 44].max() <= 5
 
 
@@ -72,7 +72,7 @@ def test_samples_do_not_change_the_frame_and_keep_no_reference() -> None:
 )
 def test_the_longer_side_is_bounded(video: tuple[int, int], size: tuple[int, int]) -> None:
     frame = VideoFrame(*video, "yuv420p")
-    assert Lighten(video).sample(frame).shape == (size[1], size[0], 3)
+    assert Lighten(video).sample(frame, 0).shape == (size[1], size[0], 3)
 
 
 @pytest.mark.parametrize("state", [{}, {"frames": "many"}, {"frames": None}], ids=str)

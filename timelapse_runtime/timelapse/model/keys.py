@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 
 _S3_KEY_LIMIT_BYTES = 1024
-DAY_PICTURES = KEOGRAM, LIGHTEN = "keogram", "lighten"
-"""Kinds of pictures of a whole reel."""
+DAY_PICTURES = KEOGRAM, LIGHTEN, DIGEST = "keogram", "lighten", "digest"
+"""Kinds of pictures of a whole reel; a digest moves."""
+DAY_PICTURE_FILES = MappingProxyType({KEOGRAM: "keogram.png", LIGHTEN: "lighten.png", DIGEST: "digest.mp4"})
 EDITION = r"r\d{4,}-[0-9a-f]{12}"
 """The name of an edition of a reel, as a regular expression: its number, and what is unique to it."""
 _SEGMENT_NAME = re.compile(r"(\d{8,})-(\d+)-[^/]*\.m4s")
@@ -92,7 +94,7 @@ class StreamKeys:
 
     def picture(self, path: str, kind: str) -> str:
         """A picture of a reel, by its path; `kind` is one of DAY_PICTURES."""
-        return f"{self.reel(path)}{kind}.png"
+        return f"{self.reel(path)}{DAY_PICTURE_FILES[kind]}"
 
     def manifest(self, reel: str) -> str:
         """A closed reel's entry in full: what the checkpoint held of it when it closed."""

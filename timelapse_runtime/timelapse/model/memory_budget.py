@@ -7,10 +7,11 @@ sizes are limited beforehand, by figures that were measured (docs/performance.md
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from timelapse_runtime.timelapse.errors import ConfigError
+from timelapse_runtime.timelapse.model.keys import DIGEST, KEOGRAM, LIGHTEN
 from timelapse_runtime.timelapse.model.video_size import Size
 
 _PROCESS_BYTES = 110_000_000
@@ -28,9 +29,9 @@ _ENCODER_BYTES_PER_PIXEL: Mapping[str, int] = {
     "veryslow": 334,
 }
 """x264's, by preset: mostly the frames that it looks ahead, 10 with `veryfast` and 60 with `veryslow`."""
-_DAY_PICTURE_BYTES = 40_000_000
-"""Of a picture of the day: what is in it, samples of frames that wait for their commit, and the PNG while it is made.
-Measured: 42 MiB of the largest, a square one of the lights."""
+_DAY_PICTURE_BYTES = {KEOGRAM: 40_000_000, LIGHTEN: 40_000_000, DIGEST: 100_000_000}
+"""Of a picture of the day: what is in it, samples of frames that wait for their commit, and the file while it is made.
+Measured: 42 MiB of the largest picture of lights, a square one; 93 MiB of a digest of noise in 16:9."""
 _LARGEST_DECODE_BYTES_PER_PIXEL = 10
 """What decoding may take before it is known what comes of it: 9.4 for a progressive JPEG in 4:4:4."""
 _USUAL_BYTES_PER_PIXEL = 1.5
@@ -54,12 +55,12 @@ class MemoryBudget:
     preset: str
     decoded_photos: int
     read_photos: int
-    day_pictures: int = 0
-    """Of each stream."""
+    day_pictures: Sequence[str] = ()
+    """Those of each stream, by kind."""
 
     def video_bytes(self, size: Size) -> int:
         """What an encoder of this size takes when it is full, with the stream's pictures of the day."""
-        return self._encoder_bytes(size) + self.day_pictures * _DAY_PICTURE_BYTES
+        return self._encoder_bytes(size) + _pictures_bytes(self.day_pictures)
 
     def process_bytes(self, size: Size) -> int:
         """What a process takes that decodes photos of this size and encodes them."""
@@ -98,14 +99,14 @@ class MemoryBudget:
             raise ConfigError(_MEMORY_SIZE, str(self.memory_mb), allowed)
         return (self._usable_bytes - self.video_bytes(size)) // _LARGEST_DECODE_BYTES_PER_PIXEL
 
-    def takes_videos(self, videos: Sequence[Size], day_pictures: int = 0) -> bool:
-        """Whether the encoders of these videos fit together with so many pictures of the day, beside photos of the
+    def takes_videos(self, videos: Sequence[Size], day_pictures: Iterable[str] = ()) -> bool:
+        """Whether the encoders of these videos fit together with these pictures of the day, beside photos of the
         largest one's size."""
         if self.memory_mb is None:
             return True
         photos = self.photos_bytes(max(map(math.prod, videos)) * _USUAL_BYTES_PER_PIXEL)
         encoders = sum(map(self._encoder_bytes, videos))
-        return photos + encoders + day_pictures * _DAY_PICTURE_BYTES <= self._usable_bytes
+        return photos + encoders + _pictures_bytes(day_pictures) <= self._usable_bytes
 
     def _encoder_bytes(self, size: Size) -> int:
         return _ENCODER_BYTES + math.prod(size) * _ENCODER_BYTES_PER_PIXEL[self.preset]
@@ -114,3 +115,7 @@ class MemoryBudget:
     def _usable_bytes(self) -> int:
         assert self.memory_mb is not None
         return int(self.memory_mb * 1024**2 * _USABLE) - _PROCESS_BYTES
+
+
+def _pictures_bytes(kinds: Iterable[str]) -> int:
+    return sum(_DAY_PICTURE_BYTES[kind] for kind in kinds)

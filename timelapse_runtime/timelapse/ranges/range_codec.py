@@ -250,19 +250,19 @@ class _DayPictureHere(DayPictureKind):
     """Has samples of the pictures that are here."""
 
     def __init__(self, here: DayPictureKind) -> None:
-        self._here = here
+        self._here, self.maximum_waiting = here, here.maximum_waiting
 
-    def sample(self, picture: Picture) -> Sample | None:
+    def sample(self, picture: Picture, number: int) -> Sample | None:
         """See DayPictureKind."""
-        return self._here.sample(picture) if picture_elsewhere(picture) is None else None
+        return self._here.sample(picture, number) if picture_elsewhere(picture) is None else None
 
     def joined(self, first: Sample, second: Sample) -> Sample:
         """See DayPictureKind."""
         return self._here.joined(first, second)
 
-    def canvas(self, png: bytes | None = None) -> DayCanvas:
+    def canvas(self, stored: bytes | None = None) -> DayCanvas:
         """See DayPictureKind."""
-        return self._here.canvas(png)
+        return self._here.canvas(stored)
 
 
 class _Thumbnails(ThumbnailEncoder):

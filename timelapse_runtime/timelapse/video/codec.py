@@ -6,12 +6,12 @@ another and never looks inside.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.filters.chain import drawing, required, steps_for
-from timelapse_runtime.timelapse.model.keys import KEOGRAM
+from timelapse_runtime.timelapse.model.keys import DIGEST, KEOGRAM, LIGHTEN
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.video.day_picture import DayPictureKind
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
@@ -142,7 +142,9 @@ def _as_encoded(picture: Picture) -> Picture:
 
 def _day_picture(name: str, size: Size) -> DayPictureKind:
     with required():  # they import numpy: a start without them does not pay for it
+        from timelapse_runtime.timelapse.video.digest import Digest  # noqa: PLC0415
         from timelapse_runtime.timelapse.video.keogram import Keogram  # noqa: PLC0415
         from timelapse_runtime.timelapse.video.lighten import Lighten  # noqa: PLC0415
 
-        return Keogram(size) if name == KEOGRAM else Lighten(size)
+        kinds: dict[str, Callable[[Size], DayPictureKind]] = {KEOGRAM: Keogram, LIGHTEN: Lighten, DIGEST: Digest}
+        return kinds[name](size)

@@ -48,11 +48,3 @@ def read_png(png: bytes) -> tuple[Pixels, Mapping[str, Any]]:
     if not isinstance(state, dict):
         raise UnreadableDayPicture(f"its text says {state!r}")
     return pixels, state
-
-
-def frames_in(state: Mapping[str, Any]) -> int:
-    """How many frames are in the picture, at least one. Raises UnreadableDayPicture."""
-    frame_count = state.get("frames")
-    if type(frame_count) is not int or frame_count < 1:
-        raise UnreadableDayPicture(f"its text does not say how many frames are in it, but {frame_count!r}")
-    return frame_count

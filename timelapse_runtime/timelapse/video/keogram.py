@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy
 
-from timelapse_runtime.timelapse.video.day_picture import UnreadableDayPicture
-from timelapse_runtime.timelapse.video.day_picture_file import frames_in, read_png, write_png
+from timelapse_runtime.timelapse.video.day_picture import MAXIMUM_WAITING, UnreadableDayPicture, frames_in
+from timelapse_runtime.timelapse.video.day_picture_file import read_png, write_png
 from timelapse_runtime.timelapse.video.fit import Picture
 from timelapse_runtime.timelapse.video.planes import planes_of
 
@@ -47,23 +47,26 @@ def middle_column(picture: Picture, rows_per_row: int = 1) -> Column:
 class Keogram:
     """See DayPictureKind. A sample is the columns of its frames, of shape (count, rows, 3)."""
 
+    maximum_waiting = MAXIMUM_WAITING
+
     def __init__(self, size: Size) -> None:
         self._rows_per_row = -(-size[1] // MAXIMUM_ROWS)
         self._rows = size[1] // self._rows_per_row
 
-    def sample(self, picture: Picture) -> NDArray[numpy.uint8]:
+    def sample(self, picture: Picture, number: int) -> NDArray[numpy.uint8]:
         """See DayPictureKind."""
+        del number
         return middle_column(picture, self._rows_per_row)[None]
 
     def joined(self, first: NDArray[numpy.uint8], second: NDArray[numpy.uint8]) -> NDArray[numpy.uint8]:
         """See DayPictureKind."""
         return numpy.concatenate([first, second])
 
-    def canvas(self, png: bytes | None = None) -> KeogramCanvas:
+    def canvas(self, stored: bytes | None = None) -> KeogramCanvas:
         """See DayPictureKind."""
         canvas = KeogramCanvas(self._rows)
-        if png is not None:
-            canvas.read(png)
+        if stored is not None:
+            canvas.read(stored)
         return canvas
 
 
@@ -99,7 +102,7 @@ class KeogramCanvas:
     def _mean(self, count: int) -> Column:
         return ((self._sum + count // 2) // count).astype(numpy.uint8)
 
-    def to_png(self) -> bytes:
+    def to_bytes(self) -> bytes:
         """See DayCanvas."""
         columns, open_count = self._columns[: self._column_count], self.frame_count % self._frames_per_column
         if open_count:
