@@ -22,6 +22,7 @@ from timelapse_runtime.timelapse.commit_plan import segment_key
 from timelapse_runtime.timelapse.errors import EncoderFailed
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import DAY_PICTURE_FILES, DAY_PICTURES, DIGEST, KEOGRAM, LIGHTEN
+from timelapse_runtime.timelapse.stored_reels import PICTURES
 from timelapse_runtime.timelapse.video.day_picture import pixels_of
 from timelapse_runtime.timelapse.video.digest import _Track
 
@@ -277,3 +278,42 @@ def test_an_encoder_that_fails_leaves_no_gap_in_a_digest() -> None:
         world.shoot(function, range(20, 40))
         world.sweep(function, drain=True)
     assert psnr(worlds, DIGEST) >= 32
+
+
+def told(world: World, key: str) -> str | None:
+    """Which pictures the metadata of an object names."""
+    return world.video.head(key).metadata.get(PICTURES)
+
+
+def test_the_newest_playlist_and_each_manifest_say_which_pictures_there_are() -> None:
+    world = fake_world(SMALL | {"TIMELAPSE_REEL": "day"})
+    function = world.environment()
+    world.shoot(function, range(4))
+    world.sweep(function, drain=True)
+    assert told(world, world.keys.newest_video) == " ".join(DAY_PICTURES)
+    world.shoot(world.environment(), range(4, 10))
+    assert told(world, world.keys.newest_video) == " ".join(DAY_PICTURES)
+    world.clock.advance(DAY_MS)
+    world.shoot(function := world.environment(), range(10, 14))
+    world.sweep(function, drain=True)
+    first, newest = world.reels()
+    assert told(world, world.keys.manifest(first.name)) == " ".join(DAY_PICTURES)
+    assert told(world, world.keys.newest_video) == " ".join(DAY_PICTURES)
+    world.sweep(function, close=True)
+    assert told(world, world.keys.manifest(newest.name)) == " ".join(DAY_PICTURES)
+
+
+def test_a_manifest_names_the_pictures_of_a_setting_that_was_changed_in_the_middle() -> None:
+    world = fake_world(SMALL)
+    world.shoot(world.environment(), range(20))
+    world.settings["TIMELAPSE_DAY_PICTURES"] = "lighten"
+    world.shoot(function := world.environment(), range(20, 30))
+    world.sweep(function, close=True)
+    assert told(world, world.keys.manifest(world.reels()[0].name)) == " ".join(DAY_PICTURES)
+
+
+def test_no_object_names_pictures_if_there_are_none() -> None:
+    world = fake_world(SMALL | {"TIMELAPSE_DAY_PICTURES": "off"})
+    world.shoot(function := world.environment(), range(20))
+    world.sweep(function, close=True)
+    assert {told(world, key) for key in (world.keys.newest_video, world.keys.manifest(world.reels()[0].name))} == {None}

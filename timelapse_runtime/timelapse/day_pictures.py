@@ -68,6 +68,19 @@ class DayPictures:
         newest = self._reel
         return bool(self._ended) or (newest is not None and not (newest.is_complete or newest.is_stuck))
 
+    def stored_kinds(self, reel: Reel) -> tuple[str, ...]:
+        """Which pictures of `reel` are stored; none if it is not the newest one, or if that cannot be found out."""
+        newest, found = self._reel, list[str]()
+        if newest is None or newest.reel.path != reel.path:
+            return ()
+
+        def look(pictures: ReelPictures) -> bool:
+            found.extend(pictures.stored_kinds())
+            return True
+
+        self._try(newest, look)
+        return tuple(found)
+
     def add(self, number: int, picture: Picture) -> None:
         """A frame was encoded, and has this number. Raises FiltersUnavailable."""
         if not self._parts.names:

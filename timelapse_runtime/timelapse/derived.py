@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.state.contract import Condition, IfAbsent, IfMatch, Store
@@ -28,7 +29,7 @@ from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys
 from timelapse_runtime.timelapse.model.playlist import index_playlist, ranges_playlist
 from timelapse_runtime.timelapse.model.segment_versions import SegmentVersions
-from timelapse_runtime.timelapse.stored_reels import write_manifest
+from timelapse_runtime.timelapse.stored_reels import pictures_metadata, write_manifest
 from timelapse_runtime.timelapse.stream_log import StreamLog
 from timelapse_runtime.timelapse.video_file import CachedSegments, VideoFile
 from timelapse_runtime.timelapse.week import write_week
@@ -37,13 +38,26 @@ _log = logging.getLogger(__name__)
 
 _TRIES = 3
 _NO_SEGMENTS: CachedSegments = {}
+StoredPictures: TypeAlias = Callable[[Reel], Sequence[str]]
+"""Which pictures of the day a reel has (`DayPictures.stored_kinds`)."""
 
 
 class Derived:
     """One stream's derived objects. `is_current` asks S3 whether the checkpoint is still the one known here."""
 
-    def __init__(self, name: str, store: Store, keys: StreamKeys, is_current: Callable[[], bool], clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        keys: StreamKeys,
+        is_current: Callable[[], bool],
+        clock: Clock,
+        stored_pictures: StoredPictures = lambda _reel: (),
+    ) -> None:
         self._store, self._keys, self._is_current, self._clock = store, keys, is_current, clock
+        self._stored_pictures = stored_pictures
+        self._told_pictures: tuple[str, Sequence[str]] = "", ()
+        """What `video.m3u8` says: of which reel, by its path, which pictures are stored."""
         self._playlists = PlaylistWriter(store, is_current)
         self._video_file: VideoFile | None = None
         self._finished: Reel | None = None
@@ -67,7 +81,7 @@ class Derived:
 
     def after_commit(self, plan: CommitPlan) -> None:
         """Write the plan's playlists. If they were behind, the plan has all of them."""
-        self._write_playlists(plan.derived)
+        self._write_playlists(plan.derived, plan.checkpoint.reel)
 
     def update(
         self,
@@ -87,11 +101,14 @@ class Derived:
         """
         if checkpoint is None or checkpoint.reel is None:
             return
+        reel = checkpoint.reel
         if self._playlists_are_behind:
-            self._write_playlists(playlist_puts(self._keys, checkpoint))
+            self._write_playlists(playlist_puts(self._keys, checkpoint), reel)
+        elif self._told_pictures != (reel.path, self._stored_pictures(reel)):
+            video = [put for put in playlist_puts(self._keys, checkpoint) if put.key == self._keys.newest_video]
+            self._write_playlists(video, reel)
         if playlists_only:
             return
-        reel = checkpoint.reel
         if reel.is_closed:
             self._try("closed reel", lambda: self._finish(reel, cached))
         else:
@@ -108,7 +125,10 @@ class Derived:
     def with_known_conditions(self, plan: CommitPlan, *, is_first_reel: bool) -> CommitPlan:
         """The plan as it may be sent later, by another process: only the playlists whose condition is known. Before the
         stream's first reel there are none."""
-        derived = self._playlists.with_known_conditions(plan.derived, is_first_reel=is_first_reel)
+        reel = plan.checkpoint.reel
+        told = self._told_pictures[1] if reel is not None and reel.path == self._told_pictures[0] else ()
+        puts = self._with_pictures(plan.derived, told)
+        derived = self._playlists.with_known_conditions(puts, is_first_reel=is_first_reel)
         return replace(plan, derived=derived)
 
     def remove(self, keys: Sequence[str]) -> None:
@@ -116,8 +136,17 @@ class Derived:
         if keys:
             self._store.delete(keys)
 
-    def _write_playlists(self, puts: Sequence[Put]) -> None:
-        self._playlists_are_behind = not self._try("playlists", lambda: self._playlists.write(puts))
+    def _write_playlists(self, puts: Sequence[Put], reel: Reel | None) -> None:
+        kinds = () if reel is None else self._stored_pictures(reel)
+        told = self._with_pictures(puts, kinds)
+        self._playlists_are_behind = not self._try("playlists", lambda: self._playlists.write(told))
+        if reel is not None and any(put.key == self._keys.newest_video for put in puts):
+            self._told_pictures = reel.path, kinds
+
+    def _with_pictures(self, puts: Sequence[Put], kinds: Sequence[str]) -> tuple[Put, ...]:
+        """`video.m3u8` says which pictures of the day there are."""
+        metadata = pictures_metadata(kinds)
+        return tuple(replace(put, metadata=metadata) if put.key == self._keys.newest_video else put for put in puts)
 
     def _finish(self, reel: Reel, cached: CachedSegments, *, is_newest: bool = True) -> None:
         """Make a closed reel's derived objects final. Raises StorageError; may be repeated."""

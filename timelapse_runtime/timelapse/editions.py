@@ -18,6 +18,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.state.contract import IfMatch, Store
@@ -29,7 +30,13 @@ from timelapse_runtime.timelapse.model.checkpoint import Checkpoint, Reel
 from timelapse_runtime.timelapse.model.keys import StreamKeys, next_edition
 from timelapse_runtime.timelapse.model.playlist import index_playlist, live_playlist, main_playlist, video_playlist
 from timelapse_runtime.timelapse.model.stored_editions import StoredEditions
-from timelapse_runtime.timelapse.stored_reels import parse_manifest, put_manifest, read_manifest, reels_from
+from timelapse_runtime.timelapse.stored_reels import (
+    parse_manifest,
+    put_manifest,
+    read_manifest,
+    reels_from,
+    stored_pictures,
+)
 from timelapse_runtime.timelapse.week import write_week
 
 _TRIES = 6
@@ -91,7 +98,8 @@ class Editions:
         checkpoint = self._load()
         if at_once:
             checkpoint = self._off_live(name)
-        derived = Derived(self._name, self._store, self._keys, self._checkpoints.is_current, self._clock)
+        pictures = partial(stored_pictures, self._store, self._keys)
+        derived = Derived(self._name, self._store, self._keys, self._checkpoints.is_current, self._clock, pictures)
         reel = checkpoint.reel
         assert reel is not None
         if reel.name == name:

@@ -230,8 +230,8 @@ class Recorder:
         """As `commit`, but of the derived objects only the playlists: the requests for each photo of a slow camera are
         not to be many."""
         self._commit()
-        self._derived.update(self._checkpoints.checkpoint, {}, latest=None, force=False, playlists_only=True)
         self._pictures.write()
+        self._derived.update(self._checkpoints.checkpoint, {}, latest=None, force=False, playlists_only=True)
 
     def commit(
         self, *, drain: bool = False, close: bool = False, force: bool = False, ends_lease: bool = False
@@ -244,8 +244,8 @@ class Recorder:
         self._commit(drain=drain, close=close, force=force, ends_lease=ends_lease)
         self._tracker.flushed()
         cached, latest = self._writer.release_segments(), self._writer.thumbnail()
-        self._derived.update(self._checkpoints.checkpoint, cached, latest=latest, force=drain or close)
         self._pictures.write()
+        self._derived.update(self._checkpoints.checkpoint, cached, latest=latest, force=drain or close)
 
     def _commit(
         self, *, drain: bool = False, close: bool = False, force: bool = False, ends_lease: bool = False

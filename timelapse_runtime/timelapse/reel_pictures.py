@@ -73,6 +73,11 @@ class ReelPictures:
         """Whether a segment with frames that a picture lacks cannot be decoded."""
         return self._is_stuck
 
+    def stored_kinds(self) -> tuple[str, ...]:
+        """Which pictures are stored."""
+        self._load()
+        return tuple(name for name, stored in self._pictures.items() if stored.frame_count)
+
     def take(self, waiting: Mapping[str, WaitingFrames]) -> None:
         """Add the frames that are ready. Raises Fenced if another instance has committed more."""
         self._load()

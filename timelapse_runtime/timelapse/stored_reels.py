@@ -6,17 +6,21 @@ A closed reel's manifest is its truth from the first commit of the next reel on.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from timelapse_runtime.runtime.state.contract import Condition, IfAbsent, IfMatch, Store, StoredObject
 from timelapse_runtime.runtime.state.errors import ObjectNotFound, PreconditionFailed
 from timelapse_runtime.timelapse.commit_plan import JSON_TYPE, segment_key
 from timelapse_runtime.timelapse.errors import CheckpointCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Reel, reel_from_value, reel_to_json
-from timelapse_runtime.timelapse.model.keys import StreamKeys, edition_number
+from timelapse_runtime.timelapse.model.keys import DAY_PICTURES, StreamKeys, edition_number
 
 _TRIES = 3
+PICTURES = "pictures"
+"""The name of the metadata that says which pictures of the day a reel has: of its manifest and, of the newest reel, of
+`video.m3u8`. Who reads these objects need not ask for pictures that do not exist."""
 
 
 def read_manifest(store: Store, keys: StreamKeys, reel_name: str) -> Reel:
@@ -61,8 +65,30 @@ def write_manifest(store: Store, keys: StreamKeys, reel: Reel) -> None:
 
 
 def put_manifest(store: Store, keys: StreamKeys, reel: Reel, condition: Condition) -> str:
-    """Store the manifest, and return its ETag. Raises StorageError."""
-    return store.put(keys.manifest(reel.name), reel_to_json(reel), condition=condition, content_type=JSON_TYPE)
+    """Store the manifest, and return its ETag. A HEAD of each picture of the day that there may be. Raises
+    StorageError."""
+    return store.put(
+        keys.manifest(reel.name),
+        reel_to_json(reel),
+        condition=condition,
+        content_type=JSON_TYPE,
+        metadata=pictures_metadata(stored_pictures(store, keys, reel)),
+    )
+
+
+def stored_pictures(store: Store, keys: StreamKeys, reel: Reel) -> tuple[str, ...]:
+    """Which pictures of the day a reel has: a HEAD of each that there may be. Raises StorageError."""
+    found = []
+    for kind in DAY_PICTURES:
+        with contextlib.suppress(ObjectNotFound):
+            store.head(keys.picture(reel.path, kind))
+            found.append(kind)
+    return tuple(found)
+
+
+def pictures_metadata(kinds: Sequence[str]) -> Mapping[str, str]:
+    """The metadata that names these pictures of the day; none for none."""
+    return {PICTURES: " ".join(kinds)} if kinds else {}
 
 
 def _stored_manifest(store: Store, key: str) -> StoredObject | None:

@@ -90,7 +90,6 @@ class Stream:
         self._catalog = Catalog(frames, video, keys, prefix, config.include, config.order)
         self._checkpoints = checkpoints
         checkpoints.write_with(lease_ms=lease_duration_ms(config.flush_after_seconds), settings=config.settings)
-        self._derived = Derived(name, video, keys, self._checkpoints.is_current, clock)
         self._left_out = LeftOutNotes(clock)
         self._records = RejectionRecords(name, video, keys, prefix, clock, self._left_out, self._checkpoints.is_current)
         reading = self._catalog, self._records, clock, codec, executor, elsewhere
@@ -99,6 +98,7 @@ class Stream:
         self._tracker = ArrivalTracker() if config.order == ARRIVAL_ORDER else FrameTracker()
         where = codec, video, keys, clock, self._checkpoints.is_current
         self._pictures = DayPictures(name, config.day_pictures, *where)
+        self._derived = Derived(name, video, keys, self._checkpoints.is_current, clock, self._pictures.stored_kinds)
         owned = self._catalog, self._tracker, self._checkpoints, self._derived, self.counts
         self._recorder = Recorder(
             name, config, codec, *owned, clock, self._left_out, self._pictures, low_delay=low_delay

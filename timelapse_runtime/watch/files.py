@@ -26,6 +26,7 @@ CONTENT_TYPES: Mapping[str, str] = {
     ".m4s": SEGMENT_TYPE,
     ".mjs": "text/javascript; charset=utf-8",
     ".mp4": VIDEO_TYPE,
+    ".png": "image/png",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }

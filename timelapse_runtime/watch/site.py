@@ -28,6 +28,7 @@ from timelapse_runtime.runtime.state.errors import AccessDenied, ObjectNotFound,
 from timelapse_runtime.timelapse.commit_plan import IMMUTABLE, JSON_TYPE, NO_CACHE
 from timelapse_runtime.timelapse.errors import TimelapseError
 from timelapse_runtime.timelapse.model.keys import EDITION
+from timelapse_runtime.timelapse.stored_reels import PICTURES
 from timelapse_runtime.watch.files import CONTENT_TYPES, FOLDER, INDEX, OCTETS, STREAMS, page_files, photo_type
 from timelapse_runtime.watch.streams import Streams, streams_json
 
@@ -132,6 +133,8 @@ def _part(found: _Object, headers: Mapping[str, str]) -> Answer:
     described = {"Content-Type": found.content_type, "Cache-Control": found.cache_control, "ETag": info.etag}
     described |= {"Last-Modified": formatdate(info.last_modified_epoch_ms / 1000, usegmt=True)}
     described |= {"Accept-Ranges": "bytes", **_ALWAYS}
+    if PICTURES in info.metadata:
+        described[f"X-Amz-Meta-{PICTURES.title()}"] = info.metadata[PICTURES]
     if headers.get("If-None-Match") in {info.etag, "*"}:
         return Answer(HTTPStatus.NOT_MODIFIED, 0, iter(()), described)
     asked = headers.get("Range") if headers.get("If-Range") in {None, info.etag} else None

@@ -4,6 +4,7 @@ import { Bar } from "./bar.js";
 import { Controls } from "./controls.js";
 import { Findings } from "./findings.js";
 import { moment, number } from "./format.js";
+import { DayPictures } from "./day-pictures.js";
 import { Cameras, Days } from "./gallery.js";
 import { explain, say, silence } from "./message.js";
 import { PhotoPanel } from "./panel.js";
@@ -26,6 +27,7 @@ class Page {
     this.photos = new Photos(() => this.reel && this.findings.show(this.reel));
     this.bar = new Bar(this.photos, (frame) => this.stage.seek(frame));
     this.findings = new Findings(this.photos, this.bar, (frame) => this.stage.seek(frame));
+    this.dayPictures = new DayPictures((frame) => this.stage.seek(frame));
     this.panel = new PhotoPanel(() => by("show-photo").focus());
     this.stage = new Stage(by("stage"), this.photos, {
       onFrame: (frame) => this.#showFrame(frame),
@@ -80,7 +82,7 @@ class Page {
   #leaveStream() {
     for (const part of [this.stage, this.bar]) part.close();
     for (const part of [this.panel, this.findings]) part.hide();
-    this.days.clear();
+    for (const part of [this.days, this.dayPictures]) part.clear();
     this.#forget();
     for (const id of ["player", "days"]) by(id).hidden = true;
     say("");
@@ -127,7 +129,8 @@ class Page {
       if (this.turn !== turn) return;
       this.clockOffsetMs = found.nowEpochMs - Date.now();
       const newest = parsePlaylist(found.text, found.url);
-      if (newest && found.text !== this.newestText) await this.#take(newest);
+      if (newest && found.text !== this.newestText) await this.#take(Object.assign(newest, { pictures: found.pictures }));
+      else if (newest) this.#takePictures(newest, found.pictures);
       this.newestText = found.text;
       this.failure = newest ? null : { kind: "missing" };
     } catch (failure) {
@@ -158,12 +161,19 @@ class Page {
     this.days.show(this.stream, newest, this.details.reels).then(() => this.days.mark(this.reel?.name)).catch(() => {});
   }
 
+  // A picture may be stored after the frames that it shows.
+  #takePictures({ name }, pictures) {
+    this.newest.pictures = pictures;
+    if (this.reel?.name === name) this.dayPictures.show(this.reel, pictures);
+  }
+
   #grow(reel) {
     const isRemade = this.reel.map.url !== reel.map.url; // its frames are others, and the objects before may be gone
     this.reel = reel;
     if (isRemade) this.stage.show(reel, Math.min(this.stage.frame, reel.frameCount - 1));
     else this.stage.grow(reel);
     this.bar.show(reel);
+    this.dayPictures.show(reel, reel.pictures);
     this.#readNewest();
   }
 
@@ -172,7 +182,7 @@ class Page {
     const { text, url } = await this.stream.closed(name, inRanges);
     const reel = parsePlaylist(text, url, { isClosed: true, manifest });
     if (!reel) throw new Error(`${url} has no segment`);
-    return reel;
+    return Object.assign(reel, { pictures: manifest.pictures });
   }
 
   async #open(name, frame, autoplay, inRanges = false) {
@@ -185,6 +195,7 @@ class Page {
       this.isInRanges = inRanges;
       by("player").hidden = false;
       this.bar.show(reel);
+      this.dayPictures.show(reel, reel.pictures);
       this.days.mark(name);
       if (autoplay) this.stage.wantsToPlay = true;
       await this.stage.show(reel, Math.min(frame, reel.frameCount - 1));
@@ -237,6 +248,7 @@ class Page {
     by("frame").textContent = `frame ${number(frame + 1)} of ${number(this.reel.frameCount)}`;
     by("frame").dataset.frame = String(frame);
     this.bar.set(frame);
+    this.dayPictures.set(frame);
     if (!time?.isExact) this.photos.load(frame).then(() => this.stage.frame === frame && this.#showFrame(frame)).catch(() => {});
     const { videoWidth, videoHeight } = this.stage.front.video;
     if (videoWidth) this.stage.element.style.setProperty("--ratio", String(videoWidth / videoHeight));

@@ -35,6 +35,11 @@ export function requestRange(url, range) {
   return requestBytes(url, range ? { headers: { Range: `bytes=${range[0]}-${range[1] - 1}` } } : {});
 }
 
+// Which pictures of the day a reel has: `video.m3u8` and `reel.json` say it in their metadata (`stored_reels.PICTURES`).
+function picturesNamed(response) {
+  return (response.headers.get("x-amz-meta-pictures") ?? "").split(" ").filter(Boolean);
+}
+
 // One stream's objects. The page lies in a folder beside the streams' folders.
 export class Stream {
   constructor(name, isServed) {
@@ -48,7 +53,7 @@ export class Stream {
     const url = new URL("video.m3u8", this.url).href;
     const response = await request(url, { cache: "no-cache" });
     const now = Date.parse(response.headers.get("Date") ?? "");
-    return { url, text: await response.text(), nowEpochMs: Number.isNaN(now) ? Date.now() : now };
+    return { url, text: await response.text(), pictures: picturesNamed(response), nowEpochMs: Number.isNaN(now) ? Date.now() : now };
   }
 
   // A closed reel's playlist: its segments, or, if they are gone, ranges of its video.mp4.
@@ -61,7 +66,7 @@ export class Stream {
   // What a closed reel was when it closed: fps, frames, and which reel came before it.
   async manifest(reel) {
     const response = await request(new URL(`reels/${encodeURIComponent(reel)}/reel.json`, this.url), { cache: "no-cache" });
-    return response.json();
+    return { ...(await response.json()), pictures: picturesNamed(response) };
   }
 
   // The reel that closed last, or null. The newest reel has no manifest that would name the one before it, so this is
