@@ -36,7 +36,7 @@ TIMELAPSE = (
     {"commit_plan", "left_out_notes", "logo_file", "verify_report"},
     {"stored_checkpoint", "stored_reels"},
     {"catalog", "checkpoint_store", "known_settings", "photo_reader", "rejection_records", "video_file", "week"},
-    {"waiting_frames", "reel_pictures", "day_pictures"},
+    {"waiting_frames", "reel_pictures", "day_pictures", "verify_pictures"},
     {"derived", "ingest", "reconcile", "reel_writer", "segment_removal", "verify_photos", "verify_video"},
     {"arrangement", "frozen_photos", "kept_photos", "new_photos", "ranges", "verify", "waiting_photos"},
     {"editions", "writer"},

@@ -127,6 +127,17 @@ def _details(report: VerifyReport) -> Iterator[tuple[str, str]]:
             f"{counted(report.out_of_place_count, 'frame')} whose photo was uploaded more than a minute before the "
             "photo of the frame before",
         )
+    yield from _pictures(report)
+
+
+def _pictures(report: VerifyReport) -> Iterator[tuple[str, str]]:
+    """What is to be said of pictures of the day that are not damaged."""
+    if report.pictures_behind_count:
+        number = counted(report.pictures_behind_count, "picture")
+        yield "pictures", f"{number} of the day with fewer frames than the reel: a flush or sweep adds them"
+    if report.unchecked_pictures_count:
+        number = counted(report.unchecked_pictures_count, "picture")
+        yield "not checked", f"{number} of the day: install numpy and Pillow"
 
 
 def _result(report: VerifyReport) -> str:

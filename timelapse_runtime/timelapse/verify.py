@@ -34,6 +34,7 @@ from timelapse_runtime.timelapse.model.stored_editions import StoredEditions
 from timelapse_runtime.timelapse.stored_checkpoint import read_checkpoint
 from timelapse_runtime.timelapse.stored_reels import read_from_video, reels_from
 from timelapse_runtime.timelapse.verify_photos import FlushRule, PhotoComparison
+from timelapse_runtime.timelapse.verify_pictures import check_pictures
 from timelapse_runtime.timelapse.verify_report import Finding, VerifyReport, counted, duration
 from timelapse_runtime.timelapse.verify_video import VideoCheck
 from timelapse_runtime.timelapse.video.boxes import read_sources
@@ -92,6 +93,7 @@ class Verifier:
         self._find_orphans(checkpoint, reels, objects)
         for reel in reels:
             self._check_derived(reel, checkpoint)
+            check_pictures(self._video, self._keys, self._codec, reel, objects, self.report)
 
     def _look_without_checkpoint(self, objects: Mapping[str, ObjectInfo]) -> None:
         damage, nothing = describe_folder(self._video, self._keys)

@@ -70,6 +70,10 @@ class VerifyReport:
     """Frames whose photo is not in S3 any more: deleted, or overwritten. The video does not need it."""
     out_of_place_count: int = 0
     """In arrival order, frames whose photo was uploaded more than a minute before that of the frame before them."""
+    pictures_behind_count: int = 0
+    """Pictures of the day that show fewer frames than their reel has: a later flush adds them."""
+    unchecked_pictures_count: int = 0
+    """Those that were not looked into, because a library for it is not installed."""
     in_the_way: list[InTheWay] = field(default_factory=list)
     """What made photos late, worst first."""
     order: str = ""
