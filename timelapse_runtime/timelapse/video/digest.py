@@ -11,20 +11,22 @@ front of these.
 
 from __future__ import annotations
 
+import io
 import json
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
+import av
 import numpy
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from timelapse_runtime.timelapse.errors import SegmentCorrupt
+from timelapse_runtime.timelapse.errors import EncoderFailed, SegmentCorrupt
 from timelapse_runtime.timelapse.model.video_size import Size
 from timelapse_runtime.timelapse.video.boxes import pack_box, split_init, walk_boxes
 from timelapse_runtime.timelapse.video.codec_name import sample_entry
@@ -32,7 +34,6 @@ from timelapse_runtime.timelapse.video.day_picture import UnreadableDayPicture, 
 from timelapse_runtime.timelapse.video.encode import Encoder, EncoderSettings
 from timelapse_runtime.timelapse.video.fit import Picture
 from timelapse_runtime.timelapse.video.mux import FragmentMuxer
-from timelapse_runtime.timelapse.video.read import open_fragments
 from timelapse_runtime.timelapse.video.sample_table import SampleTable
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ class DigestCanvas:
         self._groups: list[_Group] = []
         self._open: list[Pixels] = []
         """The newest pictures, which are not a whole group."""
+        self._foreign: bytes | None = None
+        """A stored digest whose groups another encoder made, of other parameter sets."""
 
     def add(self, sample: DigestSample, count: int) -> None:
         """See DayCanvas. Frames before the first picture are not taken: they are decoded from the video."""
@@ -127,6 +130,7 @@ class DigestCanvas:
 
     def to_bytes(self) -> bytes:
         """See DayCanvas."""
+        self._encode_foreign()
         return self._track.to_mp4(self._all_groups(), {"frames": self.frame_count, "step": self._step})
 
     def read(self, stored: bytes) -> None:
@@ -134,12 +138,14 @@ class DigestCanvas:
         try:
             groups, state = self._track.read_mp4(stored)
             frame_count, step = frames_in(state), int(state["step"])
+            is_foreign = sample_entry(stored) != sample_entry(self._track.init_segment)
         except (SegmentCorrupt, ValueError, LookupError, TypeError) as error:
             raise UnreadableDayPicture(f"it cannot be read: {error!r}") from error
         shown_count = sum(group.count for group in groups)
         if not (0 < shown_count <= MAXIMUM_PICTURES and step >= FIRST_STEP and (shown_count - 1) * step < frame_count):
             raise UnreadableDayPicture(f"it has {shown_count} pictures of {frame_count} frames, one of each {step}")
         self.frame_count, self._step, self._groups, self._open = frame_count, step, groups, []
+        self._foreign = stored if is_foreign else None
 
     @property
     def _shown_count(self) -> int:
@@ -150,7 +156,16 @@ class DigestCanvas:
             return self._groups
         return [*self._groups, self._track.group(self._open, first=self._shown_count - len(self._open))]
 
+    def _encode_foreign(self) -> None:
+        """As this encoder would have done it: a file has one set of parameter sets."""
+        if self._foreign is not None:
+            stored, self._foreign = self._foreign, None
+            self._groups = []
+            for pixels in _decoded(stored):
+                self._show(pixels)
+
     def _show(self, pixels: Pixels) -> None:
+        self._encode_foreign()
         self._open.append(pixels)
         if len(self._open) == _GROUP:
             self._groups, self._open = self._all_groups(), []
@@ -162,15 +177,11 @@ class DigestCanvas:
 
     def _halve(self) -> None:
         """Leave each second picture out. What stays is decoded, and encoded again."""
-        pictures = self._track.decoded(self._all_groups())
+        pictures = _decoded(self._track.to_mp4(self._all_groups(), {}))
         self._groups, self._open = [], []
         self._step *= 2
         for pixels in islice(pictures, 0, None, 2):
             self._show(pixels)
-
-
-def _pixels(picture: VideoFrame) -> Pixels:
-    return cast("Pixels", picture.to_ndarray())
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,41 +207,38 @@ class _Track:
         encoder.drain()
         return _Group(len(pictures), self._muxer.fragment(encoder.cut(), number=first))
 
-    def decoded(self, groups: Sequence[_Group]) -> Iterator[Pixels]:
-        """Their pictures, in order."""
-        media = b"".join(group.fragment for group in groups)
-        with open_fragments(self._muxer.init_segment, media) as container:
-            for frame in container.decode(video=0):
-                yield _pixels(frame)
-
     def to_mp4(self, groups: Sequence[_Group], state: Mapping[str, Any]) -> bytes:
         """A file of them, with `state` (a JSON value)."""
         text = json.dumps({**state, "groups": [group.count for group in groups]}).encode()
-        fragments, checksum, table = [group.fragment for group in groups], zlib.crc32(text), SampleTable()
-        for fragment in fragments:
-            checksum = zlib.crc32(fragment, checksum)
-        box = pack_box("uuid", _STATE_UUID.bytes, checksum.to_bytes(_CHECKSUM_BYTES, "big"), text)
-        for part in (box, *fragments):
+        fragments, table = [group.fragment for group in groups], SampleTable()
+        for part in (_state_box(0, text), *fragments):
             table.append(part)
-        return b"".join([table.head(self._muxer.init_segment), box, *fragments])
+        head = table.head(self.init_segment)
+        return b"".join([head, _state_box(_checksum([head, text, *fragments]), text), *fragments])
 
     def read_mp4(self, stored: bytes) -> tuple[list[_Group], Mapping[str, Any]]:
         """What `to_mp4` was given. Raises SegmentCorrupt, ValueError, LookupError, TypeError."""
-        head, rest = split_init(stored)
-        if sample_entry(head) != sample_entry(self._muxer.init_segment):
-            raise SegmentCorrupt("its encoder had other settings")
-        (media,) = (rest[box.payload : box.end] for box in walk_boxes(rest))
+        init_segment, rest = split_init(stored)
+        (mdat,) = walk_boxes(rest)
+        media, head = rest[mdat.payload :], stored[: len(init_segment) + mdat.payload]
         boxes = [*walk_boxes(media)]
-        start = boxes[0].payload + len(_STATE_UUID.bytes)
-        if (boxes[0].type, media[boxes[0].payload : start]) != ("uuid", _STATE_UUID.bytes):
-            raise SegmentCorrupt("it does not say what is in it")
-        checksum, start = media[start : start + _CHECKSUM_BYTES], start + _CHECKSUM_BYTES
-        if int.from_bytes(checksum, "big") != zlib.crc32(media[start:]):
+        start = boxes[0].payload + len(_STATE_UUID.bytes) + _CHECKSUM_BYTES
+        text, fragments = media[start : boxes[0].end], media[boxes[0].end :]
+        if media[: boxes[0].end] != _state_box(_checksum([head, text, fragments]), text):
             raise SegmentCorrupt("its checksum is another one")
-        state = json.loads(media[start : boxes[0].end])
+        with av.open(io.BytesIO(stored), "r") as container:
+            size = container.streams.video[0].width, container.streams.video[0].height
+        if size != (self._settings.width, self._settings.height):
+            raise SegmentCorrupt(f"it has {size[0]}x{size[1]} pixels")
+        state = json.loads(text)
         starts = [box.start for box in boxes if box.type == "moof"]
         spans = zip(state["groups"], starts, [*starts[1:], len(media)], strict=True)
         return [_Group(count, media[start:end]) for count, start, end in spans], state
+
+    @property
+    def init_segment(self) -> bytes:
+        """That of all groups."""
+        return self._muxer.init_segment
 
     @cached_property
     def _muxer(self) -> FragmentMuxer:
@@ -241,3 +249,28 @@ class _Track:
         encoder.drain()
         delay = encoder.reorder_frames
         return FragmentMuxer(encoder.parameter_sets, encoder.cut()[0], fps=FPS, reorder_frames=delay)
+
+
+def _state_box(checksum: int, text: bytes) -> bytes:
+    return pack_box("uuid", _STATE_UUID.bytes, checksum.to_bytes(_CHECKSUM_BYTES, "big"), text)
+
+
+def _checksum(parts: Iterable[bytes]) -> int:
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    return checksum
+
+
+def _decoded(mp4: bytes) -> Iterator[Pixels]:
+    """The pictures of a file, in order. Raises EncoderFailed."""
+    try:
+        with av.open(io.BytesIO(mp4), "r") as container:
+            for frame in container.decode(video=0):
+                yield _pixels(frame)
+    except av.FFmpegError as error:
+        raise EncoderFailed(f"a digest that was to be encoded again does not decode: {error}") from error
+
+
+def _pixels(picture: VideoFrame) -> Pixels:
+    return cast("Pixels", picture.to_ndarray())
