@@ -195,5 +195,5 @@ def test_a_reels_objects_are_all_named() -> None:
     made = plan(new_reel(), data(0, 12, b"first"))
     assert made.checkpoint.reel is not None
     names = {key.rpartition("/")[2] for key in reel_object_keys(KEYS, made.checkpoint.reel)}
-    derived = {"index.m3u8", "video.m3u8", "video.mp4", "reel.json", "keogram.png", "lighten.png"}
+    derived = {"index.m3u8", "video.m3u8", "video.mp4", "reel.json", "keogram.png", "lighten.png", "digest.mp4"}
     assert names == derived | {"init.mp4", "00000000-12-attempt1.m4s"}
