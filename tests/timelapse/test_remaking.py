@@ -254,3 +254,18 @@ def test_a_removal_before_the_swap_would_be_noticed(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Editions, "show", removed_too_early)
     with pytest.raises((AssertionError, ObjectNotFound)):
         all(run_killed(3, at, is_done=True) for at in count(1))
+
+
+def test_a_closed_reel_whose_playlists_are_missing_does_not_stop_a_removal() -> None:
+    """The process that closed it was killed before it wrote them."""
+    world = fake_world({"TIMELAPSE_REEL": "day"})
+    function = world.environment()
+    for first in (0, 10):
+        world.shoot(function, range(first, first + 10))
+        world.sweep(function, close=True)
+    newest = world.reels()[-1]
+    missing = [world.keys.ranges(newest.name), world.keys.manifest(newest.name), world.keys.week]
+    world.video.delete(missing)
+    remaking_of(world, lambda: None).remove([world.key(4)])
+    assert set(missing) <= set(world.object_keys())
+    assert not world.verify().findings

@@ -107,7 +107,9 @@ class Editions:
             if not derived.is_finished(reel):
                 raise Fenced(f"reel {name}: its playlists are behind; run the command again")
         else:
-            derived.update(checkpoint, {}, latest=None, force=False, playlists_only=True)
+            # A process may have ended between the commit that closed the newest reel and its playlists.
+            is_unfinished = reel.is_closed and not reel.video_etag
+            derived.update(checkpoint, {}, latest=None, force=False, playlists_only=not is_unfinished)
             reel = read_manifest(self._store, self._keys, name)
             self._finish_earlier(reel, checkpoint)
         if derived.playlists_are_behind:
