@@ -95,7 +95,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
                 figures, ratios = burst.measure(_photos(options, _HD, 30), rounds=rounds, count=300)
             case "filters":
                 photos = photo_set(options.frames, work, options.size)
-                figures, ratios = filter_cost.measure(photos, Settings(*options.size), frames=128, rounds=rounds)
+                figures, ratios = filter_cost.measure(photos, Settings(*options.size), frames=60, rounds=rounds)
             case "pictures":
                 photos = photo_set(options.frames, work, options.size)
                 figures = picture_cost.measure(photos, Settings(*options.size), frames=128, rounds=rounds)
