@@ -1,5 +1,5 @@
-"""Pictures of the day, kept up to date while frames pass: of each reel a keogram, a picture of its lights, a
-digest.
+"""Pictures of the day, kept up to date while frames pass: of each reel a keogram, a picture of its lights,
+and a digest.
 
 They show *committed* frames, each once. A frame's sample is taken when the frame is encoded, waits for its commit, and
 is added to the picture of the reel that it was committed to. The picture is written now and then, after a commit, and

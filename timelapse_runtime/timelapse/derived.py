@@ -81,7 +81,8 @@ class Derived:
 
     def after_commit(self, plan: CommitPlan) -> None:
         """Write the plan's playlists. If they were behind, the plan has all of them."""
-        self._write_playlists(plan.derived, plan.checkpoint.reel)
+        reel = plan.checkpoint.reel
+        self._write_playlists(plan.derived, reel, () if reel is None else self._stored_pictures(reel))
 
     def update(
         self,
@@ -102,11 +103,12 @@ class Derived:
         if checkpoint is None or checkpoint.reel is None:
             return
         reel = checkpoint.reel
+        kinds = self._stored_pictures(reel)
         if self._playlists_are_behind:
-            self._write_playlists(playlist_puts(self._keys, checkpoint), reel)
-        elif self._told_pictures != (reel.path, self._stored_pictures(reel)):
+            self._write_playlists(playlist_puts(self._keys, checkpoint), reel, kinds)
+        elif self._told_pictures != (reel.path, kinds):
             video = [put for put in playlist_puts(self._keys, checkpoint) if put.key == self._keys.newest_video]
-            self._write_playlists(video, reel)
+            self._write_playlists(video, reel, kinds)
         if playlists_only:
             return
         if reel.is_closed:
@@ -136,8 +138,8 @@ class Derived:
         if keys:
             self._store.delete(keys)
 
-    def _write_playlists(self, puts: Sequence[Put], reel: Reel | None) -> None:
-        kinds = () if reel is None else self._stored_pictures(reel)
+    def _write_playlists(self, puts: Sequence[Put], reel: Reel | None, kinds: Sequence[str]) -> None:
+        """`kinds` are the pictures of the day that `reel`, the newest one, has."""
         told = self._with_pictures(puts, kinds)
         self._playlists_are_behind = not self._try("playlists", lambda: self._playlists.write(told))
         if reel is not None and any(put.key == self._keys.newest_video for put in puts):

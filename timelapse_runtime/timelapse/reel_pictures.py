@@ -14,7 +14,7 @@ from timelapse_runtime.runtime.clock import Clock
 from timelapse_runtime.runtime.state.contract import Condition, IfAbsent, IfMatch, Store
 from timelapse_runtime.runtime.state.errors import Fenced, ObjectNotFound, PreconditionFailed
 from timelapse_runtime.runtime.state.put import Put
-from timelapse_runtime.timelapse.commit_plan import NO_CACHE
+from timelapse_runtime.timelapse.commit_plan import NO_CACHE, VIDEO_TYPE
 from timelapse_runtime.timelapse.errors import SegmentCorrupt
 from timelapse_runtime.timelapse.model.checkpoint import Reel
 from timelapse_runtime.timelapse.model.keys import DIGEST, StreamKeys
@@ -27,6 +27,7 @@ from timelapse_runtime.timelapse.waiting_frames import WaitingFrames
 
 WRITE_EVERY_MS = 10 * 60_000
 """A picture is written when a segment has closed, and at least this often: a slow camera's segments take hours."""
+_PICTURE_TYPE = "image/png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,8 @@ class ReelPictures:
         frame_count = stored.canvas.frame_count
         metadata = {"frames": str(frame_count), "reel": self.reel.name}
         body = stored.canvas.to_bytes()
-        kind = "video/mp4" if name == DIGEST else "image/png"
-        put = Put(self._key(name), body, stored.condition, kind, NO_CACHE, metadata)
+        content_type = VIDEO_TYPE if name == DIGEST else _PICTURE_TYPE
+        put = Put(self._key(name), body, stored.condition, content_type, NO_CACHE, metadata)
         try:
             etag = put.send(self._parts.store)
         except PreconditionFailed:  # another instance wrote it, or this one did, and the answer was lost

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from timelapse_runtime.timelapse.model.video_size import Size, even_size
 from timelapse_runtime.timelapse.video.fit import Picture
@@ -62,11 +63,22 @@ class DayPictureKind(Protocol):
         ...
 
 
-def small_size(size: Size) -> Size:
-    """That of a picture of a video of this size: the longer side has MAXIMUM_SIDE samples at most."""
-    scale = min(1.0, MAXIMUM_SIDE / max(size))
-    width, height = even_size(round(size[0] * scale), round(size[1] * scale))
-    return max(2, width), max(2, height)
+class Reducer:
+    """Makes small pictures (`yuv420p`, of `size`) of those of a video of one size: the longer side has MAXIMUM_SIDE
+    samples at most."""
+
+    def __init__(self, size: Size) -> None:
+        scale = min(1.0, MAXIMUM_SIDE / max(size))
+        width, height = even_size(round(size[0] * scale), round(size[1] * scale))
+        self.size: Size = max(2, width), max(2, height)
+        self._scaler = VideoReformatter()
+
+    def reduced(self, picture: Picture) -> VideoFrame:
+        """The same picture if it is of that size."""
+        width, height = self.size
+        return self._scaler.reformat(
+            picture, width=width, height=height, format="yuv420p", interpolation=Interpolation.AREA, threads=1
+        )
 
 
 def frames_in(state: Mapping[str, Any]) -> int:

@@ -25,8 +25,8 @@ export class DayPictures {
   }
 
   clear() {
-    this.items?.forEach(({ close }) => close());
-    [this.reel, this.items, this.readAt] = [null, new Map(), new Map()];
+    this.sources?.forEach((source) => source.close());
+    [this.reel, this.sources, this.readAt] = [null, new Map(), new Map()];
     this.strip.clear();
     this.list.replaceChildren();
     this.section.hidden = true;
@@ -39,7 +39,7 @@ export class DayPictures {
     this.strip.fit(reel);
     const listed = kinds.filter((kind) => kind in KINDS);
     this.section.hidden = listed.length === 0;
-    for (const kind of listed) if (!this.items.has(kind)) this.#add(kind);
+    for (const kind of listed) if (!this.sources.has(kind)) this.#add(kind);
     this.#refresh().catch(() => {});
   }
 
@@ -58,8 +58,7 @@ export class DayPictures {
     link.href = this.#url(KINDS[kind].file);
     figure.append(shown, caption);
     this.list.append(figure);
-    const source = new ObjectSource(shown);
-    this.items.set(kind, { source, close: () => source.close() });
+    this.sources.set(kind, new ObjectSource(shown));
   }
 
   #url(file) {
@@ -71,7 +70,7 @@ export class DayPictures {
     if (!reel) return;
     if (this.kinds.includes(KEOGRAM)) await this.#read(KEOGRAM, "keogram.png", (body) => this.strip.show(reel, body));
     if (!this.section.open) return;
-    for (const [kind, { source }] of this.items) await this.#read(kind, KINDS[kind].file, (body) => source.show(body));
+    for (const [kind, source] of this.sources) await this.#read(kind, KINDS[kind].file, (body) => source.show(body));
   }
 
   // The browser sends the ETag that it has, and S3 answers 304 where nothing changed.
@@ -131,7 +130,7 @@ class Strip {
   async show(reel, body) {
     const state = readState(await body.arrayBuffer());
     this.source.show(body);
-    Object.assign(this, { state });
+    this.state = state;
     this.fit(reel);
   }
 
