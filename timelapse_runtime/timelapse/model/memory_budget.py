@@ -29,9 +29,9 @@ _ENCODER_BYTES_PER_PIXEL: Mapping[str, int] = {
     "veryslow": 334,
 }
 """x264's, by preset: mostly the frames that it looks ahead, 10 with `veryfast` and 60 with `veryslow`."""
-_DAY_PICTURE_BYTES = {KEOGRAM: 40_000_000, LIGHTEN: 40_000_000, DIGEST: 100_000_000}
+_DAY_PICTURE_BYTES = {KEOGRAM: 40_000_000, LIGHTEN: 40_000_000, DIGEST: 120_000_000}
 """Of a picture of the day: what is in it, samples of frames that wait for their commit, and the file while it is made.
-Measured: 42 MiB of the largest picture of lights, a square one; 93 MiB of a digest of noise in 16:9."""
+Measured: 42 MiB of the largest picture of lights, a square one; 111 MiB of a square digest of noise."""
 _LARGEST_DECODE_BYTES_PER_PIXEL = 10
 """What decoding may take before it is known what comes of it: 9.4 for a progressive JPEG in 4:4:4."""
 _USUAL_BYTES_PER_PIXEL = 1.5
