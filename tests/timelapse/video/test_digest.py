@@ -1,4 +1,4 @@
-"""A digest shows one of every few frames, never too many, and a stored one goes on where it ended."""
+"""A digest shows one of every few frames, never too many, and one that was stored continues where it ended."""
 
 from __future__ import annotations
 
