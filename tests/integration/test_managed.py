@@ -94,8 +94,7 @@ def test_it_saves_at_a_shutdown_and_keeps_its_memory_at_a_time_out(
     assert running.invoke({}).payload == {"count": 2, "outbox": extension, "interrupted": True}
     report = running.shutdown()
     assert not report.runtime_killed
-    own = ["own handler 2"] if thread else []
-    assert (tmp_path / "notes").read_text().splitlines() == [*own, "flush 2", "close 2"]
+    assert (tmp_path / "notes").read_text().splitlines() == ["own handler 2", "flush 2", "close 2"]
     assert running.cold_starts == 1
 
 
@@ -106,4 +105,4 @@ def test_it_does_the_same_under_awss_emulator(
     for count in (1, 2):
         assert json.loads(running.invoke({}).body) == {"count": count, "outbox": True, "interrupted": False}
     running.shutdown()
-    assert (tmp_path / "notes").read_text() == "flush 2\nclose 2\n"
+    assert (tmp_path / "notes").read_text() == "own handler 2\nflush 2\nclose 2\n"

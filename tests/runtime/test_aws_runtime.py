@@ -173,6 +173,35 @@ def test_the_watchdog_shuts_down_if_the_main_thread_does_not(recorder: Recorder,
     assert left == [0]
 
 
+def test_a_slow_handler_of_the_functions_own_is_not_cut_off_by_a_repeated_signal_or_the_watchdog(
+    recorder: Recorder, left: list[int]
+) -> None:
+    clock = ManualClock(epoch_ms=1_000_000)
+    made = ManagedFunction(recorder, clock, left.append)
+
+    def slow(number: int, _frame: object) -> None:
+        clock.advance(MAIN_THREAD_MS)
+        made.termination._handle(number, None)
+        assert not made._has_begun()
+        recorder.calls.append(("own handler", number))
+
+    made.termination._handler_of_function = slow
+    made.termination._handle(15, None)
+    assert [name for name, _ in recorder.calls] == ["own handler", "flush", "close"]
+
+
+def test_the_watchdog_calls_the_functions_own_handler_first(recorder: Recorder, left: list[int]) -> None:
+    clock = ManualClock(epoch_ms=1_000_000)
+    made = ManagedFunction(recorder, clock, left.append)
+    made.termination._handler_of_function = lambda number, _: recorder.calls.append(("own handler", number))
+    made.termination.arrival_epoch_ms()
+    clock.advance(MAIN_THREAD_MS)
+    assert made._has_begun()
+    made.termination._handle(15, None)
+    assert [name for name, _ in recorder.calls] == ["own handler", "flush", "close"]
+    assert left == [0]
+
+
 def test_what_is_no_function_is_refused() -> None:
     with pytest.raises(HandlerError) as caught:
         ManagedFunction(SimpleNamespace, ManualClock())

@@ -5,8 +5,8 @@ This module stands between AWS's client and the function, and owns what that lea
 alarm before a deadline.
 
 Up to Python 3.11, AWS's client waits for the next event in the main thread, in C code: no Python handler of a signal
-can run there. So the watchdog of `interrupts.py` runs `flush` and `close` if the main thread does not begin to. Never
-both: the first one claims the shutdown.
+can run there. So the watchdog of `interrupts.py` calls the function's own handler of SIGTERM, `flush` and `close` if
+the main thread does not begin to. Never both: the first one claims the shutdown.
 
 What is different there: results are made plain first, and AWS's client makes JSON of them; a Result's content type is
 lost; logs, error types and error bodies are AWS's.
@@ -151,7 +151,8 @@ class ManagedFunction:
     def _has_begun(self) -> bool:
         """In the watchdog: it shuts down itself if the main thread has had its time, and waits for an event."""
         turn_epoch_ms = self.termination.arrival_epoch_ms() + MAIN_THREAD_MS
-        if not self._is_busy and self._clock.now_epoch_ms() >= turn_epoch_ms:
+        is_due = not self._is_busy and self._clock.now_epoch_ms() >= turn_epoch_ms
+        if is_due and self.termination.call_handler_of_function():
             self.shut_down()
         return self._claim.locked()
 

@@ -81,6 +81,7 @@ class Termination:
         self._main_thread = threading.main_thread().ident or 0
         self._wakeup_descriptor = -1
         self._handler_of_function: Handler = None
+        self._handler_claim, self._is_handled = threading.Lock(), False  # held by who calls it, and never released
         self.budget_ms = BUDGET_WITH_EXTERNAL_EXTENSION_MS
 
     def listen(self) -> None:
@@ -126,15 +127,23 @@ class Termination:
             self._handler_of_function = handler if callable(handler) else None
             signal.signal(signal.SIGTERM, self._handle)
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    def call_handler_of_function(self, frame: FrameType | None = None) -> bool:
+        """Call the function's own handler of SIGTERM, once per process. False while another call is still in it."""
+        if self._handler_claim.acquire(blocking=False):
+            try:
+                if callable(self._handler_of_function):
+                    self._handler_of_function(signal.SIGTERM, frame)
+            except BaseException:
+                logger.exception("The function's own handler of SIGTERM ended with")
+            finally:
+                self._is_handled = True
+        return self._is_handled
+
+    def _handle(self, _number: int, frame: FrameType | None) -> None:
         self.arrival_epoch_ms()
         is_first, self._raised = not self._raised, True
-        try:
-            if is_first and callable(self._handler_of_function):
-                self._handler_of_function(number, frame)
-        except BaseException:
-            logger.exception("The function's own handler of SIGTERM ended with")
-        self._begin(is_first)
+        if self.call_handler_of_function(frame):
+            self._begin(is_first)
 
     def _watch(self, read_end: int) -> None:
         while signal.SIGTERM not in os.read(read_end, 64):
