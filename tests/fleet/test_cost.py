@@ -13,8 +13,9 @@ from timelapse_runtime.cli.main import main
 from timelapse_runtime.fleet import assumptions
 from timelapse_runtime.fleet.camera import DIRECT, FIFO, Camera
 from timelapse_runtime.fleet.cost import FleetCost, Month, camera_month, storage_usd, streams_in
+from timelapse_runtime.fleet.extras import with_extras
 from timelapse_runtime.fleet.measured import OPERATIONS, Operation, figures_for, load
-from timelapse_runtime.fleet.prices import FREE_REQUESTS, PRICES_USD, s3_usd
+from timelapse_runtime.fleet.prices import FREE_REQUESTS, MONTH_SECONDS, PRICES_USD, s3_usd
 from timelapse_runtime.fleet.usage import Usage
 from timelapse_runtime.timelapse.config import Config, parse_config
 
@@ -22,7 +23,7 @@ SIZE = (1920, 1080)
 INFRA = Path(__file__).parents[2] / "infra"
 
 
-def config(memory_mb: int = 1769, **settings: str) -> Config:
+def config(memory_mb: int = 1769, /, **settings: str) -> Config:
     return parse_config(PLACES | {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb)} | settings)
 
 
@@ -55,6 +56,29 @@ def test_the_bill_is_the_sum_of_what_is_used_times_its_price() -> None:
     assert bill["s3 requests"] == pytest.approx(0.4 + 0.005)
     assert (bill["metrics"], bill["logs"], bill["invocations"]) == pytest.approx((1.2, 1.0, 0.2))
     assert sum(usage.times(3).bill("arm64").values()) == pytest.approx(3 * sum(bill.values()))
+
+
+@pytest.mark.parametrize("interval", [1.0, 90.0])
+def test_what_is_turned_on_is_paid_for(interval: float) -> None:
+    def month(**settings: str) -> Month:
+        chosen = config(**{f"TIMELAPSE_{name}": value for name, value in settings.items()})
+        return camera_month(chosen, with_extras(figures_for(SIZE), chosen), Camera(interval), 1769, DIRECT)
+
+    usual = month()
+
+    def added_ms(more: Month) -> float:
+        return (more.cpu_seconds - usual.cpu_seconds) / usual.photos * 1000
+
+    one = month(STABILISE="on")
+    assert added_ms(one) == pytest.approx(0.18 * 0.73 * figures_for(SIZE).operations["photo"].cpu_ms)
+    assert one.usage.requests == usual.usage.requests
+    most = month(STABILISE="on", DENOISE="light", CLOCK="%H:%M", BLEND="4")
+    assert added_ms(most) == pytest.approx(added_ms(one) * (0.18 + 0.18 + 0.03 + 0.06) / 0.18)
+    with_pictures = month(DAY_PICTURES="keogram, digest")
+    assert with_pictures.cpu_seconds > usual.cpu_seconds
+    more = with_pictures.usage.requests["PutObject"] - usual.usage.requests["PutObject"]
+    writes = MONTH_SECONDS / (180.0 if interval == 1 else 600.0)
+    assert more == pytest.approx(2 * writes, rel=0.3)
 
 
 def test_a_month_of_a_camera_counts_each_photo_once() -> None:

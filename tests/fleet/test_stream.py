@@ -17,6 +17,7 @@ from timelapse_runtime.timelapse.config import Config, parse_config
 FRAMES_INSIDE = 5
 """x264's lookahead with the preset of the tests, `superfast`."""
 WARM_PHOTOS = 90
+"""At least. With SWEEP_SECONDS, the first sweep and the first pictures of the day are among them."""
 PLACES = {"TIMELAPSE_FRAMES": "s3://frames/frames/", "TIMELAPSE_VIDEO": "s3://video/video/"}
 
 
@@ -34,8 +35,8 @@ def config(**settings: str) -> Config:
 class Modelled:
     """The same camera as SlowCamera, in the model. A sweep of all streams lists their folders first."""
 
-    def __init__(self, step_seconds: float) -> None:
-        self._stream, self._step = StreamModel(config(), figures(), step_seconds), step_seconds
+    def __init__(self, step_seconds: float, **settings: str) -> None:
+        self._stream, self._step = StreamModel(config(**settings), figures(), step_seconds), step_seconds
         self.requests: dict[str, float] = {}
         self.waits = list[float]()
         self._now, self._next_sweep = 0.0, float(SWEEP_SECONDS)
@@ -57,12 +58,14 @@ class Modelled:
         self.waits += waits
 
 
+@pytest.mark.parametrize("pictures", ["off", "keogram, lighten"])
 @pytest.mark.parametrize(("step", "count"), [(1, 360), (2, 240), (10, 120), (60, 60), (300, 30)])
-def test_the_model_sends_the_functions_requests_and_commits_when_it_does(step: int, count: int) -> None:
+def test_the_model_sends_the_functions_requests_and_commits_when_it_does(step: int, count: int, pictures: str) -> None:
     """Of a stream that runs: its first open and its first sweep are operations of their own."""
-    real, modelled = SlowCamera(step), Modelled(step)
+    real, modelled = SlowCamera(step, TIMELAPSE_DAY_PICTURES=pictures), Modelled(step, TIMELAPSE_DAY_PICTURES=pictures)
+    warm = max(WARM_PHOTOS, SWEEP_SECONDS // step + 1)
     for camera in (real, modelled):
-        camera.run(WARM_PHOTOS)
+        camera.run(warm)
     sent_before, modelled_before = real.result.requests + real.result.sweep_requests, dict(modelled.requests)
     for camera in (real, modelled):
         camera.run(count)
@@ -70,8 +73,8 @@ def test_the_model_sends_the_functions_requests_and_commits_when_it_does(step: i
     add(modelled.requests, modelled_before, -1)
     assert sum(modelled.requests.values()) == pytest.approx(sent.total(), rel=0.05)
     assert s3_usd(modelled.requests) == pytest.approx(s3_usd(sent), rel=0.05)
-    waits = [wait for wait in real.result.waits_seconds[WARM_PHOTOS:] if wait is not None]
-    assert statistics.mean(modelled.waits[WARM_PHOTOS:]) == pytest.approx(statistics.mean(waits), rel=0.05, abs=0.5)
+    waits = [wait for wait in real.result.waits_seconds[warm:] if wait is not None]
+    assert statistics.mean(modelled.waits[warm:]) == pytest.approx(statistics.mean(waits), rel=0.05, abs=0.5)
 
 
 def test_an_environments_end_leaves_what_waits_and_what_is_inside_the_encoder_to_the_next_one() -> None:
@@ -91,7 +94,7 @@ def test_a_stream_that_is_closed_to_make_room_commits_all_that_it_holds() -> Non
     stream = StreamModel(config(), figures(), 1.0)
     for number in range(40):
         stream.append(float(number), float(number))
-    assert len(stream.evict().committed) == 40
+    assert len(stream.evict(40.0).committed) == 40
     assert not stream.holds_photos
 
 

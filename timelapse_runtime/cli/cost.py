@@ -10,6 +10,7 @@ from typing import Any
 from timelapse_runtime.cli import EXIT_OK
 from timelapse_runtime.cli.fleet_options import camera_of, config_of
 from timelapse_runtime.fleet.cost import FleetCost, Month, storage_usd
+from timelapse_runtime.fleet.extras import with_extras
 from timelapse_runtime.fleet.measured import figures_for
 from timelapse_runtime.fleet.prices import PRICES_DATE, REGION
 
@@ -28,7 +29,7 @@ def cost(options: argparse.Namespace, variables: Mapping[str, str]) -> dict[str,
     """All that the command says, as JSON has it. Dollars are of one camera and month."""
     config = config_of(options, variables, options.memory)
     camera = camera_of(options, config)
-    figures = figures_for(camera.size)
+    figures = with_extras(figures_for(camera.size), config)
     model = FleetCost(config, figures, camera, options.memory)
     month, fleets = model.month, []
     for cameras in options.cameras:

@@ -10,6 +10,7 @@ from typing import Any
 
 from timelapse_runtime.cli import EXIT_OK, CommandFailed
 from timelapse_runtime.cli.fleet_options import camera_of, config_of
+from timelapse_runtime.fleet.extras import with_extras
 from timelapse_runtime.fleet.measured import figures_for
 from timelapse_runtime.fleet.prices import MONTH_SECONDS, PRICES_DATE, PRICES_USD, REGION
 from timelapse_runtime.timelapse.metrics import DECLARED
@@ -78,7 +79,7 @@ def simulated(options: argparse.Namespace, variables: Mapping[str, str]) -> Iter
     for memory in options.memory:
         config = config_of(options, variables, memory)
         camera = camera_of(options, config)
-        figures = figures_for(camera.size)
+        figures = with_extras(figures_for(camera.size), config)
         for routing in options.routing:
             for cameras in options.cameras:
                 simulation = Simulation(

@@ -281,7 +281,9 @@ class Simulation:
         streams.move_to_end(number)
         while len(streams) > self._limit:
             _, oldest = streams.popitem(last=False)
-            work.committed += oldest.evict().committed  # its requests are those of the swap
+            # Its requests are those of the swap, which was measured without pictures of the day.
+            work.committed += oldest.evict(self._env.now).committed
+            add(work.requests, {"PutObject": float(len(self._config.day_pictures))})
         return stream, is_hit
 
     def _do(self, name: str, work: Work) -> None:

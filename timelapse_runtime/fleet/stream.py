@@ -16,6 +16,7 @@ from timelapse_runtime.fleet.usage import add
 from timelapse_runtime.runtime.state.contract import MULTIPART_MINIMUM_BYTES
 from timelapse_runtime.timelapse.config import Config
 from timelapse_runtime.timelapse.known_settings import READ_EVERY_MS
+from timelapse_runtime.timelapse.reel_pictures import WRITE_EVERY_MS
 from timelapse_runtime.timelapse.video_file import GROWTH
 from timelapse_runtime.timelapse.waiting_photos import HOLD_MS
 
@@ -64,7 +65,7 @@ class StreamModel:
         self._newest_encoded = 0.0
         self._waiting_since: float | None = None
         self._since_flush = self._reel_frames = 0
-        self._published_bytes = 0.0
+        self._published_bytes = self._pictures_put = 0.0
         self._is_behind = False
         self._settings_read: float | None = None
         self.pending: list[float] = []
@@ -79,14 +80,15 @@ class StreamModel:
         for uploaded in again:
             self._do(self._photo, work)
             self._held.append(uploaded)
+        add(work.requests, {"GetObject": float(len(self._config.day_pictures))})
         return work
 
-    def evict(self) -> Work:
+    def evict(self, now: float) -> Work:
         """Close it to make room: all that it holds is committed."""
         work = Work()
         self._encoded += self._held
         self._held.clear()
-        self._commit(work, drain=True, full=False)
+        self._commit(now, work, drain=True, full=False)
         return work
 
     def lose(self) -> list[float]:
@@ -111,9 +113,9 @@ class StreamModel:
             self._encode(self._held.popleft(), now)
         if self._since_flush >= self._config.flush_every:
             add(work.requests, {"ListObjectsV2": 1.0})
-            self._commit(work, full=True)
+            self._commit(now, work, full=True)
         elif self._is_commit_due(now):
-            self._commit(work, full=False)
+            self._commit(now, work, full=False)
         return work
 
     def sweep(self, now: float, *, is_first: bool = False) -> Work:
@@ -126,7 +128,7 @@ class StreamModel:
         is_idle = now - newest >= self._config.flush_after_seconds
         while is_idle and self._held:
             self._encode(self._held.popleft(), now)
-        self._commit(work, drain=is_idle, full=True)
+        self._commit(now, work, drain=is_idle, full=True)
         return work
 
     @property
@@ -166,7 +168,7 @@ class StreamModel:
             return False
         return now - self._waiting_since + self._step / 2 > self._config.flush_after_seconds
 
-    def _commit(self, work: Work, *, full: bool, drain: bool = False) -> None:
+    def _commit(self, now: float, work: Work, *, full: bool, drain: bool = False) -> None:
         """Commit what is complete. A full flush renews what is derived; others write playlists alone."""
         inside = 0 if drain else self._inside
         complete = [self._encoded.popleft() for _ in range(max(0, len(self._encoded) - inside))]
@@ -181,6 +183,10 @@ class StreamModel:
             self._do("flush", work, requests=False)
             if closed:
                 self._do("segment_end", work, requests=False)
+            ends_segment = closed or (drain and not self._is_slow)
+            if ends_segment or now - self._pictures_put >= WRITE_EVERY_MS / 1000:
+                add(work.requests, {"PutObject": float(len(self._config.day_pictures))})
+                self._pictures_put = now
             work.committed += complete
             self.commits += 1
             self._waiting_since = None
