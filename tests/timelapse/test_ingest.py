@@ -19,7 +19,7 @@ from timelapse_runtime.timelapse.errors import FrameRejected
 from timelapse_runtime.timelapse.ingest import Ingest, with_next
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
-from timelapse_runtime.timelapse.photo_reader import FetchedPhoto, Prefetch, ReadPhoto
+from timelapse_runtime.timelapse.photo_reader import DecodeAhead, FetchedPhoto, Prefetch, ReadPhoto
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 
@@ -131,6 +131,94 @@ def test_a_prefetch_that_waits_behind_a_stale_one_is_read_at_once(executor: Exec
         assert prefetch.get(listed("c"), None).info.key == "c"  # while the one worker is busy
     finally:
         may_end.set()
+
+
+# ---- decoded ahead
+
+
+class Decoding:
+    """Counts what is decoded, and lets the decoding of `held` wait until it may end."""
+
+    def __init__(self, held: str = "") -> None:
+        self.decoded, self._held = list[str](), held
+        self.begun, self.may_end = threading.Event(), threading.Event()
+
+    def __call__(self, one: FetchedPhoto) -> ReadPhoto:
+        self.decoded.append(one.info.key)
+        if one.info.key == self._held:
+            self.begun.set()
+            self.may_end.wait(10)
+        return photo(one.info.key)
+
+
+def fetched(*keys: str) -> list[FetchedPhoto]:
+    return [FetchedPhoto(photo(key).info, b"") for key in keys]
+
+
+def test_the_guessed_photo_is_decoded_once_and_before_its_turn(executor: Executor) -> None:
+    decode, (second,) = Decoding("b"), fetched("b")
+    ahead = DecodeAhead(decode, executor)
+    ahead.begin(second)
+    assert decode.begun.wait(10)
+    decode.may_end.set()
+    assert ahead.get(second).info.key == "b"
+    assert decode.decoded == ["b"]
+
+
+def test_if_another_one_comes_the_guessed_one_is_decoded_again_in_its_turn() -> None:
+    decode, (second, other) = Decoding(), fetched("b", "c")
+    ahead = DecodeAhead(decode, ImmediateExecutor())
+    ahead.begin(second)
+    assert [ahead.get(one).info.key for one in (other, second)] == ["c", "b"]
+    assert decode.decoded == ["b", "c", "b"]
+
+
+def test_a_photo_with_the_same_key_and_other_content_is_another_one() -> None:
+    ahead, (second, again) = DecodeAhead(Decoding(), ImmediateExecutor()), fetched("b", "b")
+    ahead.begin(second)
+    assert ahead.get(again).info.key == "b"
+    assert ahead.get(second).info.key == "b"
+
+
+def test_one_that_waits_behind_another_is_decoded_at_once(executor: Executor) -> None:
+    decode, (stale, second) = Decoding("stale"), fetched("stale", "b")
+    try:
+        DecodeAhead(decode, executor).begin(stale)
+        assert decode.begun.wait(10)
+        ahead = DecodeAhead(decode, executor)
+        ahead.begin(second)
+        assert ahead.get(second).info.key == "b"  # while the one worker is busy
+    finally:
+        decode.may_end.set()
+
+
+@pytest.mark.parametrize(("at_once", "ahead_count"), [(1, 0), (10, 27)])
+def test_a_batch_decodes_each_photo_once_and_most_of_them_ahead(
+    world: World, monkeypatch: pytest.MonkeyPatch, at_once: int, ahead_count: int
+) -> None:
+    """The last ten seconds wait. An event of one photo would gain nothing, and the last one of a batch knows no
+    other."""
+    decoded, ahead = list[bytes](), list[FetchedPhoto]()
+    decode, begin = FakePhotoDecoder.decode, DecodeAhead.begin
+
+    def decode_and_note(decoder: FakePhotoDecoder, body: bytes) -> DecodedPhoto:
+        decoded.append(body)
+        return decode(decoder, body)
+
+    def begin_and_note(one: DecodeAhead, following: FetchedPhoto) -> None:
+        ahead.append(following)
+        begin(one, following)
+
+    monkeypatch.setattr(FakePhotoDecoder, "decode", decode_and_note)
+    monkeypatch.setattr(DecodeAhead, "begin", begin_and_note)
+    function = world.environment(ORDER="arrival")
+    for first in range(0, 40, at_once):
+        world.deliver(function, *(world.upload(number) for number in range(first, first + at_once)))
+    assert len(decoded) == len(set(decoded)) == 30
+    assert len(ahead) == ahead_count
+
+
+# ---- one decoder
 
 
 def test_one_decoder_decodes_one_photo_at_a_time(world: World, executor: Executor) -> None:

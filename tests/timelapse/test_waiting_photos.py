@@ -75,6 +75,18 @@ def test_the_order_of_a_listing_counts_until_a_photo_comes_that_it_did_not_know(
     assert found.next().key == "0001.jpg"
 
 
+def test_the_one_after_the_first_is_the_next_when_the_first_is_encoded() -> None:
+    found = waiting_at(1, 2, 1.5, 40, 30)
+    order = list[str]()
+    while len(found):
+        first, after = found.next(), found.after(found.next())
+        order.append(first.key)
+        found.discard(first.position)
+        found.encoded([first])
+        assert (after.source if after else None) == (found.next() if len(found) else None)
+    assert order == ["0000.jpg", "0001.jpg", "0002.jpg", "0004.jpg", "0003.jpg"]
+
+
 def test_a_gap_of_more_than_two_steps_is_suspected_once() -> None:
     found = waiting_at(20)
     first = found.next()

@@ -112,7 +112,7 @@ class ArrivalIntake:
         """See Intake. A photo may wait here when this returns: it is in S3, and a listing shows it."""
         if relist or not self._is_caught_up:
             self._look(hints, time_left)
-        for hint in hints:
+        for hint, next_hint in with_next(hints):
             if self._may_wait_unread(hint.key, hint.etag):
                 self._counts.duplicates += not self._share.put_off(hint, self._clock.now_epoch_ms())
                 self._tell_of_unread()
@@ -122,7 +122,7 @@ class ArrivalIntake:
             announced = self._announce(hint)
             if announced is not None:
                 self._share.announced(announced.position)
-            self._release_due(time_left)
+            self._release_due(time_left, has_more=next_hint is not None)
         if self._share.is_listing_due(self._clock.now_epoch_ms()):
             self._look((), time_left)
         if self._is_below_listings:
@@ -165,7 +165,8 @@ class ArrivalIntake:
         self._share.reads_late = False
         return True
 
-    def _release_due(self, time_left: TimeLeft) -> None:
+    def _release_due(self, time_left: TimeLeft, *, has_more: bool) -> None:
+        """If the event `has_more` photos, the next one to be encoded is decoded ahead. It would gain nothing else."""
         while self._waiting and self._waiting.is_due:
             first = self._waiting.next()
             if self._waiting.suspects_gap(first, is_shared=self._share.is_shared):
@@ -173,7 +174,7 @@ class ArrivalIntake:
                 if self._share.unread:
                     return
             else:
-                self._take_waiting(first)
+                self._take_waiting(first, self._waiting.after(first) if has_more else None)
 
     def _announce(self, hint: PhotoHint) -> SourceFrame | None:
         """Read the photo, and let it wait. A photo that was overwritten before it could be read is counted. The result
@@ -311,9 +312,8 @@ class ArrivalIntake:
 
     # ---- from photos to frames
 
-    def _take_waiting(self, source: SourceFrame) -> None:
-        waiting = self._waiting[source.position]
-        self._take(waiting, self._ingest.prefetch(), None)
+    def _take_waiting(self, source: SourceFrame, following: WaitingPhoto | None) -> None:
+        self._take(self._waiting[source.position], self._ingest.prefetch(), following)
 
     def _take(self, waiting: WaitingPhoto, prefetch: PhotoRun, following: WaitingPhoto | None) -> None:
         """Encode the photo, or reject it. It waits until that has succeeded."""
@@ -340,7 +340,8 @@ class ArrivalIntake:
 
     def _read(self, waiting: WaitingPhoto, prefetch: PhotoRun, following: WaitingPhoto | None) -> ReadPhoto:
         if waiting.fetched is not None or waiting.is_kept:
-            return self._ingest.decode(waiting.fetched or self._kept.fetch(waiting.source.position))
+            fetched = waiting.fetched or self._kept.fetch(waiting.source.position)
+            return self._ingest.decode_in_turn(fetched, following.fetched if following is not None else None)
         next_key = following.source.key if following is not None and following.is_unread else None
         return self._ingest.read_ahead(waiting.source, prefetch, next_key)
 
@@ -387,7 +388,8 @@ class ArrivalIntake:
     def release(self, time_left: TimeLeft) -> None:
         """See Intake."""
         while self._read_unread(time_left) and self._waiting and time_left.is_enough:
-            self._take_waiting(self._waiting.next())
+            first = self._waiting.next()
+            self._take_waiting(first, self._waiting.after(first))
 
     def release_at_shutdown(self, time_left: TimeLeft) -> None:
         """See Intake."""

@@ -159,3 +159,28 @@ class Prefetch:
             return future.result()
         except Exception:  # noqa: BLE001  whatever it is, the caller meets it when the photo is read again
             return None
+
+
+class DecodeAhead:
+    """Decodes a photo that was read, in `executor`, while the one before it is encoded.
+
+    Which one comes next is a guess. If another one comes, it is decoded in its turn, and the guessed one again later.
+    """
+
+    def __init__(self, decode: Callable[[FetchedPhoto], ReadPhoto], executor: Executor) -> None:
+        self._decode, self._executor = decode, executor
+        self._guessed: tuple[FetchedPhoto, Future[ReadPhoto]] | None = None
+
+    def begin(self, fetched: FetchedPhoto) -> None:
+        """This one is probably the next."""
+        self._guessed = fetched, self._executor.submit(self._decode, fetched)
+
+    def get(self, fetched: FetchedPhoto) -> ReadPhoto:
+        """What the photo decodes to: see PhotoReader."""
+        if self._guessed is None:
+            return self._decode(fetched)
+        (guessed, future), self._guessed = self._guessed, None
+        # One that has not begun waits behind another one: decoding it here is sooner.
+        if future.cancel() or guessed is not fetched:
+            return self._decode(fetched)
+        return future.result()

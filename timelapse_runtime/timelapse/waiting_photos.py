@@ -86,9 +86,17 @@ class WaitingPhotos:
 
     def next(self) -> SourceFrame:
         """The first of them: in the order of the last listing, until others come."""
-        if self._photos.keys() <= set(self._listed_order):
-            return next(self._photos[position].source for position in self._listed_order if position in self._photos)
-        return arrange([waiting.source for waiting in self._photos.values()], self._encoded)[0]
+        return self._first(self._photos, self._encoded)
+
+    def after(self, first: SourceFrame) -> WaitingPhoto | None:
+        """The one that comes after `first`, if no others come; None if there is none."""
+        others = {position: waiting for position, waiting in self._photos.items() if position != first.position}
+        return others[self._first(others, [*self._encoded, first]).position] if others else None
+
+    def _first(self, photos: Mapping[str, WaitingPhoto], frames: Sequence[SourceFrame]) -> SourceFrame:
+        if photos.keys() <= set(self._listed_order):
+            return next(photos[position].source for position in self._listed_order if position in photos)
+        return arrange([waiting.source for waiting in photos.values()], frames)[0]
 
     @property
     def is_due(self) -> bool:
