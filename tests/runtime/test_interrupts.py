@@ -139,6 +139,17 @@ def test_handler_of_the_functions_own_is_called_once_and_before_the_exception(
     assert "own handler of SIGTERM ended" in caplog.text
 
 
+def test_handler_that_python_has_called_is_not_called_again(listening: Termination) -> None:
+    called = list[int]()
+    signal.signal(signal.SIGTERM, lambda number, _frame: called.append(number))
+    signal.raise_signal(signal.SIGTERM)
+    listening.arrival_epoch_ms()  # as the watchdog notes it
+    with pytest.raises(SigtermReceived):
+        listening.check()
+    signal.raise_signal(signal.SIGTERM)
+    assert called == [signal.SIGTERM]
+
+
 @pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL])
 def test_ignoring_sigterm_does_not_last(listening: Termination, handler: signal.Handlers) -> None:
     signal.signal(signal.SIGTERM, handler)

@@ -124,7 +124,8 @@ class Termination:
             signal.set_wakeup_fd(-1)
         handler = signal.getsignal(signal.SIGTERM)
         if handler != self._handle:
-            self._handler_of_function = handler if callable(handler) else None
+            has_been_called = self._arrived_epoch_ms is not None  # by Python itself, or by `_handle` before
+            self._handler_of_function = handler if callable(handler) and not has_been_called else None
             signal.signal(signal.SIGTERM, self._handle)
 
     def call_handler_of_function(self, frame: FrameType | None = None) -> bool:
