@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,7 @@ from timelapse_runtime.timelapse.errors import FrameRejected
 from timelapse_runtime.timelapse.ingest import Ingest, with_next
 from timelapse_runtime.timelapse.left_out_notes import LeftOutNotes
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
-from timelapse_runtime.timelapse.photo_reader import DecodeAhead, FetchedPhoto, Prefetch, ReadPhoto
+from timelapse_runtime.timelapse.photo_reader import Ahead, FetchedPhoto, Prefetch, ReadPhoto
 from timelapse_runtime.timelapse.rejection_records import RejectionRecords
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto, PhotoDecoder
 
@@ -156,38 +157,40 @@ def fetched(*keys: str) -> list[FetchedPhoto]:
 
 
 def test_the_guessed_photo_is_decoded_once_and_before_its_turn(executor: Executor) -> None:
-    decode, (second,) = Decoding("b"), fetched("b")
-    ahead = DecodeAhead(decode, executor)
-    ahead.begin(second)
+    decode, (first, second) = Decoding("b"), fetched("a", "b")
+    ahead = Ahead(decode, executor)
+    assert ahead.get(first, second).info.key == "a"
     assert decode.begun.wait(10)
     decode.may_end.set()
-    assert ahead.get(second).info.key == "b"
-    assert decode.decoded == ["b"]
+    assert ahead.get(second, None).info.key == "b"
+    assert decode.decoded == ["a", "b"]
 
 
 def test_if_another_one_comes_the_guessed_one_is_decoded_again_in_its_turn() -> None:
-    decode, (second, other) = Decoding(), fetched("b", "c")
-    ahead = DecodeAhead(decode, ImmediateExecutor())
-    ahead.begin(second)
-    assert [ahead.get(one).info.key for one in (other, second)] == ["c", "b"]
-    assert decode.decoded == ["b", "c", "b"]
+    decode, (first, second, other) = Decoding(), fetched("a", "b", "c")
+    ahead = Ahead(decode, ImmediateExecutor())
+    ahead.get(first, second)
+    assert [ahead.get(one, None).info.key for one in (other, second)] == ["c", "b"]
+    assert decode.decoded == ["a", "b", "c", "b"]
 
 
 def test_a_photo_with_the_same_key_and_other_content_is_another_one() -> None:
-    ahead, (second, again) = DecodeAhead(Decoding(), ImmediateExecutor()), fetched("b", "b")
-    ahead.begin(second)
-    assert ahead.get(again).info.key == "b"
-    assert ahead.get(second).info.key == "b"
+    decode, (first, second) = Decoding(), fetched("a", "b")
+    again = replace(second, body=b"other")
+    ahead = Ahead(decode, ImmediateExecutor())
+    ahead.get(first, second)
+    ahead.get(again, None)
+    assert decode.decoded == ["a", "b", "b"]
 
 
 def test_one_that_waits_behind_another_is_decoded_at_once(executor: Executor) -> None:
-    decode, (stale, second) = Decoding("stale"), fetched("stale", "b")
+    decode, (first, stale, second, third) = Decoding("stale"), fetched("a", "stale", "b", "c")
     try:
-        DecodeAhead(decode, executor).begin(stale)
+        Ahead(decode, executor).get(first, stale)
         assert decode.begun.wait(10)
-        ahead = DecodeAhead(decode, executor)
-        ahead.begin(second)
-        assert ahead.get(second).info.key == "b"  # while the one worker is busy
+        ahead = Ahead(decode, executor)
+        ahead.get(second, third)
+        assert ahead.get(third, None).info.key == "c"  # while the one worker is busy
     finally:
         decode.may_end.set()
 
@@ -199,18 +202,18 @@ def test_a_batch_decodes_each_photo_once_and_most_of_them_ahead(
     """The last ten seconds wait. An event of one photo would gain nothing, and the last one of a batch knows no
     other."""
     decoded, ahead = list[bytes](), list[FetchedPhoto]()
-    decode, begin = FakePhotoDecoder.decode, DecodeAhead.begin
+    decode, decode_in_turn = FakePhotoDecoder.decode, Ingest.decode_in_turn
 
     def decode_and_note(decoder: FakePhotoDecoder, body: bytes) -> DecodedPhoto:
         decoded.append(body)
         return decode(decoder, body)
 
-    def begin_and_note(one: DecodeAhead, following: FetchedPhoto) -> None:
-        ahead.append(following)
-        begin(one, following)
+    def begin_and_note(one: Ingest, now: FetchedPhoto, following: FetchedPhoto | None) -> ReadPhoto:
+        ahead.extend([following] if following is not None else [])
+        return decode_in_turn(one, now, following)
 
     monkeypatch.setattr(FakePhotoDecoder, "decode", decode_and_note)
-    monkeypatch.setattr(DecodeAhead, "begin", begin_and_note)
+    monkeypatch.setattr(Ingest, "decode_in_turn", begin_and_note)
     function = world.environment(ORDER="arrival")
     for first in range(0, 40, at_once):
         world.deliver(function, *(world.upload(number) for number in range(first, first + at_once)))

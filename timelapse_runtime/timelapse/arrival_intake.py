@@ -397,7 +397,7 @@ class ArrivalIntake:
             waiting = self._waiting[self._waiting.next().position]
             if waiting.fetched is None:
                 return
-            found = self._ingest.decode(waiting.fetched)
+            found = self._ingest.decode_in_turn(waiting.fetched, None)
             if self._settling.needs_request(waiting.source, found):
                 return
             self._settle(waiting.source, found)

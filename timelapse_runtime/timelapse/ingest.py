@@ -22,7 +22,7 @@ from timelapse_runtime.timelapse.errors import MISSING, FrameRejected
 from timelapse_runtime.timelapse.model.capture_time import taken_epoch_ms
 from timelapse_runtime.timelapse.model.source_frame import Role, SourceFrame
 from timelapse_runtime.timelapse.photo_reader import (
-    DecodeAhead,
+    Ahead,
     FetchedPhoto,
     PhotoReader,
     PhotoRun,
@@ -82,7 +82,7 @@ class Ingest:
         self._records, self._catalog, self._clock, self._zone = records, catalog, clock, config.timezone
         self._reader = PhotoReader(config, frames, prefix, codec)
         self._executor, self._elsewhere = executor, elsewhere
-        self._ahead = DecodeAhead(self._reader.decode, executor)
+        self._decoding = Ahead(self._reader.decode, executor)
         self._last_read = ""
         self._log = StreamLog(_log, name)
 
@@ -135,10 +135,7 @@ class Ingest:
 
     def decode_in_turn(self, fetched: FetchedPhoto, following: FetchedPhoto | None) -> ReadPhoto:
         """As `decode`; `following`, which probably is the next one, is decoded meanwhile."""
-        found = self._ahead.get(fetched)
-        if following is not None:
-            self._ahead.begin(following)
-        return found
+        return self._decoding.get(fetched, following)
 
     def photo(self, source: SourceFrame, picture: DecodedPhoto | None) -> Photo:
         """The photo with the time at which it was taken, if it tells it (`model/capture_time.py`)."""

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from timelapse_runtime.runtime.state.contract import ObjectInfo, Store
 from timelapse_runtime.timelapse.config import Config
@@ -21,6 +21,8 @@ from timelapse_runtime.timelapse.model.source_frame import SourceFrame
 from timelapse_runtime.timelapse.model.sun import sun_elevation_degrees
 from timelapse_runtime.timelapse.video.codec import Codec
 from timelapse_runtime.timelapse.video.decode import DecodedPhoto
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,58 +131,47 @@ class ReadElsewhere(Protocol):
         ...
 
 
+class Ahead(Generic[_Item]):
+    """Works on the photos of a run, on each in `executor` while the one before it is encoded.
+
+    Which one comes next is a guess: another one is worked on in its turn, and so is one that failed ahead, where the
+    caller meets the error. `work` may run in two threads at once, if a guess was wrong.
+    """
+
+    def __init__(self, work: Callable[[_Item], ReadPhoto], executor: Executor) -> None:
+        self._work, self._executor = work, executor
+        self._next: tuple[_Item, Future[ReadPhoto]] | None = None
+
+    def get(self, item: _Item, following: _Item | None) -> ReadPhoto:
+        """What becomes of `item`; then `following`, which probably is the next one, is begun."""
+        found = self._done(item) or self._work(item)
+        if following is not None:
+            self._next = following, self._executor.submit(self._work, following)
+        return found
+
+    def _done(self, item: _Item) -> ReadPhoto | None:
+        if self._next is None:
+            return None
+        (guessed, future), self._next = self._next, None
+        # One that has not begun waits behind that of a run that ended early: working on it here is sooner.
+        if future.cancel() or guessed != item:
+            return None
+        try:
+            return future.result()
+        except Exception:  # noqa: BLE001  whatever it is, the caller meets it when it is tried again
+            return None
+
+
 class Prefetch:
     """Reads a run of photos, each in `executor` while the one before it is encoded.
 
     S3's first byte comes after some 15 ms, and x264's threads leave a part of two processors idle. A prefetch has no
-    effect but its result, and a failed one is forgotten: the photo is read again in its turn, and there the caller
-    meets the error. `read` may run in two threads at once, if a run ended early.
+    effect but its result.
     """
 
     def __init__(self, read: Callable[[str], ReadPhoto], executor: Executor) -> None:
-        self._read, self._executor = read, executor
-        self._next: tuple[str, Future[ReadPhoto]] | None = None
+        self._ahead = Ahead(read, executor)
 
     def get(self, photo: SourceFrame, next_key: str | None) -> ReadPhoto:
         """See PhotoRun; then the photo at `next_key` is begun to be read."""
-        found = self._prefetched(photo.key) or self._read(photo.key)
-        if next_key is not None:
-            self._next = next_key, self._executor.submit(self._read, next_key)
-        return found
-
-    def _prefetched(self, key: str) -> ReadPhoto | None:
-        if self._next is None:
-            return None
-        (next_key, future), self._next = self._next, None
-        # One that has not begun waits behind that of a run that ended early: reading it here is sooner.
-        if future.cancel() or next_key != key:
-            return None
-        try:
-            return future.result()
-        except Exception:  # noqa: BLE001  whatever it is, the caller meets it when the photo is read again
-            return None
-
-
-class DecodeAhead:
-    """Decodes a photo that was read, in `executor`, while the one before it is encoded.
-
-    Which one comes next is a guess. If another one comes, it is decoded in its turn, and the guessed one again later.
-    """
-
-    def __init__(self, decode: Callable[[FetchedPhoto], ReadPhoto], executor: Executor) -> None:
-        self._decode, self._executor = decode, executor
-        self._guessed: tuple[FetchedPhoto, Future[ReadPhoto]] | None = None
-
-    def begin(self, fetched: FetchedPhoto) -> None:
-        """This one is probably the next."""
-        self._guessed = fetched, self._executor.submit(self._decode, fetched)
-
-    def get(self, fetched: FetchedPhoto) -> ReadPhoto:
-        """What the photo decodes to: see PhotoReader."""
-        if self._guessed is None:
-            return self._decode(fetched)
-        (guessed, future), self._guessed = self._guessed, None
-        # One that has not begun waits behind another one: decoding it here is sooner.
-        if future.cancel() or guessed is not fetched:
-            return self._decode(fetched)
-        return future.result()
+        return self._ahead.get(photo.key, next_key)
